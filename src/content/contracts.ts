@@ -1,0 +1,98 @@
+import type { Problem } from '../errors.ts';
+import type { Body } from '../io/body.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+
+/** Blobs by digest, wherever they lie: manifests, configs and layers alike. Nothing here verifies; `copy` does. */
+export interface ContentStore {
+  /** @returns the stored size in bytes, or undefined when the blob is not here */
+  stat(digest: Digest): { readonly size: number } | undefined;
+  /** @throws RegtarError BLOB_MISSING when the blob is not here */
+  open(digest: Digest, from?: number): Body;
+  /** A small blob whole. @throws RegtarError BLOB_MISSING */
+  readSmall(digest: Digest): Uint8Array;
+  /** A plain file that holds just this blob, for hard links. */
+  file(digest: Digest): string | undefined;
+  /** Rank in which blobs lie on the medium, so that readers may stream instead of seek; any number. */
+  position(digest: Digest): number;
+}
+
+export interface TagEntry {
+  readonly tag: string;
+  /** What the tag means now. */
+  readonly digest: Digest;
+  /** Everything the tag ever meant, its current digest included, in no order that storage would tell. */
+  readonly history: readonly Digest[];
+}
+
+/** What a backup holds, as names and digests. Iteration is in code point order. */
+export interface Catalog {
+  repositories(): Iterable<string>;
+  tags(repository: string): Iterable<TagEntry>;
+  /** Manifests of a repository, tagged or not. */
+  revisions(repository: string): Iterable<Digest>;
+  /** Blobs that a repository may serve: configs and layers. */
+  layers(repository: string): Iterable<Digest>;
+  /** Every blob, manifests included, in the order of the medium. */
+  blobs(): Iterable<Digest>;
+  readonly problems: readonly Problem[];
+}
+
+/** What a sink can take, as data, so that a plan refuses before the first byte. */
+export interface SinkTraits {
+  /** Manifest media types; schema1 is only where it is named. */
+  readonly schema1: boolean;
+  /** Whether an index with all its children can be kept; docker-archive takes one platform of it. */
+  readonly indexes: boolean;
+  /** Whether manifests that are no runnable images (artifacts, signatures) can be kept. */
+  readonly artifacts: boolean;
+  /** How many blobs it can take at once; 1 for a stream. */
+  readonly parallelBlobs: number;
+}
+
+export type BlobOutcome = 'written' | 'present' | 'mounted';
+
+export interface WriteOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of bytes as they go out; negative when a retry takes bytes back. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** One image under way. `copy` calls putBlob for every blob, putManifest for children before parents, the root last, then commit. */
+export interface ImageWriter {
+  /**
+   * @param blob size is in bytes and always known; mediaType tells configs from layers
+   * @param open gives the verified body; may be called again for a retry, or not at all
+   * @param file a plain file that holds just these bytes, for hard links. It is not verified: a sink that links it must verify it by reading `open()` to its end or be told not to
+   */
+  putBlob(blob: Descriptor, open: (from?: number) => Body, options: WriteOptions & { readonly file?: string | undefined }): Promise<BlobOutcome>;
+  /** @param bytes exactly as stored; their digest has been checked */
+  putManifest(manifest: Descriptor, bytes: Uint8Array, options: WriteOptions): Promise<BlobOutcome>;
+  /** Makes the image visible: tags, marker files and index entries appear here and never before. */
+  commit(options: WriteOptions): Promise<void>;
+  /** Forgets what `commit` would have shown. Blobs that others may need stay. */
+  abort(): Promise<void>;
+}
+
+/** What one image becomes in the output. */
+export interface ImageTarget {
+  /** After maps and prefixes. */
+  readonly repository: string;
+  /** undefined for an image that travels by digest alone: an untagged revision, a referrer. */
+  readonly tag: string | undefined;
+  readonly root: Descriptor;
+  /** A referrer or a signature that travels with another image: loaders must make no image of it. */
+  readonly referrer: boolean;
+}
+
+export interface ImageSink {
+  readonly traits: SinkTraits;
+  /** What the report calls the place of an image in this output: a path, or `host/repository:tag`. */
+  describe(target: ImageTarget): string;
+  /** @returns a writer, or 'present' when the whole image is there already and nothing is owed */
+  begin(target: ImageTarget, options: WriteOptions): Promise<ImageWriter | 'present'>;
+  /** Completes the output: the completing file, the end of the stream. Called once, after the last image, even when some failed. */
+  finish(options: WriteOptions): Promise<void>;
+  /** Releases everything; after an abort it leaves no output that looks complete. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,66 @@
+import { createHash, type Hash } from 'node:crypto';
+import { RegtarError } from '../errors.ts';
+
+declare const brand: unique symbol;
+
+/**
+ * `sha256:<64 lower-case hex>` or `sha512:<128 lower-case hex>`. Only this file makes one, so a Digest is always safe in a path.
+ * @see OCI image-spec v1.1, descriptor.md, "Digests"
+ */
+export type Digest = string & { readonly [brand]: 'Digest' };
+export type DigestAlgorithm = 'sha256' | 'sha512';
+
+const hexLengths: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
+const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+
+/** The digest of no bytes: the one blob that may be empty. */
+export const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' as Digest;
+
+/** @throws RegtarError DIGEST_INVALID for upper case, a wrong length or an algorithm other than sha256 and sha512 */
+export function parseDigest(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new RegtarError('DIGEST_INVALID', `"${text.slice(0, 140)}" is not a digest`, {
+    side: 'source',
+    hint: 'a digest is sha256: and 64 lower-case hexadecimal digits, or sha512: and 128',
+  });
+}
+
+export function isDigest(text: string): text is Digest {
+  return digestPattern.test(text);
+}
+
+/** @returns the digest of an algorithm and a hex string, or undefined when they make none */
+export function makeDigest(algorithm: string, hex: string): Digest | undefined {
+  const text = `${algorithm}:${hex}`;
+  return isDigest(text) ? text : undefined;
+}
+
+export function digestAlgorithm(digest: Digest): DigestAlgorithm {
+  return digest.charCodeAt(3) === 50 /* 2 */ ? 'sha256' : 'sha512';
+}
+
+export function digestHex(digest: Digest): string {
+  return digest.slice(7);
+}
+
+export function hexLength(algorithm: DigestAlgorithm): number {
+  return hexLengths[algorithm];
+}
+
+export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest;
+}
+
+export interface Digester {
+  update(bytes: Uint8Array): void;
+  digest(): Digest;
+}
+
+/** A running hash; `digest()` ends it. */
+export function createDigester(algorithm: DigestAlgorithm = 'sha256'): Digester {
+  const hash: Hash = createHash(algorithm);
+  return {
+    update: (bytes) => void hash.update(bytes),
+    digest: () => `${algorithm}:${hash.digest('hex')}` as Digest,
+  };
+}

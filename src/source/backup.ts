@@ -1,0 +1,58 @@
+import type { Problem } from '../errors.ts';
+import type { Body } from '../io/body.ts';
+
+/** Where a file's bytes lie inside a backup. Only the backup that made a location can read it. */
+export interface Location {
+  /** Effective size of the file in bytes. */
+  readonly size: number;
+  /** Offset of the first byte in the archive; 0 for files of a directory. */
+  readonly start: number;
+  /** The file that holds just these bytes: directories and spools. */
+  readonly file?: string;
+  /** Data runs of a sparse member; bytes between them are zero. */
+  readonly runs?: readonly { readonly at: number; readonly start: number; readonly size: number }[];
+  /** Which of several backups, where they are read as one store. */
+  readonly source?: number;
+}
+
+export type EntryKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
+
+/** One member of a backup, before anybody knows that it is a registry. The object is reused: keep its fields, never the entry. */
+export interface Entry {
+  /** As stored, with `/` between components; bytes that are not UTF-8 appear as U+FFFD. */
+  readonly path: string;
+  readonly kind: EntryKind;
+  /** Target of a link, as stored; empty for other kinds. */
+  readonly target: string;
+  /** Seconds since 1970. */
+  readonly modified: number;
+  readonly location: Location;
+  /** The content of files up to `limits.linkBytes`, valid until the visitor returns; undefined for larger ones. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/**
+ * An opened SOURCE. `scan` is one pass in archive order; it calls back synchronously because a promise per member would cost
+ * more than reading its header.
+ */
+export interface Backup {
+  /** What it is, for people: `docker.tar`. */
+  readonly describe: string;
+  /** `tar`, `tar.gz`, `tar.zst`, `directory`, …: the `format` field of `inspect --json`. */
+  readonly format: string;
+  /** Size of what was given, in bytes, where it is known. */
+  readonly bytes: number | undefined;
+  /**
+   * Visits every member once.
+   * @returns damage that did not stop the scan: cuts, gaps, members that cannot be read
+   * @throws RegtarError SOURCE_… when nothing here is usable
+   */
+  scan(visit: (entry: Entry) => void, options?: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined }): Promise<readonly Problem[]>;
+  /** Streams a file, from byte `from` on; any number of times, any order. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating */
+  read(location: Location, from?: number): Body;
+  /** Reads a small file whole and at once. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */
+  readSmall(location: Location): Uint8Array;
+  /** A plain file that holds just this, which sinks may hard-link; undefined inside archives. */
+  file(location: Location): string | undefined;
+  close(): Promise<void>;
+}
