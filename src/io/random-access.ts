@@ -1,0 +1,89 @@
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { RegtarError, systemErrorCode } from '../errors.ts';
+
+/** Bytes that can be read at any place: a file, or the parts of one. */
+export interface RandomAccess {
+  readonly size: number;
+  /** Reads up to `length` bytes at `position` into `buffer` from `offset` on. @returns how many, 0 at the end */
+  readSync(buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /** The same off the main thread. */
+  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /** Whether the bytes may have changed since opening: size or modification time differ. */
+  changed(): boolean;
+  close(): void;
+}
+
+/** @throws RegtarError SOURCE_NOT_FOUND, SOURCE_UNREADABLE */
+export function openRandomAccess(path: string): RandomAccess {
+  const descriptor = openForReading(path);
+  const { size, mtimeMs } = fstatSync(descriptor);
+  return {
+    size,
+    readSync: (buffer, offset, length, position) => readSync(descriptor, buffer, offset, length, position),
+    read: (buffer, offset, length, position) =>
+      new Promise((resolve, reject) => {
+        read(descriptor, buffer, offset, length, position, (error, count) => (error ? reject(error) : resolve(count)));
+      }),
+    changed: () => {
+      const now = fstatSync(descriptor);
+      return now.size !== size || now.mtimeMs !== mtimeMs;
+    },
+    close: () => closeSync(descriptor),
+  };
+}
+
+/** Several pieces read as one, in the order given. */
+export function concatRandomAccess(pieces: readonly RandomAccess[]): RandomAccess {
+  const starts: number[] = [];
+  let size = 0;
+  for (const piece of pieces) {
+    starts.push(size);
+    size += piece.size;
+  }
+  const locate = (position: number) => {
+    let low = 0;
+    for (let high = pieces.length - 1; low < high; ) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((starts[middle] ?? 0) <= position) low = middle;
+      else high = middle - 1;
+    }
+    const piece = pieces[low];
+    const inside = position - (starts[low] ?? 0);
+    return piece === undefined || inside >= piece.size ? undefined : { piece, inside };
+  };
+  return {
+    size,
+    readSync: (buffer, offset, length, position) => {
+      const place = locate(position);
+      return place === undefined ? 0 : place.piece.readSync(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
+    },
+    read: async (buffer, offset, length, position) => {
+      const place = locate(position);
+      return place === undefined ? 0 : place.piece.read(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
+    },
+    changed: () => pieces.some((piece) => piece.changed()),
+    close: () => pieces.forEach((piece) => piece.close()),
+  };
+}
+
+/** Fills `length` bytes. @returns how many there were: less only at the end */
+export function readFullySync(access: RandomAccess, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  let done = 0;
+  while (done < length) {
+    const count = access.readSync(buffer, offset + done, length - done, position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+function openForReading(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    if (systemErrorCode(cause) === 'ENOENT') {
+      throw new RegtarError('SOURCE_NOT_FOUND', `${path} does not exist`, { side: 'usage', where: { path }, cause, hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
+    }
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'source', where: { path }, cause });
+  }
+}
