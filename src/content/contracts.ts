@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
+import type { Ring } from '../io/ring.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
@@ -8,7 +9,7 @@ export interface ContentStore {
   /** @returns the stored size in bytes, or undefined when the blob is not here */
   stat(digest: Digest): { readonly size: number } | undefined;
   /** @throws RegtarError BLOB_MISSING when the blob is not here */
-  open(digest: Digest, from?: number): Body;
+  open(digest: Digest, from?: number, ring?: Ring): Body;
   /** A small blob whole. @throws RegtarError BLOB_MISSING */
   readSmall(digest: Digest): Uint8Array;
   /** A plain file that holds just this blob, for hard links. */

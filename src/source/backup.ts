@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
+import type { Ring } from '../io/ring.ts';
 
 /** Where a file's bytes lie inside a backup. Only the backup that made a location can read it. */
 export interface Location {
@@ -49,7 +50,7 @@ export interface Backup {
    */
   scan(visit: (entry: Entry) => void, options?: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined }): Promise<readonly Problem[]>;
   /** Streams a file, from byte `from` on; any number of times, any order. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating */
-  read(location: Location, from?: number): Body;
+  read(location: Location, from?: number, ring?: Ring): Body;
   /** Reads a small file whole and at once. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */
   readSmall(location: Location): Uint8Array;
   /** A plain file that holds just this, which sinks may hard-link; undefined inside archives. */

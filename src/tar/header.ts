@@ -53,7 +53,7 @@ export function headerLinkName(buffer: Buffer, at: number): string {
 export function readText(buffer: Buffer, start: number, length: number): string {
   const nul = buffer.indexOf(0, start);
   const end = nul < 0 || nul > start + length ? start + length : nul;
-  return buffer.utf8Slice(start, end);
+  return buffer.toString('utf8', start, end);
 }
 
 /** Numbers are octal text, or base-256 when the first byte's high bit is set. @see GNU tar manual, "Extensions to Basic Tar" */

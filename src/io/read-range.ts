@@ -1,0 +1,40 @@
+import type { RandomAccess } from './random-access.ts';
+import { readFullySync } from './random-access.ts';
+import { createRing, type Ring } from './ring.ts';
+import { limits } from './limits.ts';
+
+/** Up to here a read on the main thread is cheaper than a trip to the thread pool. */
+const syncReadBytes = 128 * 1024;
+
+/**
+ * Streams `size` bytes from `start` on, one chunk read ahead while the consumer works on the last.
+ * @returns fewer bytes when the file has become shorter: whoever verifies sees it
+ */
+export async function* readRange(access: RandomAccess, start: number, size: number, ring: Ring = createRing()): AsyncGenerator<Uint8Array> {
+  if (size <= syncReadBytes) {
+    const buffer = ring.take(size);
+    const count = readFullySync(access, buffer, 0, size, start);
+    if (count > 0) yield buffer.subarray(0, count);
+    return;
+  }
+  const end = start + size;
+  const readAt = async (position: number): Promise<Uint8Array> => {
+    const buffer = ring.take(Math.min(limits.chunkBytes, end - position));
+    return buffer.subarray(0, await access.read(buffer, 0, buffer.length, position));
+  };
+  let position = start;
+  let pending: Promise<Uint8Array> | undefined = readAt(position);
+  try {
+    while (pending !== undefined) {
+      const chunk: Uint8Array = await pending;
+      pending = undefined;
+      if (chunk.length === 0) return;
+      position += chunk.length;
+      if (position < end) pending = readAt(position);
+      yield chunk;
+    }
+  } finally {
+    // The consumer left early: the buffer may be reused only when nothing is read into it any more.
+    await pending?.catch(() => undefined);
+  }
+}

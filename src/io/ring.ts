@@ -1,0 +1,31 @@
+import { chunksKept } from './body.ts';
+import { limits } from './limits.ts';
+
+/**
+ * A few buffers in turn, so that streaming any number of blobs costs no allocation: fresh megabytes are page faults and garbage.
+ * A ring serves one transfer at a time; whoever starts the next one on it has seen the last one's consumer finish.
+ */
+export interface Ring {
+  /** @returns the next buffer, of up to `length` bytes; it is given again after `chunksKept` and two more */
+  take(length: number): Uint8Array;
+}
+
+// One chunk is with the consumer, one is being read ahead, the others are kept as `Body` promises.
+const bufferCount = chunksKept + 2;
+
+export function createRing(): Ring {
+  const buffers: Uint8Array[] = [];
+  let turn = 0;
+  return {
+    take(length) {
+      const size = Math.min(length, limits.chunkBytes);
+      turn = (turn + 1) % bufferCount;
+      let buffer = buffers[turn];
+      if (buffer === undefined || buffer.length < size) {
+        buffer = Buffer.allocUnsafeSlow(size > 64 * 1024 ? limits.chunkBytes : size);
+        buffers[turn] = buffer;
+      }
+      return buffer.subarray(0, size);
+    },
+  };
+}

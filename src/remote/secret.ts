@@ -1,0 +1,40 @@
+import { inspect } from 'node:util';
+
+const shown = '[secret]';
+
+/** A password or token that no log, error, report or JSON can show by accident: only `reveal()` gives it out. */
+export class Secret {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return shown;
+  }
+
+  toJSON(): string {
+    return shown;
+  }
+
+  [inspect.custom](): string {
+    return shown;
+  }
+}
+
+/** Replaces every secret that stands in a text, whole or base64-encoded: a registry may repeat what it was sent. */
+export function redact(text: string, secrets: Iterable<Secret>): string {
+  let result = text;
+  for (const secret of secrets) {
+    const plain = secret.reveal();
+    // Shorter ones would tear holes into ordinary words, and are guessed sooner than read.
+    if (plain.length < 4) continue;
+    for (const form of [plain, encodeURIComponent(plain), Buffer.from(plain).toString('base64')]) result = result.replaceAll(form, shown);
+  }
+  return result;
+}
