@@ -1,0 +1,264 @@
+import type { Problem } from '../errors.ts';
+import { RegtarError } from '../errors.ts';
+import type { Catalog, TagEntry } from '../content/contracts.ts';
+import { emptyDigest, isDigest, type Digest } from '../oci/digest.ts';
+import { compareCodePoints } from '../oci/reference.ts';
+import type { Backup, Entry, Location } from '../source/backup.ts';
+import { parseStoragePath, type StoragePath } from './layout.ts';
+import { resolveLinks, type PendingLink } from './resolve-links.ts';
+
+/** One blob that a backup holds or refers to; `location` is undefined where only links name it. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  location: Location | undefined;
+}
+
+/** What a scan found: names and digests for `Catalog`, places for the content store. */
+export interface StorageCatalog extends Catalog {
+  /** Every digest with its place, in the order of the medium. */
+  readonly stored: ReadonlyMap<Digest, StoredBlob>;
+  /** Where the trees begin in the backup, `docker/registry/v2` for most. */
+  readonly roots: readonly string[];
+  /** When the newest link of a tag was written, in seconds since 1970: decides between several backups. */
+  tagModified(repository: string, tag: string): number;
+}
+
+interface TagRecord {
+  current: Digest | undefined;
+  currentState: 'absent' | 'empty' | 'invalid' | 'read';
+  modified: number;
+  readonly history: Digest[];
+}
+
+interface RepositoryRecord {
+  readonly tags: Map<string, TagRecord>;
+  readonly revisions: Set<Digest>;
+  readonly layers: Set<Digest>;
+}
+
+/**
+ * Builds the catalog in one pass over a backup's members.
+ * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_IS_DOCKER_ARCHIVE, SOURCE_IS_OCI_LAYOUT, SOURCE_EMPTY when there is no registry's storage inside
+ * @see docs/storage.md for the rules
+ */
+export async function readCatalog(backup: Backup, options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined } = {}): Promise<StorageCatalog> {
+  const builder = createBuilder();
+  const damage = await backup.scan((entry) => builder.add(entry), options);
+  await resolveLinks(backup, builder.pendingLinks, { signal: options.signal, place: builder.place, locate: builder.locate, report: builder.report });
+  return builder.finish(backup, damage);
+}
+
+function createBuilder() {
+  const blobs = new Map<Digest, StoredBlob>();
+  const repositories = new Map<string, RepositoryRecord>();
+  const roots = new Map<string, number>();
+  const problems: Problem[] = [];
+  const pendingLinks: PendingLink[] = [];
+  const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
+  let lastName = '';
+  let lastRepository: RepositoryRecord | undefined;
+
+  const intern = (digest: Digest): Digest => blobOf(digest).digest;
+  const blobOf = (digest: Digest): StoredBlob => {
+    let blob = blobs.get(digest);
+    if (blob === undefined) {
+      blob = { digest, location: undefined };
+      blobs.set(digest, blob);
+    }
+    return blob;
+  };
+  const repositoryOf = (name: string): RepositoryRecord => {
+    // Members of one repository follow each other: most lookups end here.
+    if (name === lastName && lastRepository !== undefined) return lastRepository;
+    let record = repositories.get(name);
+    if (record === undefined) {
+      record = { tags: new Map(), revisions: new Set(), layers: new Set() };
+      repositories.set(name, record);
+    }
+    lastName = name;
+    lastRepository = record;
+    return record;
+  };
+  const tagOf = (repository: string, tag: string): TagRecord => {
+    const { tags } = repositoryOf(repository);
+    let record = tags.get(tag);
+    if (record === undefined) {
+      record = { current: undefined, currentState: 'absent', modified: 0, history: [] };
+      tags.set(tag, record);
+    }
+    return record;
+  };
+  const report = (problem: Problem): void => void problems.push(problem);
+
+  /** Files a member's meaning, with the bytes of links and the place of blobs. */
+  const place = (path: StoragePath, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
+    switch (path.kind) {
+      case 'blob':
+        if (source.location.size === 0 && path.digest !== emptyDigest) {
+          report({ code: 'BLOB_EMPTY', path: source.path, digest: path.digest, message: `blob ${path.digest} has no bytes: it was lost, probably in a crash` });
+        } else blobOf(path.digest).location = source.location;
+        return;
+      case 'layer-link':
+        repositoryOf(path.repository).layers.add(intern(path.digest));
+        return checkLink(path, source);
+      case 'revision-link':
+        repositoryOf(path.repository).revisions.add(intern(path.digest));
+        return checkLink(path, source);
+      case 'tag-index': {
+        const { history } = tagOf(path.repository, path.tag);
+        if (!history.includes(path.digest)) history.push(intern(path.digest));
+        return;
+      }
+      case 'tag-current':
+        return placeCurrent(path.repository, path.tag, source);
+      case 'tag-folder':
+      case 'ignored':
+      case 'tarsum':
+      case 'v1':
+      case 'invalid':
+        return;
+    }
+  };
+
+  /** The digest of a revision or layer link stands in its path; a content that says otherwise is damage, an empty one is repaired by the path. */
+  const checkLink = (path: Extract<StoragePath, { kind: 'layer-link' | 'revision-link' }>, source: { readonly bytes: Uint8Array | undefined; readonly path: string }): void => {
+    const content = source.bytes === undefined ? undefined : linkText(source.bytes);
+    if (content === path.digest) return;
+    if (content === '') {
+      report({ code: 'LINK_RECOVERED', path: source.path, repository: path.repository, digest: path.digest, message: 'an empty link was recovered from its own path' });
+    } else {
+      report({ code: 'LINK_INVALID', path: source.path, repository: path.repository, digest: path.digest, message: 'a link does not hold the digest of its path; the path is used' });
+    }
+  };
+
+  const placeCurrent = (repository: string, tag: string, source: { readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
+    const record = tagOf(repository, tag);
+    const content = source.bytes === undefined ? undefined : linkText(source.bytes);
+    record.modified = source.modified;
+    if (content !== undefined && isDigest(content)) {
+      record.current = intern(content);
+      record.currentState = 'read';
+      return;
+    }
+    record.current = undefined;
+    record.currentState = content === '' ? 'empty' : 'invalid';
+    if (content !== '') report({ code: 'LINK_INVALID', path: source.path, repository, tag, message: `the link of ${repository}:${tag} does not hold a digest` });
+  };
+
+  const noteRoot = (path: StoragePath): void => void roots.set(path.root, (roots.get(path.root) ?? 0) + 1);
+
+  const addFile = (entry: Entry, path: StoragePath): void => {
+    noteRoot(path);
+    if (path.kind === 'v1') seen.v1 = true;
+    if (path.kind === 'tarsum') seen.tarsum = true;
+    if (path.kind === 'invalid') reportInvalid(path, entry.path);
+    else place(path, entry);
+  };
+
+  const reportInvalid = (path: Extract<StoragePath, { kind: 'invalid' }>, where: string): void => {
+    const code = path.part === 'repository' ? 'REPOSITORY_INVALID' : path.part === 'tag' ? 'TAG_INVALID' : 'DIGEST_INVALID';
+    report({ code, path: where, message: `"${path.text.slice(0, 200)}" is no valid ${path.part}; it is passed over` });
+  };
+
+  return {
+    pendingLinks,
+    place,
+    report,
+    locate: (digest: Digest) => blobs.get(digest)?.location,
+    add(entry: Entry): void {
+      seen.members++;
+      const path = parseStoragePath(entry.path);
+      if (path === undefined) {
+        noteForeign(entry.path, seen);
+        return;
+      }
+      if (entry.kind === 'hardlink' || entry.kind === 'symlink') {
+        if (path.kind !== 'ignored' && path.kind !== 'tag-folder') pendingLinks.push({ path: entry.path, meaning: path, target: entry.target, kind: entry.kind, modified: entry.modified });
+      } else if (entry.kind === 'file') addFile(entry, path);
+      else if (path.kind === 'tag-folder') tagOf(path.repository, path.tag);
+    },
+    finish(backup: Backup, damage: readonly Problem[]): StorageCatalog {
+      refuseForeign(backup, seen, repositories.size + blobs.size, damage);
+      if (seen.v1) report({ code: 'STORAGE_V1', message: 'images of the registry before Distribution 2 (images/<id>/…) are in this backup; they cannot be read' });
+      if (seen.tarsum) report({ code: 'STORAGE_TARSUM', message: 'layers by tarsum (_layers/tarsum, before Distribution 2.1) are in this backup; they cannot be read' });
+      if (roots.size > 1) report({ code: 'SOURCE_ROOTS', message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots.keys()].map((root) => root || '.').join(', ')}` });
+      settleTags(repositories, problems);
+      return catalogOf(repositories, sortedByPlace(blobs), [...roots.keys()], [...damage, ...problems]);
+    },
+  };
+}
+
+/** Decides what each tag means, and says so where it had to decide. */
+function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, problems: Problem[]): void {
+  for (const [repository, { tags, revisions }] of repositories) {
+    for (const [tag, record] of tags) {
+      const [only] = record.history;
+      if (record.currentState === 'empty' && only !== undefined && record.history.length === 1) {
+        record.current = only;
+        problems.push({ code: 'LINK_RECOVERED', repository, tag, digest: only, message: `the empty link of ${repository}:${tag} was recovered from its only history entry` });
+      } else if (record.currentState === 'empty') {
+        problems.push({ code: 'TAG_AMBIGUOUS', repository, tag, message: `${repository}:${tag} has an empty link and ${record.history.length} candidates: ${record.history.join(', ') || 'none'}; choose with --at-digest` });
+      } else if (record.currentState === 'absent') {
+        problems.push({ code: 'TAG_NO_CURRENT', repository, tag, message: `${repository}:${tag} has no current link: a registry lists it and answers 404` });
+      }
+      if (record.current !== undefined && !revisions.has(record.current)) {
+        problems.push({ code: 'TAG_REVISION_MISSING', repository, tag, digest: record.current, message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, and is used while its blob is there` });
+      }
+    }
+  }
+}
+
+function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: ReadonlyMap<Digest, StoredBlob>, roots: readonly string[], problems: readonly Problem[]): StorageCatalog {
+  const names = [...repositories.keys()].sort(compareCodePoints);
+  return {
+    stored,
+    roots,
+    problems,
+    repositories: () => names,
+    *tags(repository) {
+      const tags = repositories.get(repository)?.tags ?? new Map<string, TagRecord>();
+      for (const tag of [...tags.keys()].sort(compareCodePoints)) {
+        const record = tags.get(tag);
+        if (record?.current === undefined) continue;
+        const history = record.history.includes(record.current) ? record.history : [...record.history, record.current];
+        yield { tag, digest: record.current, history } satisfies TagEntry;
+      }
+    },
+    *revisions(repository) {
+      yield* [...(repositories.get(repository)?.revisions ?? [])].sort(compareCodePoints);
+    },
+    layers: (repository) => repositories.get(repository)?.layers ?? [],
+    *blobs() {
+      for (const blob of stored.values()) if (blob.location !== undefined) yield blob.digest;
+    },
+    tagModified: (repository, tag) => repositories.get(repository)?.tags.get(tag)?.modified ?? 0,
+  };
+}
+
+function sortedByPlace(blobs: ReadonlyMap<Digest, StoredBlob>): ReadonlyMap<Digest, StoredBlob> {
+  const order = [...blobs.values()].sort((left, right) => (left.location?.source ?? 0) - (right.location?.source ?? 0) || (left.location?.start ?? -1) - (right.location?.start ?? -1));
+  return new Map(order.map((blob) => [blob.digest, blob]));
+}
+
+function noteForeign(path: string, seen: { ociLayout: boolean; dockerArchive: boolean }): void {
+  if (path === 'oci-layout' || path.endsWith('/oci-layout')) seen.ociLayout = true;
+  if (path === 'manifest.json' || path === './manifest.json' || path === 'repositories') seen.dockerArchive = true;
+}
+
+function refuseForeign(backup: Backup, seen: { readonly members: number; readonly ociLayout: boolean; readonly dockerArchive: boolean; readonly v1: boolean }, found: number, damage: readonly Problem[]): void {
+  if (found > 0) return;
+  const expected = 'expected the storage of a Docker registry, with docker/registry/v2 inside';
+  const where = { path: backup.describe };
+  if (seen.dockerArchive) throw new RegtarError('SOURCE_IS_DOCKER_ARCHIVE', `${backup.describe} is a docker-archive (\`docker save\`); ${expected}`, { side: 'source', where, hint: 'load it with `docker load` or copy it with `skopeo copy docker-archive:…`' });
+  if (seen.ociLayout) throw new RegtarError('SOURCE_IS_OCI_LAYOUT', `${backup.describe} is an OCI image layout; ${expected}`, { side: 'source', where, hint: 'copy it with `skopeo copy oci:…` or `oras cp --from-oci-layout`' });
+  if (seen.members === 0) {
+    const [first] = damage;
+    throw new RegtarError('SOURCE_NOT_TAR', `${backup.describe} holds nothing that can be read${first ? `: ${first.message}` : ''}; ${expected}`, { side: 'source', where, hint: 'pack it with `tar -cpf docker.tar docker` in the registry\'s root directory' });
+  }
+  if (seen.v1) return;
+  throw new RegtarError('SOURCE_NOT_REGISTRY', `${backup.describe} has ${seen.members} members, but no registry's storage; ${expected}`, { side: 'source', where, hint: 'pack it with `tar -cpf docker.tar docker` in the registry\'s root directory, /var/lib/registry for most' });
+}
+
+function linkText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1').trim();
+}

@@ -1,0 +1,28 @@
+import { RegtarError } from '../errors.ts';
+import type { ContentStore } from '../content/contracts.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Backup, Location } from '../source/backup.ts';
+import type { StorageCatalog } from './catalog.ts';
+
+/** The blobs of a backup, read where they lie. */
+export function openContentStore(backup: Backup, catalog: StorageCatalog): ContentStore {
+  const ranks = new Map<Digest, number>();
+  const locate = (digest: Digest): Location => {
+    const location = catalog.stored.get(digest)?.location;
+    if (location !== undefined) return location;
+    throw new RegtarError('BLOB_MISSING', `blob ${digest} is not in the backup`, { side: 'source', where: { digest }, hint: 'run `regtar verify` to list everything that this backup lacks' });
+  };
+  return {
+    stat(digest) {
+      const location = catalog.stored.get(digest)?.location;
+      return location === undefined ? undefined : { size: location.size };
+    },
+    open: (digest, from, ring) => backup.read(locate(digest), from, ring),
+    readSmall: (digest) => backup.readSmall(locate(digest)),
+    file: (digest) => backup.file(locate(digest)),
+    position(digest) {
+      if (ranks.size === 0) for (const known of catalog.stored.keys()) ranks.set(known, ranks.size);
+      return ranks.get(digest) ?? Number.MAX_SAFE_INTEGER;
+    },
+  };
+}
