@@ -17,7 +17,7 @@ function extract(bytes: Uint8Array): void {
 
 function listed(bytes: Uint8Array): string[] {
   writeFileSync(join(folder, 'a.tar'), bytes);
-  return execFileSync('tar', ['-tvf', 'a.tar'], { cwd: folder, encoding: 'utf8' }).trimEnd().split('\n');
+  return execFileSync('tar', ['-tvf', 'a.tar'], { cwd: folder, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } }).trimEnd().split('\n');
 }
 
 describe('what the tar builder writes, GNU tar reads', () => {
