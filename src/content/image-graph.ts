@@ -1,0 +1,154 @@
+import { RegtarError, type Problem } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseImageConfig } from '../oci/image-config.ts';
+import { manifestBlobs } from '../oci/manifest.ts';
+import { isForeignLayerType, isImageConfigType, isSchema1Type } from '../oci/media-types.ts';
+import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import { limits } from '../io/limits.ts';
+import type { ContentStore } from './contracts.ts';
+import { readManifest } from './read-manifest.ts';
+
+/**
+ * One manifest with everything that it needs, without its bytes. Nodes are shared between images: many tags name few manifests.
+ */
+export interface ManifestNode {
+  readonly descriptor: Descriptor;
+  readonly kind: 'image' | 'index' | 'schema1';
+  /** Children of an index that are in the backup, in its order. */
+  readonly children: readonly ManifestNode[];
+  /** Children of an index that are not, or that cannot be read. */
+  readonly lostChildren: readonly { readonly descriptor: Descriptor; readonly problem: Problem }[];
+  /** Config and layers that are in the backup, with their sizes as stored; the config is first where there is one. */
+  readonly blobs: readonly Descriptor[];
+  /** Blobs that this manifest itself lacks. */
+  readonly missing: readonly Descriptor[];
+  /** Layers that are absent on purpose. */
+  readonly foreign: readonly Descriptor[];
+  readonly config: Descriptor | undefined;
+  readonly layers: readonly Descriptor[];
+  /** Of a runnable image; an index's are its children's. */
+  readonly platform: Platform | undefined;
+  readonly subject: Descriptor | undefined;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** An index inside an index inside an index: deeper than this is an attack. */
+const deepestNesting = 16;
+
+export interface GraphReader {
+  /** @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE */
+  read(digest: Digest): ManifestNode;
+}
+
+/** Reads manifests and configs, each once, however many images share them. */
+export function createGraphReader(store: ContentStore): GraphReader {
+  const known = new Map<Digest, ManifestNode | RegtarError>();
+
+  const readNode = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
+    if (above.includes(digest) || above.length > deepestNesting) {
+      throw new RegtarError('MANIFEST_CYCLE', `index ${above[0] ?? digest} contains itself or nests deeper than ${deepestNesting}`, { side: 'source', where: { digest } });
+    }
+    const earlier = known.get(digest);
+    if (earlier instanceof RegtarError) throw earlier;
+    if (earlier !== undefined) return earlier;
+    try {
+      const node = build(digest, expected, above);
+      known.set(digest, node);
+      return node;
+    } catch (error) {
+      // A cycle is a cycle from where it was entered only.
+      if (error instanceof RegtarError && error.code !== 'MANIFEST_CYCLE') known.set(digest, error);
+      throw error;
+    }
+  };
+
+  const build = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
+    const { descriptor, manifest } = readManifest(store, digest, expected?.mediaType);
+    const children: ManifestNode[] = [];
+    const lostChildren: { descriptor: Descriptor; problem: Problem }[] = [];
+    for (const child of manifest.kind === 'index' ? manifest.manifests : []) {
+      try {
+        const node = readNode(child.digest, child, [...above, digest]);
+        children.push(node.platform === undefined && child.platform !== undefined ? { ...node, platform: child.platform } : node);
+      } catch (error) {
+        if (!(error instanceof RegtarError)) throw error;
+        lostChildren.push({ descriptor: child, problem: { code: error.code === 'BLOB_MISSING' ? 'CHILD_MISSING' : error.code, digest: child.digest, message: error.message } });
+      }
+    }
+    const blobs: Descriptor[] = [];
+    const missing: Descriptor[] = [];
+    const foreign: Descriptor[] = [];
+    for (const blob of manifestBlobs(manifest)) {
+      const stored = store.stat(blob.digest);
+      if (stored !== undefined) blobs.push({ ...blob, size: blob.size < 0 ? stored.size : blob.size });
+      else if (isForeignLayerType(blob.mediaType) || (blob.urls !== undefined && blob.urls.length > 0)) foreign.push(blob);
+      else missing.push(blob);
+    }
+    const config = manifest.kind === 'image' ? manifest.config : undefined;
+    return {
+      descriptor,
+      kind: manifest.kind,
+      children,
+      lostChildren,
+      blobs,
+      missing,
+      foreign,
+      config,
+      layers: manifest.kind === 'image' ? manifest.layers : [],
+      platform: platformOf(store, config) ?? (manifest.kind === 'schema1' && manifest.architecture ? { os: 'linux', architecture: manifest.architecture } : expected?.platform),
+      subject: manifest.subject,
+      annotations: manifest.kind === 'schema1' ? {} : manifest.annotations,
+    };
+  };
+
+  return { read: (digest) => readNode(digest, undefined, []) };
+}
+
+/** Every manifest that an image consists of, each once, children before parents, the root last. */
+export function childrenFirst(root: ManifestNode): readonly ManifestNode[] {
+  const seen = new Map<Digest, ManifestNode>();
+  const visit = (node: ManifestNode): void => {
+    if (seen.has(node.descriptor.digest)) return;
+    node.children.forEach(visit);
+    seen.set(node.descriptor.digest, node);
+  };
+  visit(root);
+  return [...seen.values()];
+}
+
+/** Every blob that an image needs and the backup has, each once. */
+export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
+  const seen = new Map<Digest, Descriptor>();
+  for (const node of childrenFirst(root)) for (const blob of node.blobs) if (!seen.has(blob.digest)) seen.set(blob.digest, blob);
+  return [...seen.values()];
+}
+
+/** Everything that an image lacks. Foreign layers do not count: they are absent on purpose. */
+export function imageProblems(root: ManifestNode, name: { readonly repository: string; readonly tag?: string | undefined }): readonly Problem[] {
+  const place = { repository: name.repository, ...(name.tag !== undefined && { tag: name.tag }) };
+  const title = name.tag === undefined ? `${name.repository}@${root.descriptor.digest}` : `${name.repository}:${name.tag}`;
+  return childrenFirst(root).flatMap((node): Problem[] => [
+    ...node.lostChildren.map(({ descriptor, problem }) => ({ ...problem, ...place, message: `${title}: ${descriptor.platform ? `${descriptor.platform.os}/${descriptor.platform.architecture}: ` : ''}${problem.message}` })),
+    ...node.missing.map((blob): Problem => ({ code: 'BLOB_MISSING', ...place, digest: blob.digest, message: `${title} needs ${blob.digest}, which is not in the backup` })),
+  ]);
+}
+
+/** Platforms of the runnable images in an image, in its order, without duplicates. */
+export function imagePlatforms(root: ManifestNode): readonly Platform[] {
+  const seen = new Map<string, Platform>();
+  for (const node of childrenFirst(root)) {
+    if (node.kind !== 'index' && node.platform !== undefined && !isUnknownPlatform(node.platform)) seen.set(JSON.stringify(node.platform), node.platform);
+  }
+  return [...seen.values()];
+}
+
+export function isSchema1(node: ManifestNode): boolean {
+  return node.kind === 'schema1' || isSchema1Type(node.descriptor.mediaType);
+}
+
+function platformOf(store: ContentStore, config: Descriptor | undefined): Platform | undefined {
+  if (config === undefined || !isImageConfigType(config.mediaType)) return undefined;
+  const size = store.stat(config.digest)?.size;
+  return size === undefined || size > limits.configBytes ? undefined : parseImageConfig(store.readSmall(config.digest))?.platform;
+}

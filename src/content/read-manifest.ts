@@ -1,0 +1,36 @@
+import { RegtarError } from '../errors.ts';
+import { limits } from '../io/limits.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
+import { parseManifest, type Manifest } from '../oci/manifest.ts';
+import type { ContentStore } from './contracts.ts';
+
+export interface StoredManifest {
+  /** With the media type that the manifest itself says and the size as stored. */
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Reads a manifest, checks its digest and parses it.
+ * @param expectedMediaType what an index says of it; used where the JSON has no `mediaType`
+ * @throws RegtarError BLOB_MISSING, BLOB_CORRUPT, MANIFEST_TOO_LARGE, MANIFEST_INVALID
+ */
+export function readManifest(store: ContentStore, digest: Digest, expectedMediaType?: string): StoredManifest {
+  const size = store.stat(digest)?.size;
+  if (size !== undefined && size > limits.manifestBytes) {
+    throw new RegtarError('MANIFEST_TOO_LARGE', `manifest ${digest} has ${size} bytes; no registry takes more than ${limits.manifestBytes}`, { side: 'source', where: { digest }, hint: 'this digest is probably a layer: look where it is referred to as a manifest' });
+  }
+  const bytes = store.readSmall(digest);
+  if (digestOf(bytes, digestAlgorithm(digest)) !== digest) {
+    throw new RegtarError('BLOB_CORRUPT', `manifest ${digest} is damaged: its bytes have another digest`, { side: 'source', where: { digest }, hint: 'run `regtar verify` to list everything that is damaged' });
+  }
+  try {
+    const manifest = parseManifest(bytes, expectedMediaType);
+    return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length, ...('artifactType' in manifest && manifest.artifactType !== undefined && { artifactType: manifest.artifactType }) }, manifest, bytes };
+  } catch (error) {
+    if (!(error instanceof RegtarError)) throw error;
+    throw new RegtarError(error.code, `manifest ${digest} is ${error.message}`, { side: 'source', where: { digest }, cause: error });
+  }
+}
