@@ -31,6 +31,8 @@ export interface ManifestNode {
   readonly platform: Platform | undefined;
   readonly subject: Descriptor | undefined;
   readonly annotations: Readonly<Record<string, string>>;
+  /** What the index above says of it; undefined for a root. */
+  readonly reference?: Descriptor;
 }
 
 /** An index inside an index inside an index: deeper than this is an attack. */
@@ -70,7 +72,7 @@ export function createGraphReader(store: ContentStore): GraphReader {
     for (const child of manifest.kind === 'index' ? manifest.manifests : []) {
       try {
         const node = readNode(child.digest, child, [...above, digest]);
-        children.push(node.platform === undefined && child.platform !== undefined ? { ...node, platform: child.platform } : node);
+        children.push({ ...node, reference: child, platform: child.platform ?? node.platform });
       } catch (error) {
         if (!(error instanceof RegtarError)) throw error;
         lostChildren.push({ descriptor: child, problem: { code: error.code === 'BLOB_MISSING' ? 'CHILD_MISSING' : error.code, digest: child.digest, message: error.message } });

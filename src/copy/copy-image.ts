@@ -1,0 +1,77 @@
+import type { BlobOutcome, ContentStore, ImageSink, ImageWriter } from '../content/contracts.ts';
+import { childrenFirst } from '../content/image-graph.ts';
+import { readManifest } from '../content/read-manifest.ts';
+import type { Body } from '../io/body.ts';
+import type { Slots } from '../io/slots.ts';
+import { verifiedBody } from '../io/verify.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { PlannedImage } from '../select/plan.ts';
+
+export interface CopyImageOptions {
+  /** Shared by all images: bounds the transfers under way, whatever the number of images. */
+  readonly slots: Slots;
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
+  readonly onBlob: (digest: Digest, size: number, outcome: BlobOutcome) => void;
+}
+
+/** Copies one image: blobs, manifests children first, then what makes it visible. @throws RegtarError; nothing of the image is visible then */
+export async function copyImage(image: PlannedImage, store: ContentStore, sink: ImageSink, options: CopyImageOptions): Promise<'copied' | 'present'> {
+  const { signal, onBytes } = options;
+  const writer = await sink.begin(image.target, { signal, onBytes });
+  if (writer === 'present') return 'present';
+  try {
+    await copyBlobs(image.blobs, store, writer, options);
+    for (const node of childrenFirst(image.node)) {
+      const isRoot = node.descriptor.digest === image.node.descriptor.digest;
+      const bytes = isRoot && image.rewritten !== undefined ? image.rewritten.bytes : readManifest(store, node.descriptor.digest).bytes;
+      const outcome = await writer.putManifest(node.descriptor, bytes, { signal, onBytes });
+      options.onBlob(node.descriptor.digest, bytes.length, outcome);
+    }
+    await writer.commit({ signal, onBytes });
+    return 'copied';
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writer: ImageWriter, options: CopyImageOptions): Promise<void> {
+  // One blob's failure fails the image: the others under way are told, so that they do not send gigabytes for nothing.
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const inOrder = [...blobs].sort((left, right) => store.position(left.digest) - store.position(right.digest));
+  let failure: unknown;
+  await Promise.all(
+    inOrder.map((blob) =>
+      options.slots.run(async (ring) => {
+        if (stop.signal.aborted) return;
+        signal.throwIfAborted();
+        const open = (from = 0): Body => skipBytes(verifiedBody(store.open(blob.digest, 0, ring), blob), from);
+        const outcome = await writer.putBlob(blob, open, { signal, onBytes: options.onBytes, file: store.file(blob.digest) });
+        options.onBlob(blob.digest, blob.size, outcome);
+      }).catch((error: unknown) => {
+        failure ??= error;
+        stop.abort();
+      }),
+    ),
+  );
+  if (failure !== undefined) throw failure;
+}
+
+/** Everything is read and hashed from the start on; only what the other side lacks is passed on. */
+function skipBytes(body: Body, from: number): Body {
+  return from === 0 ? body : skipping(body, from);
+}
+
+async function* skipping(body: Body, from: number): AsyncGenerator<Uint8Array> {
+  let left = from;
+  for await (const chunk of body) {
+    if (left >= chunk.length) left -= chunk.length;
+    else {
+      yield left === 0 ? chunk : chunk.subarray(left);
+      left = 0;
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import { RegtarError, toRegtarError } from '../errors.ts';
+import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
+import { forEachParallel } from '../io/parallel.ts';
+import { createSlots } from '../io/slots.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Plan, PlannedImage } from '../select/plan.ts';
+import { copyImage } from './copy-image.ts';
+import type { CopyEvent, CopyReport, ImageResult } from './events.ts';
+
+export interface CopyOptions {
+  /** Images under way at once. */
+  readonly jobs: number;
+  /** Stop at the first image that fails; default false. */
+  readonly failFast?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: CopyEvent) => void) | undefined;
+}
+
+/**
+ * Carries out a plan. An image that fails is in the report; the others go on, except where going on is useless: a full disk, a
+ * registry that refuses the account, an interruption.
+ * @throws RegtarError when the output as a whole failed
+ */
+export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyOptions): Promise<CopyReport> {
+  const started = performance.now();
+  const emit = options.onEvent ?? (() => undefined);
+  const stop = new AbortController();
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const tally = createTally(emit);
+  const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error }));
+  emit({ type: 'start', images: plan.images.length + plan.refused.length, blobs: plan.blobs, bytes: plan.bytes });
+  for (const result of results) emit({ type: 'image', result });
+  const settle = (image: PlannedImage, status: 'copied' | 'present' | 'failed', error?: RegtarError): void => {
+    const result: ImageResult = { ...image.source, target: sink.describe(image.target), status, ...(error && { error }) };
+    results.push(result);
+    emit({ type: 'image', result });
+  };
+  const slots = createSlots(sink.traits.parallelBlobs);
+
+  try {
+    if (!(options.failFast === true && results.some(({ status }) => status === 'failed'))) {
+      await forEachParallel(plan.images, sink.traits.parallelBlobs === 1 ? 1 : options.jobs, async (image) => {
+        signal.throwIfAborted();
+        emit({ type: 'image-start', repository: image.source.repository, tag: image.source.tag });
+        try {
+          settle(image, await copyImage(image, store, sink, { slots, signal, onBytes: tally.bytes, onBlob: tally.blob }));
+        } catch (thrown) {
+          const error = toRegtarError(thrown);
+          if (stopsEverything(error)) throw error;
+          if (signal.aborted) throw toRegtarError(signal.reason);
+          settle(image, 'failed', error);
+          if (options.failFast === true) stop.abort(error);
+        }
+      });
+    }
+    if (!signal.aborted || options.signal?.aborted !== true) await sink.finish({ signal: options.signal, onBytes: tally.bytes });
+  } catch (error) {
+    if (!(options.failFast === true && error === stop.signal.reason)) throw toRegtarError(error);
+    await sink.finish({ signal: options.signal, onBytes: tally.bytes });
+  } finally {
+    await sink.close();
+  }
+  const order = new Map(plan.images.map((image, index) => [`${image.source.repository}\n${image.source.tag ?? image.source.digest}`, index]));
+  const rank = (result: ImageResult): number => order.get(`${result.repository}\n${result.tag ?? result.digest}`) ?? -1;
+  return { images: results.sort((left, right) => rank(left) - rank(right)), blobs: tally.totals(), seconds: (performance.now() - started) / 1000 };
+}
+
+/** What no other image would survive either. */
+function stopsEverything(error: RegtarError): boolean {
+  switch (error.code) {
+    case 'OUTPUT_FULL':
+    case 'OUTPUT_UNWRITABLE':
+    case 'OUTPUT_BUSY':
+    case 'SOURCE_CHANGED':
+    case 'INTERRUPTED':
+    case 'AUTH_FAILED':
+    case 'READ_ONLY':
+    case 'TARGET_TLS':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function createTally(emit: (event: CopyEvent) => void) {
+  const seen = new Set<Digest>();
+  const counts = { copied: 0, present: 0, mounted: 0, bytes: 0 };
+  return {
+    bytes: (bytes: number): void => emit({ type: 'bytes', bytes }),
+    blob(digest: Digest, size: number, outcome: BlobOutcome): void {
+      const isFirst = !seen.has(digest);
+      seen.add(digest);
+      if (outcome === 'written') {
+        counts.copied++;
+        counts.bytes += size;
+      } else if (outcome === 'mounted') counts.mounted++;
+      else if (isFirst) counts.present++;
+      emit({ type: 'blob', digest, outcome, bytes: isFirst ? size : 0 });
+    },
+    totals: () => ({ ...counts }),
+  };
+}

@@ -1,0 +1,60 @@
+import picomatch from 'picomatch';
+import { RegtarError } from '../errors.ts';
+import { formatImageReference, parseImageReference } from '../oci/reference.ts';
+
+export interface FilterOptions {
+  /** Globs on `repository:tag`; one without `:` matches repositories. `*` stays within a path component, `**` does not. */
+  readonly include?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  /** Exact `repository:tag` or `repository@digest` names; undefined means all. */
+  readonly images?: ReadonlySet<string> | undefined;
+}
+
+export interface ImageName {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest: string;
+}
+
+export type ImageFilter = (name: ImageName) => boolean;
+
+/** @throws RegtarError FILTER_INVALID for an empty glob */
+export function createFilter(options: FilterOptions): ImageFilter {
+  const included = (options.include ?? []).map(matcher);
+  const excluded = (options.exclude ?? []).map(matcher);
+  const { images } = options;
+  return (name) => {
+    if (images !== undefined && !namesOf(name).some((text) => images.has(text))) return false;
+    if (included.length > 0 && !included.some((matches) => matches(name))) return false;
+    return !excluded.some((matches) => matches(name));
+  };
+}
+
+/**
+ * Parses an `images.list`: one name a line, `#` begins a comment.
+ * @throws RegtarError REFERENCE_INVALID naming the line
+ */
+export function parseImagesList(text: string): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const [index, line] of text.split('\n').entries()) {
+    const name = line.replace(/(?:^|\s)#.*$/, '').trim();
+    if (name === '') continue;
+    try {
+      names.add(formatImageReference(parseImageReference(name)));
+    } catch (cause) {
+      throw new RegtarError('REFERENCE_INVALID', `line ${index + 1} of the images list, "${name.slice(0, 200)}", is not an image reference`, { side: 'usage', cause, hint: 'write one repository:tag a line, as `regtar list` prints them' });
+    }
+  }
+  return names;
+}
+
+function namesOf({ repository, tag, digest }: ImageName): string[] {
+  const byDigest = `${repository}@${digest}`;
+  return tag === undefined ? [byDigest] : [`${repository}:${tag}`, byDigest];
+}
+
+function matcher(glob: string): (name: ImageName) => boolean {
+  if (glob.trim() === '') throw new RegtarError('FILTER_INVALID', 'a filter is empty', { side: 'usage', hint: 'filters look like library/nginx, library/nginx:1.* or team/**' });
+  const matches = picomatch(glob, { dot: true, nonegate: true });
+  return glob.includes(':') ? (name) => namesOf(name).some((text) => matches(text)) : (name) => matches(name.repository);
+}

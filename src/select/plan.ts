@@ -1,0 +1,216 @@
+import { RegtarError, type Problem } from '../errors.ts';
+import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
+import { childrenFirst, createGraphReader, imageBlobs, imageProblems, isSchema1, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
+import { findReferrers } from '../content/referrers.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isForeignLayerType, isImageConfigType } from '../oci/media-types.ts';
+import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts';
+import { formatImageReference } from '../oci/reference.ts';
+import { choosePlatforms, runnableImages, type ChosenImage } from './choose-platforms.ts';
+import type { ImageFilter } from './filter.ts';
+import type { RenameRepository } from './names.ts';
+
+export interface PlanOptions {
+  readonly filter: ImageFilter;
+  readonly rename: RenameRepository;
+  readonly traits: SinkTraits;
+  /** Empty keeps all platforms, or for outputs without indexes the host's. */
+  readonly platforms?: readonly Platform[];
+  readonly sparse?: boolean;
+  /** Also manifests that no tag and no index reaches. */
+  readonly untagged?: boolean;
+  /** Referrers and signatures travel with what they refer to; default true. */
+  readonly referrers?: boolean;
+  /** Names that must be found; the ones that are not become failed images. */
+  readonly wanted?: ReadonlySet<string> | undefined;
+}
+
+/** One image on its way: what it is, what it becomes, and why not. */
+export interface PlannedImage {
+  readonly source: { readonly repository: string; readonly tag: string | undefined; readonly digest: Digest };
+  readonly target: ImageTarget;
+  readonly node: ManifestNode;
+  readonly rewritten: ChosenImage['rewritten'];
+  readonly blobs: readonly Descriptor[];
+}
+
+/** An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup lacks something. */
+export interface RefusedImage {
+  readonly source: { readonly repository: string; readonly tag: string | undefined; readonly digest: Digest | undefined };
+  readonly status: 'skipped' | 'failed';
+  readonly error: RegtarError;
+  readonly problems: readonly Problem[];
+}
+
+/** Data: it can be printed, tested and carried out. */
+export interface Plan {
+  readonly images: readonly PlannedImage[];
+  readonly refused: readonly RefusedImage[];
+  /** Choices that were made for the person, in words: platforms, rewritten indexes, foreign layers. */
+  readonly notes: readonly string[];
+  /** Unique blobs and manifests of all images, and their bytes. */
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+interface Candidate {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: Digest;
+  readonly referrer: boolean;
+}
+
+/** Decides what travels, under which name, and what cannot, before the first byte. @throws RegtarError MAP_INVALID, OUTPUT_COLLISION */
+export function createPlan(catalog: Catalog, store: ContentStore, options: PlanOptions): Plan {
+  const graph = createGraphReader(store);
+  const images: PlannedImage[] = [];
+  const refused: RefusedImage[] = [];
+  const notes: string[] = [];
+  const found = new Set<string>();
+  for (const candidate of selectCandidates(catalog, graph, options)) {
+    found.add(formatImageReference(candidate)).add(`${candidate.repository}@${candidate.digest}`);
+    try {
+      images.push(planImage(store, graph, candidate, options, notes));
+    } catch (error) {
+      if (!(error instanceof RegtarError) || error.code === 'MAP_INVALID') throw error;
+      const skips = error.code === 'MANIFEST_UNSUPPORTED' || error.code === 'SCHEMA1' || error.code === 'FOREIGN_LAYER';
+      if (!(candidate.referrer && skips)) refused.push({ source: candidate, status: skips ? 'skipped' : 'failed', error, problems: problemsOf(graph, candidate) });
+    }
+  }
+  for (const name of options.wanted ?? []) if (!found.has(name)) refused.push(unknownImage(name));
+  refuseCollisions(images);
+  return { images, refused, notes, ...totals(images) };
+}
+
+function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOptions): Generator<Candidate> {
+  for (const repository of catalog.repositories()) {
+    const tags = [...catalog.tags(repository)];
+    const selected = new Map<string, Candidate>();
+    for (const { tag, digest } of tags) {
+      const candidate = { repository, tag, digest, referrer: false };
+      if (options.filter(candidate)) selected.set(tag, candidate);
+    }
+    const revisions = options.untagged === true || options.wanted !== undefined || selected.size > 0 ? [...catalog.revisions(repository)] : [];
+    const unreached = revisions.length > 0 ? unreachedRevisions(graph, tags.map(({ digest }) => digest), revisions) : [];
+    const byDigest = unreached.filter((digest) => (options.untagged === true || (options.wanted?.has(`${repository}@${digest}`) ?? false)) && options.filter({ repository, digest }));
+    for (const digest of byDigest) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
+    if (options.referrers !== false && selected.size > 0) {
+      for (const referrer of findReferrers(graph, [...selected.values()].map(({ digest }) => digest), tags, unreached)) {
+        const key = referrer.tag ?? referrer.digest;
+        selected.set(key, { repository, ...referrer, referrer: true });
+      }
+    }
+    yield* selected.values();
+  }
+}
+
+/** Revisions that no tag and no index of the repository reaches, referrers among them. */
+export function unreachedRevisions(graph: GraphReader, tagged: readonly Digest[], revisions: readonly Digest[]): readonly Digest[] {
+  const reached = new Set<Digest>(tagged);
+  for (const digest of [...tagged, ...revisions]) {
+    try {
+      const root = graph.read(digest);
+      for (const node of childrenFirst(root)) if (node.descriptor.digest !== digest) reached.add(node.descriptor.digest);
+      for (const { descriptor } of root.lostChildren) reached.add(descriptor.digest);
+    } catch {
+      // What cannot be read reaches nothing; it is reported where it is itself looked at.
+    }
+  }
+  return revisions.filter((digest) => !reached.has(digest));
+}
+
+function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate, options: PlanOptions, notes: string[]): PlannedImage {
+  const { repository, tag, digest } = candidate;
+  const name = formatImageReference(candidate);
+  const root = graph.read(digest);
+  const { node, rewritten } = chooseNode(store, root, candidate, options, notes);
+  if (rewritten !== undefined) notes.push(`${name}: the index was reduced and has the new digest ${node.descriptor.digest} (it was ${rewritten.from})`);
+  const [problem] = options.sparse === true ? imageProblems(node, { repository, tag }).filter(({ code }) => code !== 'CHILD_MISSING') : imageProblems(node, { repository, tag });
+  if (problem !== undefined) throw brokenImage(problem, node, candidate);
+  refuseUnsupported(node, candidate, options.traits, notes);
+  const target: ImageTarget = { repository: options.rename(repository), tag, root: node.descriptor, referrer: candidate.referrer };
+  return { source: { repository, tag, digest }, target, node, rewritten, blobs: imageBlobs(node) };
+}
+
+function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidate, options: PlanOptions, notes: string[]): ChosenImage {
+  const name = formatImageReference(candidate);
+  const platforms = options.platforms ?? [];
+  if (candidate.referrer) return { node: root, rewritten: undefined };
+  if (options.traits.indexes || root.kind !== 'index') return choosePlatforms(store, root, { platforms, sparse: options.sparse ?? false }, name);
+  // An output of single images: what was asked for, else the only one there is, else the host's.
+  const runnable = runnableImages(root);
+  const [only] = runnable;
+  if (platforms.length > 1) throw new RegtarError('PLATFORM_AMBIGUOUS', `${name}: this format holds one platform of an image`, { side: 'usage', hint: 'give --platform once' });
+  if (platforms.length === 0 && runnable.length === 1 && only !== undefined) return { node: only, rewritten: undefined };
+  const wanted = platforms[0] ?? hostPlatform();
+  const chosen = choosePlatforms(store, root, { platforms: [wanted], sparse: false }, name);
+  if (platforms.length === 0) notes.push(`${name}: ${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of ${runnable.length} platforms; --platform chooses another`);
+  return chosen;
+}
+
+function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: SinkTraits, notes: string[]): void {
+  const name = formatImageReference(candidate);
+  const nodes = childrenFirst(node);
+  if (!traits.schema1 && nodes.some(isSchema1)) {
+    throw new RegtarError('SCHEMA1', `${name} is a docker schema1 image, which this output cannot hold`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format dir or registry, or push the image again with a current docker' });
+  }
+  const foreign = nodes.flatMap((each) => each.foreign);
+  if (!traits.artifacts) {
+    if (node.kind !== 'image' || !isRunnable(node)) throw new RegtarError('MANIFEST_UNSUPPORTED', `${name} is no runnable image (${node.config?.mediaType ?? node.descriptor.mediaType}), which this output cannot hold`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
+    if (foreign.length > 0) throw new RegtarError('FOREIGN_LAYER', `${name} has ${foreign.length} foreign layers, whose bytes are not in the backup`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
+  } else if (foreign.length > 0) notes.push(`${name}: ${foreign.length} foreign layers are left out: their bytes come from their urls`);
+}
+
+function placeOf({ repository, tag, digest }: Candidate): { repository: string; tag?: string; digest: Digest } {
+  return { repository, digest, ...(tag !== undefined && { tag }) };
+}
+
+function isRunnable(node: ManifestNode): boolean {
+  return node.config !== undefined && isImageConfigType(node.config.mediaType) && node.layers.every(({ mediaType }) => mediaType.includes('tar') || isForeignLayerType(mediaType));
+}
+
+function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate): RegtarError {
+  const survivors = node.kind === 'index' ? node.children.filter((child) => child.platform !== undefined && imageProblems(child, candidate).length === 0 && child.kind === 'image') : [];
+  const whole = [...new Set(survivors.map((child) => formatPlatform(child.platform as Platform)))].filter((text) => text !== 'unknown/unknown');
+  const hint = whole.length > 0 ? `these platforms are whole: ${whole.join(', ')}; take them with --platform` : 'run `regtar verify` to list everything that this backup lacks';
+  return new RegtarError(problem.code, problem.message, { side: 'source', where: { repository: candidate.repository, ...(candidate.tag !== undefined && { tag: candidate.tag }), ...(problem.digest !== undefined && { digest: problem.digest }) }, hint });
+}
+
+function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[] {
+  try {
+    return imageProblems(graph.read(candidate.digest), candidate);
+  } catch {
+    return [];
+  }
+}
+
+function unknownImage(name: string): RefusedImage {
+  const [repository = name, tag] = name.includes('@') ? [name.slice(0, name.indexOf('@'))] : [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
+  const error = new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, { side: 'source', where: { repository }, hint: 'run `regtar list` to see what is' });
+  return { source: { repository, tag, digest: undefined }, status: 'failed', error, problems: [] };
+}
+
+/** Two sources that would become one name: whichever came last would win in silence. */
+function refuseCollisions(images: readonly PlannedImage[]): void {
+  const taken = new Map<string, PlannedImage>();
+  for (const image of images) {
+    const name = formatImageReference({ ...image.target, digest: image.target.root.digest });
+    const earlier = taken.get(name);
+    if (earlier !== undefined && earlier.source.repository !== image.source.repository && earlier.target.root.digest !== image.target.root.digest) {
+      throw new RegtarError('OUTPUT_COLLISION', `${formatImageReference(earlier.source)} and ${formatImageReference(image.source)} would both become ${name}`, { side: 'usage', hint: 'change --map or --project so that names stay apart, or filter one of them' });
+    }
+    taken.set(name, image);
+  }
+}
+
+function totals(images: readonly PlannedImage[]): { readonly blobs: number; readonly bytes: number } {
+  const seen = new Map<Digest, number>();
+  for (const { node, blobs } of images) {
+    for (const { digest, size } of blobs) seen.set(digest, size);
+    for (const { descriptor } of childrenFirst(node)) seen.set(descriptor.digest, descriptor.size);
+  }
+  let bytes = 0;
+  for (const size of seen.values()) bytes += size;
+  return { blobs: seen.size, bytes };
+}
