@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const sources = join(import.meta.dirname, '..', 'src');
+
+/**
+ * Which rooms a room may import, beside itself. A name with a slash is that one file: `source/backup` is the contract without the
+ * code behind it. `docs/model.md` draws the same table.
+ */
+const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
+  errors: [],
+  oci: ['errors'],
+  io: ['errors', 'oci'],
+  tar: ['errors', 'io'],
+  source: ['errors', 'oci', 'io', 'tar'],
+  content: ['errors', 'oci', 'io'],
+  storage: ['errors', 'oci', 'io', 'content', 'source/backup'],
+  select: ['errors', 'oci', 'content'],
+  copy: ['errors', 'oci', 'io', 'content', 'select'],
+  verify: ['errors', 'oci', 'io', 'content', 'source/backup'],
+  remote: ['errors', 'oci', 'io'],
+  harbor: ['errors', 'oci', 'io', 'remote'],
+  sink: ['errors', 'oci', 'io', 'tar', 'content', 'remote', 'harbor', 'storage/layout'],
+  cli: 'all',
+  index: 'all',
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  /** `import type`: gone when the code runs. */
+  readonly isType: boolean;
+}
+
+const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/')).filter((file) => file.endsWith('.ts'));
+const imports = files.flatMap((file) => importsOf(file, readFileSync(join(sources, file), 'utf8')));
+
+describe('rooms import only what the table allows', () => {
+  it.each(files.map(roomOf).filter((room, index, all) => all.indexOf(room) === index))('%s', (room) => {
+    expect(Object.keys(rooms), 'every room of src is in the table').toContain(room);
+    const allowed = rooms[room] ?? [];
+    const wrong = imports.filter(({ from, to }) => roomOf(from) === room && roomOf(to) !== room && allowed !== 'all' && !allowed.includes(roomOf(to)) && !allowed.includes(to.replace(/\.ts$/, '')));
+    expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+  });
+
+  it('the library knows nothing of cli/ and index.ts', () => {
+    expect(imports.filter(({ from, to }) => (roomOf(to) === 'cli' || to === 'index.ts') && roomOf(from) !== 'cli').map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+  });
+});
+
+it('every import names a file that exists, with its ending', () => {
+  expect(imports.filter(({ to }) => !files.includes(to) && !to.endsWith('.json')).map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+});
+
+it('files do not import each other in a circle when the code runs', () => {
+  const edges = new Map(files.map((file) => [file, imports.filter(({ from, isType }) => from === file && !isType).map(({ to }) => to)]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, above: readonly string[]): void => {
+    if (above.includes(file)) circles.push([...above.slice(above.indexOf(file)), file].join(' → '));
+    if (done.has(file) || above.includes(file)) return;
+    for (const next of edges.get(file) ?? []) visit(next, [...above, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(circles).toEqual([]);
+});
+
+it('only cli/ prints, reads the environment or sets an exit code', () => {
+  const forbidden = /\bconsole\.|process\.(?:env|exit|exitCode|stdout|stderr)\b/;
+  const found = files.filter((file) => roomOf(file) !== 'cli').flatMap((file) => withoutComments(readFileSync(join(sources, file), 'utf8')).split('\n').filter((line) => forbidden.test(line)).map((line) => `${file}: ${line.trim()}`));
+  expect(found).toEqual([]);
+});
+
+function roomOf(file: string): string {
+  const slash = file.indexOf('/');
+  return slash < 0 ? file.replace(/\.ts$/, '') : file.slice(0, slash);
+}
+
+function importsOf(file: string, text: string): Import[] {
+  const found: Import[] = [];
+  for (const match of withoutComments(text).matchAll(/\b(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'(\.[^']+)'|\bimport\('(\.[^']+)'\)/g)) {
+    const target = match[2] ?? match[3];
+    if (target !== undefined) found.push({ from: file, to: posix.join(dirname(file), target), isType: match[1] !== undefined });
+  }
+  return found;
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
+}
