@@ -39,7 +39,7 @@ const usual = {
 /** The backups that the bench rows name. `small` ones are for trying things out, a few seconds each. */
 export const presets = /** @type {const} */ ({
   /** 5,000 images, about 150,000 members and 9 GB. */
-  scale: { ...usual, name: 'scale', images: 5000, repositories: 500, bytes: 9_000_000_000, baseImages: 60 },
+  scale: { ...usual, name: 'scale', images: 5000, repositories: 500, bytes: 9_000_000_000, baseImages: 60, ownLayers: 3 },
   'scale-small': { ...usual, name: 'scale-small', images: 300, repositories: 40, bytes: 300_000_000, baseImages: 8, largestLayer: 16 * 1024 * 1024 },
   /** 500 images and 1 GB, to push. */
   push: { ...usual, name: 'push', images: 500, repositories: 60, bytes: 1_000_000_000, baseImages: 12 },
