@@ -1,0 +1,62 @@
+// Plain JavaScript for bare Node: it runs before anything is built, and must cost nothing when everything is there.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const peers = Object.entries(JSON.parse(readFileSync(new URL('peers.json', import.meta.url), 'utf8')));
+const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(Boolean);
+const isRoot = process.getuid?.() === 0;
+
+if (missing().length > 0 && isRoot && isDebian()) install();
+report(missing());
+
+function missing() {
+  return peers.filter(([, { command }]) => !folders.some((folder) => existsSync(join(folder, command))));
+}
+
+function isDebian() {
+  return existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get');
+}
+
+function install() {
+  console.error(`installing what the tests compare against: ${missing().map(([name]) => name).join(', ')}`);
+  const restore = forbidServices();
+  try {
+    apt(['update', '-qq']);
+    // Which package carries a command differs between Debian releases, so each is asked for only where it exists.
+    const packages = [...new Set(missing().flatMap(([, peer]) => peer.packages))].filter(isKnownPackage);
+    if (packages.length > 0) apt(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
+  } finally {
+    restore();
+  }
+}
+
+function isKnownPackage(name) {
+  return spawnSync('apt-cache', ['show', '--no-all-versions', name], { stdio: 'ignore' }).status === 0;
+}
+
+function apt(args) {
+  const result = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  if (result.status !== 0) console.error(`apt-get ${args[0]} failed`);
+}
+
+/** Debian's packages start their daemons on installation unless this policy says no; the tests start their own on free ports. */
+function forbidServices() {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return () => {};
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  return () => rmSync(policy, { force: true });
+}
+
+function report(absent) {
+  const unusable = isRoot ? [] : peers.filter(([, peer]) => peer.root === true && !absent.some(([, other]) => other === peer));
+  for (const [name, { packages }] of absent) console.error(`peer missing: ${name} (Debian package ${packages[0]})`);
+  for (const [name] of unusable) console.error(`peer needs root: ${name}`);
+  if (absent.length + unusable.length === 0) return;
+  if (process.env.CI) {
+    console.error('CI is set, so a missing peer is a failure');
+    process.exitCode = 1;
+  } else {
+    console.error('the tests that need them are skipped by name');
+  }
+}

@@ -1,0 +1,144 @@
+import { writeFileSync } from 'node:fs';
+import { get as httpGet } from 'node:http';
+import { get as httpsGet } from 'node:https';
+import { freePort } from './free-port.ts';
+import { run } from './run.ts';
+import { startProcess, type StartedProcess } from './start-process.ts';
+import { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
+
+export interface RegistryOptions {
+  /** Folder that holds, or will hold, `docker/registry/v2`; a temporary one when absent. */
+  readonly storage?: string;
+  /** Listen here, for a registry that comes back where it was; a free port when absent. */
+  readonly port?: number;
+  /** The only user who may do anything. */
+  readonly htpasswd?: { readonly username: string; readonly password: string };
+  /** PEM files; with `clientAuthority` only clients whose certificate it signed get in. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clientAuthority?: string };
+  /** Allow DELETE. */
+  readonly delete?: boolean;
+  readonly readonly?: boolean;
+  /** Answer uploads with Locations without scheme and host. */
+  readonly relativeurls?: boolean;
+  /** Bearer authentication by a token service; `rootcertbundle` is a PEM file that its signatures are checked with. */
+  readonly tokenService?: { readonly realm: string; readonly service: string; readonly issuer: string; readonly rootcertbundle: string };
+  /** Take manifests whose layers are foreign (`urls`); refused by default, as the registry itself does. */
+  readonly foreignLayers?: boolean;
+  /** Take and serve docker schema1; off by default, as in the registry itself. */
+  readonly schema1?: boolean;
+  /** Write an access log, which `requests()` reads. */
+  readonly accessLog?: boolean;
+}
+
+export interface Registry {
+  /** `127.0.0.1:PORT` */
+  readonly host: string;
+  readonly port: number;
+  /** `http://127.0.0.1:PORT`, or https. */
+  readonly url: string;
+  /** The folder above `docker/registry/v2`. */
+  readonly storage: string;
+  readonly process: StartedProcess;
+  /** Method, path and status of every request so far; needs `accessLog`. */
+  requests(): readonly { readonly method: string; readonly path: string; readonly status: number }[];
+  /** Ends it; a temporary storage goes with it, one that was given stays. */
+  stop(): Promise<void>;
+}
+
+/** Starts a real docker-registry 2.8 on 127.0.0.1 with a configuration of its own. */
+export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
+  const folder = temporaryFolder();
+  const storage = options.storage ?? folder.file('storage');
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await freePort());
+    try {
+      return await startOn(port, storage, folder, options);
+    } catch (error) {
+      // Another test may have taken the free port in between.
+      if (attempt < 3 && options.port === undefined && String(error).includes('address already in use')) continue;
+      folder.remove();
+      throw error;
+    }
+  }
+}
+
+async function startOn(port: number, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Registry> {
+  const host = `127.0.0.1:${port}`;
+  const url = `${options.tls ? 'https' : 'http'}://${host}`;
+  writeFileSync(folder.file('config.json'), JSON.stringify(await configuration(host, storage, folder, options)));
+  const server = await startProcess('docker-registry', ['serve', folder.file('config.json')], {
+    // The registry lets REGISTRY_… variables override its configuration.
+    env: withoutRegistryVariables(),
+    ready: () => answers(`${url}/v2/`),
+  });
+  return {
+    host,
+    port,
+    url,
+    storage,
+    process: server,
+    requests: () => parseAccessLog(server.log()),
+    stop: async () => {
+      await server.stop();
+      folder.remove();
+    },
+  };
+}
+
+/** The registry reads YAML, of which JSON is a part. */
+async function configuration(host: string, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Record<string, unknown>> {
+  return {
+    version: '0.1',
+    log: { level: 'error', accesslog: { disabled: options.accessLog !== true } },
+    storage: {
+      filesystem: { rootdirectory: storage },
+      delete: { enabled: options.delete === true },
+      maintenance: { uploadpurging: { enabled: false }, readonly: { enabled: options.readonly === true } },
+    },
+    http: {
+      addr: host,
+      secret: 'only-for-tests',
+      relativeurls: options.relativeurls === true,
+      ...(options.tls && {
+        tls: {
+          certificate: options.tls.certificate,
+          key: options.tls.key,
+          ...(options.tls.clientAuthority !== undefined && { clientcas: [options.tls.clientAuthority] }),
+        },
+      }),
+    },
+    ...(options.schema1 === true && { compatibility: { schema1: { enabled: true } } }),
+    ...(options.foreignLayers === true && { validation: { manifests: { urls: { allow: ['^https?://'] } } } }),
+    ...(options.htpasswd && { auth: { htpasswd: { realm: 'test', path: await writeHtpasswd(folder, options.htpasswd) } } }),
+    ...(options.tokenService && { auth: { token: options.tokenService } }),
+  };
+}
+
+async function writeHtpasswd(folder: TemporaryFolder, user: { readonly username: string; readonly password: string }): Promise<string> {
+  // bcrypt is the only form the registry takes; cost 4 keeps the tests fast.
+  const { stdout } = await run('htpasswd', ['-niB', '-C', '4', user.username], { input: user.password });
+  const path = folder.file('htpasswd');
+  writeFileSync(path, stdout);
+  return path;
+}
+
+function withoutRegistryVariables(): Record<string, undefined> {
+  const names = Object.keys(process.env).filter((name) => name.startsWith('REGISTRY_'));
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}
+
+/** Any answer will do: 401 is a registry too, and so is one that refuses us for want of a client certificate. */
+function answers(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const onAnswer = (response: { resume(): void }): void => {
+      response.resume();
+      resolve(true);
+    };
+    const request = url.startsWith('https') ? httpsGet(url, { rejectUnauthorized: false, agent: false }, onAnswer) : httpGet(url, { agent: false }, onAnswer);
+    request.once('error', (error) => resolve(/alert|certificate required/i.test(error.message)));
+  });
+}
+
+function parseAccessLog(log: string): { method: string; path: string; status: number }[] {
+  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3})/g)].map(([, method = '', path = '', status = '']) => ({ method, path, status: Number(status) }));
+}
