@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
+import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -14,6 +15,8 @@ export interface ContentStore {
   readSmall(digest: Digest): Uint8Array;
   /** A plain file that holds just this blob, for hard links. */
   file(digest: Digest): string | undefined;
+  /** Where the blob's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `open` gives them. */
+  ranges?(digest: Digest): readonly FileRange[] | undefined;
   /** Rank in which blobs lie on the medium, so that readers may stream instead of seek; any number. */
   position(digest: Digest): number;
 }

@@ -1,6 +1,14 @@
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 
+/** A stretch of a plain file, for readers that open it themselves: worker threads. */
+export interface FileRange {
+  readonly path: string;
+  readonly start: number;
+  /** In bytes. */
+  readonly size: number;
+}
+
 /** Bytes that can be read at any place: a file, or the parts of one. */
 export interface RandomAccess {
   readonly size: number;
@@ -10,6 +18,8 @@ export interface RandomAccess {
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   /** Whether the bytes may have changed since opening: size or modification time differ. */
   changed(): boolean;
+  /** Where `size` bytes at `start` lie in plain files, in order; absent where they are in none. */
+  ranges?(start: number, size: number): readonly FileRange[];
   close(): void;
 }
 
@@ -28,6 +38,7 @@ export function openRandomAccess(path: string): RandomAccess {
       const now = fstatSync(descriptor);
       return now.size !== size || now.mtimeMs !== mtimeMs;
     },
+    ranges: (start, length) => [{ path, start, size: length }],
     close: () => closeSync(descriptor),
   };
 }
@@ -62,8 +73,17 @@ export function concatRandomAccess(pieces: readonly RandomAccess[]): RandomAcces
       return place === undefined ? 0 : place.piece.read(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
     },
     changed: () => pieces.some((piece) => piece.changed()),
+    ...(pieces.every((piece) => piece.ranges !== undefined) && { ranges: (start: number, length: number) => rangesOf(pieces, starts, start, length) }),
     close: () => pieces.forEach((piece) => piece.close()),
   };
+}
+
+function rangesOf(pieces: readonly RandomAccess[], starts: readonly number[], start: number, length: number): FileRange[] {
+  return pieces.flatMap((piece, index) => {
+    const from = Math.max(start - (starts[index] ?? 0), 0);
+    const to = Math.min(start + length - (starts[index] ?? 0), piece.size);
+    return from < to ? (piece.ranges?.(from, to - from) ?? []) : [];
+  });
 }
 
 /** Fills `length` bytes. @returns how many there were: less only at the end */

@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
+import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
 
 /** Where a file's bytes lie inside a backup. Only the backup that made a location can read it. */
@@ -55,5 +56,7 @@ export interface Backup {
   readSmall(location: Location): Uint8Array;
   /** A plain file that holds just this, which sinks may hard-link; undefined inside archives. */
   file(location: Location): string | undefined;
+  /** Where a file's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `read` gives them. */
+  ranges?(location: Location): readonly FileRange[] | undefined;
   close(): Promise<void>;
 }

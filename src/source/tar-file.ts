@@ -36,6 +36,8 @@ export function openTarFile(access: RandomAccess, describe: string): Backup {
       return bytes;
     },
     file: () => undefined,
+    // The holes of a sparse member lie nowhere.
+    ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
     close: async () => access.close(),
   };
 }

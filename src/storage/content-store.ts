@@ -20,6 +20,11 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
+    ranges(digest) {
+      const location = locate(digest);
+      const path = backup.file(location);
+      return path === undefined ? backup.ranges?.(location) : [{ path, start: 0, size: location.size }];
+    },
     position(digest) {
       if (ranks.size === 0) for (const known of catalog.stored.keys()) ranks.set(known, ranks.size);
       return ranks.get(digest) ?? Number.MAX_SAFE_INTEGER;
