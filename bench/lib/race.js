@@ -32,10 +32,11 @@ export async function race(contenders, { repetitions, warmUp, folder, log }) {
         entry.failure = failureOf(run);
         log(`  ${contender.name}: ${entry.failure}`);
       } else if (round >= 0) {
-        entry.seconds.push(contender.seconds?.(run) ?? run.seconds);
+        const seconds = contender.seconds?.(run) ?? run.seconds;
+        entry.seconds.push(seconds);
         entry.output = run.output;
         entry.peakMiB = run.peakMiB === undefined ? entry.peakMiB : Math.max(run.peakMiB, entry.peakMiB ?? 0);
-        log(`  ${contender.name}: ${run.seconds.toFixed(2)} s`);
+        log(`  ${contender.name}: ${seconds.toFixed(2)} s`);
       }
     }
   }
