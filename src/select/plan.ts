@@ -2,6 +2,7 @@ import { RegtarError, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import { childrenFirst, createGraphReader, imageBlobs, imageProblems, isSchema1, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
 import { findReferrers } from '../content/referrers.ts';
+import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isForeignLayerType, isImageConfigType } from '../oci/media-types.ts';
@@ -10,6 +11,8 @@ import { formatImageReference } from '../oci/reference.ts';
 import { choosePlatforms, runnableImages, type ChosenImage } from './choose-platforms.ts';
 import type { ImageFilter } from './filter.ts';
 import type { RenameRepository } from './names.ts';
+
+export { unreachedRevisions };
 
 export interface PlanOptions {
   readonly filter: ImageFilter;
@@ -103,21 +106,6 @@ function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOp
     }
     yield* selected.values();
   }
-}
-
-/** Revisions that no tag and no index of the repository reaches, referrers among them. */
-export function unreachedRevisions(graph: GraphReader, tagged: readonly Digest[], revisions: readonly Digest[]): readonly Digest[] {
-  const reached = new Set<Digest>(tagged);
-  for (const digest of [...tagged, ...revisions]) {
-    try {
-      const root = graph.read(digest);
-      for (const node of childrenFirst(root)) if (node.descriptor.digest !== digest) reached.add(node.descriptor.digest);
-      for (const { descriptor } of root.lostChildren) reached.add(descriptor.digest);
-    } catch {
-      // What cannot be read reaches nothing; it is reported where it is itself looked at.
-    }
-  }
-  return revisions.filter((digest) => !reached.has(digest));
 }
 
 function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate, options: PlanOptions, notes: string[]): PlannedImage {
