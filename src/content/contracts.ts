@@ -29,10 +29,19 @@ export interface TagEntry {
   readonly history: readonly Digest[];
 }
 
+/** A tag that is there and means nothing: its link is gone, empty or damaged, and nothing settles what it meant. */
+export interface LostTag {
+  readonly tag: string;
+  /** What it may have meant. */
+  readonly candidates: readonly Digest[];
+}
+
 /** What a backup holds, as names and digests. Iteration is in code point order. */
 export interface Catalog {
   repositories(): Iterable<string>;
   tags(repository: string): Iterable<TagEntry>;
+  /** Tags that somebody has to decide about. */
+  lostTags(repository: string): Iterable<LostTag>;
   /** Manifests of a repository, tagged or not. */
   revisions(repository: string): Iterable<Digest>;
   /** Blobs that a repository may serve: configs and layers. */

@@ -95,7 +95,7 @@ function createTally(emit: (event: CopyEvent) => void) {
         counts.bytes += size;
       } else if (outcome === 'mounted') counts.mounted++;
       else if (isFirst) counts.present++;
-      emit({ type: 'blob', digest, outcome, bytes: isFirst ? size : 0 });
+      emit({ type: 'blob', digest, outcome, bytes: isFirst ? size : 0, sent: outcome === 'written' ? size : 0 });
     },
     totals: () => ({ ...counts }),
   };

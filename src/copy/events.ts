@@ -22,8 +22,8 @@ export type CopyEvent =
   | { readonly type: 'image'; readonly result: ImageResult }
   /** Bytes on their way; negative when a retry takes some back. */
   | { readonly type: 'bytes'; readonly bytes: number }
-  /** Each unique blob's first outcome carries its size; later ones of the same digest carry 0. */
-  | { readonly type: 'blob'; readonly digest: Digest; readonly outcome: BlobOutcome; readonly bytes: number };
+  /** `bytes` is the size at a digest's first outcome, 0 at later ones; `sent` is what `bytes` events have told of it before. */
+  | { readonly type: 'blob'; readonly digest: Digest; readonly outcome: BlobOutcome; readonly bytes: number; readonly sent: number };
 
 /** What `export` and `push` say at the end. */
 export interface CopyReport {

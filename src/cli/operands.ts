@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { RegtarError } from '../errors.ts';
+
+export const defaultSource = 'docker.tar';
+
+export interface SourceOption {
+  /** `--source`, repeatable. */
+  readonly source?: readonly string[] | undefined;
+}
+
+/**
+ * Splits `[SOURCE] OPERAND`: one operand alone is the second, and SOURCE is `docker.tar` in the current directory.
+ * @throws RegtarError USAGE, SOURCE_NOT_FOUND
+ */
+export function splitOperands(operands: readonly string[], options: SourceOption, operandName: string): { readonly sources: readonly string[]; readonly operand: string } {
+  const [first, second] = operands;
+  const given = options.source ?? [];
+  if (first === undefined) throw new RegtarError('USAGE', `${operandName} is missing`, { side: 'usage', hint: `write \`regtar COMMAND [SOURCE] ${operandName}\`; see --help` });
+  if (second === undefined) return { sources: given.length > 0 ? given : [requireDefault()], operand: first };
+  return { sources: [first, ...given], operand: second };
+}
+
+/** SOURCE alone, `docker.tar` where none is given. @throws RegtarError SOURCE_NOT_FOUND */
+export function sourceOperands(operand: string | undefined, options: SourceOption): readonly string[] {
+  const given = options.source ?? [];
+  if (operand !== undefined) return [operand, ...given];
+  return given.length > 0 ? given : [requireDefault()];
+}
+
+/** `inspect [SOURCE] [REF]`: one operand is a REF when no such file is there and it looks like one. */
+export function splitReference(operands: readonly string[], options: SourceOption): { readonly sources: readonly string[]; readonly reference: string | undefined } {
+  const [first, second] = operands;
+  if (second !== undefined && first !== undefined) return { sources: [first, ...(options.source ?? [])], reference: second };
+  const isReference = first !== undefined && first !== '-' && !existsSync(first) && /[:@]/.test(first) && !/\.(?:tar|tgz|gz|zst)$/.test(first);
+  return isReference ? { sources: sourceOperands(undefined, options), reference: first } : { sources: sourceOperands(first, options), reference: undefined };
+}
+
+function requireDefault(): string {
+  if (existsSync(defaultSource)) return defaultSource;
+  throw new RegtarError('SOURCE_NOT_FOUND', `no SOURCE was given and there is no ${defaultSource} in the current directory`, { side: 'usage', hint: 'name the backup: a docker.tar, a directory, or - for standard input' });
+}
