@@ -15,6 +15,8 @@ export interface Asked {
   /** A verb and its object: `push blob sha256:… to library/app`. */
   readonly doing: string;
   readonly where?: ErrorPlace | undefined;
+  /** As whom it was asked, without any secret: `user "robot$ci", from --username`. */
+  readonly account?: string | undefined;
   /** Takes secrets out of what the registry says. */
   readonly redact?: ((text: string) => string) | undefined;
 }
@@ -50,7 +52,8 @@ export function explainAnswer(answer: Answer, asked: Asked): RegtarError {
   const words = redact(wordsOf(answer));
   const { code, hint } = meaningOf(answer, words);
   const said = words === '' ? `status ${answer.status}` : `${answer.status}: ${words}`;
-  return new RegtarError(code, `${asked.host} refused to ${asked.doing} (${said})`, {
+  const account = (answer.status === 401 || code === 'AUTH_DENIED') && asked.account !== undefined ? ` as ${asked.account}` : '';
+  return new RegtarError(code, `${asked.host} refused to ${asked.doing}${account} (${said})`, {
     side: code === 'MANIFEST_INVALID' || code === 'BLOB_CORRUPT' ? 'source' : 'target',
     hint,
     where: { ...asked.where, status: answer.status },
@@ -108,7 +111,7 @@ function forbidden(words: string): Meaning {
 }
 
 function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex -- a registry's words go to a terminal
+  // It goes to a terminal.
   const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]+/g, ' ').replace(/ {2,}/g, ' ').trim();
   return line.length > wordsLimit ? `${line.slice(0, wordsLimit)}…` : line;
 }

@@ -24,7 +24,8 @@ export function chooseProxies(env: Environment): (url: URL) => URL | undefined {
 function proxyOf(env: Environment, name: string): URL | undefined {
   const text = env[name] ?? env[name.toUpperCase()] ?? '';
   if (text === '') return undefined;
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  const full = text.includes('://') ? text : `http://${text}`;
+  const url = URL.canParse(full) ? new URL(full) : undefined;
   // The value stays out of the message: proxies have passwords too.
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw new RegtarError('CONFIG_INVALID', `${name.toUpperCase()} is not the http or https URL of a proxy`, { side: 'usage', hint: 'write http://proxy.example.com:3128, or unset it' });

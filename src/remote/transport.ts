@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { RegtarError } from '../errors.ts';
 import type { Body } from '../io/body.ts';
@@ -66,7 +67,7 @@ export function createTransport(options: TransportOptions): Transport {
     const connect = { ...tls, timeout: Math.min(options.stallTimeoutSeconds, 30) * 1000 };
     const made = proxy === undefined
       ? new Agent({ ...shared, connect })
-      : new ProxyAgent({ ...shared, uri: proxy.href, requestTls: connect, proxyTls: { ...options.tls.connectOptions(proxy.hostname) }, proxyTunnel: false });
+      : new ProxyAgent({ ...shared, uri: proxy.href, requestTls: connect, ...(proxy.protocol === 'https:' && { proxyTls: options.tls.connectOptions(proxy.hostname) }), proxyTunnel: false });
     dispatchers.set(key, made);
     return made;
   };
@@ -95,10 +96,11 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
       path: `${url.pathname}${url.search}`,
       method,
       headers: { ...headers, ...outgoing.headers },
-      ...(outgoing.body !== undefined && { body: outgoing.body }),
+      // undici takes any async iterable; its types know streams alone.
+      body: (outgoing.body ?? null) as Buffer | Readable | null,
       signal: stopper.signal,
       // Without this undici closes the connection after every HEAD.
-      ...(method === 'HEAD' && { reset: false }),
+      ...(method === 'HEAD' ? { reset: false } : {}),
     });
     const body = await readAnswer(response.body, method, url, watch);
     return { status: response.statusCode, headers: response.headers, body, url };

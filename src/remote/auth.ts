@@ -1,0 +1,147 @@
+import { RegtarError } from '../errors.ts';
+import { findChallenge, type Challenge } from './challenge.ts';
+import { basicHeader, secretOf, type Credential, type CredentialSource } from './credential.ts';
+import type { Secret } from './secret.ts';
+import { isFresh, type Token, type TokenNeed } from './token.ts';
+
+/** What a request must be allowed to do. */
+export interface AuthNeed {
+  readonly repository?: string | undefined;
+  /** `repository:library/app:pull,push`; the first decides which token grows. @see distribution, docs/spec/auth/scope.md */
+  readonly scopes: readonly string[];
+  /** For paths that know passwords alone, such as Harbor's API. */
+  readonly basicOnly?: boolean | undefined;
+}
+
+/** An `Authorization` header, and what it was made of. */
+export interface Authorization {
+  readonly value: string;
+  readonly token?: Token;
+  readonly credential: Credential;
+}
+
+export interface Authenticator {
+  /** Keeps how the registry wants to be asked; later and lesser challenges do not change it. */
+  adopt(challenges: readonly Challenge[]): void;
+  /** @returns undefined where the registry wants nothing, or there is nothing to show */
+  authorize(need: AuthNeed): Promise<Authorization | undefined>;
+  /**
+   * What to try after a 401.
+   * @param since when the refused request began, of `performance.now()`: a token that was fetched later is fresh, so the 401 means no
+   * @returns undefined when nothing better is left
+   */
+  renew(need: AuthNeed, refused: Authorization | undefined, challenges: readonly Challenge[], since: number): Promise<Authorization | undefined>;
+  /** Tokens say what was allowed when they were made; a project that was created since is not in them. */
+  forgetTokens(): void;
+  scheme(): AuthScheme;
+  /** Everything that must not appear in a message. */
+  secrets(): Iterable<Secret>;
+}
+
+export type AuthScheme = 'unknown' | 'none' | 'basic' | 'bearer';
+
+export interface AuthenticatorOptions {
+  readonly credentials: CredentialSource;
+  readonly fetchToken: (bearer: Challenge, need: TokenNeed) => Promise<Token>;
+  /** May widen a scope, so that fewer tokens serve more requests. */
+  readonly tokenScope: (scope: string) => string;
+}
+
+interface Slot {
+  scopes: ReadonlySet<string>;
+  token: Token | undefined;
+  pending: Promise<unknown> | undefined;
+}
+
+/** More scopes than this make a token that servers refuse as too large a header: Harbor's nginx stops near 50. */
+const scopesPerToken = 12;
+
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const slots = new Map<Credential, Map<string, Slot>>();
+  const used = new Set<Credential>();
+  let adopted: Challenge | undefined;
+  let known = false;
+
+  const slotOf = (credential: Credential, scopes: readonly string[]): Slot => {
+    const ofCredential = slots.get(credential) ?? new Map<string, Slot>();
+    slots.set(credential, ofCredential);
+    const slot = ofCredential.get(scopes[0] ?? '') ?? { scopes: new Set<string>(), token: undefined, pending: undefined };
+    ofCredential.set(scopes[0] ?? '', slot);
+    return slot;
+  };
+
+  const tokenFor = async (bearer: Challenge, credential: Credential, scopes: readonly string[], stale?: Token): Promise<Token> => {
+    const slot = slotOf(credential, scopes);
+    for (;;) {
+      if (slot.pending) {
+        await slot.pending;
+        continue;
+      }
+      const covers = scopes.every((scope) => slot.scopes.has(scope));
+      if (slot.token && slot.token !== stale && covers && isFresh(slot.token)) return slot.token;
+      const union = new Set([...scopes, ...slot.scopes]);
+      const wanted = union.size > scopesPerToken ? new Set(scopes) : union;
+      const fetching = options.fetchToken(bearer, { scopes: [...wanted], credential });
+      slot.pending = fetching;
+      try {
+        const token = await fetching;
+        slot.token = token;
+        slot.scopes = wanted;
+        return token;
+      } finally {
+        slot.pending = undefined;
+      }
+    }
+  };
+
+  const authorize = async (need: AuthNeed, stale?: Token, extraScope?: string): Promise<Authorization | undefined> => {
+    const credential = await options.credentials(need.repository);
+    used.add(credential);
+    if (credential.kind === 'registry-token' && need.basicOnly !== true) return { value: `Bearer ${credential.token.reveal()}`, credential };
+    if (need.basicOnly === true || adopted?.scheme === 'basic') {
+      if (need.basicOnly !== true && credential.kind === 'identity-token') throw identityUnusable(credential);
+      return credential.kind === 'basic' ? { value: basicHeader(credential), credential } : undefined;
+    }
+    if (adopted?.scheme !== 'bearer') return undefined;
+    const scopes = [...new Set([...need.scopes.map(options.tokenScope), ...(extraScope ? extraScope.split(' ') : [])])];
+    const token = await tokenFor(adopted, credential, scopes, stale);
+    return { value: `Bearer ${token.value.reveal()}`, token, credential };
+  };
+
+  const adopt = (challenges: readonly Challenge[]): void => {
+    known = true;
+    if (adopted) return;
+    adopted = findChallenge(challenges, 'bearer') ?? findChallenge(challenges, 'basic');
+  };
+
+  return {
+    adopt,
+    authorize: (need) => authorize(need),
+    async renew(need, refused, challenges, since) {
+      if (refused === undefined) {
+        if (need.basicOnly === true || adopted) return undefined;
+        adopt(challenges);
+        return authorize(need);
+      }
+      if (refused.token === undefined) return undefined;
+      // Some registries want another scope than the standard's; they say so here.
+      const asked = findChallenge(challenges, 'bearer')?.parameters['scope'];
+      const extra = asked && asked.split(' ').some((scope) => !need.scopes.includes(scope)) ? asked : undefined;
+      if (refused.token.fetchedAt >= since && extra === undefined) return undefined;
+      return authorize(need, refused.token, extra);
+    },
+    forgetTokens: () => slots.clear(),
+    scheme: () => (adopted ? (adopted.scheme === 'basic' ? 'basic' : 'bearer') : known ? 'none' : 'unknown'),
+    *secrets() {
+      for (const credential of used) {
+        const secret = secretOf(credential);
+        if (secret) yield secret;
+        for (const slot of slots.get(credential)?.values() ?? []) if (slot.token) yield slot.token.value;
+      }
+    },
+  };
+}
+
+function identityUnusable(credential: Credential): RegtarError {
+  return new RegtarError('AUTH_FAILED', `the registry wants a password, but ${credential.origin} holds an identity token`, { side: 'target', hint: 'pass --username and --password-stdin' });
+}

@@ -1,0 +1,89 @@
+import { RegtarError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
+import { pullScope, pushScope, type Registry } from './registry.ts';
+import { headerOf, type Answer } from './transport.ts';
+
+/** An upload under way in the registry. Plain data, so that a journal may keep it. */
+export interface UploadSession {
+  /** The newest Location, absolute; it may hold secrets of the registry, and older ones are worth nothing. */
+  readonly location: string;
+  /** How many bytes the registry has confirmed. */
+  readonly offset: number;
+  /** All chunks but the last must have as many bytes. @see OCI distribution-spec v1.1, "OCI-Chunk-Min-Length" */
+  readonly minChunkBytes?: number | undefined;
+}
+
+export interface BlobRequestOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @returns the size in bytes, or undefined when the repository has no such blob */
+export async function headBlob(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions = {}): Promise<{ readonly size: number } | undefined> {
+  const answer = await registry.request({ method: 'HEAD', path: `/v2/${repository}/blobs/${digest}`, doing: `look for blob ${digest} in ${repository}`, where: { repository, digest }, repository, accept: [404], ...options });
+  return answer.status === 404 ? undefined : { size: Number(headerOf(answer, 'content-length') ?? -1) };
+}
+
+/**
+ * Makes a blob of one repository part of another. No HEAD is owed before it: a blob that is not there begins an upload.
+ * @returns 'mounted', or the upload session that has begun instead, or 'refused' where this account or registry cannot do it: upload plainly
+ * @see OCI distribution-spec v1.1, "Mounting a blob from another repository"
+ */
+export async function mountBlob(registry: Registry, repository: string, digest: Digest, from: string, options: BlobRequestOptions = {}): Promise<'mounted' | 'refused' | UploadSession> {
+  try {
+    const answer = await registry.request({
+      method: 'POST',
+      path: `/v2/${repository}/blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
+      doing: `mount blob ${digest} from ${from} into ${repository}`,
+      where: { repository, digest },
+      repository,
+      scopes: [pushScope(repository), pullScope(from)],
+      // Harbor says 401 where `from` may not be read or its project does not exist; others say that they do not know the call.
+      accept: [400, 401, 404, 405],
+      mayBeDenied: true,
+      ...options,
+    });
+    if (answer.status === 201) return 'mounted';
+    return answer.status === 202 ? sessionOf(registry, answer) : 'refused';
+  } catch (error) {
+    if (error instanceof RegtarError && error.code === 'AUTH_DENIED') return 'refused';
+    throw error;
+  }
+}
+
+/** @see OCI distribution-spec v1.1, "Pushing a blob in chunks": POST with no body */
+export async function beginUpload(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions = {}): Promise<UploadSession> {
+  const answer = await registry.request({ method: 'POST', path: `/v2/${repository}/blobs/uploads/`, doing: `begin an upload to ${repository}`, where: { repository, digest }, repository, ...options });
+  return sessionOf(registry, answer);
+}
+
+/** Asks how far an upload has come. @returns undefined when the registry does not know it any more */
+export async function resumeUpload(registry: Registry, repository: string, session: UploadSession, options: BlobRequestOptions = {}): Promise<UploadSession | undefined> {
+  const answer = await registry.request({ method: 'GET', path: new URL(session.location), doing: `continue an upload to ${repository}`, where: { repository }, repository, accept: [400, 404, 405, 410, 416], ...options });
+  if (answer.status >= 300) return undefined;
+  return nextSession(registry, session, answer, 0);
+}
+
+/** Tells the registry to forget an upload; what it answers does not matter, because registries clean up by themselves. */
+export async function cancelUpload(registry: Registry, repository: string, session: UploadSession, options: BlobRequestOptions = {}): Promise<void> {
+  const signal = options.signal ?? AbortSignal.timeout(cancelMilliseconds);
+  await registry.exchange({ method: 'DELETE', path: new URL(session.location), doing: `cancel an upload to ${repository}`, repository, signal }).catch(() => undefined);
+}
+
+const cancelMilliseconds = 5000;
+
+/** The session after a request that moved it. @param assumedOffset where the answer has no `Range` */
+export function nextSession(registry: Registry, session: UploadSession, answer: Answer, assumedOffset: number): UploadSession {
+  const location = headerOf(answer, 'location');
+  const url = location === undefined ? undefined : registry.resolve(location, answer.url);
+  // `0-0` stands for nothing in Distribution, although it could be one byte.
+  const last = /^(?:bytes[= ])?0-([0-9]+)$/.exec(headerOf(answer, 'range') ?? '')?.[1];
+  const offset = last === undefined ? assumedOffset : Number(last) === 0 ? 0 : Number(last) + 1;
+  return { ...session, location: url?.href ?? session.location, offset };
+}
+
+function sessionOf(registry: Registry, answer: Answer): UploadSession {
+  const url = registry.resolve(headerOf(answer, 'location') ?? '', answer.url);
+  if (!url) throw new RegtarError('TARGET_REFUSED', `${registry.host} began an upload without saying where (status ${answer.status}, no Location)`, { side: 'target', hint: 'a proxy before the registry may remove the header' });
+  const least = Number(headerOf(answer, 'oci-chunk-min-length') ?? 0);
+  return { location: url.href, offset: 0, ...(least > 0 && { minChunkBytes: least }) };
+}

@@ -1,0 +1,40 @@
+import type { Secret } from './secret.ts';
+
+/** What proves who is asking. */
+export type Credential = {
+  /** Where it was found, for messages: `--username`, a file's path, a helper's name. */
+  readonly origin: string;
+} & (
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: Secret }
+  /** An OAuth2 refresh token; the token service makes bearer tokens of it. */
+  | { readonly kind: 'identity-token'; readonly token: Secret }
+  /** A bearer token that is used as it is. */
+  | { readonly kind: 'registry-token'; readonly token: Secret }
+);
+
+/** Finds the credential for a repository, which may differ by project; without one, that of the whole registry. Always the same object for the same credential. */
+export type CredentialSource = (repository?: string) => Promise<Credential>;
+
+export const anonymous: Credential = { kind: 'anonymous', origin: 'anonymous' };
+const anonymousSource: CredentialSource = () => Promise.resolve(anonymous);
+
+/** No credential for anything. */
+export function anonymousCredentials(): CredentialSource {
+  return anonymousSource;
+}
+
+/** The secret part, where there is one. */
+export function secretOf(credential: Credential): Secret | undefined {
+  switch (credential.kind) {
+    case 'anonymous': return undefined;
+    case 'basic': return credential.password;
+    case 'identity-token':
+    case 'registry-token': return credential.token;
+  }
+}
+
+/** @see RFC 7617 */
+export function basicHeader(credential: { readonly username: string; readonly password: Secret }): string {
+  return `Basic ${Buffer.from(`${credential.username}:${credential.password.reveal()}`).toString('base64')}`;
+}

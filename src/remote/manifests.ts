@@ -1,0 +1,102 @@
+import { RegtarError } from '../errors.ts';
+import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
+import { mediaTypes } from '../oci/media-types.ts';
+import type { BlobRequestOptions } from './blobs.ts';
+import type { Registry } from './registry.ts';
+import { headerOf, type Answer } from './transport.ts';
+
+/** What a registry says of a manifest without sending it; `size` in bytes, -1 where it does not say. */
+export interface ManifestHead {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+}
+
+export interface FetchedManifest extends ManifestHead {
+  readonly bytes: Uint8Array;
+}
+
+export interface PutManifestOptions extends BlobRequestOptions {
+  /** What the registry should answer where it is not the digest of the bytes: signed schema1. */
+  readonly digest?: Digest | undefined;
+}
+
+/** Every type, with the plain ones last: a registry must find no reason to convert. */
+const accept = [mediaTypes.ociIndex, mediaTypes.ociManifest, mediaTypes.dockerList, mediaTypes.dockerManifest, mediaTypes.ociArtifact, mediaTypes.dockerSchema1Signed, mediaTypes.dockerSchema1, '*/*;q=0.1'].join(', ');
+
+/** @param reference a tag or a digest. @returns undefined when the registry has no such manifest */
+export async function headManifest(registry: Registry, repository: string, reference: string, options: BlobRequestOptions = {}): Promise<ManifestHead | undefined> {
+  const answer = await ask(registry, 'HEAD', repository, reference, options);
+  if (answer.status === 404) return undefined;
+  const digest = headerOf(answer, 'docker-content-digest');
+  // The header is optional; then only the bytes can tell.
+  if (digest === undefined || !isDigest(digest)) return getManifest(registry, repository, reference, options);
+  return { digest, mediaType: mediaTypeOf(answer), size: Number(headerOf(answer, 'content-length') ?? -1) };
+}
+
+/**
+ * @returns undefined when the registry has no such manifest
+ * @throws RegtarError TARGET_DIFFERS when the bytes are not those of the digest that was asked for
+ */
+export async function getManifest(registry: Registry, repository: string, reference: string, options: BlobRequestOptions = {}): Promise<FetchedManifest | undefined> {
+  const answer = await ask(registry, 'GET', repository, reference, options);
+  if (answer.status === 404) return undefined;
+  const digest = digestOf(answer.body, isDigest(reference) ? digestAlgorithm(reference) : 'sha256');
+  if (isDigest(reference) && reference !== digest && mediaTypeOf(answer) !== mediaTypes.dockerSchema1Signed) throw differs(registry, repository, reference, digest);
+  return { digest, mediaType: mediaTypeOf(answer), size: answer.body.length, bytes: answer.body };
+}
+
+/**
+ * Pushes a manifest, its bytes untouched. An immutable tag that has the same digest already is no failure.
+ * @param reference a tag or the manifest's digest
+ * @param mediaType the manifest's own
+ * @returns the digest as stored, and the subject where the registry keeps referrers by itself
+ * @throws RegtarError TARGET_DIFFERS when the registry stored something else; TAG_IMMUTABLE, CHILD_MISSING, MANIFEST_UNSUPPORTED, …
+ * @see OCI distribution-spec v1.1, "Pushing Manifests"
+ */
+export async function putManifest(registry: Registry, repository: string, reference: string, mediaType: string, bytes: Uint8Array, options: PutManifestOptions = {}): Promise<{ readonly digest: Digest; readonly subject?: string }> {
+  const expected = options.digest ?? (isDigest(reference) ? reference : digestOf(bytes));
+  const where = { repository, ...(isDigest(reference) ? { digest: reference } : { tag: reference, digest: expected }) };
+  try {
+    const answer = await registry.request({
+      method: 'PUT',
+      path: pathOf(repository, reference),
+      doing: `push manifest ${nameOf(repository, reference)}`,
+      where,
+      repository,
+      headers: { 'content-type': mediaType },
+      body: bytes,
+      // Harbor answers 500 for good to configs and layers that it cannot read.
+      retryTimesOf500: 2,
+      signal: options.signal,
+    });
+    const stored = headerOf(answer, 'docker-content-digest');
+    if (stored !== undefined && isDigest(stored) && digestAlgorithm(stored) === digestAlgorithm(expected) && stored !== expected) throw differs(registry, repository, reference, stored);
+    const subject = headerOf(answer, 'oci-subject');
+    return { digest: expected, ...(subject !== undefined && { subject }) };
+  } catch (error) {
+    // Immutable tags refuse even what they already are, and a repeated request may find its own work.
+    if (error instanceof RegtarError && error.code === 'TAG_IMMUTABLE' && (await headManifest(registry, repository, reference, options))?.digest === expected) return { digest: expected };
+    throw error;
+  }
+}
+
+function ask(registry: Registry, method: 'GET' | 'HEAD', repository: string, reference: string, options: BlobRequestOptions): Promise<Answer> {
+  return registry.request({ method, path: pathOf(repository, reference), doing: `show manifest ${nameOf(repository, reference)}`, where: { repository, ...(isDigest(reference) ? { digest: reference } : { tag: reference }) }, repository, headers: { accept }, accept: [404], ...options });
+}
+
+function pathOf(repository: string, reference: string): string {
+  return `/v2/${repository}/manifests/${reference}`;
+}
+
+function nameOf(repository: string, reference: string): string {
+  return isDigest(reference) ? `${repository}@${reference}` : `${repository}:${reference}`;
+}
+
+function mediaTypeOf(answer: Answer): string {
+  return (headerOf(answer, 'content-type') ?? '').split(';')[0]?.trim() ?? '';
+}
+
+function differs(registry: Registry, repository: string, reference: string, digest: string): RegtarError {
+  return new RegtarError('TARGET_DIFFERS', `${registry.host} has other bytes for ${nameOf(repository, reference)}: their digest is ${digest}`, { side: 'target', where: { repository, digest }, hint: 'something between here and the registry changes manifests, or the registry’s storage is damaged' });
+}

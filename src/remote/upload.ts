@@ -1,0 +1,255 @@
+import { RegtarError } from '../errors.ts';
+import { collectBody, type Body } from '../io/body.ts';
+import { limits } from '../io/limits.ts';
+import { digestAlgorithm, type Digest } from '../oci/digest.ts';
+import { beginUpload, cancelUpload, headBlob, nextSession, resumeUpload, type UploadSession } from './blobs.ts';
+import { gaveUp, type Outcome, type Registry, type RegistryRequest } from './registry.ts';
+import type { Backoff } from './retry.ts';
+import { headerOf, type Answer } from './transport.ts';
+
+/** Keeps an upload's session where a later run finds it. */
+export interface UploadJournal {
+  save(session: UploadSession): void | Promise<void>;
+  forget(): void | Promise<void>;
+}
+
+export interface UploadOptions {
+  /** That a mount has begun, or a journal has kept; one of a journal is asked first how far it came. */
+  readonly session?: UploadSession | undefined;
+  /** Send in pieces of this many bytes: each that arrived is kept when the next one breaks. One request with everything unless told. */
+  readonly chunkBytes?: number | undefined;
+  /** Told of each confirmed chunk. */
+  readonly journal?: UploadJournal | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of bytes as they go out; negative when a retry takes bytes back. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** What is pushed; `size` in bytes. */
+export interface UploadedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/**
+ * Uploads one blob: in one request, or in chunks where that is asked for or a proxy refuses the size. Retries where the registry
+ * has confirmed bytes, from the beginning elsewhere.
+ * @param open gives the bytes from an offset; may be called again. What it throws ends the upload: nothing is committed, nothing retried
+ * @throws RegtarError what the body throws; BLOB_CORRUPT when the body has fewer bytes than it should; else what the registry refuses
+ * @see OCI distribution-spec v1.1, "Pushing blobs"
+ */
+export async function uploadBlob(registry: Registry, repository: string, blob: UploadedBlob, open: (from?: number) => Body, options: UploadOptions = {}): Promise<void> {
+  const cursor = createCursor(blob, open, options.onBytes);
+  const upload: Upload = { registry, repository, blob, options, cursor, chunkBytes: smaller(options.chunkBytes, bodyLimits.get(registry)), session: options.session, resumed: false };
+  try {
+    if (options.session && options.session.offset > 0) await askHowFar(upload);
+    await sendAll(upload);
+    await options.journal?.forget();
+  } catch (error) {
+    const interrupted = options.signal?.aborted === true || !(error instanceof RegtarError) || error.code === 'INTERRUPTED';
+    // An interrupted upload is left for the next run; one that failed for good only takes room there.
+    if (upload.session && !interrupted) {
+      await cancelUpload(registry, repository, upload.session);
+      await options.journal?.forget();
+    }
+    throw error;
+  } finally {
+    await cursor.close();
+  }
+}
+
+interface Upload {
+  readonly registry: Registry;
+  readonly repository: string;
+  readonly blob: UploadedBlob;
+  readonly options: UploadOptions;
+  readonly cursor: Cursor;
+  chunkBytes: number | undefined;
+  session: UploadSession | undefined;
+  /** Whether bytes of an earlier attempt are part of it. */
+  resumed: boolean;
+}
+
+/** The largest body that a registry's proxy is known to take. */
+const bodyLimits = new WeakMap<Registry, number>();
+const firstChunkBytes = 64 * 1024 * 1024;
+const leastChunkBytes = 64 * 1024;
+
+async function sendAll(upload: Upload): Promise<void> {
+  const { registry, repository, blob, options, cursor } = upload;
+  let backoff = registry.backoff();
+  for (;;) {
+    upload.session ??= await beginUpload(registry, repository, blob.digest, options);
+    const step = await nextRequest(upload, upload.session);
+    const outcome = await registry.exchange(step.request);
+    if ('answer' in outcome) {
+      if (step.completes) return checkDigest(upload, outcome.answer);
+      upload.session = nextSession(registry, upload.session, outcome.answer, step.end);
+      await options.journal?.save(upload.session);
+      // Progress earns new patience: a long upload may meet many short outages.
+      backoff = registry.backoff();
+      continue;
+    }
+    const failure = cursor.failure();
+    if (failure) throw failure.error;
+    if ((await recover(upload, step, outcome, backoff)) === 'done') return cursor.settle(blob.size);
+  }
+}
+
+interface Step {
+  readonly request: RegistryRequest;
+  readonly completes: boolean;
+  /** The offset after it. */
+  readonly end: number;
+}
+
+async function nextRequest(upload: Upload, session: UploadSession): Promise<Step> {
+  const { blob, repository, cursor, options } = upload;
+  const left = blob.size - session.offset;
+  const chunk = upload.chunkBytes === undefined ? left : Math.max(upload.chunkBytes, session.minChunkBytes ?? 0);
+  const length = Math.min(left, chunk);
+  const completes = length === left;
+  const end = session.offset + length;
+  // A small body in one buffer: as a stream it would cost three times as much.
+  const body = length <= limits.smallBodyBytes ? await cursor.collect(session.offset, length) : { size: length, open: () => cursor.take(session.offset, length) };
+  return {
+    completes,
+    end,
+    request: {
+      method: completes ? 'PUT' : 'PATCH',
+      path: completes ? withDigest(session.location, blob.digest) : new URL(session.location),
+      doing: `push blob ${blob.digest} to ${repository}`,
+      where: { repository, digest: blob.digest },
+      repository,
+      headers: { 'content-type': 'application/octet-stream', ...((!completes || session.offset > 0) && length > 0 && { 'content-range': `${session.offset}-${end - 1}` }) },
+      body,
+      signal: options.signal,
+    },
+  };
+}
+
+/** Brings the upload to where its next request makes sense, or throws. @returns 'done' when the blob turns out to be there */
+async function recover(upload: Upload, step: Step, outcome: Exclude<Outcome, { answer: Answer }>, backoff: Backoff): Promise<'again' | 'done'> {
+  const { registry, options, blob } = upload;
+  const { error } = outcome;
+  if (error.code === 'BODY_TOO_LARGE' && shrinkChunks(upload, step)) return 'again';
+  const status = error.where.status;
+  const isSessionLost = status === 404 || status === 410 || status === 416 || (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
+  if (!outcome.transient && !isSessionLost) throw error;
+  if (outcome.transient) await registry.beforeRetry(step.request, error);
+  // A lost session has to be lost again and again before it is a refusal, but not as often as a network may fail.
+  if ((isSessionLost && backoff.retries >= 2) || !(await backoff.wait(outcome.retryAfterSeconds, options.signal))) throw gaveUp(error, backoff);
+  if (blob.size <= limits.smallBodyBytes || (status === 400 && upload.resumed)) upload.session = undefined;
+  else await askHowFar(upload);
+  upload.resumed = upload.session !== undefined && upload.session.offset > 0;
+  // The answer to the last request may have been lost on its way, and with it the session.
+  if (upload.session === undefined && step.completes && blob.size > limits.smallBodyBytes && (await headBlob(registry, upload.repository, blob.digest, options))) return 'done';
+  return 'again';
+}
+
+async function askHowFar(upload: Upload): Promise<void> {
+  const { registry, repository, blob, options } = upload;
+  const session = upload.session && (await resumeUpload(registry, repository, upload.session, options));
+  upload.session = session && session.offset <= blob.size ? session : undefined;
+  upload.resumed = (upload.session?.offset ?? 0) > 0;
+}
+
+function shrinkChunks(upload: Upload, step: Step): boolean {
+  const length = step.end - (upload.session?.offset ?? 0);
+  if (length <= leastChunkBytes || length <= (upload.session?.minChunkBytes ?? 0)) return false;
+  upload.chunkBytes = Math.max(leastChunkBytes, length > firstChunkBytes ? firstChunkBytes : Math.floor(length / 4));
+  bodyLimits.set(upload.registry, smaller(upload.chunkBytes, bodyLimits.get(upload.registry)) ?? upload.chunkBytes);
+  return true;
+}
+
+/** As text: a parsed and printed query could differ from what the registry has signed. */
+function withDigest(location: string, digest: Digest): URL {
+  return new URL(`${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`);
+}
+
+function checkDigest({ registry, repository, blob }: Upload, answer: Answer): void {
+  const arrived = headerOf(answer, 'docker-content-digest');
+  // Harbor answers in sha256 whatever was asked.
+  if (arrived === undefined || !arrived.startsWith(`${digestAlgorithm(blob.digest)}:`) || arrived === blob.digest) return;
+  throw new RegtarError('TARGET_DIFFERS', `${registry.host} stored blob ${blob.digest} as ${arrived}`, { side: 'target', where: { repository, digest: blob.digest } });
+}
+
+function smaller(left: number | undefined, right: number | undefined): number | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
+  return Math.min(left, right);
+}
+
+/** Reads a blob once from beginning to end, in as many requests as it takes; opens it again only where a request has to be repeated. */
+interface Cursor {
+  take(start: number, length: number): Body;
+  collect(start: number, length: number): Promise<Uint8Array>;
+  /** Corrects what was counted to what the registry has. */
+  settle(offset: number): void;
+  /** What the body itself threw: no fault of the registry, and nothing that another attempt would mend. */
+  failure(): { readonly error: unknown } | undefined;
+  close(): Promise<void>;
+}
+
+function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes: ((bytes: number) => void) | undefined): Cursor {
+  let iterator: AsyncIterator<Uint8Array> | undefined;
+  let rest: Uint8Array | undefined;
+  let at = 0;
+  let counted = 0;
+  let failure: { readonly error: unknown } | undefined;
+  let collected: { readonly start: number; readonly bytes: Uint8Array } | undefined;
+
+  const close = async (): Promise<void> => {
+    const closing = iterator;
+    iterator = undefined;
+    rest = undefined;
+    await closing?.return?.();
+  };
+  const settle = (offset: number): void => {
+    if (offset !== counted) onBytes?.(offset - counted);
+    counted = offset;
+  };
+  const fail = (error: unknown): never => {
+    failure = { error };
+    throw error;
+  };
+  async function* read(start: number, length: number): AsyncGenerator<Uint8Array> {
+    if (iterator === undefined || at !== start) {
+      await close();
+      iterator = (start === 0 ? open() : open(start))[Symbol.asyncIterator]();
+      at = start;
+    }
+    for (let left = length; left > 0;) {
+      const chunk = rest ?? (await nextChunk(iterator).catch(fail));
+      rest = undefined;
+      if (chunk === undefined) throw new RegtarError('BLOB_CORRUPT', `blob ${blob.digest} ends after ${at} of ${blob.size} bytes`, { side: 'source', where: { digest: blob.digest }, hint: 'run `regtar verify` to list everything that is damaged' });
+      const piece = chunk.length > left ? chunk.subarray(0, left) : chunk;
+      if (chunk.length > left) rest = chunk.subarray(left);
+      // Before the yield, so that a request that breaks here is seen to have moved the cursor.
+      at += piece.length;
+      left -= piece.length;
+      yield piece;
+    }
+  }
+  return {
+    async *take(start, length) {
+      settle(start);
+      for await (const piece of read(start, length)) {
+        settle(counted + piece.length);
+        yield piece;
+      }
+    },
+    async collect(start, length) {
+      if (collected?.start !== start || collected.bytes.length !== length) collected = { start, bytes: await collectBody(read(start, length), length) };
+      settle(start + length);
+      return collected.bytes;
+    },
+    settle,
+    failure: () => failure,
+    close,
+  };
+}
+
+async function nextChunk(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const result = await iterator.next();
+  return result.done === true ? undefined : result.value;
+}

@@ -1,0 +1,19 @@
+import { headerOf, type Answer } from './transport.ts';
+
+/** Passes each different `Warning: 299` on once. @see OCI distribution-spec v1.1, "Warnings" */
+export function createWarnings(onWarning: ((text: string) => void) | undefined): { read(answer: Answer): void } {
+  const seen = new Set<string>();
+  return {
+    read(answer) {
+      const header = headerOf(answer, 'warning');
+      if (header === undefined || onWarning === undefined) return;
+      for (const match of header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)) {
+        // It goes to a terminal.
+        const text = (match[1] ?? '').replace(/\\(.)/g, '$1').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+        if (seen.has(text)) continue;
+        seen.add(text);
+        onWarning(text);
+      }
+    },
+  };
+}
