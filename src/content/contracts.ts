@@ -94,6 +94,8 @@ export interface ImageTarget {
   /** undefined for an image that travels by digest alone: an untagged revision, a referrer. */
   readonly tag: string | undefined;
   readonly root: Descriptor;
+  /** Every config and layer of it that travels, each once. */
+  readonly blobs: readonly Descriptor[];
   /** A referrer or a signature that travels with another image: loaders must make no image of it. */
   readonly referrer: boolean;
 }
@@ -102,8 +104,8 @@ export interface ImageSink {
   readonly traits: SinkTraits;
   /** What the report calls the place of an image in this output: a path, or `host/repository:tag`. */
   describe(target: ImageTarget): string;
-  /** @returns a writer, or 'present' when the whole image is there already and nothing is owed */
-  begin(target: ImageTarget, options: WriteOptions): Promise<ImageWriter | 'present'>;
+  /** @returns a writer, 'present' when the whole image is there already and nothing is owed, or 'skipped' where another image has its name and shall keep it */
+  begin(target: ImageTarget, options: WriteOptions): Promise<ImageWriter | 'present' | 'skipped'>;
   /** Completes the output: the completing file, the end of the stream. Called once, after the last image, even when some failed. */
   finish(options: WriteOptions): Promise<void>;
   /** Releases everything; after an abort it leaves no output that looks complete. */

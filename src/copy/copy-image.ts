@@ -17,12 +17,12 @@ export interface CopyImageOptions {
 }
 
 /** Copies one image: blobs, manifests children first, then what makes it visible. @throws RegtarError; nothing of the image is visible then */
-export async function copyImage(image: PlannedImage, store: ContentStore, sink: ImageSink, options: CopyImageOptions): Promise<'copied' | 'present'> {
+export async function copyImage(image: PlannedImage, store: ContentStore, sink: ImageSink, options: CopyImageOptions): Promise<'copied' | 'present' | 'skipped'> {
   const { signal, onBytes } = options;
   const writer = await sink.begin(image.target, { signal, onBytes });
-  if (writer === 'present') return 'present';
+  if (typeof writer === 'string') return writer;
   try {
-    await copyBlobs(image.blobs, store, writer, options);
+    await copyBlobs(image.target.blobs, store, writer, options);
     for (const node of childrenFirst(image.node)) {
       const isRoot = node.descriptor.digest === image.node.descriptor.digest;
       const bytes = isRoot && image.rewritten !== undefined ? image.rewritten.bytes : readManifest(store, node.descriptor.digest).bytes;

@@ -5,7 +5,7 @@ import { createSlots } from '../io/slots.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { copyImage } from './copy-image.ts';
-import type { CopyEvent, CopyReport, ImageResult } from './events.ts';
+import type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './events.ts';
 
 export interface CopyOptions {
   /** Images under way at once. */
@@ -30,7 +30,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
   const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error }));
   emit({ type: 'start', images: plan.images.length + plan.refused.length, blobs: plan.blobs, bytes: plan.bytes });
   for (const result of results) emit({ type: 'image', result });
-  const settle = (image: PlannedImage, status: 'copied' | 'present' | 'failed', error?: RegtarError): void => {
+  const settle = (image: PlannedImage, status: ImageStatus, error?: RegtarError): void => {
     const result: ImageResult = { ...image.source, target: sink.describe(image.target), status, ...(error && { error }) };
     results.push(result);
     emit({ type: 'image', result });

@@ -35,7 +35,6 @@ export interface PlannedImage {
   readonly target: ImageTarget;
   readonly node: ManifestNode;
   readonly rewritten: ChosenImage['rewritten'];
-  readonly blobs: readonly Descriptor[];
 }
 
 /** An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup lacks something. */
@@ -117,8 +116,8 @@ function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate
   const [problem] = options.sparse === true ? imageProblems(node, { repository, tag }).filter(({ code }) => code !== 'CHILD_MISSING') : imageProblems(node, { repository, tag });
   if (problem !== undefined) throw brokenImage(problem, node, candidate);
   refuseUnsupported(node, candidate, options.traits, notes);
-  const target: ImageTarget = { repository: options.rename(repository), tag, root: node.descriptor, referrer: candidate.referrer };
-  return { source: { repository, tag, digest }, target, node, rewritten, blobs: imageBlobs(node) };
+  const target: ImageTarget = { repository: options.rename(repository), tag, root: node.descriptor, blobs: imageBlobs(node), referrer: candidate.referrer };
+  return { source: { repository, tag, digest }, target, node, rewritten };
 }
 
 function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidate, options: PlanOptions, notes: string[]): ChosenImage {
@@ -194,8 +193,8 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
 
 function totals(images: readonly PlannedImage[]): { readonly blobs: number; readonly bytes: number } {
   const seen = new Map<Digest, number>();
-  for (const { node, blobs } of images) {
-    for (const { digest, size } of blobs) seen.set(digest, size);
+  for (const { node, target } of images) {
+    for (const { digest, size } of target.blobs) seen.set(digest, size);
     for (const { descriptor } of childrenFirst(node)) seen.set(descriptor.digest, descriptor.size);
   }
   let bytes = 0;

@@ -1,0 +1,116 @@
+import { RegtarError } from '../errors.ts';
+import type { BlobOutcome, WriteOptions } from '../content/contracts.ts';
+import type { Body } from '../io/body.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { mountBlob, type UploadSession } from '../remote/blobs.ts';
+import type { Registry } from '../remote/registry.ts';
+import { uploadBlob, type UploadJournal } from '../remote/upload.ts';
+
+export interface BlobPlacesOptions {
+  /** Whether a repository had nothing before this run: then nothing is asked of it. Unknown counts as not. */
+  readonly isFresh?: ((repository: string) => boolean) | undefined;
+  /** Sessions of large blobs that an earlier run began, and where to keep new ones. */
+  readonly journalOf?: ((repository: string, blob: Descriptor) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined) | undefined;
+  /** Send blobs in pieces of this many bytes. */
+  readonly chunkBytes?: number | undefined;
+}
+
+/** Knows which repositories of the target have which blob, and brings blobs to the others at the least cost. */
+export interface BlobPlaces {
+  isFresh(repository: string): boolean;
+  add(digest: Digest, repository: string): void;
+  put(blob: Descriptor, repository: string, open: (from?: number) => Body, options: WriteOptions): Promise<BlobOutcome>;
+}
+
+interface Place {
+  readonly repositories: Set<string>;
+  /** Under way, by repository. */
+  readonly pending: Map<string, Promise<BlobOutcome>>;
+  /** The first upload of this blob anywhere: everybody else waits for it, then mounts. */
+  first: Promise<BlobOutcome> | undefined;
+  /** Repositories that mounting from was refused for. */
+  readonly refused: Set<string>;
+}
+
+export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions): BlobPlaces {
+  const places = new Map<Digest, Place>();
+  const isFresh = options.isFresh ?? (() => false);
+
+  const placeOf = (digest: Digest): Place => {
+    let place = places.get(digest);
+    if (place === undefined) {
+      place = { repositories: new Set(), pending: new Map(), first: undefined, refused: new Set() };
+      places.set(digest, place);
+    }
+    return place;
+  };
+
+  const upload = async (blob: Descriptor, repository: string, open: (from?: number) => Body, session: UploadSession | undefined, write: WriteOptions): Promise<BlobOutcome> => {
+    const kept = session === undefined ? options.journalOf?.(repository, blob) : undefined;
+    await uploadBlob(registry, repository, blob, open, { ...write, session: session ?? kept?.session, journal: kept?.journal, chunkBytes: options.chunkBytes });
+    return 'written';
+  };
+
+  /** A mount doubles as the existence check: no HEAD is owed before it, and what it begins instead is used. */
+  const mountOrUpload = async (blob: Descriptor, repository: string, from: string, open: (from?: number) => Body, write: WriteOptions): Promise<BlobOutcome> => {
+    const mounted = await mountBlob(registry, repository, blob.digest, from, { signal: write.signal });
+    if (mounted === 'mounted') return from === repository ? 'present' : 'mounted';
+    if (mounted === 'refused') {
+      placeOf(blob.digest).refused.add(from);
+      return upload(blob, repository, open, undefined, write);
+    }
+    return upload(blob, repository, open, mounted, write);
+  };
+
+  const bring = (place: Place, blob: Descriptor, repository: string, open: (from?: number) => Body, write: WriteOptions): Promise<BlobOutcome> => {
+    const from = chooseSource(place, repository);
+    if (from !== undefined) return mountOrUpload(blob, repository, from, open, write);
+    // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better where it has one.
+    const kept = options.journalOf?.(repository, blob)?.session;
+    return isFresh(repository) || kept !== undefined ? upload(blob, repository, open, undefined, write) : mountOrUpload(blob, repository, repository, open, write);
+  };
+
+  return {
+    isFresh,
+    add: (digest, repository) => void placeOf(digest).repositories.add(repository),
+    async put(blob, repository, open, write) {
+      const place = placeOf(blob.digest);
+      for (;;) {
+        write.signal?.throwIfAborted();
+        if (place.repositories.has(repository)) return 'present';
+        const others = place.pending.get(repository) ?? (place.repositories.size === 0 ? place.first : undefined);
+        if (others === undefined) break;
+        // Their failure is theirs to report, unless it is the backup's own: then nobody can do better.
+        await others.catch((error: unknown) => {
+          if (error instanceof RegtarError && error.code === 'BLOB_CORRUPT') throw error;
+        });
+      }
+      const work = bring(place, blob, repository, open, write).then((outcome) => {
+        place.repositories.add(repository);
+        return outcome;
+      });
+      place.pending.set(repository, work);
+      const isFirst = place.repositories.size === 0 && place.first === undefined;
+      if (isFirst) place.first = work;
+      try {
+        return await work;
+      } finally {
+        place.pending.delete(repository);
+        if (place.first === work) place.first = undefined;
+      }
+    },
+  };
+}
+
+/** Prefers a repository of the same project: one token serves both, and reading it is allowed where pushing is. */
+function chooseSource(place: Place, repository: string): string | undefined {
+  const project = repository.slice(0, repository.indexOf('/') + 1);
+  let other: string | undefined;
+  for (const candidate of place.repositories) {
+    if (place.refused.has(candidate)) continue;
+    if (project !== '' && candidate.startsWith(project)) return candidate;
+    other ??= candidate;
+  }
+  return other;
+}

@@ -1,0 +1,110 @@
+import { RegtarError } from '../errors.ts';
+import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, WriteOptions } from '../content/contracts.ts';
+import type { Body } from '../io/body.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import { formatImageReference } from '../oci/reference.ts';
+import { headManifest, putManifest } from '../remote/manifests.ts';
+import { addReferrer } from '../remote/referrers.ts';
+import type { Registry } from '../remote/registry.ts';
+import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './remote-blobs.ts';
+
+export type OnExistingTag = 'overwrite' | 'skip' | 'error';
+
+export interface RemoteSinkOptions extends BlobPlacesOptions {
+  /** Images under way at once; as many blobs and connections. */
+  readonly jobs: number;
+  /** What to do where the tag is there with another digest; `overwrite`, as `docker push` does, unless told. */
+  readonly onExistingTag?: OnExistingTag | undefined;
+  /** Whether this registry takes schema1 manifests; none does any more unless told. */
+  readonly schema1?: boolean | undefined;
+}
+
+/**
+ * Pushes to a registry: each unique blob is uploaded once and mounted everywhere else, children come before indexes, tags last.
+ * @see OCI distribution-spec v1.1, "Push"
+ */
+export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): ImageSink {
+  const places = createBlobPlaces(registry, options);
+  const manifests = new Set<string>();
+  return {
+    traits: { schema1: options.schema1 === true, indexes: true, artifacts: true, parallelBlobs: options.jobs },
+    describe: (target) => `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })}`,
+    async begin(target, { signal }) {
+      if (!places.isFresh(target.repository)) {
+        const there = await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal });
+        if (there?.digest === target.root.digest) {
+          // Blobs of an equal image are there too, so others may mount them.
+          for (const blob of target.blobs) places.add(blob.digest, target.repository);
+          return 'present';
+        }
+        if (there !== undefined && options.onExistingTag === 'skip') return 'skipped';
+        if (there !== undefined && options.onExistingTag === 'error') throw tagExists(registry, target, there.digest);
+      }
+      return createWriter(registry, places, manifests, target);
+    },
+    finish: async () => undefined,
+    close: () => registry.close(),
+  };
+}
+
+function createWriter(registry: Registry, places: BlobPlaces, manifests: Set<string>, target: ImageTarget): ImageWriter {
+  const { repository } = target;
+  let root: { readonly manifest: Descriptor; readonly bytes: Uint8Array } | undefined;
+
+  const put = async (manifest: Descriptor, bytes: Uint8Array, reference: string, signal: AbortSignal | undefined): Promise<void> => {
+    const { subject } = await putManifest(registry, repository, reference, manifest.mediaType, bytes, { signal, digest: manifest.digest });
+    manifests.add(`${repository}@${manifest.digest}`);
+    if (subject === undefined) await keepReferrer(registry, repository, manifest, bytes, signal);
+  };
+
+  const putChild = async (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> => {
+    if (manifests.has(`${repository}@${manifest.digest}`)) return 'present';
+    if (!places.isFresh(repository) && (await headManifest(registry, repository, manifest.digest, { signal })) !== undefined) {
+      manifests.add(`${repository}@${manifest.digest}`);
+      return 'present';
+    }
+    await put(manifest, bytes, manifest.digest, signal);
+    return 'written';
+  };
+
+  return {
+    putBlob: (blob: Descriptor, open: (from?: number) => Body, blobOptions: WriteOptions) => places.put(blob, repository, open, blobOptions),
+    async putManifest(manifest, bytes, { signal }) {
+      if (manifest.digest !== target.root.digest) return putChild(manifest, bytes, signal);
+      // The root makes the image visible, so it waits for commit.
+      root = { manifest, bytes };
+      return 'written';
+    },
+    async commit({ signal }) {
+      if (root === undefined) throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, { side: 'internal', where: { repository } });
+      await put(root.manifest, root.bytes, target.tag ?? root.manifest.digest, signal);
+    },
+    abort: async () => undefined,
+  };
+}
+
+/** Registries without the referrers API answer without `OCI-Subject`: there the client keeps the list. @see OCI distribution-spec v1.1, "Pushing Manifests with Subject" */
+async function keepReferrer(registry: Registry, repository: string, descriptor: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"subject"')) return;
+  const manifest = parseManifest(bytes, descriptor.mediaType);
+  if (manifest.kind === 'schema1' || manifest.subject === undefined) return;
+  const artifactType = manifest.artifactType ?? (manifest.kind === 'image' ? manifest.config?.mediaType : undefined);
+  const referrer: Descriptor = {
+    mediaType: descriptor.mediaType,
+    digest: descriptor.digest,
+    size: bytes.length,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(Object.keys(manifest.annotations).length > 0 && { annotations: manifest.annotations }),
+  };
+  await addReferrer(registry, repository, manifest.subject.digest, referrer, { signal });
+}
+
+function tagExists(registry: Registry, target: ImageTarget, digest: Digest): RegtarError {
+  return new RegtarError('TAG_EXISTS', `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already as ${digest}`, {
+    side: 'target',
+    where: { repository: target.repository, ...(target.tag !== undefined && { tag: target.tag }), digest: target.root.digest },
+    hint: '--on-existing-tag overwrite replaces it, skip leaves it',
+  });
+}
