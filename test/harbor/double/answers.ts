@@ -50,7 +50,10 @@ export function sendFrontPage(response: ServerResponse, status: 301 | 400 | 413 
   const title = nginxTitles[status] ?? String(status);
   const page = `<html>\r\n<head><title>${detail === undefined ? title : `400 ${detail}`}</title></head>\r\n<body>\r\n<center><h1>${title}</h1></center>\r\n`
     + `${detail === undefined ? '' : `<center>${detail}</center>\r\n`}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
-  response.writeHead(status, { 'Content-Type': 'text/html', 'Content-Length': String(Buffer.byteLength(page)), ...headers });
+  response.writeHead(status, {
+    'Content-Type': 'text/html', 'Content-Length': String(Buffer.byteLength(page)),
+    ...(status === 301 ? { 'X-Frame-Options': 'DENY', 'Content-Security-Policy': "frame-ancestors 'none'" } : {}), ...headers,
+  });
   response.end(page);
 }
 

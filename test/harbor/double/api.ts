@@ -21,7 +21,7 @@ const routes: readonly Route[] = [...systemRoutes, ...projectRoutes, ...memberRo
 export async function serveApi(exchange: Exchange): Promise<void> {
   const { path, method, response } = exchange;
   if (path === '/api/version') {
-    send(response, 200, '{"version":"v2.0"}', { 'Content-Type': 'text/plain; charset=utf-8' });
+    send(response, 200, '{"version":"v2.0"}\n', { 'Content-Type': 'text/plain; charset=utf-8' });
     return;
   }
   if (!path.startsWith(base)) {

@@ -1,4 +1,4 @@
-import { Refusal, send, sendFrontPage } from './answers.ts';
+import { Refusal, sendFrontPage } from './answers.ts';
 import type { Exchange } from './exchange.ts';
 import { forward, type Upstream } from './forward.ts';
 import { isDigest } from './paths.ts';
@@ -60,8 +60,7 @@ export async function serveUpload(upstream: Upstream, exchange: Exchange, reposi
 /** GET, HEAD and DELETE of a blob: the registry's own business. */
 export async function serveBlob(upstream: Upstream, exchange: Exchange, _repository: string, digest: string): Promise<void> {
   if (!isDigest(digest) && !/^sha512:[0-9a-f]{128}$/.test(digest)) {
-    send(exchange.response, 404, '404 page not found\n', { 'Content-Type': 'text/plain; charset=utf-8' });
-    return;
+    throw new Refusal(404, 'NOT_FOUND', `invalid digest: ${digest}`);
   }
   await forward(upstream, exchange);
 }

@@ -85,7 +85,11 @@ export function ask(upstream: Upstream, exchange: Exchange, options: { method: s
 /** Passes a collected answer on. */
 export function relay(exchange: Exchange, answer: Answer | undefined): void {
   if (answer === undefined) send(exchange.response, 502, '');
-  else send(exchange.response, answer.status, answer.body, returnedHeaders(answer.headers));
+  else {
+    const headers = returnedHeaders(answer.headers);
+    delete headers['content-length'];
+    send(exchange.response, answer.status, answer.body, headers);
+  }
 }
 
 function forwardedHeaders(request: IncomingMessage): IncomingHttpHeaders {

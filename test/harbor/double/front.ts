@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Refusal, send, sendError, sendFrontPage, sendJson } from './answers.ts';
 import { serveApi } from './api.ts';
@@ -41,7 +42,7 @@ async function route(front: Front, exchange: Exchange): Promise<void> {
   else if (path === '/service/token') serveToken(exchange);
   else if (path === '/api/v2.0/health') await serveHealth(front.upstream, exchange);
   else if (path.startsWith('/api/')) await serveApi(exchange);
-  else send(response, 200, '<!doctype html><html><head><title>Harbor</title></head><body></body></html>', { 'Content-Type': 'text/html' });
+  else send(response, 200, '<!doctype html><html><head><title>Harbor</title></head><body></body></html>', { 'Content-Type': 'text/html', 'Accept-Ranges': 'bytes' });
 }
 
 /** What nginx answers by itself. */
@@ -73,12 +74,14 @@ function refuseInFront(front: Front, request: IncomingMessage, response: ServerR
 
 /** What the core refuses before it looks at the request's meaning. */
 function refuseInCore(exchange: Exchange): void {
-  const { request, method, path, world } = exchange;
-  if (isReading(method)) return;
+  const { request, response, method, path, world } = exchange;
   const cookies = request.headers.cookie ?? '';
+  const fromBrowser = /(?:^|;\s*)sid=/.test(cookies);
+  if (fromBrowser) response.setHeader('X-Harbor-Csrf-Token', randomBytes(32).toString('base64'));
+  if (isReading(method)) return;
   const answersForgery = /(?:^|;\s*)_gorilla_csrf=/.test(cookies) && request.headers['x-harbor-csrf-token'] !== undefined;
   // A session cookie makes the client a browser, and a browser has to show that a page of Harbor's sent it.
-  if (/(?:^|;\s*)sid=/.test(cookies) && !answersForgery) throw new Refusal(403, 'FORBIDDEN', 'CSRF token not found in request', { 'X-Harbor-Csrf-Token': 'token' });
+  if (fromBrowser && !answersForgery) throw new Refusal(403, 'FORBIDDEN', 'CSRF token not found in request');
   if (world.settings.readOnly && (path.startsWith('/v2/') || path.startsWith('/api/')) && path !== '/api/v2.0/configurations') {
     throw new Refusal(403, 'DENIED', 'The system is in read only mode. Any modification is prohibited.');
   }

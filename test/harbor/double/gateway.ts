@@ -24,7 +24,7 @@ export async function serveRegistry(upstream: Upstream, exchange: Exchange, publ
   const needs = needsOf(exchange, target);
   checkAccess(exchange, target, needs, publicUrl);
   if ('repository' in target && tooLong(target.repository)) {
-    sendJson(exchange.response, 500, {}, versionHeader);
+    sendJson(exchange.response, 500, {}, { ...versionHeader, 'Content-Type': 'application/json; charset=utf-8' });
     return;
   }
   if ('repository' in target && exchange.method !== 'GET' && exchange.method !== 'HEAD' && exchange.method !== 'DELETE') refuseProxyProject(exchange, target.repository);

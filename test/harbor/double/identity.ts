@@ -50,6 +50,7 @@ async function loginUser(world: World, name: string, password: string): Promise<
   }
   locked.set(name, performance.now() + world.settings.loginLockMilliseconds);
   await pause(world.settings.loginLockMilliseconds);
+  locked.delete(name);
   return anonymous;
 }
 

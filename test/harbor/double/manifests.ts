@@ -4,7 +4,7 @@ import { Refusal, send, sendJson } from './answers.ts';
 import { isObject, readBody, type Exchange } from './exchange.ts';
 import { ask, forward, relay, type Upstream } from './forward.ts';
 import { artifactKind, manifestLimitBytes, readManifest, type ManifestFacts } from './manifest-rules.ts';
-import { isDigest } from './paths.ts';
+import { checkReference, isDigest } from './paths.ts';
 import { reserve } from './quota.ts';
 import { blobFile } from './registry-process.ts';
 import { isImmutable, nextId, projectOf, repositoryOf, type Artifact, type Repository, type World } from './world.ts';
@@ -17,6 +17,8 @@ const everyType = [
 
 /** HEAD, GET, PUT and DELETE of `…/manifests/<reference>`. */
 export async function serveManifest(upstream: Upstream, exchange: Exchange, repository: string, reference: string): Promise<void> {
+  // A body that is too large is refused first, whatever the tag is called.
+  if (exchange.method !== 'PUT' && exchange.method !== 'DELETE') checkReference(reference);
   switch (exchange.method) {
     case 'PUT': await putManifest(upstream, exchange, repository, reference); return;
     case 'DELETE': await deleteManifest(upstream, exchange, repository, reference); return;
@@ -30,9 +32,10 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   if (project === undefined) throw new Refusal(404, 'NOT_FOUND', `repository ${name} not found`);
   const body = await readBody(exchange.request, manifestLimitBytes);
   if (body === undefined) {
-    sendJson(response, 400, { errors: [{ code: 'MANIFEST_INVALID', message: 'manifest invalid', detail: 'http: request body too large' }] });
+    sendJson(response, 400, { errors: [{ code: 'MANIFEST_INVALID', message: 'manifest invalid', detail: 'http: request body too large' }] }, { 'Content-Type': 'application/json; charset=utf-8', 'Docker-Distribution-Api-Version': 'registry/2.0' });
     return;
   }
+  checkReference(reference);
   const contentType = exchange.request.headers['content-type'];
   const facts = readManifest(contentType, body);
   const tag = isDigest(reference) ? undefined : reference;
@@ -120,6 +123,7 @@ function newArtifact(world: World, repository: Repository, pushed: { digest: str
 
 function extraAttributes(kind: string, config: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
   if (config === undefined) return undefined;
+  if (kind === 'UNKNOWN') return undefined;
   if (kind !== 'IMAGE') return Object.keys(config).length === 0 ? undefined : config;
   return { architecture: config['architecture'] ?? '', author: config['author'] ?? '', config: config['config'] ?? {}, created: config['created'] ?? null, os: config['os'] ?? '' };
 }

@@ -30,7 +30,7 @@ const tagPattern = /^\w[\w.-]{0,127}$/;
 
 /**
  * Reads a decoded path below `/v2/`.
- * @throws Refusal 400 for a repository without a project and for a tag that is none
+ * @throws Refusal 400 for a repository without a project
  */
 export function parseRegistryPath(path: string): RegistryPath {
   if (path === '/v2/') return { kind: 'base' };
@@ -40,12 +40,17 @@ export function parseRegistryPath(path: string): RegistryPath {
     if (match === null) continue;
     const [, repository = '', reference = ''] = match;
     if (!repository.includes('/')) throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid repository name: ${repository}`);
-    if (kind === 'manifest' && !isDigest(reference) && !tagPattern.test(reference)) throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid tag name: ${reference}`);
     return { kind, repository, reference };
   }
   return { kind: 'unknown' };
 }
 
+/** @throws Refusal 400 for what is neither a tag nor a digest */
+export function checkReference(reference: string): void {
+  if (!isDigest(reference) && !tagPattern.test(reference)) throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid tag name: ${reference}`);
+}
+
+/** Whether a reference is a digest that Harbor knows: SHA-256 alone. */
 export function isDigest(reference: string): boolean {
   return /^sha256:[0-9a-f]{64}$/.test(reference);
 }

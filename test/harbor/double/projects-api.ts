@@ -54,7 +54,8 @@ function headProject(exchange: Exchange): void {
   if (name === null) throw invalid('project_name in query is required');
   if (!isApiLogin(exchange)) throw new Refusal(401, 'UNAUTHORIZED', 'unauthorized');
   if (!projectNamePattern.test(name)) throw new Refusal(400, 'BAD_REQUEST', `invalid project name: ${name}`);
-  send(exchange.response, exchange.world.projects.has(name) ? 200 : 404, '');
+  if (!exchange.world.projects.has(name)) throw new Refusal(404, 'NOT_FOUND', `project ${name} not found`);
+  send(exchange.response, 200, '');
 }
 
 function listProjects(exchange: Exchange): void {

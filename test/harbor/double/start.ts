@@ -105,7 +105,7 @@ export interface HarborDouble {
 export async function startHarborDouble(options: HarborDoubleOptions = {}): Promise<HarborDouble> {
   const folder = await mkdtemp(path.join(tmpdir(), 'harbor-double-'));
   const registryStorage = options.registryStorage ?? path.join(folder, 'registry');
-  const registry = await startRegistryProcess(registryStorage, path.join(folder, 'registry.yml'));
+  const registry = await startRegistryProcess(registryStorage);
   const settings = settingsFrom(options);
   const admin: Credentials = { username: 'admin', password: options.adminPassword ?? 'Harbor12345' };
   const world = newWorld(admin.password, registryStorage, settings);

@@ -26,7 +26,7 @@ export function requireAdmin(exchange: Exchange): void {
 }
 
 function systemInfo(exchange: Exchange): void {
-  const { world, caller, request } = exchange;
+  const { world, request } = exchange;
   const short = { auth_mode: 'db_auth', banner_message: '', oidc_provider_name: '', primary_auth_mode: false, self_registration: false };
   if (!isApiLogin(exchange)) {
     sendJson(exchange.response, 200, short);
@@ -34,7 +34,7 @@ function systemInfo(exchange: Exchange): void {
   }
   const host = request.headers.host ?? '';
   sendJson(exchange.response, 200, {
-    ...short, current_time: new Date().toISOString(), external_url: isAdmin(caller) ? `http://${host}` : '', harbor_version: world.settings.version, has_ca_root: false, notification_enable: true,
+    ...short, current_time: new Date().toISOString(), external_url: `http://${host}`, harbor_version: world.settings.version, has_ca_root: false, notification_enable: true,
     project_creation_restriction: world.settings.projectCreation, read_only: world.settings.readOnly, registry_storage_provider_name: 'filesystem', registry_url: host,
   });
 }
@@ -45,7 +45,7 @@ function currentUser(exchange: Exchange): void {
   if (caller.kind !== 'user') throw new Refusal(401, 'UNAUTHORIZED', 'unauthorized');
   const created = caller.user.created.toISOString();
   sendJson(exchange.response, 200, {
-    admin_role_in_auth: false, comment: caller.user.admin ? 'admin user' : '', creation_time: created, realname: caller.user.name, sysadmin_flag: caller.user.admin,
+    admin_role_in_auth: false, comment: caller.user.admin ? 'admin user' : '', creation_time: created, realname: caller.user.admin ? 'system admin' : caller.user.name, sysadmin_flag: caller.user.admin,
     update_time: created, user_id: caller.user.id, username: caller.user.name,
   });
 }

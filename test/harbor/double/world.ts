@@ -145,6 +145,8 @@ export function addProject(world: World, name: string, owner: User, options: { p
     registryId: options.registryId, members: new Map([[owner.name, 'projectAdmin']]), storageLimit: options.storageLimit ?? -1,
     counted: new Map(), used: 0, rules: [], repositories: new Map(),
   };
+  // The owner is the project's first member.
+  nextId(world, 'member');
   world.projects.set(name, project);
   return project;
 }
