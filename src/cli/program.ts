@@ -1,5 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { RegtarError } from '../errors.ts';
+import type { ExportOptions } from './commands/export.ts';
+import type { ListOptions } from './commands/list.ts';
+import type { PushOptions } from './commands/push.ts';
+import type { Split } from '../sink/options.ts';
 import type { Context } from './context.ts';
 import { createOutput } from './output.ts';
 
@@ -53,12 +57,21 @@ function createProgram(version: string, run: Run): Command {
 
   addSelection(addCommon(command('list', 'print one repository:tag a line').argument('[SOURCE]')))
     .option('--untagged', 'also print repository@digest of manifests that no tag and no index reaches')
-    .action(async (source: string | undefined, options: GlobalOptions) => run(options, async (context) => (await import('./commands/list.ts')).list(source, options, context)));
+    .action(async (source: string | undefined, options: GlobalOptions & ListOptions) => run(options, async (context) => (await import('./commands/list.ts')).list(source, options, context)));
 
-  addCopy(addSelection(addCommon(command('export', 'write images as files that other tools take').argument('[SOURCE]').argument('[OUT]'))))
+  addPush(addNames(addCopy(addSelection(addCommon(command('push', 'push images to a registry').argument('[SOURCE]').argument('[TARGET]'))))))
+    .action(async (source: string | undefined, target: string | undefined, options: GlobalOptions & PushOptions) => run(options, async (context) => (await import('./commands/push.ts')).push(present(source, target), options, context)));
+
+  addNames(addCopy(addSelection(addCommon(command('export', 'write images as files that other tools take').argument('[SOURCE]').argument('[OUT]')))))
     .addOption(new Option('--format <format>', 'what to write').choices(['oci', 'dir', 'docker-archive', 'registry']).default('oci'))
-    .option('--untagged', 'also export manifests that no tag and no index reaches')
-    .action(async (source: string | undefined, out: string | undefined, options: GlobalOptions) => run(options, async (context) => (await import('./commands/export.ts')).exportImages(present(source, out), options, context)));
+    .option('--force', 'replace what regtar made at OUT before')
+    .option('--link', 'hard-link files of a directory SOURCE instead of copying them')
+    .option('--per-repository', 'oci: one layout for each repository')
+    .addOption(new Option('--path-style <style>', 'dir: names that exFAT and NTFS take').choices(['skopeo', 'safe']))
+    .option('--prefix <host/project>', 'oci, docker-archive: put before names that loaders see')
+    .option('--split <how>', 'docker-archive: image, repository or a size such as 4GB', splitBy)
+    .option('--owner <uid:gid>', 'registry: whom the files belong to, such as 10000:10000 for Harbor 1.x', ownerIds)
+    .action(async (source: string | undefined, out: string | undefined, options: GlobalOptions & ExportOptions) => run(options, async (context) => (await import('./commands/export.ts')).exportImages(present(source, out), options, context)));
 
   return program;
 }
@@ -90,6 +103,58 @@ function addCopy(command: Command): Command {
     .option('--dry-run', 'print what would be done and do nothing')
     .option('--keep-going', 'go on when an image fails (the default)')
     .option('--fail-fast', 'stop at the first image that fails');
+}
+
+function addNames(command: Command): Command {
+  return command
+    .option('--untagged', 'also take manifests that no tag and no index reaches')
+    .option('--no-referrers', 'leave signatures and other referrers behind')
+    .option('--sparse', 'keep an index as it is although platforms are left out')
+    .option('--project <project>', 'put before repositories of one component')
+    .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect);
+}
+
+function addPush(command: Command): Command {
+  return command
+    .addOption(new Option('--on-existing-tag <what>', 'what to do where a tag has another digest').choices(['overwrite', 'skip', 'error']).default('overwrite'))
+    .option('--username <user>', 'log in as this user; the password comes from --password-stdin')
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--registry-token-stdin', 'read a bearer token from standard input')
+    .option('--anonymous', 'use no credentials')
+    .option('--authfile <file>', 'credentials as docker and podman keep them')
+    .option('--ca-file <file>', 'trust this authority too')
+    .option('--cert-file <file>', 'client certificate')
+    .option('--key-file <file>', 'its key')
+    .option('--cert-dir <folder>', 'certificates as in certs.d/HOST')
+    .option('--insecure', 'do not verify certificates')
+    .option('--plain-http', 'speak http')
+    .option('--retry-times <n>', 'how often a request is repeated after a passing failure', wholeNumberFrom0)
+    .option('--retry-delay <seconds>', 'the first pause between attempts', seconds)
+    .option('--stall-timeout <seconds>', 'give up a connection on which no byte moves', seconds);
+}
+
+function splitBy(value: string): Split {
+  if (value === 'image' || value === 'repository') return value;
+  const match = /^([1-9][0-9]*(?:\.[0-9]+)?) ?(k|M|G|T)i?B?$/.exec(value);
+  if (match === null) throw new InvalidArgumentError('image, repository or a size such as 700MB or 4GB was expected.');
+  const base = value.includes('i') ? 1024 : 1000;
+  return { bytes: Math.floor(Number(match[1]) * base ** ('kMGT'.indexOf(match[2] ?? 'k') + 1)) };
+}
+
+function ownerIds(value: string): { uid: number; gid: number } {
+  const match = /^([0-9]{1,9}):([0-9]{1,9})$/.exec(value);
+  if (match === null) throw new InvalidArgumentError('two numbers such as 10000:10000 were expected.');
+  return { uid: Number(match[1]), gid: Number(match[2]) };
+}
+
+function wholeNumberFrom0(value: string): number {
+  if (!/^[0-9]{1,3}$/.test(value)) throw new InvalidArgumentError('a whole number was expected.');
+  return Number(value);
+}
+
+function seconds(value: string): number {
+  if (!/^[0-9]+(?:\.[0-9]+)?$/.test(value)) throw new InvalidArgumentError('a number of seconds was expected.');
+  return Number(value);
 }
 
 function collect(value: string, earlier: string[] | undefined): string[] {

@@ -43,7 +43,9 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
         signal.throwIfAborted();
         emit({ type: 'image-start', repository: image.source.repository, tag: image.source.tag });
         try {
-          settle(image, await copyImage(image, store, sink, { slots, signal, onBytes: tally.bytes, onBlob: tally.blob }));
+          const status = await copyImage(image, store, sink, { slots, signal, onBytes: tally.bytes, onBlob: tally.blob });
+          if (status === 'present') for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
+          settle(image, status);
         } catch (thrown) {
           const error = toRegtarError(thrown);
           if (stopsEverything(error)) throw error;
@@ -84,7 +86,7 @@ function stopsEverything(error: RegtarError): boolean {
 
 function createTally(emit: (event: CopyEvent) => void) {
   const seen = new Set<Digest>();
-  const counts = { copied: 0, present: 0, mounted: 0, bytes: 0 };
+  const counts = { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 };
   return {
     bytes: (bytes: number): void => emit({ type: 'bytes', bytes }),
     blob(digest: Digest, size: number, outcome: BlobOutcome): void {
@@ -95,6 +97,7 @@ function createTally(emit: (event: CopyEvent) => void) {
         counts.bytes += size;
       } else if (outcome === 'mounted') counts.mounted++;
       else if (isFirst) counts.present++;
+      if (outcome !== 'written') counts.spared += size;
       emit({ type: 'blob', digest, outcome, bytes: isFirst ? size : 0, sent: outcome === 'written' ? size : 0 });
     },
     totals: () => ({ ...counts }),

@@ -28,6 +28,14 @@ export type CopyEvent =
 /** What `export` and `push` say at the end. */
 export interface CopyReport {
   readonly images: readonly ImageResult[];
-  readonly blobs: { readonly copied: number; readonly present: number; readonly mounted: number; /** copied, in bytes */ readonly bytes: number };
+  readonly blobs: {
+    readonly copied: number;
+    readonly present: number;
+    readonly mounted: number;
+    /** Copied, in bytes. */
+    readonly bytes: number;
+    /** Mounted or there already, in bytes, counted wherever an image needs them. */
+    readonly spared: number;
+  };
   readonly seconds: number;
 }

@@ -1,1 +1,34 @@
-export {};
+import { dirname, resolve } from 'node:path';
+import { createRenamer } from '../../select/names.ts';
+import { createPlan } from '../../select/plan.ts';
+import { skopeoSyncCommand } from '../../sink/dir-names.ts';
+import { openFileSink, type Format } from '../../sink/open-sink.ts';
+import type { FileSinkOptions } from '../../sink/options.ts';
+import type { Context } from '../context.ts';
+import { withBackup } from '../open-backup.ts';
+import { splitOperands } from '../operands.ts';
+import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
+import { readSelection, type SelectionOptions } from '../selection.ts';
+
+export interface ExportOptions extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
+  readonly format: Format;
+  readonly untagged?: boolean;
+  readonly referrers?: boolean;
+  readonly sparse?: boolean;
+  readonly project?: string;
+  readonly map?: readonly string[];
+}
+
+/** `regtar export [SOURCE] OUT` */
+export async function exportImages(operands: readonly string[], options: ExportOptions, context: Context): Promise<number> {
+  const { sources, operand: out } = splitOperands(operands, options, 'OUT');
+  const selection = await readSelection(options);
+  const rename = createRenamer({ maps: options.map, project: options.project });
+  return withBackup(sources, { spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async ({ catalog, store }) => {
+    const sink = openFileSink(options.format, { ...options, out });
+    const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
+    const code = await runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context);
+    if (options.format === 'dir' && options.dryRun !== true && code !== 1) context.output.message(`push it with: ${skopeoSyncCommand(out)}`);
+    return code;
+  });
+}
