@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { BlobOutcome, ContentStore, ImageSink, ImageWriter } from '../content/contracts.ts';
 import { childrenFirst } from '../content/image-graph.ts';
 import { readManifest } from '../content/read-manifest.ts';
@@ -41,6 +42,7 @@ async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writ
   // One blob's failure fails the image: the others under way are told, so that they do not send gigabytes for nothing.
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
+  setMaxListeners(0, signal);
   const inOrder = [...blobs].sort((left, right) => store.position(left.digest) - store.position(right.digest));
   let failure: unknown;
   await Promise.all(

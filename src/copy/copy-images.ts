@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { RegtarError, toRegtarError } from '../errors.ts';
 import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
 import { forEachParallel } from '../io/parallel.ts';
@@ -26,6 +27,8 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
   const emit = options.onEvent ?? (() => undefined);
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  // Every transfer under way listens for the end: many of them are no leak.
+  setMaxListeners(0, signal);
   const tally = createTally(emit);
   const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error }));
   emit({ type: 'start', images: plan.images.length + plan.refused.length, blobs: plan.blobs, bytes: plan.bytes });
