@@ -1,6 +1,5 @@
-import { homedir, userInfo } from 'node:os';
+import { homedir } from 'node:os';
 import { RegtarError } from '../../errors.ts';
-import { storedCredentials } from '../../remote/credentials.ts';
 import { listRepositories } from '../../remote/lists.ts';
 import { openRegistry, type Registry } from '../../remote/registry.ts';
 import { parseTarget } from '../../remote/target.ts';
@@ -8,7 +7,7 @@ import { createRenamer } from '../../select/names.ts';
 import { createPlan } from '../../select/plan.ts';
 import { openRemoteSink, type OnExistingTag } from '../../sink/remote.ts';
 import type { Context } from '../context.ts';
-import { explicitCredentials, type CredentialOptions } from '../credentials.ts';
+import { readCredentials, type CredentialOptions } from '../credentials.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
@@ -42,7 +41,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
   const registry = await openRegistry({
     host: target.host,
     scheme: options.plainHttp === true ? 'http' : target.scheme,
-    credentials: (await explicitCredentials(options)) ?? storedCredentials({ host: target.host, authfile: options.authfile, env: process.env, home: homedir(), uid: userInfo().uid }),
+    credentials: await readCredentials(target.host, options),
     tls: { caFile: options.caFile, certFile: options.certFile, keyFile: options.keyFile, certDir: options.certDir, insecure: options.insecure, env: process.env, home: homedir() },
     env: process.env,
     retry: { ...(options.retryTimes !== undefined && { times: options.retryTimes }), ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }) },
