@@ -1,5 +1,5 @@
 import { Refusal, sendFrontPage } from './answers.ts';
-import type { Exchange } from './exchange.ts';
+import { bodyBytes, type Exchange } from './exchange.ts';
 import { forward, type Upstream } from './forward.ts';
 import { isDigest } from './paths.ts';
 import { reserve, storedSize } from './quota.ts';
@@ -54,7 +54,7 @@ export async function serveUpload(upstream: Upstream, exchange: Exchange, reposi
   if (!stored) return;
   sessions.delete(session);
   // A body of unknown length is counted after the fact.
-  if (bytes === 0 && answer.sent > 0) correct(project, digest, answer.sent);
+  if (bytes === 0) correct(project, digest, bodyBytes(exchange.request));
 }
 
 /** GET, HEAD and DELETE of a blob: the registry's own business. */

@@ -19,6 +19,18 @@ export interface Exchange {
   readonly caller: Caller;
 }
 
+const taken = new WeakMap<IncomingMessage, number>();
+
+/** Notes that body bytes arrived. */
+export function countBytes(request: IncomingMessage, bytes: number): void {
+  taken.set(request, bodyBytes(request) + bytes);
+}
+
+/** Body bytes that arrived and were not dropped unread. */
+export function bodyBytes(request: IncomingMessage): number {
+  return taken.get(request) ?? 0;
+}
+
 /** Whether the method leaves everything as it is. */
 export function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
@@ -33,6 +45,7 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
+    countBytes(request, chunk.length);
     if (size <= limitBytes) chunks.push(chunk);
   }
   return size <= limitBytes ? Buffer.concat(chunks, size) : undefined;

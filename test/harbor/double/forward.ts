@@ -1,6 +1,6 @@
 import { Agent, request as sendRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { commonHeaders, send, sendFrontPage } from './answers.ts';
-import type { Exchange } from './exchange.ts';
+import { bodyBytes, countBytes, type Exchange } from './exchange.ts';
 
 /** The way to the registry behind: kept connections, so that the double costs little. */
 export interface Upstream {
@@ -27,12 +27,11 @@ export function newUpstream(port: number): Upstream {
  * Streams the request to the registry and its answer back.
  * @param options.path another path than the request's own
  * @param options.headers headers that replace the request's
- * @returns the registry's status and headers and how many body bytes the client sent, once the answer has begun; undefined when there was none
+ * @returns the registry's status and headers once the answer has begun; undefined when there was none
  */
-export function forward(upstream: Upstream, exchange: Exchange, options: { path?: string; headers?: Record<string, string> } = {}): Promise<{ status: number; headers: IncomingHttpHeaders; sent: number } | undefined> {
+export function forward(upstream: Upstream, exchange: Exchange, options: { path?: string; headers?: Record<string, string> } = {}): Promise<{ status: number; headers: IncomingHttpHeaders } | undefined> {
   const { request, response } = exchange;
   return new Promise((resolve) => {
-    let sent = 0;
     const outgoing = sendRequest({
       host: '127.0.0.1', port: upstream.port, agent: upstream.agent, method: exchange.method, path: options.path ?? exchange.rawPath + exchange.search,
       headers: { ...forwardedHeaders(request), ...options.headers },
@@ -45,7 +44,7 @@ export function forward(upstream: Upstream, exchange: Exchange, options: { path?
         incoming.pipe(response);
         incoming.on('aborted', () => response.destroy());
       }
-      resolve({ status, headers: incoming.headers, sent });
+      resolve({ status, headers: incoming.headers });
     });
     outgoing.on('error', () => {
       // The core answers for a registry that is down with a bare 502.
@@ -55,8 +54,8 @@ export function forward(upstream: Upstream, exchange: Exchange, options: { path?
     request.on('aborted', () => outgoing.destroy());
     const limit = exchange.world.settings.clientMaxBodySize;
     request.on('data', (chunk: Buffer) => {
-      sent += chunk.length;
-      if (limit === undefined || sent <= limit || response.headersSent) return;
+      countBytes(request, chunk.length);
+      if (limit === undefined || bodyBytes(request) <= limit || response.headersSent) return;
       sendFrontPage(response, 413, { Connection: 'close' });
       outgoing.destroy();
     });

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { bodyBytes } from './exchange.ts';
 import { serve } from './front.ts';
 import { newUpstream, type Upstream } from './forward.ts';
 import { immutableRule } from './immutable.ts';
@@ -46,7 +47,7 @@ export interface LoggedRequest {
   /** 0 when the connection ended without an answer. */
   readonly status: number;
   readonly auth: 'none' | 'basic' | 'bearer';
-  /** Body bytes that really arrived. */
+  /** Body bytes that really arrived; what was refused unread is not counted. */
   readonly requestBytes: number;
   readonly milliseconds: number;
 }
@@ -71,7 +72,7 @@ export interface HarborDouble {
   readonly registryUrl: string;
   /** Its switches, to be changed at any time. */
   readonly settings: Settings;
-  /** Changes every call: which tags point where, by repository. */
+  /** Which tags of a repository point where, now. */
   tags(repository: string): ReadonlyMap<string, string>;
   /** Every repository that holds something, sorted. */
   repositories(): string[];
@@ -183,16 +184,12 @@ function settingsFrom(options: HarborDoubleOptions): Settings {
 
 function log(requests: LoggedRequest[], request: IncomingMessage, response: ServerResponse): void {
   const begun = performance.now();
-  const read = request.socket.bytesRead;
   const authorization = request.headers.authorization ?? '';
   response.on('close', () => {
-    const declared = Number(request.headers['content-length'] ?? 0);
     requests.push({
       method: request.method ?? '', path: request.url ?? '', status: response.headersSent ? response.statusCode : 0,
       auth: authorization === '' ? 'none' : authorization.startsWith('Bearer ') ? 'bearer' : 'basic',
-      // What the connection brought since the headers; a body that came with them in one packet is known from its length.
-      requestBytes: request.complete ? Math.max(declared, request.headers['transfer-encoding'] === undefined ? 0 : request.socket.bytesRead - read) : Math.min(declared || Infinity, request.socket.bytesRead - read),
-      milliseconds: performance.now() - begun,
+      requestBytes: bodyBytes(request), milliseconds: performance.now() - begun,
     });
   });
 }
