@@ -42,19 +42,17 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   if (tag !== undefined && isImmutable(project, name, tag) && repositoryOf(world, name)?.tags.has(tag)) {
     throw new Refusal(412, 'PRECONDITION', `Failed to process request due to '${name.slice(project.name.length + 1)}:${tag}' configured as immutable.`);
   }
-  // A push by tag reaches the registry as a push by the digest of the raw bytes: signed schema 1 cannot survive that.
-  const digest = tag === undefined ? reference : `sha256:${createHash('sha256').update(body).digest('hex')}`;
-  const settle = reserve(project, [{ digest, bytes: body.length }, ...[...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].map(({ digest: blob, size }) => ({ digest: blob, bytes: size }))]);
-  const answer = await ask(upstream, exchange, { method: 'PUT', path: manifestPath(name, digest), headers: contentType === undefined ? {} : { 'content-type': contentType }, body });
+  const pushedDigest = tag === undefined ? reference : `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  const settle = reserve(project, [{ digest: pushedDigest, bytes: body.length }, ...[...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].map(({ digest: blob, size }) => ({ digest: blob, bytes: size }))]);
+  const answer = await ask(upstream, exchange, { method: 'PUT', path: manifestPath(name, rewritesTags(world) ? pushedDigest : reference), headers: contentType === undefined ? {} : { 'content-type': contentType }, body });
   settle(answer?.status === 201);
   if (answer?.status !== 201) {
     relay(exchange, answer);
     return;
   }
+  const digest = answer.headers['docker-content-digest']?.toString() ?? pushedDigest;
   const config = await readConfig(world, facts);
-  if (config === 'unreadable') {
-    throw new Refusal(500, 'UNKNOWN', 'internal server error');
-  }
+  if (config === 'unreadable') throw new Refusal(500, 'UNKNOWN', 'internal server error');
   record(world, name, { digest, facts, bytes: body.length, config, tag });
   send(response, 201, '', {
     'Docker-Content-Digest': digest, 'Docker-Distribution-Api-Version': 'registry/2.0', Location: answer.headers.location ?? '',
@@ -84,6 +82,15 @@ function findDigest(world: World, name: string, reference: string): string {
   const digest = isDigest(reference) ? reference : repository.tags.get(reference)?.digest;
   if (digest === undefined || !repository.artifacts.has(digest)) throw new Refusal(404, 'NOT_FOUND', `artifact ${name}${isDigest(reference) ? '@' : ':'}${reference} not found`);
   return digest;
+}
+
+/**
+ * From 2.15 on a push by tag reaches the registry as a push by the digest of the raw bytes, which signed schema 1 cannot survive.
+ * That older ones leave the tag is known from their source alone.
+ */
+function rewritesTags(world: World): boolean {
+  const [major = 0, minor = 0] = world.settings.version.replace(/^v/, '').split('.').map(Number);
+  return major > 2 || (major === 2 && minor >= 15);
 }
 
 /** Harbor reads every config as a JSON object, also those of types that it does not know. */

@@ -33,7 +33,7 @@ export interface HarborDoubleOptions {
   readonly clientMaxBodySize?: number;
   /** What happens when a body of 4 MiB or more is refused for the quota; Harbor does all three. Default `answer`: a 403 before the body was read. */
   readonly earlyRefusal?: Settings['earlyRefusal'];
-  /** Default `v2.15.2-080b022057`. */
+  /** Default `v2.15.2-080b022057`. Below 2.15 a push by tag reaches the registry by tag, so that signed schema 1 passes. */
   readonly version?: string;
   /** Keep no list of requests: for pushes of hundreds of thousands. Default false. */
   readonly withoutLog?: boolean;
