@@ -67,9 +67,11 @@ export function summarize(catalog: Catalog, store: ContentStore, graph: GraphRea
       count++;
       const root = tryRead(graph, digest, { repository, tag }, problems);
       if (root === undefined) continue;
-      problems.push(...imageProblems(root, { repository, tag }));
-      if (!roots.has(digest)) for (const platform of imagePlatforms(root)) platforms.set(formatPlatform(platform), (platforms.get(formatPlatform(platform)) ?? 0) + 1);
-      roots.add(digest);
+      for (const problem of imageProblems(root, { repository, tag })) problems.push(problem);
+      if (!roots.has(digest)) {
+        roots.add(digest);
+        for (const platform of imagePlatforms(root).map(formatPlatform)) platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
+      }
       for (const part of digestsOf(root)) {
         const reach = reached.get(part);
         if (reach === undefined) reached.set(part, { repositories: 1, lastRepository: index, image: `${repository}:${tag}` });

@@ -1,4 +1,3 @@
-import * as v from 'valibot';
 import type { Platform } from './platform.ts';
 
 /** What regtar reads of an image's config. @see OCI image-spec v1.1 config.md */
@@ -8,14 +7,6 @@ export interface ImageConfig {
   readonly diffIds: readonly string[];
 }
 
-const schema = v.object({
-  os: v.optional(v.string()),
-  architecture: v.optional(v.string()),
-  variant: v.optional(v.string()),
-  created: v.optional(v.nullable(v.string())),
-  rootfs: v.optional(v.object({ diff_ids: v.optional(v.nullable(v.array(v.string()))) })),
-});
-
 /** @returns undefined when the bytes are no image config: artifacts may carry any config */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig | undefined {
   let json: unknown;
@@ -24,12 +15,17 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig | undefined {
   } catch {
     return undefined;
   }
-  const result = v.safeParse(schema, json);
-  if (!result.success) return undefined;
-  const { os, architecture, variant, created, rootfs } = result.output;
+  if (typeof json !== 'object' || json === null) return undefined;
+  const { os, architecture, variant, created, rootfs } = json as Readonly<Record<string, unknown>>;
+  const isPlatform = typeof os === 'string' && typeof architecture === 'string' && os !== '' && architecture !== '';
   return {
-    platform: os && architecture ? { os, architecture, ...(variant !== undefined && variant !== '' && { variant }) } : undefined,
-    created: created ?? undefined,
-    diffIds: rootfs?.diff_ids ?? [],
+    platform: isPlatform ? { os, architecture, ...(typeof variant === 'string' && variant !== '' && { variant }) } : undefined,
+    created: typeof created === 'string' ? created : undefined,
+    diffIds: diffIdsOf(rootfs),
   };
+}
+
+function diffIdsOf(rootfs: unknown): readonly string[] {
+  const ids: unknown = typeof rootfs === 'object' && rootfs !== null && 'diff_ids' in rootfs ? rootfs.diff_ids : undefined;
+  return Array.isArray(ids) && ids.every((id) => typeof id === 'string') ? ids : [];
 }

@@ -1,4 +1,3 @@
-import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { isDigest, type Digest } from './digest.ts';
@@ -37,24 +36,6 @@ export interface Schema1Manifest {
 
 export type Manifest = ImageManifest | IndexManifest | Schema1Manifest;
 
-const digestSchema = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'not a digest');
-const annotationsSchema = v.optional(v.nullable(v.record(v.string(), v.string())));
-const platformSchema = v.object({ os: v.string(), architecture: v.string(), variant: v.optional(v.string()), 'os.version': v.optional(v.string()) });
-const descriptorSchema = v.object({
-  mediaType: v.optional(v.string(), ''),
-  digest: digestSchema,
-  size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  platform: v.optional(v.nullable(platformSchema)),
-  artifactType: v.optional(v.string()),
-  urls: v.optional(v.nullable(v.array(v.string()))),
-  annotations: annotationsSchema,
-});
-const commonFields = { mediaType: v.optional(v.string()), artifactType: v.optional(v.string()), subject: v.optional(v.nullable(descriptorSchema)), annotations: annotationsSchema };
-const imageSchema = v.object({ ...commonFields, config: v.optional(v.nullable(descriptorSchema)), layers: v.optional(v.nullable(v.array(descriptorSchema))), blobs: v.optional(v.nullable(v.array(descriptorSchema))) });
-const indexSchema = v.object({ ...commonFields, manifests: v.nullable(v.array(descriptorSchema)) });
-const schema1Schema = v.object({ mediaType: v.optional(v.string()), architecture: v.optional(v.string()), fsLayers: v.array(v.object({ blobSum: digestSchema })) });
-const shapeSchema = v.looseObject({ schemaVersion: v.optional(v.number()), mediaType: v.optional(v.string()) });
-
 /**
  * Parses a manifest's bytes. Media types are not stored beside a blob, so the JSON decides: its `mediaType`, else `manifests` make an
  * index and `fsLayers` a schema1 manifest, else it is an image manifest.
@@ -64,7 +45,7 @@ const shapeSchema = v.looseObject({ schemaVersion: v.optional(v.number()), media
 export function parseManifest(bytes: Uint8Array, expectedMediaType?: string): Manifest {
   const json = parseShape(bytes);
   if ('fsLayers' in json && !('manifests' in json) && !('layers' in json)) return schema1Manifest(json);
-  const said = json.mediaType || undefined;
+  const said = text(json, 'mediaType') || undefined;
   const isIndex = said === undefined ? 'manifests' in json || (expectedMediaType !== undefined && isIndexType(expectedMediaType)) : isIndexType(said);
   return isIndex ? indexManifest(json, said) : imageManifest(json, said ?? usable(expectedMediaType));
 }
@@ -82,71 +63,117 @@ export function manifestBlobs(manifest: Manifest): readonly Descriptor[] {
   return all.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
 }
 
-function parseShape(bytes: Uint8Array): v.InferOutput<typeof shapeSchema> {
+function parseShape(bytes: Uint8Array): JsonObject {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = JSON.parse(decoder.decode(bytes));
   } catch (cause) {
     throw invalid('it is not JSON', cause);
   }
-  const result = v.safeParse(shapeSchema, json);
-  if (!result.success || Array.isArray(json)) throw invalid('it is not a JSON object with a manifest\'s fields');
-  return result.output;
+  return object(json, 'it');
 }
 
-function schema1Manifest(json: unknown): Schema1Manifest {
-  const fields = check(schema1Schema, json);
-  const signed = typeof json === 'object' && json !== null && 'signatures' in json;
-  const fallback = signed ? mediaTypes.dockerSchema1Signed : mediaTypes.dockerSchema1;
-  return { kind: 'schema1', mediaType: fields.mediaType && isSchema1Type(fields.mediaType) ? fields.mediaType : fallback, layers: fields.fsLayers.map((layer) => layer.blobSum), architecture: fields.architecture, subject: undefined };
+function schema1Manifest(json: JsonObject): Schema1Manifest {
+  const said = text(json, 'mediaType');
+  const fallback = 'signatures' in json ? mediaTypes.dockerSchema1Signed : mediaTypes.dockerSchema1;
+  return {
+    kind: 'schema1',
+    mediaType: said !== undefined && isSchema1Type(said) ? said : fallback,
+    layers: list(json, 'fsLayers').map((layer, index) => digest(object(layer, `fsLayers.${index}`), 'blobSum')),
+    architecture: text(json, 'architecture'),
+    subject: undefined,
+  };
 }
 
-function indexManifest(json: unknown, mediaType: string | undefined): IndexManifest {
-  const fields = check(indexSchema, json);
-  return { kind: 'index', mediaType: mediaType ?? mediaTypes.ociIndex, manifests: (fields.manifests ?? []).map(descriptor), ...shared(fields) };
+function indexManifest(json: JsonObject, mediaType: string | undefined): IndexManifest {
+  return { kind: 'index', mediaType: mediaType ?? mediaTypes.ociIndex, manifests: descriptors(json, 'manifests'), ...shared(json) };
 }
 
-function imageManifest(json: unknown, mediaType: string | undefined): ImageManifest {
-  const fields = check(imageSchema, json);
-  if (!fields.config && !fields.layers && !fields.blobs) throw invalid('it has neither a config, layers nor manifests');
+function imageManifest(json: JsonObject, mediaType: string | undefined): ImageManifest {
+  if (!json['config'] && !json['layers'] && !json['blobs']) throw invalid('it has neither a config, layers nor manifests');
   return {
     kind: 'image',
     mediaType: mediaType ?? mediaTypes.ociManifest,
-    config: fields.config ? descriptor(fields.config) : undefined,
-    layers: (fields.layers ?? fields.blobs ?? []).map(descriptor),
-    ...shared(fields),
+    config: json['config'] ? descriptor(json['config'], 'config') : undefined,
+    layers: descriptors(json, json['layers'] ? 'layers' : 'blobs'),
+    ...shared(json),
   };
 }
 
-function shared(fields: { artifactType?: string | undefined; subject?: v.InferOutput<typeof descriptorSchema> | null | undefined; annotations?: Record<string, string> | null | undefined }) {
-  return { artifactType: fields.artifactType, subject: fields.subject ? descriptor(fields.subject) : undefined, annotations: fields.annotations ?? {} };
-}
-
-function descriptor(fields: v.InferOutput<typeof descriptorSchema>): Descriptor {
+function shared(json: JsonObject) {
   return {
-    mediaType: fields.mediaType,
-    digest: fields.digest,
-    size: fields.size,
-    ...(fields.platform && { platform: platform(fields.platform) }),
-    ...(fields.artifactType !== undefined && { artifactType: fields.artifactType }),
-    ...(fields.urls && { urls: fields.urls }),
-    ...(fields.annotations && { annotations: fields.annotations }),
+    artifactType: text(json, 'artifactType'),
+    subject: json['subject'] ? descriptor(json['subject'], 'subject') : undefined,
+    annotations: annotations(json) ?? {},
   };
 }
 
-function platform(fields: v.InferOutput<typeof platformSchema>): Platform {
-  return { os: fields.os, architecture: fields.architecture, ...(fields.variant !== undefined && { variant: fields.variant }), ...(fields['os.version'] !== undefined && { 'os.version': fields['os.version'] }) };
+function descriptors(json: JsonObject, key: string): Descriptor[] {
+  return list(json, key).map((item, index) => descriptor(item, `${key}.${index}`));
+}
+
+function descriptor(value: unknown, where: string): Descriptor {
+  const json = object(value, where);
+  const size = json['size'];
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw invalid(`${where}.size is no size in bytes`);
+  const artifactType = text(json, 'artifactType');
+  const notes = annotations(json);
+  return {
+    mediaType: text(json, 'mediaType') ?? '',
+    digest: digest(json, 'digest'),
+    size,
+    ...(json['platform'] ? { platform: platform(object(json['platform'], `${where}.platform`)) } : undefined),
+    ...(artifactType === undefined ? undefined : { artifactType }),
+    ...(json['urls'] ? { urls: list(json, 'urls').map((url) => (typeof url === 'string' ? url : fail(`${where}.urls`))) } : undefined),
+    ...(notes === undefined ? undefined : { annotations: notes }),
+  };
+}
+
+function platform(json: JsonObject): Platform {
+  const variant = text(json, 'variant');
+  const version = text(json, 'os.version');
+  return { os: text(json, 'os') ?? fail('platform.os'), architecture: text(json, 'architecture') ?? fail('platform.architecture'), ...(variant === undefined ? undefined : { variant }), ...(version === undefined ? undefined : { 'os.version': version }) };
+}
+
+function annotations(json: JsonObject): Readonly<Record<string, string>> | undefined {
+  if (!json['annotations']) return undefined;
+  const notes = object(json['annotations'], 'annotations');
+  for (const key in notes) if (typeof notes[key] !== 'string') fail(`annotations.${key}`);
+  return notes as Record<string, string>;
 }
 
 function usable(mediaType: string | undefined): string | undefined {
   return mediaType === mediaTypes.dockerManifest || mediaType === mediaTypes.ociArtifact ? mediaType : undefined;
 }
 
-function check<Schema extends v.GenericSchema>(schema: Schema, json: unknown): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, json);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw invalid(`${v.getDotPath(issue) ?? 'the document'}: ${issue.message.slice(0, 200)}`);
+// Thousands of manifests are parsed before the first byte moves: these few checks take a tenth of a schema library's time.
+type JsonObject = Readonly<Record<string, unknown>>;
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function object(value: unknown, where: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${where} is no JSON object`);
+  return value as JsonObject;
+}
+
+function list(json: JsonObject, key: string): readonly unknown[] {
+  const value = json[key] ?? [];
+  return Array.isArray(value) ? (value as unknown[]) : fail(key);
+}
+
+function text(json: JsonObject, key: string): string | undefined {
+  const value = json[key];
+  if (value === undefined) return undefined;
+  return typeof value === 'string' ? value : fail(key);
+}
+
+function digest(json: JsonObject, key: string): Digest {
+  const value = json[key];
+  return typeof value === 'string' && isDigest(value) ? value : fail(key);
+}
+
+function fail(where: string): never {
+  throw invalid(`${where} has a wrong value`);
 }
 
 function invalid(reason: string, cause?: unknown): RegtarError {
