@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startHarborDouble, type Credentials, type HarborDouble, type HarborDoubleOptions } from './double/start.ts';
+import { readRecording } from './replay/recording.ts';
 
 let harbor: HarborDouble;
 
@@ -65,6 +66,14 @@ describe('what the recording does not show', () => {
     await start({ earlyRefusal });
     harbor.createProject('small', { storageLimit: 10 });
     expect((await upload('small/a', Buffer.alloc(5 * 1024 * 1024))).status).toBe(status);
+  });
+
+  // The recording holds a signed schema 1 manifest but not its layer, so passing the digest check shows as a missing blob.
+  it.each([['v2.15.2', 'DIGEST_INVALID'], ['v2.14.4', 'MANIFEST_BLOB_UNKNOWN']])('hands signed schema 1 by tag to the registry as %s does: %s', async (version, code) => {
+    await start({ version });
+    const signed = readRecording().exchanges.find(({ label }) => label === 'PUT schema1 signed (prettyjws)')?.request;
+    const answer = await fetch(`${harbor.url}/v2/library/app/manifests/s1`, { method: 'PUT', headers: { ...basic(harbor.admin), ...signed?.headers }, body: signed?.body ?? '' });
+    expect([answer.status, await answer.json()]).toMatchObject([400, { errors: [{ code }] }]);
   });
 
   it('has a registry behind that can go down and come back with what it held', async () => {
