@@ -39,7 +39,7 @@ export interface ManifestNode {
 const deepestNesting = 16;
 
 export interface GraphReader {
-  /** @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE */
+  /** @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, BLOB_UNREADABLE, MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE; SOURCE_CHANGED */
   read(digest: Digest): ManifestNode;
 }
 
@@ -60,7 +60,7 @@ export function createGraphReader(store: ContentStore): GraphReader {
       return node;
     } catch (error) {
       // A cycle is a cycle from where it was entered only.
-      if (error instanceof RegtarError && error.code !== 'MANIFEST_CYCLE') known.set(digest, error);
+      if (error instanceof RegtarError && error.code !== 'MANIFEST_CYCLE' && error.code !== 'SOURCE_CHANGED') known.set(digest, error);
       throw error;
     }
   };
@@ -74,7 +74,7 @@ export function createGraphReader(store: ContentStore): GraphReader {
         const node = readNode(child.digest, child, [...above, digest]);
         children.push({ ...node, reference: child, platform: child.platform ?? node.platform });
       } catch (error) {
-        if (!(error instanceof RegtarError)) throw error;
+        if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
         lostChildren.push({ descriptor: child, problem: { code: error.code === 'BLOB_MISSING' ? 'CHILD_MISSING' : error.code, digest: child.digest, message: error.message } });
       }
     }
@@ -152,5 +152,12 @@ export function isSchema1(node: ManifestNode): boolean {
 function platformOf(store: ContentStore, config: Descriptor | undefined): Platform | undefined {
   if (config === undefined || !isImageConfigType(config.mediaType)) return undefined;
   const size = store.stat(config.digest)?.size;
-  return size === undefined || size > limits.configBytes ? undefined : parseImageConfig(store.readSmall(config.digest))?.platform;
+  if (size === undefined || size > limits.configBytes) return undefined;
+  try {
+    return parseImageConfig(store.readSmall(config.digest))?.platform;
+  } catch (error) {
+    // Whoever reads the config as a blob meets the bad sector again and says so.
+    if (error instanceof RegtarError && error.code === 'SOURCE_UNREADABLE') return undefined;
+    throw error;
+  }
 }

@@ -15,14 +15,14 @@ export interface StoredManifest {
 /**
  * Reads a manifest, checks its digest and parses it.
  * @param expectedMediaType what an index says of it; used where the JSON has no `mediaType`
- * @throws RegtarError BLOB_MISSING, BLOB_CORRUPT, MANIFEST_TOO_LARGE, MANIFEST_INVALID
+ * @throws RegtarError BLOB_MISSING, BLOB_CORRUPT, BLOB_UNREADABLE, MANIFEST_TOO_LARGE, MANIFEST_INVALID; SOURCE_CHANGED
  */
 export function readManifest(store: ContentStore, digest: Digest, expectedMediaType?: string): StoredManifest {
   const size = store.stat(digest)?.size;
   if (size !== undefined && size > limits.manifestBytes) {
     throw new RegtarError('MANIFEST_TOO_LARGE', `manifest ${digest} has ${size} bytes; no registry takes more than ${limits.manifestBytes}`, { side: 'source', where: { digest }, hint: 'this digest is probably a layer: look where it is referred to as a manifest' });
   }
-  const bytes = store.readSmall(digest);
+  const bytes = readBytes(store, digest);
   if (digestOf(bytes, digestAlgorithm(digest)) !== digest) {
     throw new RegtarError('BLOB_CORRUPT', `manifest ${digest} is damaged: its bytes have another digest`, { side: 'source', where: { digest }, hint: 'run `regtar verify` to list everything that is damaged' });
   }
@@ -32,5 +32,15 @@ export function readManifest(store: ContentStore, digest: Digest, expectedMediaT
   } catch (error) {
     if (!(error instanceof RegtarError)) throw error;
     throw new RegtarError(error.code, `manifest ${digest} is ${error.message}`, { side: 'source', where: { digest }, cause: error });
+  }
+}
+
+/** One bad sector makes one image unreadable, not the backup. */
+function readBytes(store: ContentStore, digest: Digest): Uint8Array {
+  try {
+    return store.readSmall(digest);
+  } catch (error) {
+    if (!(error instanceof RegtarError) || error.code !== 'SOURCE_UNREADABLE') throw error;
+    throw new RegtarError('BLOB_UNREADABLE', `manifest ${digest} cannot be read: ${error.message}`, { side: 'source', where: { digest }, cause: error, hint: error.hint });
   }
 }

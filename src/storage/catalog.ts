@@ -224,6 +224,13 @@ function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: 
         yield { tag, digest: record.current, history } satisfies TagEntry;
       }
     },
+    *lostTags(repository) {
+      const tags = repositories.get(repository)?.tags ?? new Map<string, TagRecord>();
+      for (const tag of [...tags.keys()].sort(compareCodePoints)) {
+        const record = tags.get(tag);
+        if (record !== undefined && record.current === undefined) yield { tag, candidates: record.history };
+      }
+    },
     *revisions(repository) {
       yield* [...(repositories.get(repository)?.revisions ?? [])].sort(compareCodePoints);
     },

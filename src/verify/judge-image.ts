@@ -1,0 +1,58 @@
+import type { ManifestNode } from '../content/image-graph.ts';
+import type { ContentStore } from '../content/contracts.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import type { ImageState } from './report.ts';
+
+export interface Judgement {
+  readonly state: ImageState;
+  readonly platforms: { readonly whole: readonly string[]; readonly lost: readonly string[] };
+}
+
+/** Judges images by their graphs. Manifests are shared by many images: each is judged once. */
+export function createJudge(store: ContentStore, isCorrupt: (digest: Digest) => boolean): (root: ManifestNode) => Judgement {
+  const known = new Map<Digest, ImageState>();
+
+  const stateOf = (node: ManifestNode): ImageState => {
+    const { digest } = node.descriptor;
+    let state = known.get(digest);
+    if (state === undefined) {
+      state = isCorrupt(digest) ? 'lost' : node.kind === 'index' ? indexState(node) : isWhole(node) ? 'whole' : 'lost';
+      known.set(digest, state);
+    }
+    return state;
+  };
+
+  const isWhole = (node: ManifestNode): boolean => node.missing.length === 0 && node.blobs.every((blob) => !isCorrupt(blob.digest) && hasSize(store, blob));
+
+  const indexState = (node: ManifestNode): ImageState => {
+    const states = node.children.map(stateOf);
+    if (node.lostChildren.length === 0 && states.every((state) => state === 'whole')) return 'whole';
+    // An attestation alone is nothing that anybody could run.
+    return node.children.some((child, index) => states[index] !== 'lost' && !isUnknownPlatform(child.platform)) ? 'partial' : 'lost';
+  };
+
+  const collect = (node: ManifestNode, isLost: boolean, whole: Set<string>, lost: Set<string>): void => {
+    const isBad = isLost || stateOf(node) === 'lost';
+    if (node.kind !== 'index') addPlatform(node.platform, isBad ? lost : whole);
+    for (const child of node.children) collect(child, isLost || isCorrupt(node.descriptor.digest), whole, lost);
+    for (const { descriptor } of node.lostChildren) addPlatform(descriptor.platform, lost);
+  };
+
+  return (root) => {
+    const whole = new Set<string>();
+    const lost = new Set<string>();
+    collect(root, false, whole, lost);
+    return { state: stateOf(root), platforms: { whole: [...whole], lost: [...lost].filter((platform) => !whole.has(platform)) } };
+  };
+}
+
+/** Whether a blob has the size that its descriptor says; schema1 says none. */
+export function hasSize(store: ContentStore, blob: Descriptor): boolean {
+  return blob.size < 0 || store.stat(blob.digest)?.size === blob.size;
+}
+
+function addPlatform(platform: Platform | undefined, to: Set<string>): void {
+  if (platform !== undefined && !isUnknownPlatform(platform)) to.add(formatPlatform(platform));
+}

@@ -1,0 +1,125 @@
+import type { Catalog, ContentStore } from '../content/contracts.ts';
+import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
+import type { Problem } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
+import { checkLinks } from './check-links.ts';
+import { collectImages, type ImageFilter, type VerifiedImage } from './collect-images.ts';
+import { collectProblems } from './collect-problems.ts';
+import { hashBlobs } from './hash-blobs.ts';
+import { isDamage } from './damage.ts';
+import { createJudge } from './judge-image.ts';
+import type { ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './report.ts';
+
+export interface VerifyOptions {
+  /** Follow links and compare sizes, hash manifests only; default false. */
+  readonly quick?: boolean;
+  /** Threads that hash; as many as there are processors unless told. */
+  readonly jobs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: VerifyEvent) => void) | undefined;
+  /** Only these images, and only the blobs that they need; default all, and every blob. */
+  readonly filter?: ImageFilter | undefined;
+}
+
+/**
+ * Reads every blob again, follows every link, and says of each image what is left of it.
+ * @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE, INTERRUPTED; damage is in the report
+ */
+export async function verifyBackup(opened: { readonly catalog: Catalog; readonly store: ContentStore }, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const started = performance.now();
+  const { catalog, store } = opened;
+  const { quick = false, filter, signal, onEvent = () => undefined } = options;
+  const graph = createGraphReader(store);
+  const images = await collectImages(catalog, store, graph, filter, signal);
+  const referenced = referencedBlobs(images);
+  const blobs = [...catalog.blobs()].filter((digest) => filter === undefined || referenced.has(digest));
+  const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
+  const bytes = quick ? 0 : sum(blobs.map(sizeOf));
+  onEvent({ type: 'start', blobs: quick ? 0 : blobs.length, bytes });
+
+  const corrupt = corruptManifests(images);
+  if (!quick) {
+    await hashBlobs(store, blobs, {
+      jobs: options.jobs,
+      signal,
+      onBytes: (count) => onEvent({ type: 'bytes', bytes: count }),
+      onDamage: (digest, error) => {
+        corrupt.set(digest, { code: error.code, digest, message: error.message });
+        onEvent({ type: 'damage', digest, message: error.message });
+      },
+    });
+  }
+  const judge = createJudge(store, (digest) => corrupt.has(digest));
+  const verdicts = images.map((image) => verdictOf(image, judge));
+  const links = checkLinks(catalog, store, images, filter !== undefined);
+  const found = collectProblems(store, images, corrupt, { quick, unneeded: links.missing });
+  const names = new Set(images.map(({ repository }) => repository));
+  const inherited = filter === undefined ? catalog.problems : catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository));
+  const problems = [...inherited, ...found.problems, ...links.problems];
+  const unreferenced = filter === undefined ? blobs.filter((digest) => !referenced.has(digest)) : [];
+  return {
+    images: count(verdicts.filter(isTagged)),
+    untagged: count(verdicts.filter((verdict) => !isTagged(verdict))),
+    blobs: {
+      checked: quick ? 0 : blobs.length,
+      bytes,
+      corrupt: found.corrupt.size,
+      missing: found.missing.size,
+      unreferenced: unreferenced.length,
+      corruptBytes: sum([...found.corrupt].map(sizeOf)),
+      missingBytes: sum([...found.missing.values()]),
+      unreferencedBytes: sum(unreferenced.map(sizeOf)),
+    },
+    sound: verdicts.every(({ state }) => state === 'whole') && !problems.some(isDamage),
+    quick,
+    problems,
+    verdicts,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** Every digest that an image names, whether it is there or not. */
+function referencedBlobs(images: readonly VerifiedImage[]): ReadonlySet<Digest> {
+  const referenced = new Set<Digest>();
+  for (const { digest, root } of images) {
+    if (digest !== undefined) referenced.add(digest);
+    for (const node of root === undefined ? [] : childrenFirst(root)) {
+      referenced.add(node.descriptor.digest);
+      for (const blob of node.blobs) referenced.add(blob.digest);
+      for (const { descriptor } of node.lostChildren) referenced.add(descriptor.digest);
+    }
+  }
+  return referenced;
+}
+
+/** Manifests that were found to be damaged when they were read. */
+function corruptManifests(images: readonly VerifiedImage[]): Map<Digest, Problem> {
+  const corrupt = new Map<Digest, Problem>();
+  const note = (digest: Digest, { code, message }: { readonly code: Problem['code']; readonly message: string }): void => {
+    if (code === 'BLOB_CORRUPT' || code === 'BLOB_UNREADABLE') corrupt.set(digest, { code, digest, message });
+  };
+  for (const { digest, error, root } of images) {
+    if (digest !== undefined && error !== undefined) note(digest, error);
+    for (const node of root === undefined ? [] : childrenFirst(root)) for (const { descriptor, problem } of node.lostChildren) note(descriptor.digest, problem);
+  }
+  return corrupt;
+}
+
+function verdictOf({ repository, tag, digest, root }: VerifiedImage, judge: ReturnType<typeof createJudge>): ImageVerdict {
+  const judged = root === undefined ? ({ state: 'lost', platforms: { whole: [], lost: [] } } as const) : judge(root);
+  return { repository, tag, digest, ...judged };
+}
+
+function isTagged({ tag }: ImageVerdict): boolean {
+  return tag !== undefined;
+}
+
+function count(verdicts: readonly ImageVerdict[]): StateCounts {
+  const counts = { whole: 0, partial: 0, lost: 0 };
+  for (const { state } of verdicts) counts[state]++;
+  return counts;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
