@@ -4,6 +4,7 @@ import type { ExportOptions } from './commands/export.ts';
 import type { ListOptions } from './commands/list.ts';
 import type { PushOptions } from './commands/push.ts';
 import type { Split } from '../sink/options.ts';
+import type { VerifyCommandOptions } from './commands/verify.ts';
 import type { Context } from './context.ts';
 import { createOutput } from './output.ts';
 
@@ -58,6 +59,11 @@ function createProgram(version: string, run: Run): Command {
   addSelection(addCommon(command('list', 'print one repository:tag a line').argument('[SOURCE]')))
     .option('--untagged', 'also print repository@digest of manifests that no tag and no index reaches')
     .action(async (source: string | undefined, options: GlobalOptions & ListOptions) => run(options, async (context) => (await import('./commands/list.ts')).list(source, options, context)));
+
+  addSelection(addCommon(command('verify', 're-hash everything, follow every link, and say what is whole, partial or lost').argument('[SOURCE]')))
+    .option('--quick', 'check links and sizes only')
+    .option('-j, --jobs <n>', 'threads that hash', wholeNumber)
+    .action(async (source: string | undefined, options: GlobalOptions & VerifyCommandOptions) => run(options, async (context) => (await import('./commands/verify.ts')).verify(source, options, context)));
 
   addPush(addNames(addCopy(addSelection(addCommon(command('push', 'push images to a registry').argument('[SOURCE]').argument('[TARGET]'))))))
     .action(async (source: string | undefined, target: string | undefined, options: GlobalOptions & PushOptions) => run(options, async (context) => (await import('./commands/push.ts')).push(present(source, target), options, context)));

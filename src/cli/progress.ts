@@ -154,3 +154,19 @@ function shorten(state: State): string {
   const [first] = state.inFlight;
   return first === undefined || room < 8 ? '' : printable(first).slice(-room);
 }
+
+/** Follows a single pass over bytes. */
+export interface ByteProgress {
+  start(bytes: number): void;
+  add(bytes: number): void;
+  stop(): void;
+}
+
+export async function startByteProgress(wanted: boolean): Promise<ByteProgress> {
+  const progress = await startProgress(wanted);
+  return {
+    start: (bytes) => progress.onEvent({ type: 'start', images: 0, blobs: 0, bytes }),
+    add: (bytes) => progress.onEvent({ type: 'bytes', bytes }),
+    stop: () => progress.stop(),
+  };
+}

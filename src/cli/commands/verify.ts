@@ -1,0 +1,39 @@
+import type { VerifyReport } from '../../verify/report.ts';
+import { verifyBackup } from '../../verify/verify.ts';
+import type { Context } from '../context.ts';
+import { withBackup } from '../open-backup.ts';
+import { sourceOperands } from '../operands.ts';
+import { startByteProgress } from '../progress.ts';
+import { renderVerdict } from '../render/verdict.ts';
+import { readSelection, type SelectionOptions } from '../selection.ts';
+
+export interface VerifyCommandOptions extends SelectionOptions {
+  readonly quick?: boolean;
+  readonly jobs?: number;
+}
+
+/** `regtar verify [SOURCE]`: exit code 4 where something is damaged. */
+export async function verify(source: string | undefined, options: VerifyCommandOptions, context: Context): Promise<number> {
+  const selection = await readSelection(options);
+  const hasFilter = options.include !== undefined || options.exclude !== undefined || options.images !== undefined;
+  return withBackup(sourceOperands(source, options), {}, context, async ({ backup, catalog, store }) => {
+    const progress = await startByteProgress(context.progress);
+    const report = await verifyBackup({ catalog, store }, {
+      quick: options.quick ?? false,
+      jobs: options.jobs,
+      signal: context.signal,
+      ...(hasFilter && { filter: selection.filter }),
+      onEvent: (event) => {
+        if (event.type === 'start') progress.start(event.bytes);
+        if (event.type === 'bytes') progress.add(event.bytes);
+      },
+    }).finally(() => progress.stop());
+    if (context.json) context.output.json(reportJson(report));
+    else context.output.line(renderVerdict(report, backup.describe, context.verbose));
+    return report.sound ? 0 : 4;
+  });
+}
+
+function reportJson({ verdicts, ...report }: VerifyReport): unknown {
+  return { ...report, damaged: verdicts.filter(({ state }) => state !== 'whole') };
+}

@@ -1,0 +1,30 @@
+import { formatImageReference } from '../../oci/reference.ts';
+import type { VerifyReport } from '../../verify/report.ts';
+import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
+import { renderTable } from './table.ts';
+
+const rowsShown = 50;
+
+/** `regtar verify` for people. */
+export function renderVerdict(report: VerifyReport, describe: string, verbose: boolean): string {
+  const { images, untagged, blobs } = report;
+  const damaged = report.verdicts.filter(({ state }) => state !== 'whole');
+  const shown = verbose ? damaged : damaged.slice(0, rowsShown);
+  const problems = verbose ? report.problems : report.problems.slice(0, rowsShown);
+  const hidden = damaged.length - shown.length + report.problems.length - problems.length;
+  const parts = [
+    `${describe}: ${report.sound ? 'sound' : 'damaged'}`,
+    '',
+    `images    ${formatCount(images.whole)} whole, ${formatCount(images.partial)} partial, ${formatCount(images.lost)} lost`,
+    ...(untagged.whole + untagged.partial + untagged.lost > 0 ? [`untagged  ${formatCount(untagged.whole)} whole, ${formatCount(untagged.partial)} partial, ${formatCount(untagged.lost)} lost`] : []),
+    `blobs     ${report.quick ? 'not hashed (--quick)' : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(report.seconds)}`}`,
+    `          ${formatCount(blobs.corrupt)} corrupt (${formatBytes(blobs.corruptBytes)}), ${formatCount(blobs.missing)} missing (${formatBytes(blobs.missingBytes)}), ${formatCount(blobs.unreferenced)} unreferenced (${formatBytes(blobs.unreferencedBytes)})`,
+  ];
+  if (shown.length > 0) {
+    const rows = shown.map((verdict) => [formatImageReference(verdict), verdict.state, verdict.platforms.whole.join(', ') || '-', verdict.platforms.lost.join(', ') || '-']);
+    parts.push('', renderTable(['IMAGE', 'STATE', 'WHOLE', 'LOST'], rows));
+  }
+  if (problems.length > 0) parts.push('', ...problems.map(({ code, message, neededBy }) => `${code}: ${message}${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`));
+  if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);
+  return parts.join('\n');
+}
