@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { RegtarError, systemErrorCode } from '../errors.ts';
+import type { Credential } from './credential.ts';
+import type { Environment } from './proxy.ts';
+import { Secret } from './secret.ts';
+
+/** A file that may hold credentials. */
+export interface CredentialPlace {
+  readonly path: string;
+  /** `~/.dockercfg`: the hosts stand at the top. */
+  readonly legacy: boolean;
+  /** Somebody asked for this very file, so it has to be there. */
+  readonly required: boolean;
+}
+
+/** A file's content; nothing is decoded before it is asked for. */
+export interface CredentialFile {
+  readonly entries: readonly CredentialEntry[];
+  /** Helper names by host. */
+  readonly helpers: ReadonlyMap<string, string>;
+  /** The helper for every other host. */
+  readonly store: string | undefined;
+}
+
+export interface CredentialEntry {
+  readonly key: string;
+  /** @returns undefined for the empty entries that docker leaves beside a helper. @throws RegtarError CREDENTIALS_INVALID */
+  credential(): Credential | undefined;
+}
+
+const entrySchema = v.looseObject({
+  auth: v.optional(v.string()),
+  username: v.optional(v.string()),
+  password: v.optional(v.string()),
+  identitytoken: v.optional(v.string()),
+  registrytoken: v.optional(v.string()),
+});
+const authsSchema = v.record(v.string(), entrySchema);
+const fileSchema = v.looseObject({
+  auths: v.optional(v.nullable(authsSchema)),
+  credHelpers: v.optional(v.nullable(v.record(v.string(), v.string()))),
+  credsStore: v.optional(v.string()),
+});
+
+/** The files to look into, first to last; only the first where the user names one. */
+export function credentialFiles(options: { readonly authFile?: string | undefined; readonly env: Environment; readonly home: string; readonly uid: number }): readonly CredentialPlace[] {
+  const { env, home } = options;
+  const named = options.authFile ?? (env['REGISTRY_AUTH_FILE'] || undefined);
+  if (named !== undefined) return [{ path: named, legacy: false, required: true }];
+  const runtime = env['XDG_RUNTIME_DIR'] || undefined;
+  const paths = [
+    runtime === undefined ? `/run/containers/${options.uid}/auth.json` : join(runtime, 'containers/auth.json'),
+    join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json'),
+    join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
+  ];
+  return [...paths.map((path) => ({ path, legacy: false, required: false })), { path: join(home, '.dockercfg'), legacy: true, required: false }];
+}
+
+/**
+ * @returns undefined when the file is not there and nobody insisted on it, or is empty
+ * @throws RegtarError CREDENTIALS_INVALID naming the file; never with anything that stands in it
+ */
+export function readCredentialFile(place: CredentialPlace): CredentialFile | undefined {
+  const text = readText(place);
+  if (text === undefined || text.trim() === '') return undefined;
+  const json = parseJson(text, place.path);
+  const parsed = v.safeParse(fileSchema, place.legacy ? { auths: json } : json);
+  // The validator's issues quote what they found, so they stay out of the error.
+  if (!parsed.success) throw invalid(place.path, 'is no credentials file of docker, podman or skopeo');
+  const { auths, credHelpers, credsStore } = parsed.output;
+  return {
+    entries: Object.entries(auths ?? {}).map(([key, entry]) => ({ key, credential: memoized(() => credentialOf(entry, key, place.path)) })),
+    helpers: new Map(Object.entries(credHelpers ?? {})),
+    store: credsStore || undefined,
+  };
+}
+
+function credentialOf(entry: v.InferOutput<typeof entrySchema>, key: string, path: string): Credential | undefined {
+  const origin = `${path}, "${key}"`;
+  if (entry.identitytoken) return { kind: 'identity-token', token: new Secret(entry.identitytoken), origin };
+  if (entry.registrytoken) return { kind: 'registry-token', token: new Secret(entry.registrytoken), origin };
+  if (entry.auth) {
+    // Docker has padded passwords with NULs.
+    const pair = Buffer.from(entry.auth, 'base64').toString('utf8').replace(/\0+$/, '');
+    const colon = pair.indexOf(':');
+    if (colon < 1) throw invalid(path, `has an entry for "${key}" that is not user:password in base64`);
+    return { kind: 'basic', username: pair.slice(0, colon), password: new Secret(pair.slice(colon + 1)), origin };
+  }
+  if (entry.username && entry.password) return { kind: 'basic', username: entry.username, password: new Secret(entry.password), origin };
+  return undefined;
+}
+
+function readText(place: CredentialPlace): string | undefined {
+  try {
+    return readFileSync(place.path, 'utf8');
+  } catch (cause) {
+    const code = systemErrorCode(cause);
+    if (!place.required && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
+    throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read (${code ?? 'unknown reason'})`, { side: 'usage', where: { path: place.path }, cause, hint: 'name another file with --authfile, or pass --username and --password-stdin' });
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Without its cause: Node quotes the text in it.
+    throw invalid(path, 'is not JSON');
+  }
+}
+
+function invalid(path: string, reason: string): RegtarError {
+  return new RegtarError('CREDENTIALS_INVALID', `${path} ${reason}`, { side: 'usage', where: { path }, hint: 'write it anew with `docker login` or `skopeo login`, or pass --username and --password-stdin' });
+}
+
+function memoized<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
