@@ -17,3 +17,5 @@ export { createRenamer, type NameOptions, type RenameRepository } from './select
 export { createPlan, type Plan, type PlannedImage, type PlanOptions, type RefusedImage } from './select/plan.ts';
 export { copyImages, type CopyOptions } from './copy/copy-images.ts';
 export type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './copy/events.ts';
+export { verifyBackup, type VerifyOptions } from './verify/verify.ts';
+export type { ImageState, ImageVerdict, VerifyEvent, VerifyProblem, VerifyReport } from './verify/report.ts';

@@ -11,10 +11,12 @@ export interface TemporaryFolder {
 }
 
 const open = new Set<TemporaryFolder>();
+let isWatched = false;
 
 /** A new empty folder. `remove()` belongs into `afterAll` or `onTestFinished`; what is forgotten goes when the process ends. */
 export function temporaryFolder(): TemporaryFolder {
-  if (open.size === 0) process.once('exit', removeAll);
+  if (!isWatched) process.once('exit', removeAll);
+  isWatched = true;
   // Short on purpose: sockets of engines lie inside, and a socket's path has at most 107 bytes.
   const path = mkdtempSync(join(tmpdir(), 'regtar-'));
   const folder: TemporaryFolder = {
