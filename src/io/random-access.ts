@@ -87,7 +87,7 @@ function rangesOf(pieces: readonly RandomAccess[], starts: readonly number[], st
 }
 
 /** Fills `length` bytes. @returns how many there were: less only at the end */
-export function readFullySync(access: RandomAccess, buffer: Uint8Array, offset: number, length: number, position: number): number {
+export function readFullySync(access: Pick<RandomAccess, 'readSync'>, buffer: Uint8Array, offset: number, length: number, position: number): number {
   let done = 0;
   while (done < length) {
     const count = access.readSync(buffer, offset + done, length - done, position + done);

@@ -1,16 +1,22 @@
-import { RegtarError } from '../errors.ts';
+import { RegtarError, type ErrorCode } from '../errors.ts';
+import { typeFlags } from './header.ts';
 import type { SparseRun } from './sparse.ts';
+
+/** A name of more than this is an attack or damage, and would be held in memory. */
+export const longTextBytes = 1024 * 1024;
 
 /**
  * What extended records say of the next real member. They wait for it, whatever other extended records stand between.
  * @see POSIX pax, "pax Extended Header"; GNU tar manual, "GNU Formats and sparse members"
  */
 export interface Extended {
-  path?: string;
-  target?: string;
-  size?: number;
-  modified?: number;
+  path?: string | undefined;
+  target?: string | undefined;
+  size?: number | undefined;
+  modified?: number | undefined;
   sparse?: SparseRecords;
+  /** A record could not be read: the next member's name or size is not known, so the member must not be used. */
+  isUnusable?: boolean;
 }
 
 /** `GNU.sparse.*` records, formats 0.0, 0.1 and 1.0. */
@@ -21,6 +27,37 @@ export interface SparseRecords {
   /** Formats 0.0 and 0.1 carry the map in the records; in 1.0 it begins the body. */
   runs: SparseRun[];
   isMapInBody: boolean;
+}
+
+export function isExtension(typeFlag: number): boolean {
+  return typeFlag === typeFlags.longName || typeFlag === typeFlags.longLink || typeFlag === typeFlags.pax || typeFlag === typeFlags.solarisPax || typeFlag === typeFlags.paxGlobal;
+}
+
+/**
+ * Adds what one extended member says to `into`.
+ * @param bytes its body, or undefined when it is longer than `longTextBytes`
+ * @returns what is wrong with it; the next member is unusable then
+ */
+export function readExtension(typeFlag: number, bytes: Uint8Array | undefined, into: Extended): { readonly code: ErrorCode; readonly message: string } | undefined {
+  if (bytes === undefined) {
+    into.isUnusable = true;
+    return { code: 'TAR_NAME_TOO_LONG', message: 'an extended header is too long' };
+  }
+  try {
+    if (typeFlag === typeFlags.longName) into.path = parseLongText(bytes);
+    else if (typeFlag === typeFlags.longLink) into.target = parseLongText(bytes);
+    else parsePax(bytes, into);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RegtarError)) throw error;
+    into.isUnusable = true;
+    return { code: error.code, message: error.message };
+  }
+}
+
+/** What holds for the next member: its own records before the global ones. @returns undefined when there are none */
+export function recordsFor(globals: Extended | undefined, next: Extended | undefined): Extended | undefined {
+  return globals === undefined || next === undefined ? (next ?? globals) : { ...globals, ...next };
 }
 
 /** Text of a GNU `L` or `K` record: up to the first NUL. */
@@ -54,6 +91,8 @@ export function parsePax(body: Uint8Array, into: Extended): void {
 }
 
 function applyRecord(into: Extended, key: string, value: string): void {
+  // An empty value takes back what a global record said.
+  if (value === '') return forget(into, key);
   switch (key) {
     case 'path':
       into.path = value;
@@ -77,6 +116,11 @@ function applyRecord(into: Extended, key: string, value: string): void {
     case 'GNU.sparse.major':
       sparseOf(into).isMapInBody = value !== '0';
       break;
+    case 'SCHILY.realsize':
+    case 'SUN.holesdata':
+      // Sparse forms of other tars: the map that follows is none of GNU's, so the member must be refused.
+      sparseOf(into);
+      break;
     case 'GNU.sparse.map': {
       const numbers = value.split(',').map(number);
       for (let index = 0; index + 1 < numbers.length; index += 2) sparseOf(into).runs.push({ at: numbers[index] ?? 0, size: numbers[index + 1] ?? 0 });
@@ -86,6 +130,13 @@ function applyRecord(into: Extended, key: string, value: string): void {
       // Owners, permissions, access times: nothing that a blob is made of.
       break;
   }
+}
+
+function forget(into: Extended, key: string): void {
+  if (key === 'path') into.path = undefined;
+  else if (key === 'linkpath') into.target = undefined;
+  else if (key === 'size') into.size = undefined;
+  else if (key === 'mtime') into.modified = undefined;
 }
 
 function sparseOf(into: Extended): SparseRecords {

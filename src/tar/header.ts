@@ -7,7 +7,10 @@ export const typeFlags = {
   file: 48 /* 0 */,
   hardlink: 49,
   symlink: 50,
+  characterDevice: 51,
+  blockDevice: 52,
   directory: 53,
+  fifo: 54,
   contiguous: 55,
   longLink: 75 /* K */,
   longName: 76 /* L */,
@@ -98,14 +101,19 @@ export function isZeroBlock(words: Int32Array, at: number): boolean {
 export function isHeaderValid(buffer: Buffer, words: Int32Array, at: number): boolean {
   const expected = parseNumber(buffer, at + 148, 8);
   if (expected === undefined) return false;
-  let pairs = 0;
+  // Sums of 16 bits side by side: 256 bytes of 255 each just fit. `| 0` keeps the additions free of overflow checks.
+  let even = 0;
+  let odd = 0;
   const start = at / 4;
-  for (let index = start; index < start + blockBytes / 4; index++) {
-    const word = words[index] ?? 0;
-    // Two sums of 16 bits side by side: 256 bytes of 255 each just fit.
-    pairs += (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff);
+  for (let index = start; index < start + blockBytes / 4; index += 4) {
+    const first = words[index] as number;
+    const second = words[index + 1] as number;
+    const third = words[index + 2] as number;
+    const fourth = words[index + 3] as number;
+    even = (even + (first & 0x00ff00ff) + (second & 0x00ff00ff) + (third & 0x00ff00ff) + (fourth & 0x00ff00ff)) | 0;
+    odd = (odd + ((first >>> 8) & 0x00ff00ff) + ((second >>> 8) & 0x00ff00ff) + ((third >>> 8) & 0x00ff00ff) + ((fourth >>> 8) & 0x00ff00ff)) | 0;
   }
-  let sum = (pairs & 0xffff) + Math.floor(pairs / 65536);
+  let sum = (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
   for (let index = at + 148; index < at + 156; index++) sum += 32 - (buffer[index] ?? 0);
   return sum === expected || signedSum(buffer, at) === expected;
 }
