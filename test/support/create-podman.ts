@@ -29,8 +29,8 @@ export function createPodman(): Podman {
       // Locks in shared memory belong to every podman of the machine.
       'lock_type = "file"',
       'runtime = "runc"',
+      // No static_dir: podman's clean-up process is not told of one, and each run would wait 20 seconds for it.
       `tmp_dir = "${folder.file('tmp')}"`,
-      `static_dir = "${folder.file('static')}"`,
       `volume_path = "${folder.file('volumes')}"`,
     ].join('\n'),
   );
