@@ -75,8 +75,8 @@ export interface WriteOptions {
 export interface ImageWriter {
   /**
    * @param blob size is in bytes and always known; mediaType tells configs from layers
-   * @param open gives the verified body; may be called again for a retry, or not at all
-   * @param file a plain file that holds just these bytes, for hard links. It is not verified: a sink that links it must verify it by reading `open()` to its end or be told not to
+   * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at a time may call it as late as `commit`
+   * @param file a plain file that holds just these bytes, for hard links. It is not verified: a sink links it only where somebody asked for that
    */
   putBlob(blob: Descriptor, open: (from?: number) => Body, options: WriteOptions & { readonly file?: string | undefined }): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */
@@ -110,4 +110,6 @@ export interface ImageSink {
   finish(options: WriteOptions): Promise<void>;
   /** Releases everything; after an abort it leaves no output that looks complete. */
   close(): Promise<void>;
+  /** What a person should know of how it was written: copies where links were refused. Asked for after `finish`. */
+  notes?(): readonly string[];
 }

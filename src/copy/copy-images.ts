@@ -76,6 +76,7 @@ function stopsEverything(error: RegtarError): boolean {
     case 'OUTPUT_FULL':
     case 'OUTPUT_UNWRITABLE':
     case 'OUTPUT_BUSY':
+    case 'OUTPUT_FOREIGN':
     case 'SOURCE_CHANGED':
     case 'INTERRUPTED':
     case 'AUTH_FAILED':

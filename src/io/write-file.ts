@@ -1,0 +1,101 @@
+import { closeSync, fsyncSync, openSync, renameSync, write, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Body } from './body.ts';
+import { onOutput, outputError } from './output-error.ts';
+
+export interface WriteBodyOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** Up to here a write on the main thread is cheaper than a trip to the thread pool. */
+const syncWriteBytes = 128 * 1024;
+
+/**
+ * Writes a body into a new file, or over an unfinished one. While one chunk is on its way to the file the next is read and hashed.
+ * Not synced to the disk: see `writeFileAtomically` for why.
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE; whatever the body throws; the file is left for its owner to remove
+ */
+export async function writeBody(path: string, body: Body, options: WriteBodyOptions = {}): Promise<void> {
+  const descriptor = onOutput(path, () => openSync(path, 'w'));
+  let pending: Promise<void> | undefined;
+  try {
+    let position = 0;
+    for await (const chunk of body) {
+      await pending;
+      options.signal?.throwIfAborted();
+      if (chunk.length <= syncWriteBytes) writeFullySync(descriptor, chunk, position, path);
+      else {
+        pending = writeFully(descriptor, chunk, position, path);
+        // Marked as handled: the next turn awaits it, but the body may fail before.
+        pending.catch(() => undefined);
+      }
+      position += chunk.length;
+      options.onBytes?.(chunk.length);
+    }
+    await pending;
+  } finally {
+    await pending?.catch(() => undefined);
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Writes a small file under another name, syncs it and renames it, so that the name is never seen with half of its bytes. Only files
+ * that complete an output come this way. Blobs are not synced: hundreds of thousands of them would make an export many times slower
+ * than `tar -xf`, and a blob that a power cut emptied has the wrong size, so the next run writes it again.
+ * @param temporary a name on the same file system that nobody else uses
+ * @param options sync: default true; false where an output has thousands of such files
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
+ */
+export function writeFileAtomically(path: string, bytes: Uint8Array, temporary: string, options: { readonly sync?: boolean } = {}): void {
+  const sync = options.sync ?? true;
+  writeSmallFile(temporary, bytes, { sync });
+  onOutput(path, () => renameSync(temporary, path));
+  if (sync) syncFolder(dirname(path));
+}
+
+/** Writes a small file in place. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
+export function writeSmallFile(path: string, bytes: Uint8Array, options: { readonly sync?: boolean } = {}): void {
+  const descriptor = onOutput(path, () => openSync(path, 'w'));
+  try {
+    writeFullySync(descriptor, bytes, 0, path);
+    if (options.sync === true) onOutput(path, () => fsyncSync(descriptor));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Makes a rename last through a power cut; file systems that cannot sync a folder do without. */
+export function syncFolder(path: string): void {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, 'r');
+    fsyncSync(descriptor);
+  } catch {
+    // Windows and some network file systems refuse this; the rename itself has happened.
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** @param position undefined writes where a pipe or device stands */
+export async function writeFully(descriptor: number, bytes: Uint8Array, position: number | undefined, path: string): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const at = position === undefined ? null : position + done;
+    done += await new Promise<number>((resolve, reject) => {
+      write(descriptor, bytes, done, bytes.length - done, at, (error, count) => {
+        if (error === null) resolve(count);
+        // Whoever shares a pipe may have made it non-blocking: full is no failure then.
+        else if (error.code === 'EAGAIN') setTimeout(resolve, 2, 0);
+        else reject(outputError(error, path) as Error);
+      });
+    });
+  }
+}
+
+function writeFullySync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
+  onOutput(path, () => {
+    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  });
+}

@@ -1,0 +1,43 @@
+import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
+
+/** How folders of images are called: as `skopeo sync` reads them, or so that exFAT and NTFS take them. */
+export type PathStyle = 'skopeo' | 'safe';
+
+interface Named {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly root: { readonly digest: Digest };
+}
+
+/**
+ * The folder of an image beneath OUT: `repository:tag` or `repository@sha256:hex`. In the style `safe` the colon is `=`, and capital
+ * letters of a tag are `!` and the small letter, since `Latest` and `latest` are one name there; a dot at the end is `.!`. No two images share a folder.
+ */
+export function imageFolderName({ repository, tag, root }: Named, style: PathStyle): string {
+  if (style === 'skopeo') return tag === undefined ? `${repository}@${root.digest}` : `${repository}:${tag}`;
+  if (tag === undefined) return `${safeRepository(repository)}@${root.digest.replace(':', '=')}`;
+  return `${safeRepository(repository)}=${tag.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`).replace(/\.$/, '.!')}`;
+}
+
+/** The name of a blob in skopeo's `dir`: bare hex for sha256. @see containers/image, directory/directory_transport.go */
+export function blobFileName(digest: Digest): string {
+  return digestAlgorithm(digest) === 'sha256' ? digestHex(digest) : `${digestAlgorithm(digest)}-${digestHex(digest)}`;
+}
+
+/** The name of an index's child in skopeo's `dir`. */
+export function childFileName(digest: Digest): string {
+  return `${blobFileName(digest)}.manifest.json`;
+}
+
+/**
+ * The command that takes a tree of images to a registry with the full names and every platform. Without `--scoped` skopeo keeps only the
+ * last component of a name, without `--all` it skips multi-arch images.
+ */
+export function skopeoSyncCommand(out: string, target = 'registry.example.com'): string {
+  return `skopeo sync --src dir --dest docker --scoped --all ${/^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`} ${target}`;
+}
+
+/** Windows takes some names for devices, whatever follows their first dot. */
+function safeRepository(repository: string): string {
+  return repository.split('/').map((component) => component.replace(/^(con|prn|aux|nul|com[1-9]|lpt[1-9])(?=$|\.)/, '!$1')).join('/');
+}

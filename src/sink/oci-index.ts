@@ -1,0 +1,107 @@
+import { RegtarError } from '../errors.ts';
+import type { ImageTarget } from '../content/contracts.ts';
+import { mediaTypes } from '../oci/media-types.ts';
+import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
+
+/** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
+export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+
+/** The name by which skopeo, podman and oras find an image. */
+const refName = 'org.opencontainers.image.ref.name';
+/** The name by which containerd, nerdctl, k3s and docker's containerd store create an image. */
+const containerdName = 'io.containerd.image.name';
+/** Which image of which repository a descriptor without a loader's name is; no loader makes an image of it. */
+const regtarName = 'vnd.regtar.image.name';
+
+export interface Naming {
+  /** `full`: ref.name is `repository:tag`, for one layout of many repositories. `tag`: the tag alone, for one layout a repository. */
+  readonly refName: 'full' | 'tag';
+  readonly prefix?: string | undefined;
+}
+
+/** One descriptor of an index.json, as far as regtar knows it; what others wrote into it stays. */
+export type IndexEntry = Readonly<Record<string, unknown>>;
+
+/** `prefix/repository:tag` */
+export function loaderName(target: ImageTarget, prefix: string | undefined): string {
+  const name = formatImageReference({ repository: target.repository, tag: target.tag, digest: target.root.digest });
+  return prefix === undefined || prefix === '' ? name : `${prefix.replace(/\/+$/, '')}/${name}`;
+}
+
+/**
+ * The descriptor of an image in index.json. A referrer gets no name that a loader would make an image of, except its tag in a layout
+ * of one repository, where oras, cosign and zot look for it.
+ */
+export function indexEntry(target: ImageTarget, naming: Naming): IndexEntry {
+  const { mediaType, digest, size, platform, artifactType, annotations } = target.root;
+  const names: Record<string, string> = { ...annotations };
+  if (target.tag === undefined || target.referrer) {
+    names[regtarName] = loaderName(target, undefined);
+    if (target.tag !== undefined && naming.refName === 'tag') names[refName] = target.tag;
+  } else {
+    names[containerdName] = loaderName(target, naming.prefix);
+    names[refName] = naming.refName === 'tag' ? target.tag : loaderName(target, naming.prefix);
+  }
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(platform && { platform }),
+    ...(artifactType !== undefined && { artifactType }),
+    annotations: Object.fromEntries(Object.entries(names).sort(([left], [right]) => compareCodePoints(left, right))),
+  };
+}
+
+/** An index.json: its fields as they were read, and its descriptors. */
+export interface LayoutIndex {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly entries: readonly IndexEntry[];
+}
+
+export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
+
+/** @throws RegtarError OUTPUT_FOREIGN when the bytes are no index.json, since what is in it would be lost */
+export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    json = undefined;
+  }
+  if (!isRecord(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isRecord)) {
+    throw new RegtarError('OUTPUT_FOREIGN', `${path} is no index of an OCI layout`, { side: 'target', where: { path }, hint: 'choose another OUT: what is there could not be kept' });
+  }
+  return { fields: json, entries: json['manifests'] };
+}
+
+/** Adds entries to what is there: an entry of the same name gives way, everything else stays. In the order of names, whoever came first. */
+export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]): LayoutIndex {
+  const entries = new Map<string, IndexEntry>();
+  const taken = new Set(added.map(keyOf));
+  existing.entries.forEach((entry, position) => {
+    const key = keyOf(entry);
+    // Two foreign descriptors without a name are two descriptors.
+    if (!taken.has(key)) entries.set(key === '' ? ` ${position}` : key, entry);
+  });
+  for (const entry of added) entries.set(keyOf(entry), entry);
+  return { fields: existing.fields, entries: [...entries.values()].sort((left, right) => compareCodePoints(sortKey(left), sortKey(right))) };
+}
+
+export function formatLayoutIndex(index: LayoutIndex): Buffer {
+  return Buffer.from(JSON.stringify({ ...index.fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: index.entries }));
+}
+
+/** What tells entries apart: the name under which a loader finds them, or regtar's own. */
+function keyOf(entry: IndexEntry): string {
+  const names = isRecord(entry['annotations']) ? entry['annotations'] : {};
+  for (const key of [refName, containerdName, regtarName]) if (typeof names[key] === 'string') return names[key];
+  return '';
+}
+
+function sortKey(entry: IndexEntry): string {
+  return `${keyOf(entry)} ${typeof entry['digest'] === 'string' ? entry['digest'] : ''} ${JSON.stringify(entry)}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

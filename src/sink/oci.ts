@@ -1,0 +1,101 @@
+import { lstatSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ImageSink, ImageTarget, ImageWriter } from '../content/contracts.ts';
+import { openOutputFolder, type OutputFolder } from '../io/output-folder.ts';
+import { writeFileAtomically } from '../io/write-file.ts';
+import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
+import { formatImageReference } from '../oci/reference.ts';
+import { copyNotes, createBlobFiles, type BlobPlace } from './blob-files.ts';
+import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming } from './oci-index.ts';
+import { lazySink, type OpenedSink } from './lazy-sink.ts';
+import type { FileSinkOptions } from './options.ts';
+
+/** What OCI layouts can hold, as folders and as archives. */
+export const ociTraits = { schema1: false, indexes: true, artifacts: true } as const;
+
+/** Two files at once keep a disk busy while another is hashed; more only wait for the same core. */
+const parallelFiles = 2;
+
+/** A layout under way: its index is written when the whole output is complete, so an interrupted first run leaves none. */
+interface Layout {
+  readonly folder: string;
+  readonly existing: LayoutIndex;
+  readonly added: IndexEntry[];
+}
+
+/**
+ * OCI image layouts in a folder: one for all repositories, or one for each.
+ * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE
+ * @see OCI image-spec v1.1 image-layout.md
+ */
+export function openOciSink(options: FileSinkOptions): ImageSink {
+  return lazySink({ traits: { ...ociTraits, parallelBlobs: parallelFiles }, describe: (target) => describeLayout(options, target) }, () => startLayouts(options));
+}
+
+/** In the words of skopeo and podman: `oci:folder:name`. */
+function describeLayout({ out, perRepository }: FileSinkOptions, { repository, tag, root }: ImageTarget): string {
+  if (perRepository !== true) return `oci:${out}:${formatImageReference({ repository, tag, digest: root.digest })}`;
+  return `oci:${join(out, repository)}${tag === undefined ? `@${root.digest}` : `:${tag}`}`;
+}
+
+function startLayouts(options: FileSinkOptions): OpenedSink {
+  const perRepository = options.perRepository === true;
+  const folder = openOutputFolder(options.out, { format: perRepository ? 'oci per repository' : 'oci', force: options.force ?? false, adopt: (path) => !perRepository && isLayout(path) });
+  const files = createBlobFiles(folder, { link: options.link ?? false });
+  const layouts = new Map<string, Layout>();
+  const naming: Naming = { refName: perRepository ? 'tag' : 'full', prefix: options.prefix };
+
+  const layoutOf = (repository: string): Layout => {
+    const key = perRepository ? repository : '';
+    let layout = layouts.get(key);
+    if (layout === undefined) {
+      layout = openLayout(folder, key);
+      layouts.set(key, layout);
+    }
+    return layout;
+  };
+
+  return {
+    begin: async (target) => {
+      const layout = layoutOf(target.repository);
+      const placeOf = (digest: Digest): BlobPlace => {
+        const path = join(layout.folder, 'blobs', digestAlgorithm(digest), digestHex(digest));
+        folder.ensureFolder(dirname(path));
+        return { path: () => path, mayExist: !folder.isFresh };
+      };
+      const writer: ImageWriter = {
+        putBlob: (blob, open, o) => files.put(blob, placeOf(blob.digest), open, o),
+        putManifest: async (manifest, bytes) => files.putBytes(manifest, placeOf(manifest.digest), bytes),
+        commit: async () => void layout.added.push(indexEntry(target, naming)),
+        abort: async () => undefined,
+      };
+      return writer;
+    },
+    finish: async () => {
+      for (const { folder: path, existing, added } of layouts.values()) {
+        if (added.length > 0) writeFileAtomically(join(path, 'index.json'), formatLayoutIndex(mergeIndex(existing, added)), folder.temporaryPath(), { sync: !perRepository });
+      }
+    },
+    close: async () => folder.close(),
+    notes: () => copyNotes(files, options.out),
+  };
+}
+
+function openLayout(folder: OutputFolder, repository: string): Layout {
+  const path = repository === '' ? folder.path : join(folder.path, repository);
+  folder.ensureFolder(path);
+  if (!isLayout(path)) writeFileAtomically(join(path, 'oci-layout'), layoutFile, folder.temporaryPath(), { sync: false });
+  const indexPath = join(path, 'index.json');
+  const existing = lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true ? parseLayoutIndex(readFileSync(indexPath), indexPath) : emptyIndex;
+  return { folder: path, existing, added: [] };
+}
+
+/** Whether a folder is an OCI layout that may be added to. */
+function isLayout(path: string): boolean {
+  try {
+    const json: unknown = JSON.parse(readFileSync(join(path, 'oci-layout'), 'utf8'));
+    return typeof json === 'object' && json !== null && 'imageLayoutVersion' in json;
+  } catch {
+    return false;
+  }
+}

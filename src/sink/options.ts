@@ -1,0 +1,28 @@
+import type { OwnerIds } from '../io/output-folder.ts';
+
+/** How archives are cut: one an image, one a repository, or as many as keep each below a number of bytes. */
+export type Split = 'image' | 'repository' | { readonly bytes: number };
+
+/** What every format that writes files understands; a format ignores what has no meaning for it. */
+export interface FileSinkOptions {
+  /** A folder, a file that ends in `.tar`, or `-` for the stream `descriptor`. */
+  readonly out: string;
+  /** Empties what regtar made at `out` before; never what it did not make. Default false. */
+  readonly force?: boolean;
+  /**
+   * Hard-links the source's own files where it has them, instead of copying. Bytes are then not read, so only sizes are checked: made
+   * for trees of terabytes on one disk; `regtar verify` reads them. Default false.
+   */
+  readonly link?: boolean;
+  /** `safe` writes names that exFAT and NTFS take. Default `skopeo`: what `skopeo sync` reads. */
+  readonly pathStyle?: 'skopeo' | 'safe';
+  /** One OCI layout for each repository instead of one for all. Default false. */
+  readonly perRepository?: boolean;
+  /** Put before names that loaders see: `harbor.example.com/project`. */
+  readonly prefix?: string | undefined;
+  readonly split?: Split | undefined;
+  /** Whom files of a registry's storage belong to, as numbers. */
+  readonly owner?: OwnerIds | undefined;
+  /** Where `-` goes: an open file descriptor. Default 1, standard output. */
+  readonly descriptor?: number;
+}
