@@ -6,8 +6,9 @@ import { delimiter, join } from 'node:path';
 const peers = Object.entries(JSON.parse(readFileSync(new URL('peers.json', import.meta.url), 'utf8')));
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(Boolean);
 const isRoot = process.getuid?.() === 0;
+const isDryRun = process.argv.includes('--dry-run');
 
-if (missing().length > 0 && isRoot && isDebian()) install();
+if (missing().length > 0 && !isDryRun && isRoot && isDebian()) install();
 report(missing());
 
 function missing() {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly cwd?: string | undefined;
-  /** Asked again and again until it answers true. */
+  /** Asked again and again until it answers true; it must tell this process from another that listens in its place. */
   readonly ready: () => Promise<boolean>;
   readonly readySeconds?: number;
 }
@@ -54,8 +54,6 @@ export async function startProcess(command: string, args: readonly string[], opt
     }
     await sleep(30);
   }
-  // Somebody else may listen where this one wanted to: then it ends while the other one answers.
-  if (failure !== undefined) throw new Error(`${command} ${String(failure)}\n${log().slice(-4000)}`);
   return { pid: child.pid ?? -1, log, kill: (signal) => void child.kill(signal), stop };
 }
 

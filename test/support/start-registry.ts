@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { get as httpGet } from 'node:http';
+import { get as httpGet, type IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import { freePort } from './free-port.ts';
 import { run } from './run.ts';
@@ -45,6 +46,8 @@ export interface Registry {
   stop(): Promise<void>;
 }
 
+const instanceHeader = 'x-registry-instance';
+
 /** Starts a real docker-registry 2.8 on 127.0.0.1 with a configuration of its own. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
   const folder = temporaryFolder();
@@ -65,11 +68,12 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
 async function startOn(port: number, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Registry> {
   const host = `127.0.0.1:${port}`;
   const url = `${options.tls ? 'https' : 'http'}://${host}`;
-  writeFileSync(folder.file('config.json'), JSON.stringify(await configuration(host, storage, folder, options)));
+  const instance = randomUUID();
+  writeFileSync(folder.file('config.json'), JSON.stringify(await configuration(host, instance, storage, folder, options)));
   const server = await startProcess('docker-registry', ['serve', folder.file('config.json')], {
     // The registry lets REGISTRY_… variables override its configuration.
     env: withoutRegistryVariables(),
-    ready: () => answers(`${url}/v2/`),
+    ready: () => answers(`${url}/v2/`, instance),
   });
   return {
     host,
@@ -86,7 +90,7 @@ async function startOn(port: number, storage: string, folder: TemporaryFolder, o
 }
 
 /** The registry reads YAML, of which JSON is a part. */
-async function configuration(host: string, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Record<string, unknown>> {
+async function configuration(host: string, instance: string, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Record<string, unknown>> {
   return {
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: options.accessLog !== true } },
@@ -98,6 +102,8 @@ async function configuration(host: string, storage: string, folder: TemporaryFol
     http: {
       addr: host,
       secret: 'only-for-tests',
+      // Somebody else may listen on this port already, and would answer as well.
+      headers: { [instanceHeader]: [instance] },
       relativeurls: options.relativeurls === true,
       ...(options.tls && {
         tls: {
@@ -127,12 +133,12 @@ function withoutRegistryVariables(): Record<string, undefined> {
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
-/** Any answer will do: 401 is a registry too, and so is one that refuses us for want of a client certificate. */
-function answers(url: string): Promise<boolean> {
+/** 401 is an answer too, and so is a refusal for want of a client certificate. */
+function answers(url: string, instance: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const onAnswer = (response: { resume(): void }): void => {
+    const onAnswer = (response: IncomingMessage): void => {
       response.resume();
-      resolve(true);
+      resolve(response.headers[instanceHeader] === instance);
     };
     const request = url.startsWith('https') ? httpsGet(url, { rejectUnauthorized: false, agent: false }, onAnswer) : httpGet(url, { agent: false }, onAnswer);
     request.once('error', (error) => resolve(/alert|certificate required/i.test(error.message)));
