@@ -1,7 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { findChallenge, type Challenge } from './challenge.ts';
 import { basicHeader, secretOf, type Credential, type CredentialSource } from './credential.ts';
-import type { Secret } from './secret.ts';
+import { Secret } from './secret.ts';
 import { isFresh, type Token, type TokenNeed } from './token.ts';
 
 /** What a request must be allowed to do. */
@@ -126,7 +126,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (refused.token === undefined) return undefined;
       // Some registries want another scope than the standard's; they say so here.
       const asked = findChallenge(challenges, 'bearer')?.parameters['scope'];
-      const extra = asked && asked.split(' ').some((scope) => !need.scopes.includes(scope)) ? asked : undefined;
+      const extra = asked && asked.split(' ').some((scope) => !need.scopes.some((own) => covers(own, scope))) ? asked : undefined;
       if (refused.token.fetchedAt >= since && extra === undefined) return undefined;
       return authorize(need, refused.token, extra);
     },
@@ -136,10 +136,23 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       for (const credential of used) {
         const secret = secretOf(credential);
         if (secret) yield secret;
+        if (credential.kind === 'basic') yield new Secret(basicHeader(credential).slice('Basic '.length));
         for (const slot of slots.get(credential)?.values() ?? []) if (slot.token) yield slot.token.value;
       }
     },
   };
+}
+
+/** Registries write the actions of a scope in any order. */
+function covers(own: string, asked: string): boolean {
+  const [ownName, ownActions] = splitScope(own);
+  const [askedName, askedActions] = splitScope(asked);
+  return ownName === askedName && askedActions.every((action) => ownActions.includes(action));
+}
+
+function splitScope(scope: string): readonly [string, readonly string[]] {
+  const colon = scope.lastIndexOf(':');
+  return [scope.slice(0, colon), scope.slice(colon + 1).split(',')];
 }
 
 function identityUnusable(credential: Credential): RegtarError {

@@ -29,12 +29,12 @@ export class Secret {
 
 /** Replaces every secret that stands in a text, whole or base64-encoded: a registry may repeat what it was sent. */
 export function redact(text: string, secrets: Iterable<Secret>): string {
-  let result = text;
-  for (const secret of secrets) {
-    const plain = secret.reveal();
+  const forms = [...secrets]
+    .map((secret) => secret.reveal())
     // Shorter ones would tear holes into ordinary words, and are guessed sooner than read.
-    if (plain.length < 4) continue;
-    for (const form of [plain, encodeURIComponent(plain), Buffer.from(plain).toString('base64')]) result = result.replaceAll(form, shown);
-  }
-  return result;
+    .filter((plain) => plain.length >= 4)
+    .flatMap((plain) => [plain, encodeURIComponent(plain), Buffer.from(plain).toString('base64')])
+    // Whole pairs before the passwords that end them, or their beginnings would stay.
+    .sort((left, right) => right.length - left.length);
+  return forms.reduce((result, form) => result.replaceAll(form, shown), text);
 }

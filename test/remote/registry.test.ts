@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RegtarError } from '../../src/errors.ts';
 import { bodyOf, type Body } from '../../src/io/body.ts';
 import { verifiedBody } from '../../src/io/verify.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
@@ -11,6 +10,8 @@ import { getManifest, headManifest, putManifest } from '../../src/remote/manifes
 import { addReferrer, listReferrers, referrersTag } from '../../src/remote/referrers.ts';
 import { openRegistry, type Registry } from '../../src/remote/registry.ts';
 import { uploadBlob } from '../../src/remote/upload.ts';
+import { errorOf } from './expect-error.ts';
+import { ringBody } from './ring-body.ts';
 import { startRegistry, type Registry as StartedRegistry } from '../support/start-registry.ts';
 
 let server: StartedRegistry;
@@ -29,29 +30,6 @@ afterAll(async () => {
 async function stored(repository: string, digest: Digest): Promise<Digest> {
   const response = await fetch(`${server.url}/v2/${repository}/blobs/${digest}`);
   return digestOf(new Uint8Array(await response.arrayBuffer()));
-}
-
-/** A producer that reuses three buffers, as backups are read. */
-async function* ringBody(bytes: Uint8Array, chunkBytes: number): AsyncGenerator<Uint8Array> {
-  const ring = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)];
-  for (let offset = 0, turn = 0; offset < bytes.length; offset += chunkBytes, turn++) {
-    const buffer = ring[turn % 3] ?? Buffer.alloc(chunkBytes);
-    const length = Math.min(chunkBytes, bytes.length - offset);
-    buffer.fill(0xee);
-    buffer.set(bytes.subarray(offset, offset + length));
-    await Promise.resolve();
-    yield buffer.subarray(0, length);
-  }
-}
-
-function errorOf(promise: Promise<unknown>): Promise<RegtarError> {
-  return promise.then(
-    () => expect.fail('it should have failed'),
-    (error: unknown) => {
-      if (error instanceof RegtarError) return error;
-      throw error;
-    },
-  );
 }
 
 describe('a plain registry on loopback', () => {
