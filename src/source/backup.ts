@@ -58,5 +58,13 @@ export interface Backup {
   file(location: Location): string | undefined;
   /** Where a file's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `read` gives them. */
   ranges?(location: Location): readonly FileRange[] | undefined;
+  /** Whether `file(location)` was hashed while it was written and is what its name says: an output may link it without reading it. Absent: never. */
+  isVerified?(location: Location): boolean;
+  /** Drops what is held of other places, where anything is held: a spool keeps everything until somebody knows what is needed. */
+  keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;
+  /** Removes what is held on disk at once, for a process that ends; `close` does it too. */
+  removeSpoolSync?(): void;
+  /** Which of several backups `Location.source` means, for people. */
+  nameOf?(source: number): string | undefined;
   close(): Promise<void>;
 }

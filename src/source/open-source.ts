@@ -1,10 +1,12 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { RegtarError, systemErrorCode } from '../errors.ts';
-import { openRandomAccess } from '../io/random-access.ts';
+import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import type { Backup } from './backup.ts';
 import { openDirectory } from './directory.ts';
+import { findParts, refuseMissingFirst } from './parts.ts';
 import { recogniseAccess } from './recognise.ts';
+import { openSeveral } from './several.ts';
 import { openTarFile } from './tar-file.ts';
 
 export interface OpenSourceOptions {
@@ -20,25 +22,77 @@ export interface OpenSourceOptions {
 }
 
 /**
- * Opens SOURCE, whatever it is; content decides, never the name. Several operands become one store.
+ * Opens SOURCE, whatever it is; content decides, never the name. Several operands become one store, oldest first.
+ * @param operands paths, globs, the first of several parts, or `-`
  * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR, SOURCE_PART_MISSING
  */
 export async function openSource(operands: readonly string[], options: OpenSourceOptions = {}): Promise<Backup> {
-  const [first] = operands;
+  const groups = groupParts(await expandGlobs(operands));
+  const backups: Backup[] = [];
+  try {
+    for (const parts of groups) backups.push(await openParts(parts, options));
+  } catch (error) {
+    await Promise.all(backups.map((backup) => backup.close()));
+    throw error;
+  }
+  const [first, second] = backups;
   if (first === undefined) throw new RegtarError('USAGE', 'no source is given', { side: 'usage', hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
-  return openPath(first, options);
+  return second === undefined ? first : openSeveral(backups);
 }
 
-async function openPath(path: string, _options: OpenSourceOptions): Promise<Backup> {
+/** What a shell left alone: quoted patterns, and patterns of programs that start no shell. */
+async function expandGlobs(operands: readonly string[]): Promise<string[]> {
+  const paths: string[] = [];
+  for (const operand of operands) {
+    if (operand === '-' || !/[*?[{]/.test(operand) || existsSync(operand)) paths.push(operand);
+    else {
+      const { default: glob } = await import('fast-glob');
+      const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith('.regtar-index')).sort();
+      if (found.length === 0) throw new RegtarError('SOURCE_NOT_FOUND', `nothing matches ${operand}`, { side: 'usage', where: { path: operand }, hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
+      paths.push(...found);
+    }
+  }
+  return paths;
+}
+
+/** Parts of one backup become one group, whether the first of them is named or all are. */
+function groupParts(paths: readonly string[]): (readonly string[])[] {
+  const groups: (readonly string[])[] = [];
+  const used = new Set<string>();
+  for (const path of paths) {
+    if (used.has(path)) continue;
+    if (path !== '-' && !existsSync(path)) refuseMissingFirst(path);
+    const parts = path === '-' || isDirectory(path) ? undefined : findParts(path);
+    const group = parts ?? [path];
+    group.forEach((part) => used.add(part));
+    groups.push(group);
+  }
+  return groups;
+}
+
+async function openParts(paths: readonly string[], _options: OpenSourceOptions): Promise<Backup> {
+  const [path = ''] = paths;
   if (isDirectory(path)) return openDirectory(path);
-  const access = openRandomAccess(path);
+  const access = openAll(paths);
   try {
     recogniseAccess(access, path);
-    return openTarFile(access, path);
+    return openTarFile(access, paths.length === 1 ? path : `${path} and ${paths.length - 1} more parts`);
   } catch (error) {
     access.close();
     throw error;
   }
+}
+
+function openAll(paths: readonly string[]): RandomAccess {
+  const pieces: RandomAccess[] = [];
+  try {
+    for (const path of paths) pieces.push(openRandomAccess(path));
+  } catch (error) {
+    pieces.forEach((piece) => piece.close());
+    throw error;
+  }
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only : concatRandomAccess(pieces);
 }
 
 function isDirectory(path: string): boolean {

@@ -27,6 +27,8 @@ interface TagRecord {
   current: Digest | undefined;
   currentState: 'absent' | 'empty' | 'invalid' | 'read';
   modified: number;
+  /** Which of several backups `current` came from. */
+  source: number;
   readonly history: Digest[];
 }
 
@@ -42,13 +44,13 @@ interface RepositoryRecord {
  * @see docs/storage.md for the rules
  */
 export async function readCatalog(backup: Backup, options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined } = {}): Promise<StorageCatalog> {
-  const builder = createBuilder();
+  const builder = createBuilder((source) => backup.nameOf?.(source) ?? backup.describe);
   const damage = await backup.scan((entry) => builder.add(entry), options);
   await resolveLinks(backup, builder.pendingLinks, { signal: options.signal, place: builder.place, locate: builder.locate, report: builder.report });
   return builder.finish(backup, damage);
 }
 
-function createBuilder() {
+function createBuilder(nameOf: (source: number) => string) {
   const blobs = new Map<Digest, StoredBlob>();
   const repositories = new Map<string, RepositoryRecord>();
   const roots = new Map<string, number>();
@@ -83,7 +85,7 @@ function createBuilder() {
     const { tags } = repositoryOf(repository);
     let record = tags.get(tag);
     if (record === undefined) {
-      record = { current: undefined, currentState: 'absent', modified: 0, history: [] };
+      record = { current: undefined, currentState: 'absent', modified: 0, source: 0, history: [] };
       tags.set(tag, record);
     }
     return record;
@@ -96,7 +98,7 @@ function createBuilder() {
       case 'blob':
         if (source.location.size === 0 && path.digest !== emptyDigest) {
           report({ code: 'BLOB_EMPTY', path: source.path, digest: path.digest, message: `blob ${path.digest} has no bytes: it was lost, probably in a crash` });
-        } else blobOf(path.digest).location = source.location;
+        } else placeBlob(blobOf(path.digest), source.location);
         return;
       case 'layer-link':
         repositoryOf(path.repository).layers.add(intern(path.digest));
@@ -131,12 +133,27 @@ function createBuilder() {
     }
   };
 
-  const placeCurrent = (repository: string, tag: string, source: { readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
+  /** The same path twice in one archive: the last is what tar would leave on disk. In several archives: the first, which a delta repeats. */
+  const placeBlob = (blob: StoredBlob, location: Location): void => {
+    if (blob.location === undefined || blob.location.source === location.source) blob.location = location;
+  };
+
+  const placeCurrent = (repository: string, tag: string, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
     const record = tagOf(repository, tag);
     const content = source.bytes === undefined ? undefined : linkText(source.bytes);
+    const digest = content !== undefined && isDigest(content) ? intern(content) : undefined;
+    const archive = source.location.source ?? 0;
+    if (record.current !== undefined && record.source !== archive && record.current !== digest) {
+      const kept = digest === undefined ? nameOf(record.source) : nameOf(archive);
+      report({ code: 'TAG_CONFLICT', path: source.path, repository, tag, digest: digest ?? record.current, message: `${repository}:${tag} is ${record.current} in ${nameOf(record.source)} (${dateOf(record.modified)}) and ${digest ?? 'a damaged link'} in ${nameOf(archive)} (${dateOf(source.modified)}); ${kept} is followed` });
+      if (!record.history.includes(record.current)) record.history.push(record.current);
+      // A link that a crash emptied says nothing against the older backup.
+      if (digest === undefined) return;
+    }
     record.modified = source.modified;
-    if (content !== undefined && isDigest(content)) {
-      record.current = intern(content);
+    record.source = archive;
+    if (digest !== undefined) {
+      record.current = digest;
       record.currentState = 'read';
       return;
     }
@@ -173,7 +190,7 @@ function createBuilder() {
         return;
       }
       if (entry.kind === 'hardlink' || entry.kind === 'symlink') {
-        if (path.kind !== 'ignored' && path.kind !== 'tag-folder') pendingLinks.push({ path: entry.path, meaning: path, target: entry.target, kind: entry.kind, modified: entry.modified });
+        if (path.kind !== 'ignored' && path.kind !== 'tag-folder') pendingLinks.push({ path: entry.path, meaning: path, target: entry.target, kind: entry.kind, modified: entry.modified, source: entry.location.source ?? 0 });
       } else if (entry.kind === 'file') addFile(entry, path);
       else if (path.kind === 'tag-folder') tagOf(path.repository, path.tag);
     },
@@ -264,6 +281,10 @@ function refuseForeign(backup: Backup, seen: { readonly members: number; readonl
   }
   if (seen.v1) return;
   throw new RegtarError('SOURCE_NOT_REGISTRY', `${backup.describe} has ${seen.members} members, but no registry's storage; ${expected}`, { side: 'source', where, hint: 'pack it with `tar -cpf docker.tar docker` in the registry\'s root directory, /var/lib/registry for most' });
+}
+
+function dateOf(seconds: number): string {
+  return new Date(Math.min(Math.max(seconds, 0), 8e12) * 1000).toISOString().slice(0, 10);
 }
 
 function linkText(bytes: Uint8Array): string {

@@ -11,6 +11,8 @@ export interface PendingLink {
   readonly target: string;
   readonly kind: 'hardlink' | 'symlink';
   readonly modified: number;
+  /** Which of several backups it is in: links never lead from one into another. */
+  readonly source: number;
 }
 
 interface Found {
@@ -39,12 +41,12 @@ export async function resolveLinks(backup: Backup, links: readonly PendingLink[]
   let open = links.map((link) => ({ link, target: targetPath(link.path, link.target, link.kind) }));
   for (let round = 0; open.length > 0 && round < longestChain; round++) {
     open = settleBlobs(open, options);
-    const wanted = new Set(open.map(({ target }) => target).filter((target) => target !== undefined));
+    const wanted = new Set(open.flatMap(({ link, target }) => (target === undefined ? [] : [keyOf(link.source, target)])));
     if (wanted.size === 0) break;
     const found = await findMembers(backup, wanted, options.signal);
     const left: typeof open = [];
     for (const item of open) {
-      const hit = item.target === undefined ? undefined : found.get(item.target);
+      const hit = item.target === undefined ? undefined : found.get(keyOf(item.link.source, item.target));
       if (hit === undefined) left.push({ ...item, target: undefined });
       else if ('file' in hit) options.place(item.link.meaning, { ...hit.file, modified: item.link.modified });
       else left.push({ link: item.link, target: hit.next });
@@ -76,15 +78,21 @@ async function findMembers(backup: Backup, wanted: ReadonlySet<string>, signal: 
   await backup.scan(
     (entry: Entry) => {
       const path = cleanPath(entry.path);
-      if (path === undefined || !wanted.has(path)) return;
+      if (path === undefined) return;
+      const key = keyOf(entry.location.source ?? 0, path);
+      if (!wanted.has(key)) return;
       if (entry.kind === 'file') {
         const bytes = entry.bytes === undefined || entry.location.size > limits.linkBytes ? undefined : Uint8Array.from(entry.bytes);
-        found.set(path, { file: { location: entry.location, bytes, modified: entry.modified, path: entry.path } });
-      } else if (entry.kind === 'hardlink' || entry.kind === 'symlink') found.set(path, { next: targetPath(entry.path, entry.target, entry.kind) });
+        found.set(key, { file: { location: entry.location, bytes, modified: entry.modified, path: entry.path } });
+      } else if (entry.kind === 'hardlink' || entry.kind === 'symlink') found.set(key, { next: targetPath(entry.path, entry.target, entry.kind) });
     },
     { signal },
   );
   return found;
+}
+
+function keyOf(source: number, path: string): string {
+  return source === 0 ? path : `${source}:${path}`;
 }
 
 /** A hard link's target counts from the archive's root, a symbolic link's from its own folder. @returns undefined when it leaves the backup */

@@ -1,0 +1,64 @@
+import { RegtarError, type Problem } from '../errors.ts';
+import type { Backup, Entry, Location } from './backup.ts';
+
+/**
+ * Several backups as one store: a base and its deltas, the runs of oc-mirror, a bundle beside a registry's storage. They are visited in
+ * the order given, oldest first, so that what comes later decides what a tag means; each place says which backup it is in.
+ * @see docs/decisions/0005-several-sources.md
+ */
+export function openSeveral(backups: readonly Backup[]): Backup {
+  const of = (location: Location): Backup => {
+    const backup = backups[location.source ?? 0];
+    if (backup === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
+    return backup;
+  };
+  const formats = new Set(backups.map(({ format }) => format));
+  const sizes = backups.map(({ bytes }) => bytes);
+  return {
+    describe: backups.map(({ describe }) => describe).join(' + '),
+    format: [...formats].join('+'),
+    bytes: sizes.reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0),
+    async scan(visit, options = {}) {
+      const problems: Problem[] = [];
+      let done = 0;
+      for (const [source, backup] of backups.entries()) {
+        const before = done;
+        const damage = await backup.scan((entry) => visit(withSource(entry, source)), { ...options, onProgress: (bytes) => options.onProgress?.(before + bytes) });
+        problems.push(...damage.map((problem) => ({ ...problem, message: `${backup.describe}: ${problem.message}` })));
+        done += backup.bytes ?? 0;
+      }
+      return problems;
+    },
+    read: (location, from, ring) => of(location).read(location, from, ring),
+    readSmall: (location) => of(location).readSmall(location),
+    file: (location) => of(location).file(location),
+    ranges: (location) => of(location).ranges?.(location),
+    isVerified: (location) => of(location).isVerified?.(location) ?? false,
+    async keepOnly(isNeeded) {
+      for (const [source, backup] of backups.entries()) await backup.keepOnly?.((location) => isNeeded({ ...location, source }));
+    },
+    removeSpoolSync: () => backups.forEach((backup) => backup.removeSpoolSync?.()),
+    nameOf: (source) => backups[source]?.describe,
+    async close() {
+      await Promise.all(backups.map((backup) => backup.close()));
+    },
+  };
+}
+
+/** Entries ask for sizes and contents only where somebody looks, so the fields are passed on, not copied. */
+function withSource(entry: Entry, source: number): Entry {
+  return {
+    path: entry.path,
+    kind: entry.kind,
+    target: entry.target,
+    get modified() {
+      return entry.modified;
+    },
+    get location() {
+      return { ...entry.location, source };
+    },
+    get bytes() {
+      return entry.bytes;
+    },
+  };
+}
