@@ -76,8 +76,13 @@ function createProgram(version: string, run: Run): Command {
     .addOption(new Option('--path-style <style>', 'dir: names that exFAT and NTFS take').choices(['skopeo', 'safe']))
     .option('--prefix <host/project>', 'oci, docker-archive: put before names that loaders see')
     .option('--split <how>', 'docker-archive: image, repository or a size such as 4GB', splitBy)
+    .option('--base <old>', 'oci, registry: leave out blobs that OLD has: a backup, an OCI layout, or a file of --save-digests')
+    .option('--save-digests <file>', 'write what the other side has after this handoff, for the next --base')
     .option('--owner <uid:gid>', 'registry: whom the files belong to, such as 10000:10000 for Harbor 1.x', ownerIds)
     .action(async (source: string | undefined, out: string | undefined, options: GlobalOptions & ExportOptions) => run(options, async (context) => (await import('./commands/export.ts')).exportImages(present(source, out), options, context)));
+
+  addCommon(command('diff', 'compare two backups: what is new, changed, gone, and how many bytes must travel').argument('[OLD]').argument('[NEW]'))
+    .action(async (before: string | undefined, after: string | undefined, options: GlobalOptions) => run(options, async (context) => (await import('./commands/diff.ts')).diff(present(before, after), context)));
 
   return program;
 }

@@ -23,7 +23,7 @@ export async function copyImage(image: PlannedImage, store: ContentStore, sink: 
   const writer = await sink.begin(image.target, { signal, onBytes });
   if (typeof writer === 'string') return writer;
   try {
-    await copyBlobs(image.target.blobs, store, writer, options);
+    await copyBlobs(image.travelling, store, writer, options);
     for (const node of childrenFirst(image.node)) {
       const isRoot = node.descriptor.digest === image.node.descriptor.digest;
       const bytes = isRoot && image.rewritten !== undefined ? image.rewritten.bytes : readManifest(store, node.descriptor.digest).bytes;

@@ -12,8 +12,6 @@ import { choosePlatforms, runnableImages, type ChosenImage } from './choose-plat
 import type { ImageFilter } from './filter.ts';
 import type { RenameRepository } from './names.ts';
 
-export { unreachedRevisions };
-
 export interface PlanOptions {
   readonly filter: ImageFilter;
   readonly rename: RenameRepository;
@@ -27,6 +25,8 @@ export interface PlanOptions {
   readonly referrers?: boolean;
   /** Names that must be found; the ones that are not become failed images. */
   readonly wanted?: ReadonlySet<string> | undefined;
+  /** Blobs that the other side has already: they stay behind. Manifests always travel. */
+  readonly base?: ReadonlySet<string> | undefined;
 }
 
 /** One image on its way: what it is, what it becomes, and why not. */
@@ -35,6 +35,8 @@ export interface PlannedImage {
   readonly target: ImageTarget;
   readonly node: ManifestNode;
   readonly rewritten: ChosenImage['rewritten'];
+  /** Configs and layers that are copied: all of `target.blobs` but what the base has. */
+  readonly travelling: readonly Descriptor[];
 }
 
 /** An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup lacks something. */
@@ -117,7 +119,9 @@ function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate
   if (problem !== undefined) throw brokenImage(problem, node, candidate);
   refuseUnsupported(node, candidate, options.traits, notes);
   const target: ImageTarget = { repository: options.rename(repository), tag, root: node.descriptor, blobs: imageBlobs(node), referrer: candidate.referrer };
-  return { source: { repository, tag, digest }, target, node, rewritten };
+  const { base } = options;
+  const travelling = base === undefined ? target.blobs : target.blobs.filter((blob) => !base.has(blob.digest));
+  return { source: { repository, tag, digest }, target, node, rewritten, travelling };
 }
 
 function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidate, options: PlanOptions, notes: string[]): ChosenImage {
@@ -193,8 +197,8 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
 
 function totals(images: readonly PlannedImage[]): { readonly blobs: number; readonly bytes: number } {
   const seen = new Map<Digest, number>();
-  for (const { node, target } of images) {
-    for (const { digest, size } of target.blobs) seen.set(digest, size);
+  for (const { node, travelling } of images) {
+    for (const { digest, size } of travelling) seen.set(digest, size);
     for (const { descriptor } of childrenFirst(node)) seen.set(descriptor.digest, descriptor.size);
   }
   let bytes = 0;

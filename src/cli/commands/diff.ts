@@ -1,0 +1,29 @@
+import { RegtarError } from '../../errors.ts';
+import { diffBackups, type BackupDiff, type ChangedImage } from '../../select/diff.ts';
+import type { Context } from '../context.ts';
+import { withBackup } from '../open-backup.ts';
+import { formatBytes, formatCount, plural } from '../render/sizes.ts';
+
+/** `regtar diff OLD NEW`: what a delta would carry. */
+export async function diff(operands: readonly string[], context: Context): Promise<number> {
+  const [before, after] = operands;
+  if (before === undefined || after === undefined) throw new RegtarError('USAGE', 'two backups are needed', { side: 'usage', hint: 'write `regtar diff OLD NEW`' });
+  return withBackup([before], {}, context, async (old) =>
+    withBackup([after], {}, context, async (fresh) => {
+      const result = diffBackups(old, fresh);
+      if (context.json) context.output.json(result);
+      else context.output.line(renderDiff(result));
+      return 0;
+    }),
+  );
+}
+
+function renderDiff({ added, changed, gone, unchanged, travel }: BackupDiff): string {
+  const lines = (sign: string, images: readonly ChangedImage[]): string[] => images.map(({ repository, tag }) => `${sign} ${repository}:${tag}`);
+  return [
+    ...lines('+', added),
+    ...lines('~', changed),
+    ...lines('-', gone),
+    `${plural(added.length, 'image')} new, ${formatCount(changed.length)} changed, ${formatCount(gone.length)} gone, ${formatCount(unchanged)} unchanged; ${plural(travel.blobs, 'blob')} must travel, ${formatBytes(travel.bytes)}`,
+  ].join('\n');
+}
