@@ -10,6 +10,8 @@ export const limits = {
   chunkBytes: 1024 * 1024,
   /** Bodies up to this size travel as one buffer: as a stream a small request costs three times as much. */
   smallBodyBytes: 256 * 1024,
+  /** Harbor's artifact lists have 1 to 2 KB for each image; CSV and dumps are read line by line and have no limit. */
+  tagMapJsonBytes: 256 * 1024 * 1024,
   /** Answers of registries and APIs, errors included. */
   responseBytes: 4 * 1024 * 1024,
 } as const;

@@ -1,0 +1,122 @@
+import { createReadStream } from 'node:fs';
+import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
+import type { Catalog } from '../content/contracts.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
+import { isRepository, isTag } from '../oci/reference.ts';
+import { readLines, type NumberedLine } from '../io/read-lines.ts';
+import { chooseTags } from './choose-tags.ts';
+import { parseCsvTagMap } from './tag-map-csv.ts';
+import { parseJsonTagMap } from './tag-map-json.ts';
+import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row.ts';
+import { parseSqlTagMap } from './tag-map-sql.ts';
+
+/** A name that storage does not hold: Harbor from 2.15 on keeps tags in its database only. */
+export interface TagMapEntry {
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: Digest;
+}
+
+export interface TagMap {
+  /** Each `repository:tag` once. */
+  readonly entries: readonly TagMapEntry[];
+  /** Rows that name nothing: tags of a dump whose artifact is not in it. */
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Reads a file that names images: CSV `repository,tag,digest`, the JSON of Harbor's artifact lists, or a plain `pg_dump` of Harbor's tables
+ * `repository`, `artifact` and `tag`. Content decides which.
+ * @throws RegtarError SOURCE_NOT_FOUND, TAG_MAP_INVALID
+ */
+export async function readTagMap(path: string, options: Partial<TagMapOptions> = {}): Promise<TagMap> {
+  try {
+    return await parseTagMap(createReadStream(path), { describe: path, ...options });
+  } catch (cause) {
+    const code = systemErrorCode(cause);
+    if (code === undefined) throw cause;
+    throw new RegtarError(code === 'ENOENT' ? 'SOURCE_NOT_FOUND' : 'SOURCE_UNREADABLE', `${path} cannot be read: ${code}`, { side: 'usage', where: { path }, cause, hint: 'name the tag map: --tag-map tags.csv' });
+  }
+}
+
+/** The same from bytes. @throws RegtarError TAG_MAP_INVALID naming the line */
+export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: TagMapOptions): Promise<TagMap> {
+  const lines = readLines(bytes);
+  try {
+    const head: NumberedLine[] = [];
+    for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
+      head.push(next.value);
+      if (next.value.text.trim() !== '') break;
+    }
+    const first = head.at(-1)?.text.trim() ?? '';
+    refuseBinary(first, options);
+    const problems: Problem[] = [];
+    const all = prepend(head, lines);
+    const rows = /^[[{]/.test(first) ? parseJsonTagMap(all, options) : isSql(first) ? parseSqlTagMap(all, options, problems) : parseCsvTagMap(all, options);
+    return { entries: await checkRows(rows, options), problems };
+  } finally {
+    await lines.return(undefined);
+  }
+}
+
+/**
+ * Gives tags the meaning that a tag map says. The map wins over tags in storage: Harbor stopped to write them there, so they may be old.
+ * Entries whose digest is no revision of their repository become problems.
+ */
+export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): Some {
+  const choices = new Map<string, Map<string, Digest>>();
+  const problems: Problem[] = [...map.problems];
+  const byRepository = new Map<string, TagMapEntry[]>();
+  for (const entry of map.entries) {
+    const group = byRepository.get(entry.repository);
+    if (group === undefined) byRepository.set(entry.repository, [entry]);
+    else group.push(entry);
+  }
+  for (const [repository, entries] of byRepository) {
+    const revisions = new Set(catalog.revisions(repository));
+    const stored = new Map([...catalog.tags(repository)].map(({ tag, digest }) => [tag, digest]));
+    const chosen = new Map<string, Digest>();
+    for (const { tag, digest } of entries) {
+      if (!revisions.has(digest)) {
+        problems.push({ code: 'TAG_MAP_UNKNOWN', repository, tag, digest, message: `the tag map names ${repository}:${tag}, but ${digest} is no manifest of ${repository} in this backup` });
+        continue;
+      }
+      const before = stored.get(tag);
+      if (before !== undefined && before !== digest) {
+        problems.push({ code: 'TAG_CONFLICT', repository, tag, digest, message: `${repository}:${tag} is ${digest} in the tag map, which is used, and ${before} in storage` });
+      }
+      chosen.set(tag, digest);
+    }
+    choices.set(repository, chosen);
+  }
+  return chooseTags(catalog, choices, problems);
+}
+
+async function checkRows(rows: AsyncIterable<TagMapRow>, options: TagMapOptions): Promise<TagMapEntry[]> {
+  const entries = new Map<string, TagMapEntry & { readonly line: number }>();
+  for await (const { repository, tag, digest, line } of rows) {
+    if (!isRepository(repository)) throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is no repository name`);
+    if (!isTag(tag)) throw invalidTagMap(options, line, `"${tag.slice(0, 200)}" is no tag`);
+    if (!isDigest(digest)) throw invalidTagMap(options, line, `"${digest.slice(0, 200)}" is no digest`);
+    const name = `${repository}:${tag}`;
+    const earlier = entries.get(name);
+    if (earlier !== undefined && earlier.digest !== digest) throw invalidTagMap(options, line, `${name} is ${digest}, but line ${earlier.line} says ${earlier.digest}`);
+    if (earlier === undefined) entries.set(name, { repository, tag, digest, line });
+  }
+  return [...entries.values()].map(({ repository, tag, digest }) => ({ repository, tag, digest }));
+}
+
+function isSql(first: string): boolean {
+  return /^(?:--|\\|\/\*|(?:SET|COPY|INSERT|CREATE|SELECT|ALTER|DROP)\s|BEGIN\s*;)/i.test(first);
+}
+
+function refuseBinary(first: string, options: TagMapOptions): void {
+  if (first.startsWith('PGDMP')) throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is a dump in PostgreSQL's own format`, { side: 'usage', where: { path: options.describe }, hint: 'make it plain: pg_restore -f tags.sql -t repository -t artifact -t tag <dump>' });
+  // A byte that text never has: compressed files and archives.
+  if (first.includes('\0') || first.startsWith('\x1f') || first.startsWith('\u{fffd}')) throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is no text`, { side: 'usage', where: { path: options.describe }, hint: 'unpack it first' });
+}
+
+async function* prepend(head: readonly NumberedLine[], rest: AsyncGenerator<NumberedLine>): AsyncGenerator<NumberedLine> {
+  yield* head;
+  yield* rest;
+}
