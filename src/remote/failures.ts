@@ -1,6 +1,7 @@
-import { connect, type PeerCertificate } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { isLoopback } from './target.ts';
+import { probeTls } from './tls-probe.ts';
 
 /** Why a request got no answer. */
 export interface Failure {
@@ -9,34 +10,27 @@ export interface Failure {
   readonly transient: boolean;
 }
 
-/** @returns whether an error comes from a certificate that was looked at and refused: the other side does speak TLS */
-export function isCertificateError(error: unknown): boolean {
-  return certificateHints[causeCode(error) ?? ''] !== undefined;
-}
-
-/** @returns whether the other side answered a TLS greeting with something else */
-export function isNotTls(error: unknown): boolean {
-  return /^(?:ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST|ERR_SSL_UNKNOWN_PROTOCOL|EPROTO)$/.test(causeCode(error) ?? '');
-}
-
 /**
  * Names a failure of the network: who was not reached, why, and what would help. Certificates are fetched once more, without
  * verification and without sending anything, so that subject and issuer can be named.
- * @param direct false where a proxy stands between, so that the certificate cannot be fetched
+ * @param context `direct` is false where a proxy stands between, so that nothing can be fetched; `first` where the host never answered before
  */
-export async function explainFailure(error: unknown, url: URL, direct: boolean): Promise<Failure> {
+export async function explainFailure(error: unknown, url: URL, context: { readonly direct: boolean; readonly first: boolean }): Promise<Failure> {
   if (error instanceof RegtarError) return { error, transient: error.code === 'TARGET_TIMEOUT' };
   const code = causeCode(error) ?? '';
   const certificateHint = certificateHints[code];
   if (certificateHint !== undefined) {
-    const certificate = direct ? await peerCertificate(url) : undefined;
+    const certificate = context.direct ? (await probeTls(url)).certificate : undefined;
     const named = certificate === undefined ? '' : `; subject ${nameOf(certificate.subject)}, issuer ${nameOf(certificate.issuer)}, names ${certificate.subjectaltname ?? 'none'}, valid until ${certificate.valid_to}`;
     return lasting('TARGET_TLS', `${url.host} has a certificate that is not trusted: ${reasonOf(error)}${named}`, certificateHint, error);
   }
-  if (isNotTls(error)) return lasting('TARGET_TLS', `${url.host} does not speak TLS (${code})`, 'if the registry is served over plain http, pass --plain-http', error);
+  if (notTlsPattern.test(code)) return lasting('TARGET_TLS', `${url.host} does not speak TLS (${code})`, 'if the registry is served over plain http, pass --plain-http', error);
   if (/^ERR_SSL_|^ERR_TLS_/.test(code)) {
-    return lasting('TARGET_TLS', `the TLS handshake with ${url.host} failed: ${reasonOf(error)}`, 'if the registry asks for a client certificate, pass --cert-file and --key-file, or put them into certs.d', error);
+    return lasting('TARGET_TLS', `the TLS handshake with ${url.host} failed: ${reasonOf(error)}`, clientHint, error);
   }
+  // A refused client sees no more than a closed connection where the refusal comes after the handshake.
+  const alert = context.first && context.direct && url.protocol === 'https:' && code !== 'ECONNREFUSED' && code !== 'ENOTFOUND' ? (await probeTls(url, { alerts: true })).alert : undefined;
+  if (alert !== undefined) return lasting('TARGET_TLS', `${url.host} refused this client in the TLS handshake (${alert})`, clientHint, error);
   const address = `${url.protocol}//${url.host}`;
   if (code === 'ENOTFOUND') return lasting('TARGET_UNREACHABLE', `${address} was not found: no such host name`, 'check the target’s name, and DNS or /etc/hosts', error);
   const hint = code === 'ECONNREFUSED'
@@ -45,6 +39,8 @@ export async function explainFailure(error: unknown, url: URL, direct: boolean):
   return { error: new RegtarError('TARGET_UNREACHABLE', `no answer from ${address}: ${reasonOf(error)}`, { side: 'target', hint, where: { url: address }, cause: error }), transient: true };
 }
 
+const notTlsPattern = /^(?:ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST|ERR_SSL_UNKNOWN_PROTOCOL|EPROTO)$/;
+const clientHint = 'if the registry asks for a client certificate, pass --cert-file and --key-file, or put them into certs.d';
 const trustHint = 'if this is the right server, pass its authority with --ca-file (or put it into certs.d/<host>/ca.crt); --insecure skips the check';
 const certificateHints: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: trustHint,
@@ -78,20 +74,6 @@ function causeCode(error: unknown): string | undefined {
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   return error instanceof Error ? error.message.replace(/\s+/g, ' ').slice(0, 300) : String(error);
-}
-
-function peerCertificate(url: URL): Promise<PeerCertificate | undefined> {
-  return new Promise((resolve) => {
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const socket = connect({ host, port: Number(url.port) || 443, rejectUnauthorized: false, ...(/^[0-9.]+$|:/.test(host) ? {} : { servername: host }) });
-    const finish = (certificate: PeerCertificate | undefined): void => {
-      socket.destroy();
-      resolve(certificate);
-    };
-    socket.setTimeout(5000, () => finish(undefined));
-    socket.once('error', () => finish(undefined));
-    socket.once('secureConnect', () => finish(socket.getPeerCertificate()));
-  });
 }
 
 function nameOf(name: PeerCertificate['subject'] | undefined): string {

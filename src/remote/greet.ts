@@ -1,8 +1,8 @@
 import { RegtarError } from '../errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import { isCertificateError } from './failures.ts';
 import { resolveLocation } from './location.ts';
 import { hostName, isLoopback, type Scheme } from './target.ts';
+import { probeTls } from './tls-probe.ts';
 import { headerOf, type Answer, type TransportRequest } from './transport.ts';
 
 /** What an unauthenticated `GET /v2/` tells. */
@@ -17,17 +17,16 @@ type Send = (request: TransportRequest) => Promise<Answer>;
 
 /**
  * Finds out under which scheme a host is a registry, and what it wants to know of its clients.
- * @param sendPatiently retries passing failures
- * @param sendOnce does not, and throws the network's own error
+ * @param send one request, with retries of what may pass
  * @throws RegtarError TARGET_NOT_REGISTRY when something else answers
  * @see OCI distribution-spec v1.1, "Determining Support"
  */
-export async function greet(options: { readonly host: string; readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined }, sendPatiently: Send, sendOnce: Send): Promise<Greeting> {
+export async function greet(options: { readonly host: string; readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined }, send: Send): Promise<Greeting> {
   const address = dockerHubHosts.has(options.host) ? 'registry-1.docker.io' : options.host;
-  const first = new URL(`${options.scheme ?? (await speaksHttpAlone(address, options, sendOnce) ? 'http' : 'https')}://${address}/v2/`);
+  const first = new URL(`${options.scheme ?? ((await speaksHttpAlone(address)) ? 'http' : 'https')}://${address}/v2/`);
   let url = first;
   for (let hops = 0; ; hops++) {
-    const answer = await sendPatiently({ method: 'GET', url, headers: {}, signal: options.signal });
+    const answer = await send({ method: 'GET', url, headers: {}, signal: options.signal });
     const location = headerOf(answer, 'location');
     const next = answer.status >= 300 && answer.status < 400 && location !== undefined && URL.canParse(location, url.href) ? new URL(location, url) : undefined;
     // A redirect to another host is not followed: credentials are for the host that was named.
@@ -42,15 +41,8 @@ export async function greet(options: { readonly host: string; readonly scheme?: 
 /** The names under which the Docker Hub is known; none of them serves the registry. */
 export const dockerHubHosts: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry.hub.docker.com']);
 
-async function speaksHttpAlone(address: string, options: { readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined }, sendOnce: Send): Promise<boolean> {
-  if (options.scheme !== undefined || !isLoopback(address)) return false;
-  try {
-    await sendOnce({ method: 'GET', url: new URL(`https://${address}/v2/`), headers: {}, signal: options.signal });
-    return false;
-  } catch (error) {
-    if (options.signal?.aborted === true) throw error;
-    return !isCertificateError(error);
-  }
+async function speaksHttpAlone(address: string): Promise<boolean> {
+  return isLoopback(address) && !(await probeTls(new URL(`https://${address}`))).spoken;
 }
 
 function greetingOf(answer: Answer, host: string): Greeting {

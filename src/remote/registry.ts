@@ -166,7 +166,7 @@ function makeRegistry(options: RegistryOptions): Registry {
 
   const failureOf = async (error: unknown, request: TransportRequest) => {
     if (isInterruption(error, [request.signal, options.signal])) throw error;
-    return explainFailure(error, request.url, proxyOf(request.url) === undefined);
+    return explainFailure(error, request.url, { direct: proxyOf(request.url) === undefined, first: origin === undefined });
   };
 
   const authenticator = createAuthenticator({
@@ -185,7 +185,7 @@ function makeRegistry(options: RegistryOptions): Registry {
   });
 
   const learn = (): Promise<Greeting> => {
-    greeting ??= greet(options, (request) => sendPatiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}, firstContactRetries)), sendOnce).then(
+    greeting ??= greet(options, (request) => sendPatiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}, firstContactRetries))).then(
       (learnt) => {
         origin = learnt.origin;
         authenticator.adopt(learnt.challenges);
@@ -238,7 +238,7 @@ function makeRegistry(options: RegistryOptions): Registry {
     } catch (error) {
       if (isInterruption(error, [request.signal, options.signal]) || (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT')) throw error;
       const url = typeof request.path === 'string' ? new URL(request.path, origin ?? `https://${options.host}`) : request.path;
-      const failure = await explainFailure(error, url, proxyOf(url) === undefined);
+      const failure = await explainFailure(error, url, { direct: proxyOf(url) === undefined, first: false });
       return { ...failure, retryAfterSeconds: undefined };
     }
   };
