@@ -1,0 +1,45 @@
+import { RegtarError } from '../errors.ts';
+import type { Dialect, Registry, RegistryRequest } from '../remote/registry.ts';
+import { projectOf } from './names.ts';
+import { readQuota, type Quota } from './projects.ts';
+
+const scopePattern = /^repository:([^/:]+)\/[^:]+:[a-z,]+$/;
+
+/**
+ * What a client of Harbor does differently: one token serves a whole project, because Harbor checks projects, and a gateway's failure
+ * on a write is looked behind, because it may hide that the project is full.
+ * @param limited whether a project may have a quota; nothing is asked of the others
+ */
+export function harborDialect(registry: Registry, limited: (project: string) => boolean): Dialect {
+  const scopes = new Map<string, string>();
+  return {
+    tokenScope(scope) {
+      const project = scopePattern.exec(scope)?.[1];
+      if (project === undefined) return scope;
+      const widened = scopes.get(project) ?? scope.replace(/:[a-z,]+$/, ':pull,push');
+      scopes.set(project, widened);
+      return widened;
+    },
+    async beforeRetry(request, error) {
+      const project = projectOf(request.repository ?? '');
+      const mayHide = request.method !== 'GET' && request.method !== 'HEAD' && (error.where.status === 502 || error.code === 'TARGET_UNREACHABLE');
+      if (!mayHide || project === '' || !limited(project)) return undefined;
+      const quota = await readQuota(registry, project, { signal: request.signal }).catch(() => undefined);
+      const bytes = bodyBytes(request);
+      return quota === undefined || quota.limit < 0 || quota.used + bytes <= quota.limit ? undefined : quotaExceeded(registry, project, quota, bytes, error);
+    },
+  };
+}
+
+/** @param bytes that were to be added */
+export function quotaExceeded(registry: Registry, project: string, quota: Quota, bytes: number, cause?: unknown): RegtarError {
+  return new RegtarError('QUOTA_EXCEEDED', `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`, {
+    side: 'target',
+    hint: 'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push less with --include',
+    cause,
+  });
+}
+
+function bodyBytes({ body }: RegistryRequest): number {
+  return body === undefined ? 0 : body instanceof Uint8Array ? body.length : body.size;
+}
