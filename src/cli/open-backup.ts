@@ -1,9 +1,14 @@
 import type { ContentStore } from '../content/contracts.ts';
+import { RegtarError } from '../errors.ts';
+import { parseImageReference } from '../oci/reference.ts';
 import type { Backup } from '../source/backup.ts';
 import { openSource } from '../source/open-source.ts';
 import { readCatalog, type StorageCatalog } from '../storage/catalog.ts';
+import { withTagAt } from '../storage/choose-tags.ts';
 import { openContentStore } from '../storage/content-store.ts';
+import { readTagMap, withTagMap } from '../storage/tag-map.ts';
 import type { Context } from './context.ts';
+import type { SourceOption } from './operands.ts';
 
 export interface OpenedBackup {
   readonly backup: Backup;
@@ -11,7 +16,17 @@ export interface OpenedBackup {
   readonly store: ContentStore;
 }
 
-export interface OpenOptions {
+/** What every command that reads a backup understands of it. */
+export interface BackupOptions extends SourceOption {
+  /** Names for manifests that storage has no tags of. */
+  readonly tagMap?: string;
+  /** `repository:tag@digest`, repeatable: what a tag shall mean, out of its history. */
+  readonly atDigest?: readonly string[];
+  /** The saved index of a tar, where it does not lie beside it. */
+  readonly indexFile?: string;
+}
+
+export interface OpenOptions extends BackupOptions {
   /** Where standard input and compressed backups are spooled: on the output's own file system, so that files are renamed into place. */
   readonly spoolFolder?: string | undefined;
 }
@@ -21,12 +36,24 @@ export async function withBackup<Result>(sources: readonly string[], options: Op
   const backup = await openSource(sources, {
     signal: context.signal,
     onNotice: (text) => context.output.message(`regtar: ${text}`),
+    ...(options.indexFile !== undefined && { indexFile: options.indexFile }),
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
   });
   try {
-    const catalog = await readCatalog(backup, { signal: context.signal });
+    const catalog = await renameTags(await readCatalog(backup, { signal: context.signal }), options);
     return await use({ backup, catalog, store: openContentStore(backup, catalog) });
   } finally {
     await backup.close();
   }
+}
+
+async function renameTags(catalog: StorageCatalog, options: BackupOptions): Promise<StorageCatalog> {
+  const named = options.tagMap === undefined ? catalog : withTagMap(catalog, await readTagMap(options.tagMap));
+  return (options.atDigest ?? []).reduce((chosen, text) => {
+    const { repository, tag, digest } = parseImageReference(text);
+    if (tag === undefined || digest === undefined) {
+      throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag shall have which digest`, { side: 'usage', hint: 'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what the tag meant' });
+    }
+    return withTagAt(chosen, { repository, tag, digest });
+  }, named);
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { RegtarError } from '../errors.ts';
 import type { ExportOptions } from './commands/export.ts';
+import type { InspectOptions } from './commands/inspect.ts';
 import type { ListOptions } from './commands/list.ts';
 import type { PushOptions } from './commands/push.ts';
 import type { Split } from '../sink/options.ts';
@@ -53,7 +54,8 @@ function createProgram(version: string, run: Run): Command {
   const command = (name: string, description: string): Command => program.command(name).description(description).exitOverride().configureOutput({ writeErr: () => undefined });
 
   addCommon(command('inspect', 'show what a backup holds, or one image of it').argument('[SOURCE]').argument('[REF]'))
-    .action(async (source: string | undefined, reference: string | undefined, options: GlobalOptions & { source?: string[] }) =>
+    .option('--history', 'with REF: everything that the tag ever meant')
+    .action(async (source: string | undefined, reference: string | undefined, options: GlobalOptions & InspectOptions) =>
       run(options, async (context) => (await import('./commands/inspect.ts')).inspect(present(source, reference), options, context)));
 
   addSelection(addCommon(command('list', 'print one repository:tag a line').argument('[SOURCE]')))
@@ -94,6 +96,9 @@ function present(...operands: (string | undefined)[]): string[] {
 function addCommon(command: Command): Command {
   return command
     .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
+    .option('--tag-map <file>', 'names that storage does not hold: CSV, Harbor\'s artifact JSON, or a pg_dump of its tables')
+    .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect)
+    .option('--index-file <file>', 'the saved index of a tar that lies on read-only media')
     .option('--json', 'print a report for programs on standard output')
     .option('-q, --quiet', 'print results and failures only')
     .option('-v, --verbose', 'print more, stack traces included')

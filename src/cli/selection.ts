@@ -3,9 +3,9 @@ import { text } from 'node:stream/consumers';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { parsePlatform, type Platform } from '../oci/platform.ts';
 import { createFilter, parseImagesList, type ImageFilter } from '../select/filter.ts';
-import type { SourceOption } from './operands.ts';
+import type { BackupOptions } from './open-backup.ts';
 
-export interface SelectionOptions extends SourceOption {
+export interface SelectionOptions extends BackupOptions {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly images?: string;

@@ -33,7 +33,7 @@ export async function exportImages(operands: readonly string[], options: ExportO
   const selection = await readSelection(options);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
-  return withBackup(sources, { spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async ({ catalog, store }) => {
+  return withBackup(sources, { ...options, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async ({ catalog, store }) => {
     const sink = openFileSink(options.format, { ...options, out });
     const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
     const code = await runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context);

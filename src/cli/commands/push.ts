@@ -56,7 +56,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
     await registry.ping(context.signal);
     await registry.login(context.signal);
-    return await withBackup(sources, {}, context, async ({ catalog, store }) => {
+    return await withBackup(sources, options, context, async ({ catalog, store }) => {
       const known = await knownRepositories(registry, context.signal);
       const sink = openRemoteSink(registry, { jobs, onExistingTag: options.onExistingTag, isFresh: (repository) => known !== undefined && !known.has(repository) });
       const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
