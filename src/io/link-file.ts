@@ -3,6 +3,9 @@ import { copyFile } from 'node:fs/promises';
 import { systemErrorCode } from '../errors.ts';
 import { outputError } from './output-error.ts';
 
+/** What systems answer where a link cannot be, and a copy still can. */
+const linkRefusals: ReadonlySet<string> = new Set(['EXDEV', 'EMLINK', 'EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
 /**
  * Gives a file a second name. Its bytes are not read.
  * @param size in bytes; a file of another size is not linked; -1 takes any but an empty one
@@ -15,20 +18,10 @@ export function linkFile(source: string, target: string, size: number): boolean 
     linkSync(source, target);
     return true;
   } catch (error) {
-    switch (systemErrorCode(error)) {
-      case 'EXDEV':
-      case 'EMLINK':
-      case 'EPERM':
-      case 'ENOTSUP':
-      case 'EOPNOTSUPP':
-      case 'ENOSYS':
-      case 'EACCES':
-        return false;
-      case 'EEXIST':
-        return isWholeFile(target, size);
-      default:
-        throw outputError(error, target);
-    }
+    const system = systemErrorCode(error) ?? '';
+    if (system === 'EEXIST') return isWholeFile(target, size);
+    if (linkRefusals.has(system)) return false;
+    throw outputError(error, target);
   }
 }
 

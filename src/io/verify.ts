@@ -19,6 +19,7 @@ export async function* verifiedBody(body: Body, expected: Expected): AsyncGenera
   for await (const chunk of body) {
     digester.update(chunk);
     size += chunk.length;
+    if (expected.size >= 0 && size > expected.size) throw corrupt(expected, `it has more than ${expected.size} bytes`);
     if (held !== undefined) yield held;
     held = chunk;
   }

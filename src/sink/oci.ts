@@ -8,10 +8,8 @@ import { formatImageReference } from '../oci/reference.ts';
 import { copyNotes, createBlobFiles, type BlobPlace } from './blob-files.ts';
 import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming } from './oci-index.ts';
 import { lazySink, type OpenedSink } from './lazy-sink.ts';
+import { ociTraits } from './oci-traits.ts';
 import type { FileSinkOptions } from './options.ts';
-
-/** What OCI layouts can hold, as folders and as archives. */
-export const ociTraits = { schema1: false, indexes: true, artifacts: true } as const;
 
 /** Two files at once keep a disk busy while another is hashed; more only wait for the same core. */
 const parallelFiles = 2;

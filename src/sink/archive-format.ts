@@ -1,0 +1,37 @@
+import type { ImageTarget } from '../content/contracts.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+
+/** A small file of an archive. */
+export interface ArchiveFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** An image whose blobs and manifests are in the archive. */
+export interface ArchivedImage {
+  readonly target: ImageTarget;
+  readonly manifests: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[];
+}
+
+/** What one archive says of its images, beside the blobs. It has state: a new one for each archive. */
+export interface ArchiveDocuments {
+  /** How many bytes an image adds to `closing`, at most; nothing is kept. */
+  measure(image: ArchivedImage): number;
+  /** Keeps an image for `closing`. @returns what follows its blobs at once */
+  add(image: ArchivedImage): readonly ArchiveFile[];
+  /** What completes the archive. */
+  closing(): readonly ArchiveFile[];
+}
+
+/** A kind of archive: where blobs lie in it and what stands around them. */
+export interface ArchiveFormat {
+  /** `docker-archive`, as reports name it. */
+  readonly name: string;
+  blobPath(digest: Digest): string;
+  /** What every archive of this kind begins with: a file, or a directory whose path ends in `/`. It tells regtar's archives from others. */
+  readonly opening: ArchiveFile;
+  /** Whether directories have members, for the owner's sake. */
+  readonly directories: boolean;
+  createDocuments(): ArchiveDocuments;
+}

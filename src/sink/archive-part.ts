@@ -1,0 +1,149 @@
+import type { WriteOptions } from '../content/contracts.ts';
+import { RegtarError } from '../errors.ts';
+import type { Body } from '../io/body.ts';
+import type { OwnerIds } from '../io/output-folder.ts';
+import type { OutputStream } from '../io/output-stream.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../tar/write-header.ts';
+import type { ArchivedImage, ArchiveFile, ArchiveFormat } from './archive-format.ts';
+
+/** A blob as `putBlob` was given it. */
+export interface PutBlob extends WriteOptions {
+  readonly descriptor: Descriptor;
+  readonly open: () => Body;
+}
+
+/** One archive under way. */
+export interface ArchivePart {
+  readonly images: number;
+  has(digest: Digest): boolean;
+  /** Where the archive would end with this image in it, in bytes; at most. */
+  sizeWith(image: ArchivedImage, blobs: readonly PutBlob[]): number;
+  /** Writes an image. @throws whatever its bodies throw; the archive is then as it was before, or spoilt */
+  write(image: ArchivedImage, blobs: readonly PutBlob[], options: WriteOptions): Promise<void>;
+  /** Whether a member was cut on a stream that cannot be rewound. */
+  readonly isSpoilt: boolean;
+  complete(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/**
+ * On a stream, blobs up to this size are read and verified before their header goes out, so that a damaged one spoils nothing; larger
+ * ones would not fit into memory beside everything else.
+ */
+const verifyFirstBytes = 16 * 1024 * 1024;
+
+export function startArchivePart(format: ArchiveFormat, output: OutputStream, owner: OwnerIds | undefined): ArchivePart {
+  const documents = format.createDocuments();
+  const paths = new Set<string>();
+  let added: string[] = [];
+  let images = 0;
+  let closingBytes = 0;
+  let isSpoilt = false;
+  /** Between a streamed member's header and its end. */
+  let isInMember = false;
+  let verifying: Buffer | undefined;
+  let isStarted = false;
+
+  const claim = (path: string): boolean => {
+    if (paths.has(path)) return false;
+    paths.add(path);
+    added.push(path);
+    return true;
+  };
+  const header = async (path: string, kind: 'file' | 'directory', size: number): Promise<void> => {
+    if (format.directories) await directoriesAbove(path);
+    await output.write(encodeMemberHeader({ path, kind, size, owner }));
+  };
+  const directoriesAbove = async (path: string): Promise<void> => {
+    for (let slash = path.indexOf('/'); slash >= 0 && slash < path.length - 1; slash = path.indexOf('/', slash + 1)) {
+      const directory = path.slice(0, slash + 1);
+      if (claim(directory)) await output.write(encodeMemberHeader({ path: directory, kind: 'directory', size: 0, owner }));
+    }
+  };
+  const writeFile = async ({ path, bytes }: ArchiveFile): Promise<void> => {
+    if (!claim(path)) return;
+    await header(path, path.endsWith('/') ? 'directory' : 'file', bytes.length);
+    await output.write(bytes);
+    await output.write(memberPadding(bytes.length));
+  };
+  const writeBlob = async ({ descriptor, open, signal, onBytes }: PutBlob): Promise<void> => {
+    const path = format.blobPath(descriptor.digest);
+    if (paths.has(path)) return;
+    if (!output.rewindable && descriptor.size <= verifyFirstBytes) {
+      const bytes = await fill((verifying ??= Buffer.allocUnsafeSlow(verifyFirstBytes)), open());
+      signal?.throwIfAborted();
+      await writeFile({ path, bytes });
+      onBytes?.(bytes.length);
+      return;
+    }
+    claim(path);
+    await header(path, 'file', descriptor.size);
+    isInMember = true;
+    const start = output.position;
+    for await (const chunk of open()) {
+      signal?.throwIfAborted();
+      await output.write(chunk);
+      onBytes?.(chunk.length);
+    }
+    if (output.position !== start + descriptor.size) throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`, { side: 'internal' });
+    await output.write(memberPadding(descriptor.size));
+    isInMember = false;
+  };
+
+  return {
+    get images() {
+      return images;
+    },
+    get isSpoilt() {
+      return isSpoilt;
+    },
+    has: (digest) => paths.has(format.blobPath(digest)),
+    sizeWith(image, blobs) {
+      const sizes = [...blobs.map(({ descriptor }) => descriptor), ...image.manifests.map(({ descriptor }) => descriptor)].filter(({ digest }) => !paths.has(format.blobPath(digest)));
+      return sizes.reduce((total, { size }) => total + memberBytes(size), output.position + closingBytes + documents.measure(image) + closingRoom);
+    },
+    async write(image, blobs, { signal }) {
+      if (!isStarted) await writeFile(format.opening);
+      isStarted = true;
+      const mark = output.position;
+      added = [];
+      try {
+        for (const blob of blobs) {
+          signal?.throwIfAborted();
+          await writeBlob(blob);
+        }
+        for (const { descriptor, bytes } of image.manifests) await writeFile({ path: format.blobPath(descriptor.digest), bytes });
+      } catch (error) {
+        if (output.rewindable) {
+          await output.rewind(mark);
+          for (const path of added) paths.delete(path);
+        } else isSpoilt = isInMember;
+        throw error;
+      }
+      closingBytes += documents.measure(image);
+      for (const file of documents.add(image)) await writeFile(file);
+      images++;
+    },
+    async complete() {
+      for (const file of documents.closing()) await writeFile(file);
+      await output.write(endOfArchive);
+      await output.complete();
+    },
+    discard: () => output.discard(),
+  };
+}
+
+/** Collects a body whose size is known. @returns a view of `buffer` */
+async function fill(buffer: Uint8Array, body: Body): Promise<Uint8Array> {
+  let size = 0;
+  for await (const chunk of body) {
+    buffer.set(chunk, size);
+    size += chunk.length;
+  }
+  return buffer.subarray(0, size);
+}
+
+/** The documents' own headers, padding and brackets, and the end of the archive. */
+const closingRoom = 8 * 1024;

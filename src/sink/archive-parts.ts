@@ -1,0 +1,120 @@
+import { RegtarError } from '../errors.ts';
+import type { ImageTarget, WriteOptions } from '../content/contracts.ts';
+import { lockOutput } from '../io/output-lock.ts';
+import { createOutputFile, isSpecialFile, openOutputDescriptor, openSpecialFile, outputFile, refuseForeignFile, type OutputFile, type OutputStream } from '../io/output-stream.ts';
+import type { Digest } from '../oci/digest.ts';
+import { formatImageReference } from '../oci/reference.ts';
+import { encodeMemberHeader } from '../tar/write-header.ts';
+import { startArchivePart, type ArchivePart, type PutBlob } from './archive-part.ts';
+import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
+import { imageFolderName } from './dir-names.ts';
+import type { FileSinkOptions } from './options.ts';
+
+/** One archive, or several one after another. */
+export interface ArchiveParts {
+  readonly notes: readonly string[];
+  /** Whether the archive under way has a blob. */
+  has(digest: Digest): boolean;
+  /** The archive that an image went into or will go into, where that is known. */
+  pathOf(target: ImageTarget): string | undefined;
+  write(image: ArchivedImage, blobs: readonly PutBlob[], options: WriteOptions): Promise<void>;
+  complete(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_UNWRITABLE, USAGE for --split with a stream */
+export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions): ArchiveParts {
+  const { out, split, owner } = options;
+  const isStream = out === '-' || isSpecialFile(out);
+  if (isStream && split !== undefined) throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', { side: 'usage', hint: 'name a file: images.tar becomes images-0001.tar and so on' });
+  const beginning = encodeMemberHeader({ path: format.opening.path, kind: format.opening.path.endsWith('/') ? 'directory' : 'file', size: format.opening.bytes.length, owner });
+  const file = isStream ? undefined : outputFile(out);
+  if (file !== undefined && split === undefined) refuseForeignFile(file.path, beginning);
+  const lock = file === undefined ? undefined : lockOutput(file.lock, file.path);
+  const notes: string[] = [];
+  const places = new Map<string, string>();
+  const names = new Map<string, number>();
+  let part: ArchivePart | undefined;
+  let partPath: string | undefined;
+  let partKey = '';
+  let broken: RegtarError | undefined;
+
+  const completePart = async (): Promise<void> => {
+    const ended = part;
+    part = undefined;
+    if (ended === undefined) return;
+    if (ended.images > 0) await ended.complete();
+    else await ended.discard();
+  };
+  const start = (target: ImageTarget): ArchivePart => {
+    if (file === undefined) return startArchivePart(format, openStream(out, options.descriptor), owner);
+    partPath = split === undefined ? file.path : nextPath(file, nameOf(target), names);
+    refuseForeignFile(partPath, beginning);
+    return startArchivePart(format, createOutputFile(partPath, file.temporary), owner);
+  };
+  const nameOf = (target: ImageTarget): string => {
+    if (split === 'image' || split === 'repository') return keyOf(target).replaceAll('/', '+');
+    return `${names.size + 1}`.padStart(4, '0');
+  };
+  const keyOf = (target: ImageTarget): string => (split === 'image' ? imageFolderName(target, 'safe') : split === 'repository' ? target.repository : '');
+  const partFor = async (image: ArchivedImage, blobs: readonly PutBlob[]): Promise<ArchivePart> => {
+    const key = keyOf(image.target);
+    if (part !== undefined && part.images > 0 && (key !== partKey || (typeof split === 'object' && part.sizeWith(image, blobs) > split.bytes))) await completePart();
+    partKey = key;
+    part ??= start(image.target);
+    if (typeof split === 'object' && part.images === 0 && part.sizeWith(image, blobs) > split.bytes) notes.push(`${nameIn(image.target)} alone is larger than --split allows; its archive is, too`);
+    return part;
+  };
+
+  return {
+    notes,
+    has: (digest) => part?.has(digest) ?? false,
+    pathOf: (target) => places.get(nameIn(target)),
+    async write(image, blobs, writeOptions) {
+      if (broken !== undefined) throw broken;
+      const current = await partFor(image, blobs);
+      try {
+        await current.write(image, blobs, writeOptions);
+      } catch (error) {
+        if (current.isSpoilt && error instanceof RegtarError && error.side === 'source') broken = streamEnded(out === '-' ? 'the stream' : out, error);
+        throw broken ?? error;
+      }
+      if (split !== undefined && partPath !== undefined) places.set(nameIn(image.target), partPath);
+    },
+    async complete() {
+      if (broken !== undefined) throw broken;
+      await completePart();
+    },
+    async close() {
+      const unfinished = part;
+      part = undefined;
+      await unfinished?.discard();
+      lock?.release();
+    },
+  };
+}
+
+function openStream(out: string, descriptor = 1): OutputStream {
+  return out === '-' ? openOutputDescriptor(descriptor, 'standard output') : openSpecialFile(out);
+}
+
+/** `images.tar` becomes `images-<name>.tar`; a name that comes again, after others, gets a number. */
+function nextPath(file: OutputFile, name: string, names: Map<string, number>): string {
+  const times = (names.get(name) ?? 0) + 1;
+  names.set(name, times);
+  return `${file.path.replace(/\.tar$/, '')}-${name}${times > 1 ? `-${times}` : ''}.tar`;
+}
+
+function nameIn(target: ImageTarget): string {
+  return formatImageReference({ ...target, digest: target.root.digest });
+}
+
+/** A stream that a damaged blob ended: nothing can follow it, and no loader takes it without its last members. */
+function streamEnded(name: string, cause: RegtarError): RegtarError {
+  return new RegtarError('OUTPUT_UNWRITABLE', `${name} was ended before it was complete, because a stream cannot take back what it has sent: ${cause.message}`, {
+    side: 'source',
+    where: cause.where,
+    cause,
+    hint: 'write to a file: there a damaged image is left out and the others go on; or leave it out with --exclude',
+  });
+}

@@ -1,0 +1,65 @@
+import type { ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../content/contracts.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
+import { openArchiveParts, type ArchiveParts } from './archive-parts.ts';
+import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
+import { lazySink, type OpenedSink } from './lazy-sink.ts';
+import type { FileSinkOptions } from './options.ts';
+import type { PutBlob } from './archive-part.ts';
+
+/**
+ * Images in tar archives, each blob once, in one pass. An image is written as a whole at `commit`, in an order that only it
+ * determines, so the bytes do not depend on how many blobs or images `copy` has under way.
+ * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE
+ */
+export function createArchiveSink(format: ArchiveFormat, traits: Omit<SinkTraits, 'parallelBlobs'>, options: FileSinkOptions): ImageSink {
+  let parts: ArchiveParts | undefined;
+  const describe = (target: ImageTarget): string => `${format.name}:${parts?.pathOf(target) ?? options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
+  return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () => startArchives((parts = openArchiveParts(format, options))));
+}
+
+function startArchives(parts: ArchiveParts): OpenedSink {
+  // Images are written in the order in which they began, whichever is ready first.
+  let last: Promise<void> = Promise.resolve();
+  return {
+    begin: async (target) => {
+      const before = last;
+      let settle = (): void => undefined;
+      last = new Promise((resolve) => {
+        settle = resolve;
+      });
+      return imageWriter(parts, target, before, () => void before.then(settle));
+    },
+    finish: async () => parts.complete(),
+    close: async () => parts.close(),
+    notes: () => parts.notes,
+  };
+}
+
+function imageWriter(parts: ArchiveParts, target: ImageTarget, before: Promise<void>, settle: () => void): ImageWriter {
+  const blobs: PutBlob[] = [];
+  const manifests: { descriptor: Descriptor; bytes: Uint8Array }[] = [];
+  const outcome = (descriptor: Descriptor) => (parts.has(descriptor.digest) ? 'present' : 'written');
+  return {
+    async putBlob(descriptor, open, { signal, onBytes }) {
+      blobs.push({ descriptor, open, signal, onBytes });
+      return outcome(descriptor);
+    },
+    async putManifest(descriptor, bytes) {
+      manifests.push({ descriptor, bytes });
+      return outcome(descriptor);
+    },
+    async commit(options: WriteOptions) {
+      await before;
+      try {
+        blobs.sort((left, right) => compareCodePoints(left.descriptor.digest, right.descriptor.digest));
+        await parts.write({ target, manifests } satisfies ArchivedImage, blobs, options);
+      } finally {
+        settle();
+      }
+    },
+    async abort() {
+      settle();
+    },
+  };
+}
