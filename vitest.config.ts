@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { reportPage } from './scripts/report-page-plugin.js';
 
 export default defineConfig({
+  plugins: [reportPage()],
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,

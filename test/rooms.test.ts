@@ -22,6 +22,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   remote: ['errors', 'oci', 'io'],
   harbor: ['errors', 'oci', 'io', 'remote'],
   sink: ['errors', 'oci', 'io', 'tar', 'content', 'remote', 'harbor', 'storage/layout'],
+  report: ['errors', 'oci', 'io', 'tar', 'content', 'select', 'copy', 'remote', 'sink/dir-names'],
   cli: 'all',
   index: 'all',
 };
