@@ -1,7 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { findChallenge, type Challenge } from './challenge.ts';
-import { basicHeader, secretOf, type Credential, type CredentialSource } from './credential.ts';
-import { Secret } from './secret.ts';
+import { basicHeader, secretsOf, type Credential, type CredentialSource } from './credential.ts';
+import type { Secret } from './secret.ts';
 import { isFresh, type Token, type TokenNeed } from './token.ts';
 
 /** What a request must be allowed to do. */
@@ -134,9 +134,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     scheme: () => (adopted ? (adopted.scheme === 'basic' ? 'basic' : 'bearer') : known ? 'none' : 'unknown'),
     *secrets() {
       for (const credential of used) {
-        const secret = secretOf(credential);
-        if (secret) yield secret;
-        if (credential.kind === 'basic') yield new Secret(basicHeader(credential).slice('Basic '.length));
+        yield* secretsOf(credential);
         for (const slot of slots.get(credential)?.values() ?? []) if (slot.token) yield slot.token.value;
       }
     },

@@ -1,4 +1,4 @@
-import type { Secret } from './secret.ts';
+import { Secret } from './secret.ts';
 
 /** What proves who is asking. */
 export type Credential = {
@@ -24,13 +24,13 @@ export function anonymousCredentials(): CredentialSource {
   return anonymousSource;
 }
 
-/** The secret part, where there is one. */
-export function secretOf(credential: Credential): Secret | undefined {
+/** Everything of a credential that must not appear in a message, in the forms in which it is sent. */
+export function secretsOf(credential: Credential): readonly Secret[] {
   switch (credential.kind) {
-    case 'anonymous': return undefined;
-    case 'basic': return credential.password;
+    case 'anonymous': return [];
+    case 'basic': return [credential.password, new Secret(basicHeader(credential).slice('Basic '.length))];
     case 'identity-token':
-    case 'registry-token': return credential.token;
+    case 'registry-token': return [credential.token];
   }
 }
 

@@ -3,17 +3,16 @@ import { explainAnswer } from './answers.ts';
 import { createAuthenticator, type AuthScheme, type Authorization, type AuthNeed } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
 import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
-import { explainFailure } from './failures.ts';
 import { greet, type Greeting } from './greet.ts';
 import { resolveLocation } from './location.ts';
 import { chooseProxies, type Environment } from './proxy.ts';
-import { createBackoff, createGate, isTransientStatus, parseRetryAfter, type Backoff, type RetryOptions } from './retry.ts';
+import { createBackoff, isTransientStatus, type Backoff, type RetryOptions } from './retry.ts';
 import { redact } from './secret.ts';
+import { createSender, retryAfterOf, type RequestListener } from './sender.ts';
 import type { Scheme } from './target.ts';
 import { openTls, type TlsOptions } from './tls.ts';
 import { fetchToken, tokenService } from './token.ts';
 import { createTransport, headerOf, type Answer, type TransportRequest } from './transport.ts';
-import { createWarnings } from './warnings.ts';
 
 export interface RegistryOptions {
   /** `host` or `host:port`. */
@@ -33,8 +32,8 @@ export interface RegistryOptions {
   readonly userAgent?: string | undefined;
   /** Told once for each different warning of the registry. */
   readonly onWarning?: ((text: string) => void) | undefined;
-  /** Told of every answer, those of token services and repeated requests included; status 0 where none came. */
-  readonly onRequest?: ((request: { readonly method: string; readonly path: string; readonly status: number }) => void) | undefined;
+  /** Token services and repeated requests included. */
+  readonly onRequest?: RequestListener | undefined;
   /** Ends everything, shared work such as token requests included. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -89,7 +88,7 @@ export interface Registry {
   login(signal?: AbortSignal): Promise<Credential>;
   /** One request with credentials, redirects and retries. @throws RegtarError for statuses other than 2xx and `accept` */
   request(request: RegistryRequest): Promise<Answer>;
-  /** The same once: the caller retries, because it has to begin elsewhere. @throws only what a body throws, and interruptions */
+  /** The same once: the caller retries, because it has to begin elsewhere. @throws what will not pass by itself: a body's own error, a credential's, an interruption */
   exchange(request: RegistryRequest): Promise<Outcome>;
   backoff(timesAtMost?: number): Backoff;
   beforeRetry(request: RegistryRequest, error: RegtarError): Promise<void>;
@@ -128,46 +127,10 @@ function makeRegistry(options: RegistryOptions): Registry {
     connections: options.connections ?? 8,
     stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
   });
-  const warnings = createWarnings(options.onWarning);
-  const gate = createGate(options.retry?.maxTotalSeconds ?? 300);
+  const sender = createSender({ ...options, transport, userAgent: options.userAgent ?? 'regtar', maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300, isDirect: (url) => proxyOf(url) === undefined });
   let dialect: Dialect = {};
   let greeting: Promise<Greeting> | undefined;
   let origin: URL | undefined;
-
-  const sendOnce = async (request: TransportRequest): Promise<Answer> => {
-    await gate.pass(request.signal);
-    const told = { method: request.method, path: request.url.pathname };
-    try {
-      const answer = await transport.send({ ...request, headers: { 'user-agent': options.userAgent ?? 'regtar', ...request.headers } });
-      options.onRequest?.({ ...told, status: answer.status });
-      warnings.read(answer);
-      const seconds = parseRetryAfter(headerOf(answer, 'retry-after'));
-      if (seconds !== undefined && isTransientStatus(answer.status)) gate.closeFor(seconds);
-      return answer;
-    } catch (error) {
-      options.onRequest?.({ ...told, status: 0 });
-      throw error;
-    }
-  };
-
-  /** Network failures and passing statuses are retried; any other answer is returned. */
-  const sendPatiently = async (request: TransportRequest, backoff: Backoff): Promise<Answer> => {
-    for (;;) {
-      const outcome = await sendOnce(request).catch((error: unknown) => ({ failed: error }));
-      if ('status' in outcome && !isTransientStatus(outcome.status)) return outcome;
-      const failure = 'failed' in outcome ? await failureOf(outcome.failed, request) : undefined;
-      if (failure && !failure.transient) throw failure.error;
-      const retryAfter = 'status' in outcome ? parseRetryAfter(headerOf(outcome, 'retry-after')) : undefined;
-      if (await backoff.wait(retryAfter, request.signal)) continue;
-      if ('status' in outcome) return outcome;
-      throw failure?.error;
-    }
-  };
-
-  const failureOf = async (error: unknown, request: TransportRequest) => {
-    if (isInterruption(error, [request.signal, options.signal])) throw error;
-    return explainFailure(error, request.url, { direct: proxyOf(request.url) === undefined, first: origin === undefined });
-  };
 
   const authenticator = createAuthenticator({
     credentials: options.credentials ?? anonymousCredentials(),
@@ -176,7 +139,7 @@ function makeRegistry(options: RegistryOptions): Registry {
       const base = origin ?? new URL(`https://${options.host}`);
       const service = tokenService(bearer.parameters, (url) => resolveLocation(url, base, base), base);
       try {
-        return await fetchToken(service, need, (request) => sendPatiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {})));
+        return await fetchToken(service, need, (request) => sender.patiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}), false));
       } catch (error) {
         if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_')) throw error;
         throw new RegtarError('AUTH_TOKEN', `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`, { side: 'target', hint: error.hint, cause: error });
@@ -185,7 +148,7 @@ function makeRegistry(options: RegistryOptions): Registry {
   });
 
   const learn = (): Promise<Greeting> => {
-    greeting ??= greet(options, (request) => sendPatiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}, firstContactRetries))).then(
+    greeting ??= greet(options, (request) => sender.patiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}, firstContactRetries), true)).then(
       (learnt) => {
         origin = learnt.origin;
         authenticator.adopt(learnt.challenges);
@@ -203,7 +166,7 @@ function makeRegistry(options: RegistryOptions): Registry {
     let { method, url, body } = request;
     for (let hops = 0; ; hops++) {
       const own = url.origin === origin?.origin;
-      const answer = await sendOnce({ method, url, body, signal: request.signal, headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) } });
+      const answer = await sender.once({ method, url, body, signal: request.signal, headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) } });
       const location = headerOf(answer, 'location');
       const follows = redirects.has(answer.status) && location !== undefined && (method === 'GET' || method === 'HEAD' || answer.status >= 307);
       const next = follows && hops < 5 && origin ? resolveLocation(location, url, origin) : undefined;
@@ -234,11 +197,11 @@ function makeRegistry(options: RegistryOptions): Registry {
       if ((answer.status >= 200 && answer.status < 300) || request.accept?.includes(answer.status)) return { answer };
       const account = accountOf(authorization?.credential);
       const error = explainAnswer(answer, { host: options.host, doing: request.doing, where: request.where, account, redact: (text) => redact(text, authenticator.secrets()) });
-      return { error, transient: isTransientStatus(answer.status), retryAfterSeconds: parseRetryAfter(headerOf(answer, 'retry-after')) };
+      return { error, transient: isTransientStatus(answer.status), retryAfterSeconds: retryAfterOf(answer) };
     } catch (error) {
-      if (isInterruption(error, [request.signal, options.signal]) || (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT')) throw error;
+      if (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT') throw error;
       const url = typeof request.path === 'string' ? new URL(request.path, origin ?? `https://${options.host}`) : request.path;
-      const failure = await explainFailure(error, url, { direct: proxyOf(url) === undefined, first: false });
+      const failure = await sender.explain(error, { url, signal: request.signal }, false);
       return { ...failure, retryAfterSeconds: undefined };
     }
   };
@@ -294,10 +257,6 @@ const firstContactRetries = 2;
 export function gaveUp(error: RegtarError, backoff: Backoff): RegtarError {
   if (backoff.retries === 0) return error;
   return new RegtarError(error.code, `${error.message}; given up after ${backoff.retries + 1} attempts`, { side: error.side, hint: error.hint, where: error.where, cause: error });
-}
-
-function isInterruption(error: unknown, signals: readonly (AbortSignal | undefined)[]): boolean {
-  return signals.some((signal) => signal?.aborted === true) || (error instanceof Error && error.name === 'AbortError');
 }
 
 function accountOf(credential: Credential | undefined): string {

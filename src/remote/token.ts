@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import { wordsOf } from './answers.ts';
-import { basicHeader, type Credential } from './credential.ts';
-import { Secret } from './secret.ts';
+import { basicHeader, secretsOf, type Credential } from './credential.ts';
+import { redact, Secret } from './secret.ts';
 import { isLoopback } from './target.ts';
 import { headerOf, type Answer, type TransportRequest } from './transport.ts';
 
@@ -92,7 +92,7 @@ function ageSeconds(issuedAt: string | null | undefined, answer: Answer, life: n
 }
 
 function refused(answer: Answer, service: TokenService, credential: Credential): RegtarError {
-  const words = wordsOf(answer);
+  const words = redact(wordsOf(answer), secretsOf(credential));
   const said = words === '' ? `status ${answer.status}` : `${answer.status}: ${words}`;
   const where = { url: nameOf(service), status: answer.status };
   if (answer.status === 401 || (answer.status === 400 && credential.kind === 'identity-token')) {

@@ -1,0 +1,73 @@
+import { explainFailure, type Failure } from './failures.ts';
+import { createGate, isTransientStatus, parseRetryAfter, type Backoff } from './retry.ts';
+import { headerOf, type Answer, type Transport, type TransportRequest } from './transport.ts';
+import { createWarnings } from './warnings.ts';
+
+/** Told of every answer; status 0 where none came. */
+export type RequestListener = (request: { readonly method: string; readonly path: string; readonly status: number }) => void;
+
+export interface SenderOptions {
+  readonly transport: Transport;
+  readonly userAgent: string;
+  /** The longest that one `Retry-After` holds everybody up. */
+  readonly maxPauseSeconds: number;
+  readonly isDirect: (url: URL) => boolean;
+  readonly onWarning?: ((text: string) => void) | undefined;
+  readonly onRequest?: RequestListener | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Requests to one registry and its token service: counted, held back together when one is told to wait. */
+export interface Sender {
+  /** @throws the network's own error */
+  once(request: TransportRequest): Promise<Answer>;
+  /** Retries network failures and passing statuses; returns any other answer, and the last one. @throws RegtarError */
+  patiently(request: TransportRequest, backoff: Backoff, firstContact: boolean): Promise<Answer>;
+  /** @throws the error itself when it is an interruption */
+  explain(error: unknown, request: Pick<TransportRequest, 'url' | 'signal'>, firstContact: boolean): Promise<Failure>;
+}
+
+export function createSender(options: SenderOptions): Sender {
+  const warnings = createWarnings(options.onWarning);
+  const gate = createGate(options.maxPauseSeconds);
+
+  const once = async (request: TransportRequest): Promise<Answer> => {
+    await gate.pass(request.signal);
+    const told = { method: request.method, path: request.url.pathname };
+    try {
+      const answer = await options.transport.send({ ...request, headers: { 'user-agent': options.userAgent, ...request.headers } });
+      options.onRequest?.({ ...told, status: answer.status });
+      warnings.read(answer);
+      const seconds = retryAfterOf(answer);
+      if (seconds !== undefined && isTransientStatus(answer.status)) gate.closeFor(seconds);
+      return answer;
+    } catch (error) {
+      options.onRequest?.({ ...told, status: 0 });
+      throw error;
+    }
+  };
+
+  const explain: Sender['explain'] = async (error, { url, signal }, firstContact) => {
+    if (isInterruption(error, [signal, options.signal])) throw error;
+    return explainFailure(error, url, { direct: options.isDirect(url), first: firstContact });
+  };
+
+  const patiently: Sender['patiently'] = async (request, backoff, firstContact) => {
+    for (;;) {
+      const outcome = await once(request).then((answer) => ({ answer }), async (error: unknown) => explain(error, request, firstContact));
+      if ('answer' in outcome) {
+        if (!isTransientStatus(outcome.answer.status) || !(await backoff.wait(retryAfterOf(outcome.answer), request.signal))) return outcome.answer;
+      } else if (!outcome.transient || !(await backoff.wait(undefined, request.signal))) throw outcome.error;
+    }
+  };
+
+  return { once, patiently, explain };
+}
+
+export function retryAfterOf(answer: Answer): number | undefined {
+  return parseRetryAfter(headerOf(answer, 'retry-after'));
+}
+
+export function isInterruption(error: unknown, signals: readonly (AbortSignal | undefined)[]): boolean {
+  return signals.some((signal) => signal?.aborted === true) || (error instanceof Error && error.name === 'AbortError');
+}
