@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { RegtarError, toRegtarError } from '../errors.ts';
+import { toRegtarError, type ErrorCode, type RegtarError } from '../errors.ts';
 import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { createSlots } from '../io/slots.ts';
@@ -51,7 +51,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
           settle(image, status);
         } catch (thrown) {
           const error = toRegtarError(thrown);
-          if (stopsEverything(error)) throw error;
+          if (fatalCodes.has(error.code)) throw error;
           if (signal.aborted) throw toRegtarError(signal.reason);
           settle(image, 'failed', error);
           if (options.failFast === true) stop.abort(error);
@@ -71,22 +71,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
 }
 
 /** What no other image would survive either. */
-function stopsEverything(error: RegtarError): boolean {
-  switch (error.code) {
-    case 'OUTPUT_FULL':
-    case 'OUTPUT_UNWRITABLE':
-    case 'OUTPUT_BUSY':
-    case 'OUTPUT_FOREIGN':
-    case 'SOURCE_CHANGED':
-    case 'INTERRUPTED':
-    case 'AUTH_FAILED':
-    case 'READ_ONLY':
-    case 'TARGET_TLS':
-      return true;
-    default:
-      return false;
-  }
-}
+const fatalCodes: ReadonlySet<ErrorCode> = new Set(['OUTPUT_FULL', 'OUTPUT_UNWRITABLE', 'OUTPUT_BUSY', 'SOURCE_CHANGED', 'INTERRUPTED', 'AUTH_FAILED', 'READ_ONLY', 'TARGET_TLS']);
 
 function createTally(emit: (event: CopyEvent) => void) {
   const seen = new Set<Digest>();
