@@ -128,6 +128,9 @@ function makeRegistry(options: RegistryOptions): Registry {
     stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
   });
   const sender = createSender({ ...options, transport, userAgent: options.userAgent ?? 'regtar', maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300, isDirect: (url) => proxyOf(url) === undefined });
+  // Requests have signals of their own, so the shared one ends them by their connections.
+  const end = (): void => void transport.close();
+  options.signal?.addEventListener('abort', end, { once: true });
   let dialect: Dialect = {};
   let greeting: Promise<Greeting> | undefined;
   let origin: URL | undefined;
@@ -246,7 +249,10 @@ function makeRegistry(options: RegistryOptions): Registry {
       dialect = next;
     },
     forgetTokens: () => authenticator.forgetTokens(),
-    close: () => transport.close(),
+    close() {
+      options.signal?.removeEventListener('abort', end);
+      return transport.close();
+    },
   };
 }
 

@@ -23,7 +23,7 @@ export interface Sender {
   once(request: TransportRequest): Promise<Answer>;
   /** Retries network failures and passing statuses; returns any other answer, and the last one. @throws RegtarError */
   patiently(request: TransportRequest, backoff: Backoff, firstContact: boolean): Promise<Answer>;
-  /** @throws the error itself when it is an interruption */
+  /** @throws the reason of an interruption */
   explain(error: unknown, request: Pick<TransportRequest, 'url' | 'signal'>, firstContact: boolean): Promise<Failure>;
 }
 
@@ -48,7 +48,10 @@ export function createSender(options: SenderOptions): Sender {
   };
 
   const explain: Sender['explain'] = async (error, { url, signal }, firstContact) => {
-    if (isInterruption(error, [signal, options.signal])) throw error;
+    // The reason, because a connection that was closed under a request knows none.
+    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
+    if (error instanceof Error && error.name === 'AbortError') throw error;
     return explainFailure(error, url, { direct: options.isDirect(url), first: firstContact });
   };
 
@@ -66,8 +69,4 @@ export function createSender(options: SenderOptions): Sender {
 
 export function retryAfterOf(answer: Answer): number | undefined {
   return parseRetryAfter(headerOf(answer, 'retry-after'));
-}
-
-export function isInterruption(error: unknown, signals: readonly (AbortSignal | undefined)[]): boolean {
-  return signals.some((signal) => signal?.aborted === true) || (error instanceof Error && error.name === 'AbortError');
 }

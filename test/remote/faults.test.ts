@@ -191,6 +191,18 @@ describe('waiting', () => {
   });
 });
 
+it('one signal ends everything that a registry has under way', async () => {
+  proxy.add({ path: /manifests/, fault: { kind: 'stall', when: 'answer' } });
+  const everything = new AbortController();
+  const other = await open({ signal: everything.signal, stallTimeoutSeconds: 30 });
+  const asked = headManifest(other, 'f/a', 'x', { signal: new AbortController().signal });
+  setTimeout(() => everything.abort(), 200);
+  const begun = performance.now();
+  await expect(asked).rejects.toThrow(/aborted/);
+  expect(performance.now() - begun).toBeLessThan(2000);
+  await other.close();
+});
+
 describe('body limits', () => {
   const limited = (limit: number) => async (): Promise<void> => {
     const { createServer, request } = await import('node:http');
