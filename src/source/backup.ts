@@ -2,6 +2,7 @@ import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
+import type { Digest } from '../oci/digest.ts';
 
 /** Where a file's bytes lie inside a backup. Only the backup that made a location can read it. */
 export interface Location {
@@ -58,8 +59,8 @@ export interface Backup {
   file(location: Location): string | undefined;
   /** Where a file's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `read` gives them. */
   ranges?(location: Location): readonly FileRange[] | undefined;
-  /** Whether `file(location)` was hashed while it was written and is what its name says: an output may link it without reading it. Absent: never. */
-  isVerified?(location: Location): boolean;
+  /** The digest that `file(location)` had when regtar itself wrote it: where it is the right one, an output may link the file without reading it. Absent: none is known. */
+  digestOf?(location: Location): Digest | undefined;
   /** Drops what is held of other places, where anything is held: a spool keeps everything until somebody knows what is needed. */
   keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;
   /** Removes what is held on disk at once, for a process that ends; `close` does it too. */

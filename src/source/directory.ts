@@ -2,10 +2,8 @@ import { lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, statS
 import { basename, join, resolve, sep } from 'node:path';
 import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
-import { openRandomAccess } from '../io/random-access.ts';
-import { readRange } from '../io/read-range.ts';
-import type { Ring } from '../io/ring.ts';
-import type { Backup, Entry, EntryKind, Location } from './backup.ts';
+import type { Backup, Entry, EntryKind } from './backup.ts';
+import { readFileBody, readWholeFile } from './file-body.ts';
 
 /** A registry's storage as it lies on disk, or an unpacked backup: nothing is copied, and files may be hard-linked into an output. */
 export function openDirectory(folder: string): Backup {
@@ -16,11 +14,7 @@ export function openDirectory(folder: string): Backup {
     bytes: undefined,
     scan: (visit, options = {}) => scanDirectory(root, visit, options),
     read: (location, from = 0, ring) => readFileBody(location, from, ring),
-    readSmall(location) {
-      const bytes = wrapErrors(location, () => readFileSync(fileOf(location)));
-      if (bytes.length !== location.size) throw changed(location);
-      return bytes;
-    },
+    readSmall: readWholeFile,
     file: (location) => location.file,
     close: async () => undefined,
   };
@@ -131,37 +125,4 @@ function foldersIn(folder: string, isRoot: boolean): string[] {
     if (!isRoot) return [];
     throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'source', where: { path: folder }, cause });
   }
-}
-
-async function* readFileBody(location: Location, from: number, ring: Ring | undefined): AsyncGenerator<Uint8Array> {
-  const access = openRandomAccess(fileOf(location));
-  let sent = from;
-  try {
-    for await (const chunk of readRange(access, from, location.size - from, ring)) {
-      sent += chunk.length;
-      yield chunk;
-    }
-  } finally {
-    access.close();
-  }
-  if (sent < location.size) throw changed(location);
-}
-
-function wrapErrors<Result>(location: Location, work: () => Result): Result {
-  try {
-    return work();
-  } catch (cause) {
-    const code = systemErrorCode(cause);
-    if (code === undefined) throw cause;
-    throw new RegtarError(code === 'ENOENT' ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE', `${fileOf(location)} cannot be read: ${code}`, { side: 'source', where: { path: fileOf(location) }, cause });
-  }
-}
-
-function changed(location: Location): RegtarError {
-  return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} changed while it was read`, { side: 'source', where: { path: fileOf(location) }, hint: 'stop what writes to the registry, then run the command again' });
-}
-
-function fileOf(location: Location): string {
-  if (location.file === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
-  return location.file;
 }

@@ -2,11 +2,14 @@ import { existsSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
+import { readRange } from '../io/read-range.ts';
 import type { Backup } from './backup.ts';
 import { openDirectory } from './directory.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
+import { openCompressed, openStandardInput } from './open-stream.ts';
 import { recogniseAccess } from './recognise.ts';
 import { openSeveral } from './several.ts';
+import type { Kept } from './stream-pass.ts';
 import { openTarFile } from './tar-file.ts';
 
 export interface OpenSourceOptions {
@@ -14,6 +17,8 @@ export interface OpenSourceOptions {
   readonly stdin?: Readable | undefined;
   /** Where the spool of a stream is made: a folder on the output's file system, so that blobs are linked instead of copied. */
   readonly spoolFolder?: string | undefined;
+  /** `small` where nobody reads layers: a stream is then read without keeping them. Default `all`. */
+  readonly keep?: Kept | undefined;
   /** The saved index of a tar on read-only media; `<tar>.regtar-index` beside it unless told. */
   readonly indexFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -70,13 +75,16 @@ function groupParts(paths: readonly string[]): (readonly string[])[] {
   return groups;
 }
 
-async function openParts(paths: readonly string[], _options: OpenSourceOptions): Promise<Backup> {
+async function openParts(paths: readonly string[], options: OpenSourceOptions): Promise<Backup> {
   const [path = ''] = paths;
+  if (path === '-') return openStandardInput(options);
   if (isDirectory(path)) return openDirectory(path);
+  const describe = paths.length === 1 ? path : `${path} and ${paths.length - 1} more parts`;
   const access = openAll(paths);
   try {
-    recogniseAccess(access, path);
-    return openTarFile(access, paths.length === 1 ? path : `${path} and ${paths.length - 1} more parts`);
+    const form = recogniseAccess(access, path);
+    if (form === 'tar') return openTarFile(access, describe);
+    return await openCompressed({ chunks: readRange(access, 0, access.size), form, describe, bytes: access.size, release: () => access.close() }, options);
   } catch (error) {
     access.close();
     throw error;

@@ -33,7 +33,7 @@ export function openSeveral(backups: readonly Backup[]): Backup {
     readSmall: (location) => of(location).readSmall(location),
     file: (location) => of(location).file(location),
     ranges: (location) => of(location).ranges?.(location),
-    isVerified: (location) => of(location).isVerified?.(location) ?? false,
+    digestOf: (location) => of(location).digestOf?.(location),
     async keepOnly(isNeeded) {
       for (const [source, backup] of backups.entries()) await backup.keepOnly?.((location) => isNeeded({ ...location, source }));
     },

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { RegtarError, systemErrorCode } from '../errors.ts';
+import { openRandomAccess } from '../io/random-access.ts';
+import { readRange } from '../io/read-range.ts';
+import type { Ring } from '../io/ring.ts';
+import type { Location } from './backup.ts';
+
+/** Streams a file that holds one content. @throws RegtarError SOURCE_CHANGED, SOURCE_NOT_FOUND, SOURCE_UNREADABLE while iterating */
+export async function* readFileBody(location: Location, from: number, ring: Ring | undefined): AsyncGenerator<Uint8Array> {
+  const access = openRandomAccess(fileOf(location));
+  let sent = from;
+  try {
+    for await (const chunk of readRange(access, from, location.size - from, ring)) {
+      sent += chunk.length;
+      yield chunk;
+    }
+  } catch (cause) {
+    throw readError(location, cause);
+  } finally {
+    access.close();
+  }
+  if (sent < location.size) throw changed(location);
+}
+
+/** Reads a file that holds one content. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */
+export function readWholeFile(location: Location): Uint8Array {
+  try {
+    const bytes = readFileSync(fileOf(location));
+    if (bytes.length !== location.size) throw changed(location);
+    return bytes;
+  } catch (cause) {
+    throw readError(location, cause);
+  }
+}
+
+function readError(location: Location, cause: unknown): unknown {
+  const code = systemErrorCode(cause);
+  if (code === undefined) return cause;
+  return new RegtarError(code === 'ENOENT' ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE', `${fileOf(location)} cannot be read: ${code}`, { side: 'source', where: { path: fileOf(location) }, cause });
+}
+
+function changed(location: Location): RegtarError {
+  return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} changed while it was read`, { side: 'source', where: { path: fileOf(location) }, hint: 'stop what writes to the registry, then run the command again' });
+}
+
+function fileOf(location: Location): string {
+  if (location.file === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
+  return location.file;
+}

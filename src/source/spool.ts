@@ -1,0 +1,137 @@
+import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, write, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { limits } from '../io/limits.ts';
+import { onOutput, outputError } from '../io/output-error.ts';
+import { openRandomAccess, type RandomAccess } from '../io/random-access.ts';
+import { createDigester, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
+
+/** What a stream held, on disk until nobody needs it: small contents in one file, each large one in a file of its own. */
+export interface Spool {
+  readonly folder: string;
+  /** Path of a file by its number. */
+  fileOf(number: number): string;
+  /** Begins a file. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
+  create(algorithm: DigestAlgorithm): SpoolFile;
+  /** Appends a small content. @returns where it begins in `pack` */
+  append(bytes: Uint8Array): number;
+  /** Small contents, to be read back after `flush`. */
+  readonly pack: RandomAccess;
+  flush(): void;
+  /** The digest that a file had when it was written; undefined for files with holes. */
+  digestOf(file: string): Digest | undefined;
+  drop(file: string): void;
+  files(): Iterable<string>;
+  /** Removes everything, at once. May be called twice. */
+  removeSync(): void;
+}
+
+export interface SpoolFile {
+  readonly number: number;
+  /** Hashes and writes; `chunk` may be reused when it returns, or when the promise is fulfilled. @param at offset in the file; the end unless told */
+  write(chunk: Uint8Array, at?: number): Promise<void> | void;
+  /** @param size in bytes, of a file with holes */
+  close(size?: number): void;
+  /** Forgets the file: its member was cut. */
+  discard(): void;
+}
+
+/** Up to here a write on the main thread is cheaper than a trip to the thread pool. */
+const syncWriteBytes = 128 * 1024;
+
+/** @param parent a folder on the file system of the output; made where it is missing */
+export function createSpool(parent: string): Spool {
+  const folder = onOutput(parent, () => {
+    mkdirSync(parent, { recursive: true });
+    return mkdtempSync(join(parent, '.regtar-spool-'));
+  });
+  const digests = new Map<string, Digest | undefined>();
+  const packPath = join(folder, 'small');
+  const packDescriptor = onOutput(packPath, () => openSync(packPath, 'wx'));
+  let isOpen = true;
+  let packAccess: RandomAccess | undefined;
+  let packed = 0;
+  const pending = Buffer.allocUnsafeSlow(limits.chunkBytes);
+  let pendingBytes = 0;
+  let count = 0;
+
+  const fileOf = (number: number): string => join(folder, String(number));
+  const flush = (): void => {
+    writeAllSync(packDescriptor, pending.subarray(0, pendingBytes), packed - pendingBytes, packPath);
+    pendingBytes = 0;
+  };
+
+  return {
+    folder,
+    fileOf,
+    flush,
+    create(algorithm) {
+      const number = count++;
+      return createFile(fileOf(number), number, algorithm, (digest) => digests.set(fileOf(number), digest));
+    },
+    append(bytes) {
+      const start = packed;
+      if (pendingBytes + bytes.length > pending.length) flush();
+      if (bytes.length > pending.length) writeAllSync(packDescriptor, bytes, packed, packPath);
+      else {
+        pending.set(bytes, pendingBytes);
+        pendingBytes += bytes.length;
+      }
+      packed += bytes.length;
+      return start;
+    },
+    get pack() {
+      return (packAccess ??= openRandomAccess(packPath));
+    },
+    digestOf: (file) => digests.get(file),
+    drop(file) {
+      if (digests.delete(file)) unlinkSync(file);
+    },
+    files: () => digests.keys(),
+    removeSync() {
+      if (!isOpen) return;
+      isOpen = false;
+      packAccess?.close();
+      closeSync(packDescriptor);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function createFile(path: string, number: number, algorithm: DigestAlgorithm, keep: (digest: Digest | undefined) => void): SpoolFile {
+  const descriptor = onOutput(path, () => openSync(path, 'wx'));
+  const digester = createDigester(algorithm);
+  let size = 0;
+  return {
+    number,
+    write(chunk, at = size) {
+      size = at + chunk.length;
+      // The hash is made while the thread pool writes.
+      const writing = chunk.length > syncWriteBytes ? writeAll(descriptor, chunk, at, path) : writeAllSync(descriptor, chunk, at, path);
+      digester.update(chunk);
+      return writing;
+    },
+    close(holedSize) {
+      if (holedSize !== undefined) onOutput(path, () => ftruncateSync(descriptor, holedSize));
+      closeSync(descriptor);
+      keep(holedSize === undefined ? digester.digest() : undefined);
+    },
+    discard() {
+      closeSync(descriptor);
+      unlinkSync(path);
+    },
+  };
+}
+
+function writeAllSync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
+  onOutput(path, () => {
+    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  });
+}
+
+async function writeAll(descriptor: number, bytes: Uint8Array, position: number, path: string): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += await new Promise<number>((resolve, reject) => {
+      write(descriptor, bytes, done, bytes.length - done, position + done, (error, written) => (error === null ? resolve(written) : reject(outputError(error, path) as Error)));
+    });
+  }
+}
