@@ -29,7 +29,8 @@ interface TagRecord {
   modified: number;
   /** Which of several backups `current` came from. */
   source: number;
-  readonly history: Digest[];
+  /** In order of the medium, with repetitions where a member occurs twice; undefined while there is none. */
+  history: Digest[] | undefined;
 }
 
 interface RepositoryRecord {
@@ -56,6 +57,7 @@ function createBuilder(nameOf: (source: number) => string) {
   const roots = new Map<string, number>();
   const problems: Problem[] = [];
   const pendingLinks: PendingLink[] = [];
+  const emptyBlobs = new Map<Digest, string>();
   const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
   let lastName = '';
   let lastRepository: RepositoryRecord | undefined;
@@ -75,7 +77,7 @@ function createBuilder(nameOf: (source: number) => string) {
     let record = repositories.get(name);
     if (record === undefined) {
       record = { tags: new Map(), revisions: new Set(), layers: new Set() };
-      repositories.set(name, record);
+      repositories.set(ownText(name), record);
     }
     lastName = name;
     lastRepository = record;
@@ -96,9 +98,9 @@ function createBuilder(nameOf: (source: number) => string) {
   const place = (path: StoragePath, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
     switch (path.kind) {
       case 'blob':
-        if (source.location.size === 0 && path.digest !== emptyDigest) {
-          report({ code: 'BLOB_EMPTY', path: source.path, digest: path.digest, message: `blob ${path.digest} has no bytes: it was lost, probably in a crash` });
-        } else placeBlob(blobOf(path.digest), source.location);
+        // Where a blob is there twice, once without bytes, the other one is read: its digest proves it.
+        if (source.location.size === 0 && path.digest !== emptyDigest) emptyBlobs.set(intern(path.digest), source.path);
+        else placeBlob(blobOf(path.digest), source.location);
         return;
       case 'layer-link':
         repositoryOf(path.repository).layers.add(intern(path.digest));
@@ -107,8 +109,10 @@ function createBuilder(nameOf: (source: number) => string) {
         repositoryOf(path.repository).revisions.add(intern(path.digest));
         return checkLink(path, source);
       case 'tag-index': {
-        const { history } = tagOf(path.repository, path.tag);
-        if (!history.includes(path.digest)) history.push(intern(path.digest));
+        const record = tagOf(path.repository, path.tag);
+        // Most histories have one entry, and an array that grows takes room for seventeen.
+        if (record.history === undefined) record.history = [intern(path.digest)];
+        else record.history.push(intern(path.digest));
         return;
       }
       case 'tag-current':
@@ -146,7 +150,7 @@ function createBuilder(nameOf: (source: number) => string) {
     if (record.current !== undefined && record.source !== archive && record.current !== digest) {
       const kept = digest === undefined ? nameOf(record.source) : nameOf(archive);
       report({ code: 'TAG_CONFLICT', path: source.path, repository, tag, digest: digest ?? record.current, message: `${repository}:${tag} is ${record.current} in ${nameOf(record.source)} (${dateOf(record.modified)}) and ${digest ?? 'a damaged link'} in ${nameOf(archive)} (${dateOf(source.modified)}); ${kept} is followed` });
-      if (!record.history.includes(record.current)) record.history.push(record.current);
+      (record.history ??= []).push(record.current);
       // A link that a crash emptied says nothing against the older backup.
       if (digest === undefined) return;
     }
@@ -199,27 +203,32 @@ function createBuilder(nameOf: (source: number) => string) {
       if (seen.v1) report({ code: 'STORAGE_V1', message: 'images of the registry before Distribution 2 (images/<id>/…) are in this backup; they cannot be read' });
       if (seen.tarsum) report({ code: 'STORAGE_TARSUM', message: 'layers by tarsum (_layers/tarsum, before Distribution 2.1) are in this backup; they cannot be read' });
       if (roots.size > 1) report({ code: 'SOURCE_ROOTS', message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots.keys()].map((root) => root || '.').join(', ')}` });
-      settleTags(repositories, problems);
+      for (const [digest, path] of emptyBlobs) {
+        if (blobOf(digest).location === undefined) report({ code: 'BLOB_EMPTY', path, digest, message: `blob ${digest} has no bytes: it was lost, probably in a crash` });
+      }
+      settleTags(repositories, blobs, problems);
       return catalogOf(repositories, sortedByPlace(blobs), [...roots.keys()], [...damage, ...problems]);
     },
   };
 }
 
 /** Decides what each tag means, and says so where it had to decide. */
-function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, problems: Problem[]): void {
+function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: ReadonlyMap<Digest, StoredBlob>, problems: Problem[]): void {
   for (const [repository, { tags, revisions }] of repositories) {
     for (const [tag, record] of tags) {
-      const [only] = record.history;
-      if (record.currentState === 'empty' && only !== undefined && record.history.length === 1) {
+      const history = record.currentState === 'read' ? [] : historyOf(record);
+      const [only] = history;
+      if (record.currentState === 'empty' && only !== undefined && history.length === 1) {
         record.current = only;
         problems.push({ code: 'LINK_RECOVERED', repository, tag, digest: only, message: `the empty link of ${repository}:${tag} was recovered from its only history entry` });
       } else if (record.currentState === 'empty') {
-        problems.push({ code: 'TAG_AMBIGUOUS', repository, tag, message: `${repository}:${tag} has an empty link and ${record.history.length} candidates: ${record.history.join(', ') || 'none'}; choose with --at-digest` });
+        problems.push({ code: 'TAG_AMBIGUOUS', repository, tag, message: `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest` });
       } else if (record.currentState === 'absent') {
         problems.push({ code: 'TAG_NO_CURRENT', repository, tag, message: `${repository}:${tag} has no current link: a registry lists it and answers 404` });
       }
       if (record.current !== undefined && !revisions.has(record.current)) {
-        problems.push({ code: 'TAG_REVISION_MISSING', repository, tag, digest: record.current, message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, and is used while its blob is there` });
+        const fate = blobs.get(record.current)?.location === undefined ? 'and its blob is gone too' : 'its blob is still there and is used';
+        problems.push({ code: 'TAG_REVISION_MISSING', repository, tag, digest: record.current, message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, ${fate}` });
       }
     }
   }
@@ -237,15 +246,14 @@ function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: 
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
         if (record?.current === undefined) continue;
-        const history = record.history.includes(record.current) ? record.history : [...record.history, record.current];
-        yield { tag, digest: record.current, history } satisfies TagEntry;
+        yield { tag, digest: record.current, history: historyOf(record) } satisfies TagEntry;
       }
     },
     *lostTags(repository) {
       const tags = repositories.get(repository)?.tags ?? new Map<string, TagRecord>();
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
-        if (record !== undefined && record.current === undefined) yield { tag, candidates: record.history };
+        if (record !== undefined && record.current === undefined) yield { tag, candidates: historyOf(record) };
       }
     },
     *revisions(repository) {
@@ -257,6 +265,22 @@ function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: 
     },
     tagModified: (repository, tag) => repositories.get(repository)?.tags.get(tag)?.modified ?? 0,
   };
+}
+
+function historyOf({ history = [], current }: TagRecord): readonly Digest[] {
+  return [...new Set(current === undefined ? history : [...history, current])];
+}
+
+const candidatesInMessage = 10;
+
+function listed(candidates: readonly Digest[]): string {
+  const rest = candidates.length - candidatesInMessage;
+  return candidates.length === 0 ? 'none' : `${candidates.slice(0, candidatesInMessage).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+/** Part of a string keeps the whole alive: a name of 20 bytes would cost its path of 200. Names are ASCII. */
+function ownText(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 function sortedByPlace(blobs: ReadonlyMap<Digest, StoredBlob>): ReadonlyMap<Digest, StoredBlob> {

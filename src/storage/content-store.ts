@@ -20,6 +20,12 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
+    isVerified: (digest) => backup.digestOf?.(locate(digest)) === digest,
+    async keepOnly(digests) {
+      if (backup.keepOnly === undefined) return;
+      const files = new Set([...digests].map((digest) => catalog.stored.get(digest)?.location?.file));
+      await backup.keepOnly(({ file }) => files.has(file));
+    },
     ranges(digest) {
       const location = locate(digest);
       const path = backup.file(location);

@@ -44,6 +44,7 @@ export type StoragePath =
   | { readonly kind: 'invalid'; readonly root: string; readonly part: 'repository' | 'tag' | 'digest'; readonly text: string };
 
 const repositoriesFolder = 'repositories/';
+const wholeFolder = `${storageRoot}/${repositoriesFolder}`;
 
 /**
  * @param path with `/` between components; leading `./` and `/` do not count, a trailing `/` marks a folder
@@ -132,11 +133,14 @@ function digestOfFolders(folders: string): Digest | undefined {
   return slash < 0 ? undefined : makeDigest(folders.slice(0, slash), folders.slice(slash + 1));
 }
 
-/** Prefers `v2/repositories/`: a folder above the storage, or a repository, may itself be called `repositories`. */
+/** A folder above the storage, or a repository, may itself be called `repositories`: the longest form of the tree's own folders decides. */
 function repositoriesStart(path: string): number {
-  const underV2 = path.indexOf('v2/repositories/');
-  if (underV2 === 0 || (underV2 > 0 && path.charCodeAt(underV2 - 1) === 47)) return underV2 + 3;
+  const whole = path.indexOf(wholeFolder);
+  if (whole === 0 || (whole > 0 && path.charCodeAt(whole - 1) === 47)) return whole + storageRoot.length + 1;
   if (path.startsWith(repositoriesFolder)) return 0;
+  if (path.startsWith('v2/repositories/')) return 3;
+  const underV2 = path.indexOf('/v2/repositories/');
+  if (underV2 >= 0) return underV2 + 4;
   const inside = path.indexOf('/repositories/');
   return inside < 0 ? -1 : inside + 1;
 }
