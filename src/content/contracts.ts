@@ -15,6 +15,10 @@ export interface ContentStore {
   readSmall(digest: Digest): Uint8Array;
   /** A plain file that holds just this blob, for hard links. */
   file(digest: Digest): string | undefined;
+  /** Whether `file(digest)` was written and hashed by this very run: linking it needs no second look. Absent: never. */
+  isVerified?(digest: Digest): boolean;
+  /** Lets go of whatever is held on disk for other blobs. Absent where nothing is held. */
+  keepOnly?(digests: Iterable<Digest>): Promise<void>;
   /** Where the blob's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `open` gives them. */
   ranges?(digest: Digest): readonly FileRange[] | undefined;
   /** Rank in which blobs lie on the medium, so that readers may stream instead of seek; any number. */
@@ -76,9 +80,9 @@ export interface ImageWriter {
   /**
    * @param blob size is in bytes and always known; mediaType tells configs from layers
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at a time may call it as late as `commit`
-   * @param file a plain file that holds just these bytes, for hard links. It is not verified: a sink links it only where somebody asked for that
+   * @param file a plain file that holds just these bytes, for hard links. A sink links it where somebody asked for that, or where it is verified
    */
-  putBlob(blob: Descriptor, open: (from?: number) => Body, options: WriteOptions & { readonly file?: string | undefined }): Promise<BlobOutcome>;
+  putBlob(blob: Descriptor, open: (from?: number) => Body, options: WriteOptions & { readonly file?: string | undefined; readonly isFileVerified?: boolean | undefined }): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */
   putManifest(manifest: Descriptor, bytes: Uint8Array, options: WriteOptions): Promise<BlobOutcome>;
   /** Makes the image visible: tags, marker files and index entries appear here and never before. */

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { toRegtarError, type ErrorCode, type RegtarError } from '../errors.ts';
 import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
+import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { createSlots } from '../io/slots.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -38,6 +39,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
     results.push(result);
     emit({ type: 'image', result });
   };
+  await store.keepOnly?.(plan.images.flatMap(({ node }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...imageBlobs(node).map(({ digest }) => digest)]));
   const slots = createSlots(sink.traits.parallelBlobs);
 
   try {

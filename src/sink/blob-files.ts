@@ -74,7 +74,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
   };
 
   return {
-    put: (blob, place, open, { file, signal, onBytes }) =>
+    put: (blob, place, open, { file, isFileVerified, signal, onBytes }) =>
       claims.run(blob.digest, async () => {
         if (found(blob, place, place.path())) return 'present';
         const known = places.get(blob.digest);
@@ -82,7 +82,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
           await repeat(blob, known, place);
           return 'present';
         }
-        if (options.link && file !== undefined && linkFile(file, place.path(), blob.size)) onBytes?.(Math.max(0, blob.size));
+        if ((options.link || isFileVerified === true) && file !== undefined && linkFile(file, place.path(), blob.size)) onBytes?.(Math.max(0, blob.size));
         else {
           const temporary = folder.temporaryPath();
           await unlessItFails(temporary, async () => {
