@@ -3,28 +3,35 @@ import { RegtarError } from '../errors.ts';
 
 export const defaultSource = 'docker.tar';
 
+/** Operands that environment or settings file name; the command line's come first. */
+export interface ConfiguredOperands {
+  readonly source?: readonly string[];
+  readonly target?: string;
+  readonly out?: string;
+}
+
 export interface SourceOption {
   /** `--source`, repeatable. */
   readonly source?: readonly string[] | undefined;
+  readonly configured?: ConfiguredOperands | undefined;
 }
 
 /**
  * Splits `[SOURCE] OPERAND`: one operand alone is the second, and SOURCE is `docker.tar` in the current directory.
  * @throws RegtarError USAGE, SOURCE_NOT_FOUND
  */
-export function splitOperands(operands: readonly string[], options: SourceOption, operandName: string): { readonly sources: readonly string[]; readonly operand: string } {
-  const [first, second] = operands;
-  const given = options.source ?? [];
+export function splitOperands(operands: readonly string[], options: SourceOption, operandName: 'TARGET' | 'OUT'): { readonly sources: readonly string[]; readonly operand: string } {
+  const [first = options.configured?.[operandName === 'OUT' ? 'out' : 'target'], second] = operands;
   if (first === undefined) throw new RegtarError('USAGE', `${operandName} is missing`, { side: 'usage', hint: `write \`regtar COMMAND [SOURCE] ${operandName}\`; see --help` });
-  if (second === undefined) return { sources: given.length > 0 ? given : [requireDefault()], operand: first };
-  return { sources: [first, ...given], operand: second };
+  return second === undefined ? { sources: sourceOperands(undefined, options), operand: first } : { sources: sourceOperands(first, options), operand: second };
 }
 
 /** SOURCE alone, `docker.tar` where none is given. @throws RegtarError SOURCE_NOT_FOUND */
 export function sourceOperands(operand: string | undefined, options: SourceOption): readonly string[] {
   const given = options.source ?? [];
   if (operand !== undefined) return [operand, ...given];
-  return given.length > 0 ? given : [requireDefault()];
+  if (given.length > 0) return given;
+  return options.configured?.source ?? [requireDefault()];
 }
 
 /** `inspect [SOURCE] [REF]`: one operand is a REF when no such file is there and it looks like one. */

@@ -1,0 +1,44 @@
+import { Option, type Command } from 'commander';
+import { collect, wholeNumber } from './values.ts';
+
+/** What every command understands. */
+export function addCommon(command: Command): Command {
+  return command
+    .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
+    .option('--tag-map <file>', "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables")
+    .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect)
+    .option('--index-file <file>', 'the saved index of a tar that lies on read-only media')
+    .option('--config <file>', 'settings, instead of regtar.yaml in the working directory')
+    .option('--json', 'print a report for programs on standard output')
+    .option('-q, --quiet', 'print results and failures only')
+    .option('-v, --verbose', 'print more, stack traces included')
+    .option('--no-progress', 'print no progress');
+}
+
+/** Which images. */
+export function addSelection(command: Command): Command {
+  return command
+    .option('--include <glob>', 'take only what matches repository:tag, or repository where the glob has no colon; repeatable', collect)
+    .option('--exclude <glob>', 'leave out what matches; repeatable', collect)
+    .option('--images <file>', 'take only the names in this images.list; - is standard input')
+    .option('--platform <os/arch>', 'take only these platforms of multi-arch images; repeatable', collect);
+}
+
+/** How images are copied. */
+export function addCopy(command: Command): Command {
+  return command
+    .option('-j, --jobs <n>', 'images under way at once', wholeNumber)
+    .option('--dry-run', 'print what would be done and do nothing')
+    .addOption(new Option('--keep-going', 'go on when an image fails (the default)').conflicts('failFast'))
+    .option('--fail-fast', 'stop at the first image that fails');
+}
+
+/** What travels beside tags, and under which names. */
+export function addNames(command: Command): Command {
+  return command
+    .option('--untagged', 'also take manifests that no tag and no index reaches')
+    .option('--no-referrers', 'leave signatures and other referrers behind')
+    .option('--sparse', 'keep an index as it is although platforms are left out')
+    .option('--project <project>', 'put before repositories of one component')
+    .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect);
+}

@@ -1,0 +1,24 @@
+import { Command } from 'commander';
+import { declareDiff } from './diff.ts';
+import { declareExport } from './export.ts';
+import { declareInspect } from './inspect.ts';
+import { declareList } from './list.ts';
+import { declareLoad } from './load.ts';
+import { declarePush } from './push.ts';
+import type { Declare, Run } from './run.ts';
+import { declareVerify } from './verify.ts';
+
+/** Every command, in the order of `--help`. A new one is a file of its own and a line here. */
+const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareDiff];
+
+/** The whole command line as data, which help, completions, manual and settings read too. */
+export function createProgram(version: string, run: Run): Command {
+  const program = new Command('regtar')
+    .description('Carry a Docker registry across an air gap: read its storage from docker.tar without unpacking it.')
+    .version(version, '-V, --version')
+    .showSuggestionAfterError()
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  for (const declare of commands) declare(program, run);
+  return program;
+}
