@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { toRegtarError, type ErrorCode, type RegtarError } from '../errors.ts';
+import { RegtarError, toRegtarError, type ErrorCode } from '../errors.ts';
 import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
 import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
 import { forEachParallel } from '../io/parallel.ts';
@@ -8,6 +8,8 @@ import type { Digest } from '../oci/digest.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { copyImage } from './copy-image.ts';
 import type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './events.ts';
+import { createFirstTransfers } from './first-transfers.ts';
+import { inTransferOrder } from './transfer-order.ts';
 
 export interface CopyOptions {
   /** Images under way at once. */
@@ -39,22 +41,31 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
     results.push(result);
     emit({ type: 'image', result });
   };
+  const { parallelBlobs, bigBlobsFirst = false } = sink.traits;
   await store.keepOnly?.(plan.images.flatMap(({ node }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...imageBlobs(node).map(({ digest }) => digest)]));
-  const slots = createSlots(sink.traits.parallelBlobs);
+  const slots = createSlots(parallelBlobs);
+  const firsts = createFirstTransfers();
+  const outage = createOutage(options.jobs);
+  // Images that wait for a blob which another sends take no place among the transfers, so some more may be under way.
+  const parallelImages = parallelBlobs === 1 ? 1 : bigBlobsFirst ? 2 * options.jobs : options.jobs;
 
   try {
     if (!(options.failFast === true && results.some(({ status }) => status === 'failed'))) {
-      await forEachParallel(plan.images, sink.traits.parallelBlobs === 1 ? 1 : options.jobs, async (image) => {
+      await forEachParallel(bigBlobsFirst ? inTransferOrder(plan.images) : plan.images, parallelImages, async (image) => {
         signal.throwIfAborted();
+        const over = outage.error();
+        if (over !== undefined) return settle(image, 'failed', over);
         emit({ type: 'image-start', repository: image.source.repository, tag: image.source.tag });
         try {
-          const status = await copyImage(image, store, sink, { slots, signal, onBytes: tally.bytes, onBlob: tally.blob });
+          const status = await copyImage(image, store, sink, { slots, firsts, signal, onBytes: tally.bytes, onBlob: tally.blob });
           if (status === 'present') for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
+          outage.passed();
           settle(image, status);
         } catch (thrown) {
           const error = toRegtarError(thrown);
           if (fatalCodes.has(error.code)) throw error;
           if (signal.aborted) throw toRegtarError(signal.reason);
+          outage.failed(error);
           settle(image, 'failed', error);
           if (options.failFast === true) stop.abort(error);
         }
@@ -72,8 +83,30 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
   return { images: results.sort((left, right) => rank(left) - rank(right)), blobs: tally.totals(), seconds: (performance.now() - started) / 1000 };
 }
 
-/** What no other image would survive either. */
-const fatalCodes: ReadonlySet<ErrorCode> = new Set(['OUTPUT_FULL', 'OUTPUT_UNWRITABLE', 'OUTPUT_BUSY', 'SOURCE_CHANGED', 'INTERRUPTED', 'AUTH_FAILED', 'READ_ONLY', 'TARGET_TLS']);
+/** What no other image would survive either, and leaves no output worth a report. */
+const fatalCodes: ReadonlySet<ErrorCode> = new Set(['OUTPUT_FULL', 'OUTPUT_UNWRITABLE', 'OUTPUT_BUSY', 'SOURCE_CHANGED', 'INTERRUPTED']);
+/** What no other image would survive, although those that arrived stay. */
+const hopelessCodes: ReadonlySet<ErrorCode> = new Set(['AUTH_FAILED', 'READ_ONLY', 'TARGET_TLS', 'ENGINE_UNREACHABLE', 'ENGINE_REFUSED']);
+/** What one image may meet alone; when all meet it, the target is gone. */
+const outageCodes: ReadonlySet<ErrorCode> = new Set(['TARGET_UNREACHABLE', 'TARGET_TIMEOUT', 'TARGET_UNAVAILABLE', 'AUTH_TOKEN']);
+
+/**
+ * Knows when going on is useless. Without it a target that is down would be asked for each of thousands of images, with all retries.
+ * @param jobs as many failures in a row, at least three, mean that the target is gone: each had its own retries
+ */
+function createOutage(jobs: number) {
+  let inARow = 0;
+  let reason: RegtarError | undefined;
+  return {
+    passed: (): void => void (inARow = 0),
+    failed(error: RegtarError): void {
+      inARow = outageCodes.has(error.code) ? inARow + 1 : 0;
+      if (hopelessCodes.has(error.code) || inARow >= Math.max(3, jobs)) reason ??= error;
+    },
+    /** For an image that is not tried any more. */
+    error: (): RegtarError | undefined => reason && new RegtarError(reason.code, `not tried any more: ${reason.message}`, { side: reason.side, hint: reason.hint, cause: reason }),
+  };
+}
 
 function createTally(emit: (event: CopyEvent) => void) {
   const seen = new Set<Digest>();

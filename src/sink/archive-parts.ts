@@ -47,7 +47,7 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     else await ended.discard();
   };
   const start = (target: ImageTarget): ArchivePart => {
-    if (file === undefined) return startArchivePart(format, openStream(out, options.descriptor), owner);
+    if (file === undefined) return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner);
     partPath = split === undefined ? file.path : nextPath(file, nameOf(target), names);
     refuseForeignFile(partPath, beginning);
     return startArchivePart(format, createOutputFile(partPath, file.temporary), owner);

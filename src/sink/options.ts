@@ -1,3 +1,4 @@
+import type { OutputStream } from '../io/output-stream.ts';
 import type { OwnerIds } from '../io/output-folder.ts';
 
 /** How archives are cut: one an image, one a repository, or as many as keep each below a number of bytes. */
@@ -25,4 +26,6 @@ export interface FileSinkOptions {
   readonly owner?: OwnerIds | undefined;
   /** Where `-` goes: an open file descriptor. Default 1, standard output. */
   readonly descriptor?: number;
+  /** Where `-` goes instead of a descriptor. */
+  readonly stream?: OutputStream;
 }

@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { RegtarError } from '../../errors.ts';
+import { createRenamer } from '../../select/names.ts';
+import { createPlan } from '../../select/plan.ts';
+import { openEngineSink } from '../../sink/engine.ts';
+import type { Context } from '../context.ts';
+import { withBackup } from '../open-backup.ts';
+import { sourceOperands } from '../operands.ts';
+import { runCopy, type CopyCommandOptions } from '../run-copy.ts';
+import { readSelection, type SelectionOptions } from '../selection.ts';
+
+export interface LoadOptions extends SelectionOptions, CopyCommandOptions {
+  readonly socket?: string;
+  readonly prefix?: string;
+  readonly untagged?: boolean;
+  readonly project?: string;
+  readonly map?: readonly string[];
+}
+
+/** `regtar load [SOURCE]`: straight into a running engine. */
+export async function load(source: string | undefined, options: LoadOptions, context: Context): Promise<number> {
+  const selection = await readSelection(options);
+  const rename = createRenamer({ maps: options.map, project: options.project });
+  const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
+  return withBackup(sourceOperands(source, options), options, context, async ({ catalog, store }) => {
+    const sink = await openEngineSink({ host, prefix: options.prefix, signal: context.signal, certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined });
+    const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: false });
+    return runCopy(plan, store, sink, options, context);
+  });
+}
+
+function findSocket(): string {
+  const runtime = process.env['XDG_RUNTIME_DIR'];
+  const places = ['/var/run/docker.sock', ...(runtime ? [join(runtime, 'docker.sock'), join(runtime, 'podman/podman.sock')] : []), '/run/podman/podman.sock'];
+  const found = places.find((path) => existsSync(path));
+  if (found !== undefined) return `unix://${found}`;
+  throw new RegtarError('ENGINE_UNREACHABLE', 'no engine was found', { side: 'usage', hint: `looked for ${places.join(', ')}; name its socket with --socket or DOCKER_HOST` });
+}
