@@ -29,21 +29,29 @@ export interface BackupOptions extends SourceOption {
 export interface OpenOptions extends BackupOptions {
   /** Where standard input and compressed backups are spooled: on the output's own file system, so that files are renamed into place. */
   readonly spoolFolder?: string | undefined;
+  /** `small` for commands that read no layers. Default `all`. */
+  readonly keep?: 'all' | 'small';
 }
 
 /** Opens SOURCE, reads its catalog, gives it to `use` and closes it, whatever happens. */
 export async function withBackup<Result>(sources: readonly string[], options: OpenOptions, context: Context, use: (opened: OpenedBackup) => Promise<Result>): Promise<Result> {
   const backup = await openSource(sources, {
     signal: context.signal,
+    stdin: process.stdin,
     onNotice: (text) => context.output.message(`regtar: ${text}`),
+    ...(options.keep !== undefined && { keep: options.keep }),
     ...(options.indexFile !== undefined && { indexFile: options.indexFile }),
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
   });
+  // A second Ctrl-C, or a failure that nobody caught, must not leave gigabytes behind.
+  const onExit = (): void => backup.removeSpoolSync?.();
+  process.once('exit', onExit);
   try {
     const catalog = await renameTags(await readCatalog(backup, { signal: context.signal }), options);
     return await use({ backup, catalog, store: openContentStore(backup, catalog) });
   } finally {
     await backup.close();
+    process.off('exit', onExit);
   }
 }
 

@@ -60,6 +60,15 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
     },
   });
 
+  /** A manifest or a config may be larger than what is packed; nothing else begins like JSON. */
+  const onlyJson = (member: Member): BodyTaker => {
+    let taker: BodyTaker | undefined;
+    return {
+      write: (chunk) => (taker ??= isJson(chunk) ? small(member) : passing(member)).write(chunk),
+      end: (isWhole) => taker?.end(isWhole),
+    };
+  };
+
   /** A blob that is here already: the second is dropped, whatever it holds, since the first is right. */
   const repeated = (member: Member, first: { readonly file: number; readonly size: number }): BodyTaker => ({
     write: () => undefined,
@@ -93,7 +102,8 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
       return passing(member);
     }
     if (member.size <= packedBytes && member.runs === undefined) return small(member);
-    if (keep === 'small' || member.path.includes('/_uploads/')) return passing(member);
+    if (member.path.includes('/_uploads/')) return passing(member);
+    if (keep === 'small') return member.size <= limits.manifestBytes && member.runs === undefined ? onlyJson(member) : passing(member);
     const digest = blobDigest(member.path);
     const earlier = digest === undefined ? undefined : known.get(digest);
     return earlier === undefined ? large(member, digest) : repeated(member, earlier);
@@ -107,6 +117,10 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
   }
   for (const { file, isWanted } of held.values()) if (!isWanted) spool.drop(file);
   return { problems, log: log.pieces() };
+}
+
+function isJson(start: Uint8Array): boolean {
+  return /^\s*\{/.test(Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, 64)).toString('latin1'));
 }
 
 /** Folders mean nothing, but for those of tags, which may lack everything else. */

@@ -31,7 +31,7 @@ export function openStream(options: StreamOptions): Backup {
   let pass: Promise<StreamPass> | undefined;
   let small: Backup | undefined;
   const smallContents = (location: Location): Backup => {
-    if (spool === undefined || location.start === notKept) throw new RegtarError('INTERNAL', 'a content of a stream was asked for that was not kept', { side: 'internal' });
+    if (spool === undefined || location.start === notKept) throw new RegtarError('SOURCE_UNREADABLE', `${options.describe} was read once, and of what is no manifest or config only the size was kept`, { side: 'source', where: { path: options.describe } });
     return (small ??= openTarFile(spool.pack, options.describe));
   };
   const end = (): void => {

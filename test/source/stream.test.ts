@@ -184,8 +184,17 @@ describe('the spool', () => {
     const catalog = await readCatalog(backup);
     expect(spoolFiles()).toEqual(['small']);
     expect(catalog.stored.get(layerDigest)?.location?.size).toBe(layer.length);
-    const manifest = catalog.stored.get(store.built.app.digest)?.location;
-    expect(manifest && Buffer.from(backup.readSmall(manifest)).equals(store.built.app.bytes)).toBe(true);
+    await backup.close();
+  });
+
+  it('keeps manifests of any allowed size even then', async () => {
+    const large = buildStorage((s) => s.image('a', 'b', { annotations: { long: 'x'.repeat(500_000) }, layers: [{ bytes: layer }] }));
+    const backup = await open(large.tar(), { keep: 'small' });
+    const catalog = await readCatalog(backup);
+    const manifest = catalog.stored.get(large.built.digest)?.location;
+    expect(manifest && Buffer.from(backup.readSmall(manifest)).equals(large.built.bytes)).toBe(true);
+    const content = catalog.stored.get(layerDigest)?.location;
+    expect(() => content && backup.readSmall(content)).toThrow(expect.objectContaining({ code: 'SOURCE_UNREADABLE' }) as Error);
     await backup.close();
   });
 

@@ -16,7 +16,7 @@ export interface InspectOptions extends BackupOptions {
 /** `regtar inspect [SOURCE] [REF]`: a whole backup at a glance, or one image. */
 export async function inspect(operands: readonly string[], options: InspectOptions, context: Context): Promise<number> {
   const { sources, reference } = splitReference(operands, options);
-  return withBackup(sources, options, context, async (opened) => {
+  return withBackup(sources, { ...options, keep: 'small' }, context, async (opened) => {
     if (reference !== undefined && options.history === true) {
       const history = imageHistory(opened, reference);
       if (context.json) context.output.json(history);

@@ -24,7 +24,7 @@ interface Listed {
 /** `regtar list`: the `images.list` that people already use, sorted by code point. */
 export async function list(source: string | undefined, options: ListOptions, context: Context): Promise<number> {
   const selection = await readSelection(options);
-  return withBackup(sourceOperands(source, options), options, context, async (opened) => {
+  return withBackup(sourceOperands(source, options), { ...options, keep: 'small' }, context, async (opened) => {
     const names = listImages(opened, options, selection.filter).sort((left, right) => compareCodePoints(formatImageReference(left), formatImageReference(right)));
     if (context.json) context.output.json(names.map((name) => describe(opened, name)));
     else if (names.length > 0) context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
