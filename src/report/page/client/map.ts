@@ -38,8 +38,8 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     drawn = layOut(inside, width, height);
     elements.clear();
     places.clear();
-    canvas.replaceChildren(...(drawn.children ?? []).map((node, index) => drawPart(node, index, elements, places)));
-    tools.replaceChildren(...(inside === root ? [text(`${root.name}, ${formatBytes(drawn.value ?? 0)}. Choose a repository to look into it.`)] : [backButton(), text(`${inside.name}, ${formatBytes(drawn.value ?? 0)}`)]));
+    canvas.replaceChildren(...(drawn.children ?? []).map((node) => drawPart(node, elements, places)));
+    tools.replaceChildren(...(inside === root ? [] : [backButton(), text(`${inside.name}, ${formatBytes(drawn.value ?? 0)}`)]));
     choose(undefined);
   };
   const backButton = (): HTMLElement => {
@@ -48,6 +48,7 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     button.onclick = () => enter(root);
     return button;
   };
+  const hint = (): string => (inside === root ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, an image to find it in the table.` : 'Choose an image to find it in the table.');
   const enter = (node: MapNode): void => {
     inside = node;
     draw();
@@ -56,7 +57,7 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     if (chosen !== undefined) places.get(chosen)?.classList.remove('chosen');
     chosen = node;
     if (node !== undefined) places.get(node)?.classList.add('chosen');
-    line.textContent = node === undefined ? '' : describe(node);
+    line.textContent = node === undefined ? hint() : describe(node);
   };
   const open = (node: Rectangle): void => {
     if (node.children !== undefined || node.parent !== drawn) {
@@ -96,7 +97,7 @@ function layOut(node: MapNode, width: number, height: number): Rectangle {
   return treemap<MapNode>()
     .tile(treemapSquarify)
     .size([width, height])
-    .paddingInner((part) => (part.depth === 0 ? 2 : 0.5))
+    .paddingInner((part) => (part.depth === 0 ? (width < 700 ? 1.5 : 3) : 0.5))
     .paddingTop((part) => (part.depth === 1 && hasTitle(part) ? titleHeight : part.depth === 1 ? 1 : 0))
     .paddingLeft((part) => (part.depth === 1 ? 1 : 0))
     .paddingRight((part) => (part.depth === 1 ? 1 : 0))
@@ -107,8 +108,8 @@ function hasTitle({ x0, x1, y0, y1 }: { readonly x0: number; readonly x1: number
   return x1 - x0 > 48 && y1 - y0 > 34;
 }
 
-function drawPart(node: Rectangle, index: number, elements: Map<Element, Rectangle>, places: Map<Rectangle, Element>): Element {
-  const group = create('g', index % 2 === 0 ? {} : { class: 'alt' });
+function drawPart(node: Rectangle, elements: Map<Element, Rectangle>, places: Map<Rectangle, Element>): Element {
+  const group = create('g', {});
   places.set(node, group);
   if (node.children === undefined) {
     drawLeaf(node, group, elements, places);
@@ -128,7 +129,7 @@ function drawLeaf(node: Rectangle, group: Element, elements: Map<Element, Rectan
   elements.set(rect, node);
   places.set(node, rect);
   group.append(rect);
-  if (hasTitle(node)) {
+  if (hasTitle(node) && node.x1 - node.x0 > 64) {
     group.append(label(node, shortName(node), 14));
     if (node.y1 - node.y0 > 46) group.append(label(node, formatBytes(node.value ?? 0), 28));
   }
