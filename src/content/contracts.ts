@@ -65,6 +65,8 @@ export interface SinkTraits {
   readonly artifacts: boolean;
   /** How many blobs it can take at once; 1 for a stream. */
   readonly parallelBlobs: number;
+  /** Whether big blobs should go first, so that none of them is left over when everything else is done; else the order of the medium counts. */
+  readonly bigBlobsFirst?: boolean;
 }
 
 export type BlobOutcome = 'written' | 'present' | 'mounted';

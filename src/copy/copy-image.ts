@@ -8,10 +8,12 @@ import { verifiedBody } from '../io/verify.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { PlannedImage } from '../select/plan.ts';
+import type { FirstTransfers } from './first-transfers.ts';
 
 export interface CopyImageOptions {
   /** Shared by all images: bounds the transfers under way, whatever the number of images. */
   readonly slots: Slots;
+  readonly firsts: FirstTransfers;
   readonly signal: AbortSignal;
   readonly onBytes: (bytes: number) => void;
   readonly onBlob: (digest: Digest, size: number, outcome: BlobOutcome) => void;
@@ -47,13 +49,13 @@ async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writ
   let failure: unknown;
   await Promise.all(
     inOrder.map((blob) =>
-      options.slots.run(async (ring) => {
+      options.firsts.run(blob.digest, () => options.slots.run(async (ring) => {
         if (stop.signal.aborted) return;
         signal.throwIfAborted();
         const open = (from = 0): Body => skipBytes(verifiedBody(store.open(blob.digest, 0, ring), blob), from);
         const outcome = await writer.putBlob(blob, open, { signal, onBytes: options.onBytes, file: store.file(blob.digest), isFileVerified: store.isVerified?.(blob.digest) });
         options.onBlob(blob.digest, blob.size, outcome);
-      }).catch((error: unknown) => {
+      })).catch((error: unknown) => {
         failure ??= error;
         stop.abort();
       }),
