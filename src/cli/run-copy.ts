@@ -1,10 +1,10 @@
 import type { ContentStore, ImageSink } from '../content/contracts.ts';
 import { copyImages } from '../copy/copy-images.ts';
 import type { CopyReport, ImageResult } from '../copy/events.ts';
-import type { Plan } from '../select/plan.ts';
+import type { Plan, PlannedImage } from '../select/plan.ts';
 import type { Context } from './context.ts';
-import { formatError } from './output.ts';
 import { startProgress } from './progress.ts';
+import { renderFailures } from './render/failures.ts';
 import { renderPlan } from './render/plan.ts';
 import { formatBytes, formatSeconds, plural } from './render/sizes.ts';
 
@@ -17,33 +17,52 @@ export interface CopyCommandOptions {
 /** Eight at once is where a registry on two cores stops getting faster. */
 export const defaultJobs = 8;
 
+/** What a command knows beyond the plan. */
+export interface RunCopyExtras {
+  /** Looks at what arrived; may turn images into failures. */
+  readonly review?: (report: CopyReport) => Promise<CopyReport>;
+  /** `--dry-run` for programs: fields beside the usual ones. */
+  readonly planJson?: Readonly<Record<string, unknown>>;
+  /** `--dry-run` for people: lines below the table. */
+  readonly planLines?: readonly string[];
+  /** What the output has of an image already: `new`, `changed`, `present`. */
+  readonly stateOf?: (image: PlannedImage) => string;
+}
+
 /** Prints a plan, or carries it out and says what became of it. @returns the exit code */
-export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context): Promise<number> {
+export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, extras: RunCopyExtras = {}): Promise<number> {
   const { output } = context;
   for (const note of plan.notes) output.message(`note: ${note}`);
-  if (options.dryRun === true) return showPlan(plan, sink, context);
+  // Before the first byte, while there is time to stop it.
+  printFailures(plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })), context);
+  if (options.dryRun === true) return showPlan(plan, sink, extras, context);
   const progress = await startProgress(context.progress);
-  const report = await copyImages(plan, store, sink, {
+  const copied = await copyImages(plan, store, sink, {
     jobs: options.jobs ?? defaultJobs,
     failFast: options.failFast === true,
     signal: context.signal,
     onEvent: (event) => progress.onEvent(event),
   }).finally(() => progress.stop());
-  for (const result of report.images) {
-    if (result.error !== undefined) output.error(`${result.status === 'skipped' ? 'skipped: ' : ''}${formatError(result.error, context.verbose)}`);
-  }
+  const report = extras.review === undefined ? copied : await extras.review(copied);
+  const printed = new Set(plan.refused.map(({ error }) => error));
+  printFailures(report.images.filter(({ error }) => error === undefined || !printed.has(error)), context);
+  for (const note of sink.notes?.() ?? []) output.message(`note: ${note}`);
   if (context.json) output.json(reportJson(report));
   output.message(summaryLine(report));
   return exitCodeOf(report);
 }
 
-function showPlan(plan: Plan, sink: ImageSink, context: Context): number {
+function printFailures(results: readonly ImageResult[], context: Context): void {
+  const failed = results.flatMap(({ error, ...result }) => (error === undefined ? [] : [{ ...result, error }]));
+  for (const text of renderFailures(failed, context.verbose)) context.output.error(text);
+}
+
+function showPlan(plan: Plan, sink: ImageSink, extras: RunCopyExtras, context: Context): number {
   const { output } = context;
-  const planned = plan.images.map(({ source, target }) => ({ repository: source.repository, ...(source.tag !== undefined && { tag: source.tag }), digest: source.digest, target: sink.describe(target), status: 'planned' }));
+  const planned = plan.images.map((image) => ({ repository: image.source.repository, ...(image.source.tag !== undefined && { tag: image.source.tag }), digest: image.source.digest, target: sink.describe(image.target), status: 'planned', ...(extras.stateOf !== undefined && { state: extras.stateOf(image) }) }));
   const refused = plan.refused.map(({ source, status, error }) => resultJson({ ...source, status, error, target: undefined }));
-  for (const { error, status } of plan.refused) output.error(`${status === 'skipped' ? 'skipped: ' : ''}${formatError(error, context.verbose)}`);
-  if (context.json) output.json({ dryRun: true, images: [...planned, ...refused], blobs: { planned: plan.blobs, bytes: plan.bytes } });
-  else output.line(renderPlan(plan, (target) => sink.describe(target), context.verbose));
+  if (context.json) output.json({ dryRun: true, images: [...planned, ...refused], blobs: { planned: plan.blobs, bytes: plan.bytes }, ...extras.planJson });
+  else output.line([renderPlan(plan, (target) => sink.describe(target), { verbose: context.verbose, stateOf: extras.stateOf }), ...(extras.planLines ?? [])].join('\n'));
   return plan.refused.some(({ status }) => status === 'failed') ? 3 : 0;
 }
 

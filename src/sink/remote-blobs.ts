@@ -12,9 +12,13 @@ export interface BlobPlacesOptions {
   readonly isFresh?: ((repository: string) => boolean) | undefined;
   /** Sessions of large blobs that an earlier run began, and where to keep new ones. */
   readonly journalOf?: ((repository: string, blob: Descriptor) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined) | undefined;
-  /** Send blobs in pieces of this many bytes. */
+  /** Send blobs in pieces of this many bytes; by default only large blobs, so that an upload which breaks can go on from the last piece. */
   readonly chunkBytes?: number | undefined;
 }
+
+/** From here on it is worth a journal and some more requests not to begin again. */
+const resumableBytes = 128 * 1024 * 1024;
+const resumableChunkBytes = 32 * 1024 * 1024;
 
 /** Knows which repositories of the target have which blob, and brings blobs to the others at the least cost. */
 export interface BlobPlaces {
@@ -47,8 +51,9 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
   };
 
   const upload = async (blob: Descriptor, repository: string, open: (from?: number) => Body, session: UploadSession | undefined, write: WriteOptions): Promise<BlobOutcome> => {
-    const kept = session === undefined ? options.journalOf?.(repository, blob) : undefined;
-    await uploadBlob(registry, repository, blob, open, { ...write, session: session ?? kept?.session, journal: kept?.journal, chunkBytes: options.chunkBytes });
+    const kept = blob.size >= resumableBytes ? options.journalOf?.(repository, blob) : undefined;
+    const chunkBytes = options.chunkBytes ?? (blob.size >= resumableBytes ? resumableChunkBytes : undefined);
+    await uploadBlob(registry, repository, blob, open, { ...write, session: session ?? kept?.session, journal: kept?.journal, chunkBytes });
     return 'written';
   };
 
@@ -67,7 +72,7 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
     const from = chooseSource(place, repository);
     if (from !== undefined) return mountOrUpload(blob, repository, from, open, write);
     // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better where it has one.
-    const kept = options.journalOf?.(repository, blob)?.session;
+    const kept = blob.size >= resumableBytes ? options.journalOf?.(repository, blob)?.session : undefined;
     return isFresh(repository) || kept !== undefined ? upload(blob, repository, open, undefined, write) : mountOrUpload(blob, repository, repository, open, write);
   };
 

@@ -1,24 +1,32 @@
 import { RegtarError } from '../errors.ts';
-import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, WriteOptions } from '../content/contracts.ts';
+import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { headManifest, putManifest } from '../remote/manifests.ts';
 import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
 import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './remote-blobs.ts';
+import type { Heads } from './remote-heads.ts';
+import { tagExists, type OnExistingTag } from './remote-inspect.ts';
 
-export type OnExistingTag = 'overwrite' | 'skip' | 'error';
-
-export interface RemoteSinkOptions extends BlobPlacesOptions {
+export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
   /** Images under way at once; as many blobs and connections. */
   readonly jobs: number;
   /** What to do where the tag is there with another digest; `overwrite`, as `docker push` does, unless told. */
   readonly onExistingTag?: OnExistingTag | undefined;
   /** Whether this registry takes schema1 manifests; none does any more unless told. */
   readonly schema1?: boolean | undefined;
+  /** What the tags mean now, where that has been asked. */
+  readonly heads?: Heads | undefined;
+  /** Images that are there: others may mount their blobs. */
+  readonly present?: Iterable<ImageTarget> | undefined;
+}
+
+/** @param options schema1: whether this registry takes schema1 manifests; none does any more unless told */
+export function remoteTraits(options: { readonly jobs: number; readonly schema1?: boolean | undefined }): SinkTraits {
+  return { schema1: options.schema1 === true, indexes: true, artifacts: true, parallelBlobs: options.jobs, bigBlobsFirst: true };
 }
 
 /**
@@ -26,47 +34,55 @@ export interface RemoteSinkOptions extends BlobPlacesOptions {
  * @see OCI distribution-spec v1.1, "Push"
  */
 export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): ImageSink {
-  const places = createBlobPlaces(registry, options);
-  const manifests = new Set<string>();
+  const { heads } = options;
+  const places = createBlobPlaces(registry, { ...options, isFresh: (repository) => heads?.isFresh(repository) === true });
+  const manifests = new Map<string, Promise<BlobOutcome>>();
+  const addAll = (target: ImageTarget): void => {
+    for (const { digest } of target.blobs) places.add(digest, target.repository);
+  };
+  for (const target of options.present ?? []) addAll(target);
   return {
-    traits: { schema1: options.schema1 === true, indexes: true, artifacts: true, parallelBlobs: options.jobs },
+    traits: remoteTraits(options),
     describe: (target) => `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })}`,
     async begin(target, { signal }) {
-      if (!places.isFresh(target.repository)) {
-        const there = await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal });
-        if (there?.digest === target.root.digest) {
-          // Blobs of an equal image are there too, so others may mount them.
-          for (const blob of target.blobs) places.add(blob.digest, target.repository);
-          return 'present';
-        }
-        if (there !== undefined && options.onExistingTag === 'skip') return 'skipped';
-        if (there !== undefined && options.onExistingTag === 'error') throw tagExists(registry, target, there.digest);
+      const there = heads?.has(target) === true ? heads.digestOf(target) : (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest;
+      if (there === target.root.digest) {
+        addAll(target);
+        return 'present';
       }
+      if (there !== undefined && options.onExistingTag === 'skip') return 'skipped';
+      if (there !== undefined && options.onExistingTag === 'error') throw tagExists(registry, target, there);
       return createWriter(registry, places, manifests, target);
     },
     finish: async () => undefined,
-    close: () => registry.close(),
+    // The registry is its opener's: what arrived may still be read back.
+    close: async () => undefined,
   };
 }
 
-function createWriter(registry: Registry, places: BlobPlaces, manifests: Set<string>, target: ImageTarget): ImageWriter {
+function createWriter(registry: Registry, places: BlobPlaces, manifests: Map<string, Promise<BlobOutcome>>, target: ImageTarget): ImageWriter {
   const { repository } = target;
   let root: { readonly manifest: Descriptor; readonly bytes: Uint8Array } | undefined;
 
   const put = async (manifest: Descriptor, bytes: Uint8Array, reference: string, signal: AbortSignal | undefined): Promise<void> => {
     const { subject } = await putManifest(registry, repository, reference, manifest.mediaType, bytes, { signal, digest: manifest.digest });
-    manifests.add(`${repository}@${manifest.digest}`);
     if (subject === undefined) await keepReferrer(registry, repository, manifest, bytes, signal);
   };
 
-  const putChild = async (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> => {
-    if (manifests.has(`${repository}@${manifest.digest}`)) return 'present';
-    if (!places.isFresh(repository) && (await headManifest(registry, repository, manifest.digest, { signal })) !== undefined) {
-      manifests.add(`${repository}@${manifest.digest}`);
-      return 'present';
-    }
+  const bringChild = async (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> => {
+    if (!places.isFresh(repository) && (await headManifest(registry, repository, manifest.digest, { signal })) !== undefined) return 'present';
     await put(manifest, bytes, manifest.digest, signal);
     return 'written';
+  };
+
+  /** Indexes share children, and tags share indexes: each goes once. */
+  const putChild = async (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> => {
+    const key = `${repository}@${manifest.digest}`;
+    const others = manifests.get(key);
+    if (others !== undefined && (await others.then(() => true, () => false))) return 'present';
+    const work = bringChild(manifest, bytes, signal);
+    manifests.set(key, work);
+    return work;
   };
 
   return {
@@ -99,12 +115,4 @@ async function keepReferrer(registry: Registry, repository: string, descriptor: 
     ...(Object.keys(manifest.annotations).length > 0 && { annotations: manifest.annotations }),
   };
   await addReferrer(registry, repository, manifest.subject.digest, referrer, { signal });
-}
-
-function tagExists(registry: Registry, target: ImageTarget, digest: Digest): RegtarError {
-  return new RegtarError('TAG_EXISTS', `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already as ${digest}`, {
-    side: 'target',
-    where: { repository: target.repository, ...(target.tag !== undefined && { tag: target.tag }), digest: target.root.digest },
-    hint: '--on-existing-tag overwrite replaces it, skip leaves it',
-  });
 }

@@ -1,25 +1,46 @@
 import { homedir } from 'node:os';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ContentStore } from '../../content/contracts.ts';
 import { RegtarError } from '../../errors.ts';
-import { listRepositories } from '../../remote/lists.ts';
+import type { CopyReport } from '../../copy/events.ts';
+import { harborDialect } from '../../harbor/dialect.ts';
+import { projectOf } from '../../harbor/names.ts';
+import { createProjects } from '../../harbor/preflight.ts';
+import { isAtLeast, recogniseHarbor, type Harbor } from '../../harbor/recognise.ts';
 import { openRegistry, type Registry } from '../../remote/registry.ts';
-import { parseTarget } from '../../remote/target.ts';
+import { parseTarget, type Target } from '../../remote/target.ts';
 import { createRenamer } from '../../select/names.ts';
-import { createPlan } from '../../select/plan.ts';
-import { openRemoteSink, type OnExistingTag } from '../../sink/remote.ts';
+import { createPlan, type Plan, type PlannedImage } from '../../select/plan.ts';
+import { openPushJournal, type PushJournal } from '../../sink/push-journal.ts';
+import { estimatePush } from '../../sink/remote-estimate.ts';
+import { inspectRemote, type Inspection, type OnExistingTag } from '../../sink/remote-inspect.ts';
+import { verifyRemote } from '../../sink/remote-verify.ts';
+import { openRemoteSink, remoteTraits } from '../../sink/remote.ts';
 import type { Context } from '../context.ts';
 import { readCredentials, type CredentialOptions } from '../credentials.ts';
-import { withBackup } from '../open-backup.ts';
+import { withBackup, type BackupOptions } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
-import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
+import { renderEstimate } from '../render/estimate.ts';
+import { defaultJobs, runCopy, type CopyCommandOptions, type RunCopyExtras } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 
-export interface PushOptions extends SelectionOptions, CopyCommandOptions, CredentialOptions {
+export interface PushOptions extends SelectionOptions, CopyCommandOptions, CredentialOptions, BackupOptions {
   readonly untagged?: boolean;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
   readonly project?: string;
+  readonly prefix?: string;
   readonly map?: readonly string[];
   readonly onExistingTag?: OnExistingTag;
+  readonly createProjects?: boolean;
+  readonly publicProjects?: boolean;
+  readonly storageLimit?: number;
+  /** `--no-harbor` */
+  readonly harbor?: boolean;
+  readonly verify?: boolean;
+  readonly chunkSize?: number;
+  readonly state?: string;
   readonly caFile?: string;
   readonly certFile?: string;
   readonly keyFile?: string;
@@ -36,49 +57,133 @@ export async function push(operands: readonly string[], options: PushOptions, co
   const { sources, operand } = splitOperands(operands, options, 'TARGET');
   const target = parseTarget(operand);
   const selection = await readSelection(options);
-  const rename = createRenamer({ maps: options.map, project: options.project, prefix: target.path === '' ? undefined : target.path });
-  const jobs = options.jobs ?? defaultJobs;
-  const registry = await openRegistry({
-    host: target.host,
-    scheme: options.plainHttp === true ? 'http' : target.scheme,
-    credentials: await readCredentials(target.host, options),
-    tls: { caFile: options.caFile, certFile: options.certFile, keyFile: options.keyFile, certDir: options.certDir, insecure: options.insecure, env: process.env, home: homedir() },
-    env: process.env,
-    retry: { ...(options.retryTimes !== undefined && { times: options.retryTimes }), ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }) },
-    stallTimeoutSeconds: options.stallTimeout,
-    connections: jobs,
-    userAgent: `regtar/${context.version}`,
-    onWarning: (text) => context.output.message(`${target.host} warns: ${text}`),
-    signal: context.signal,
-  });
+  const prefix = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
+  const rename = createRenamer({ maps: options.map, project: options.project, prefix: prefix === '' ? undefined : prefix });
+  const registry = await openTarget(target, options, context);
   try {
     if (options.insecure === true) context.output.message(`regtar: certificates of ${target.host} are not verified (--insecure)`);
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
-    await registry.ping(context.signal);
-    await registry.login(context.signal);
+    const harbor = await logIn(registry, options, context);
+    const journal = openJournal(sources, registry, options);
     return await withBackup(sources, options, context, async ({ catalog, store }) => {
-      const known = await knownRepositories(registry, context.signal);
-      const sink = openRemoteSink(registry, { jobs, onExistingTag: options.onExistingTag, isFresh: (repository) => known !== undefined && !known.has(repository) });
-      const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
-      return runCopy(plan, store, sink, options, context);
+      const traits = remoteTraits({ jobs: jobsOf(options), schema1: harbor !== undefined && isAtLeast(harbor, 2, 15) === false });
+      const plan = createPlan(catalog, store, { ...selection, rename, traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
+      return pushPlan({ registry, harbor, journal, store, options, context }, plan);
     });
   } finally {
     await registry.close();
   }
 }
 
-/** What the registry has already, where it tells quickly: a repository that is not there need not be asked about tags and blobs. */
-async function knownRepositories(registry: Registry, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
-  const patience = AbortSignal.timeout(catalogMilliseconds);
-  try {
-    const names = await listRepositories(registry, { signal: AbortSignal.any([signal, patience]) });
-    return names === undefined ? undefined : new Set(names);
-  } catch (error) {
-    signal.throwIfAborted();
-    // Without the list every tag is asked for by itself: slower, never wrong.
-    if (patience.aborted || error instanceof RegtarError) return undefined;
-    throw error;
-  }
+function openTarget(target: Target, options: PushOptions, context: Context): Promise<Registry> {
+  return readCredentials(target.host, options).then((credentials) => openRegistry({
+    host: target.host,
+    scheme: options.plainHttp === true ? 'http' : target.scheme,
+    credentials,
+    tls: { caFile: options.caFile, certFile: options.certFile, keyFile: options.keyFile, certDir: options.certDir, insecure: options.insecure, env: process.env, home: homedir() },
+    env: process.env,
+    retry: { ...(options.retryTimes !== undefined && { times: options.retryTimes }), ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }) },
+    stallTimeoutSeconds: options.stallTimeout,
+    connections: jobsOf(options),
+    userAgent: `regtar/${context.version}`,
+    onWarning: (text) => context.output.message(`${target.host} warns: ${text}`),
+    signal: context.signal,
+  }));
 }
 
-const catalogMilliseconds = 5000;
+async function logIn(registry: Registry, options: PushOptions, { signal }: Context): Promise<Harbor | undefined> {
+  await registry.ping(signal);
+  const credential = await registry.login(signal);
+  const harbor = options.harbor === false ? undefined : await recogniseHarbor(registry, credential, { signal });
+  if (harbor !== undefined && credential.kind === 'anonymous') {
+    throw new RegtarError('AUTH_FAILED', `${registry.host} is a Harbor, which takes pushes from known accounts only`, { side: 'target', hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first' });
+  }
+  return harbor;
+}
+
+/** Beside SOURCE where that is one file or folder. */
+function openJournal(sources: readonly string[], registry: Registry, options: PushOptions): PushJournal | undefined {
+  if (options.dryRun === true) return undefined;
+  const origin = registry.describe();
+  if (options.state !== undefined) return openPushJournal(options.state, { origin, isNamed: true });
+  const [source] = sources;
+  return source === undefined || source === '-' || !isThere(source) ? undefined : openPushJournal(`${resolve(source)}.push-state.json`, { origin, isNamed: false });
+}
+
+interface Pushing {
+  readonly registry: Registry;
+  readonly harbor: Harbor | undefined;
+  readonly journal: PushJournal | undefined;
+  readonly store: ContentStore;
+  readonly options: PushOptions;
+  readonly context: Context;
+}
+
+async function pushPlan({ registry, harbor, journal, store, options, context }: Pushing, planned: Plan): Promise<number> {
+  const { signal, output } = context;
+  const jobs = jobsOf(options);
+  const onExistingTag = options.onExistingTag ?? 'overwrite';
+  const created = new Set<string>();
+  let inspection: Inspection<PlannedImage> | undefined;
+  if (harbor !== undefined) {
+    registry.speak(harborDialect(registry, (project) => created.has(project) || (inspection?.projects.get(project)?.quota?.limit ?? -1) >= 0));
+  }
+  inspection = await inspectRemote(registry, planned.images, { harbor, createProjects: options.createProjects !== false, storageLimit: options.storageLimit, onExistingTag, jobs, signal });
+  const { presence } = inspection;
+  let plan = withRefusals(planned, inspection.refused);
+  const estimate = estimatePush(planned.images, inspection, { onExistingTag, verify: options.verify === true });
+
+  const stops = options.failFast === true && plan.refused.some(({ status }) => status === 'failed');
+  if (harbor !== undefined && options.dryRun !== true && !stops) {
+    const failures = await createProjects(registry, harbor, inspection.projectsToCreate, { isPublic: options.publicProjects, storageLimit: options.storageLimit }, { parallel: jobs, signal });
+    for (const name of inspection.projectsToCreate) if (!failures.has(name)) created.add(name);
+    if (created.size > 0) output.message(`created ${created.size === 1 ? 'project' : 'projects'} ${[...created].join(', ')}`);
+    plan = withRefusals(plan, new Map(plan.images.flatMap((image) => {
+      const error = failures.get(projectOf(image.target.repository));
+      return error === undefined ? [] : [[image, error]];
+    })));
+  }
+  const sink = openRemoteSink(registry, {
+    jobs,
+    onExistingTag,
+    heads: inspection.heads,
+    present: planned.images.filter((image) => presence.get(image) === 'present').map(({ target }) => target),
+    chunkBytes: options.chunkSize,
+    journalOf: journal && ((repository, blob) => journal.of(repository, blob)),
+  });
+  const extras: RunCopyExtras = {
+    stateOf: (image) => (presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : presence.get(image) ?? 'new'),
+    planJson: { projects: [...inspection.projects.values()].map(({ name, state }) => ({ name, state })), projectsToCreate: inspection.projectsToCreate, estimate },
+    planLines: renderEstimate(estimate, inspection.projectsToCreate),
+    ...(options.verify === true && { review: (report) => reviewReport(registry, plan, report, jobs, signal) }),
+  };
+  return runCopy(plan, store, sink, { ...options, jobs }, context, extras);
+}
+
+function withRefusals(plan: Plan, refused: ReadonlyMap<PlannedImage, RegtarError>): Plan {
+  if (refused.size === 0) return plan;
+  return {
+    ...plan,
+    images: plan.images.filter((image) => !refused.has(image)),
+    refused: [...plan.refused, ...[...refused].map(([{ source }, error]) => ({ source, status: 'failed' as const, error, problems: [] }))],
+  };
+}
+
+async function reviewReport(registry: Registry, plan: Plan, report: CopyReport, jobs: number, signal: AbortSignal): Promise<CopyReport> {
+  const keyOf = (image: { readonly repository: string; readonly tag: string | undefined; readonly digest: string | undefined }): string => `${image.repository}\n${image.tag ?? image.digest ?? ''}`;
+  const arrived = new Set(report.images.filter(({ status }) => status === 'copied' || status === 'present').map(keyOf));
+  const wrong = await verifyRemote(registry, plan.images.filter(({ source }) => arrived.has(keyOf(source))), { jobs, signal });
+  const errors = new Map([...wrong].map(([{ source }, error]) => [keyOf(source), error]));
+  return { ...report, images: report.images.map((result) => {
+    const error = errors.get(keyOf(result));
+    return error === undefined ? result : { ...result, status: 'failed', error };
+  }) };
+}
+
+function jobsOf(options: PushOptions): number {
+  return options.jobs ?? defaultJobs;
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}

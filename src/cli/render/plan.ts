@@ -1,18 +1,24 @@
 import type { ImageTarget } from '../../content/contracts.ts';
 import { formatImageReference } from '../../oci/reference.ts';
-import type { Plan } from '../../select/plan.ts';
+import type { Plan, PlannedImage } from '../../select/plan.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
 import { renderTable } from './table.ts';
 
 const rowsShown = 20;
 
+export interface PlanView {
+  readonly verbose: boolean;
+  /** What the output has of an image already. */
+  readonly stateOf?: ((image: PlannedImage) => string) | undefined;
+}
+
 /** `--dry-run` for people. */
-export function renderPlan(plan: Plan, describe: (target: ImageTarget) => string, verbose: boolean): string {
+export function renderPlan(plan: Plan, describe: (target: ImageTarget) => string, { verbose, stateOf }: PlanView): string {
   const shown = verbose ? plan.images : plan.images.slice(0, rowsShown);
-  const rows = shown.map(({ source, target }) => [formatImageReference(source), describe(target), formatBytes(target.blobs.reduce((sum, blob) => sum + blob.size, target.root.size))]);
+  const rows = shown.map((image) => [formatImageReference(image.source), describe(image.target), ...(stateOf ? [stateOf(image)] : []), formatBytes(image.target.blobs.reduce((sum, blob) => sum + blob.size, image.target.root.size))]);
   const left = plan.images.length - shown.length;
   return [
-    ...(rows.length > 0 ? [renderTable(['IMAGE', 'BECOMES', 'BYTES'], rows, { right: [2] })] : []),
+    ...(rows.length > 0 ? [renderTable(['IMAGE', 'BECOMES', ...(stateOf ? ['STATE'] : []), 'BYTES'], rows, { right: [stateOf ? 3 : 2] })] : []),
     ...(left > 0 ? [`… and ${formatCount(left)} more; -v shows all`] : []),
     '',
     `${plural(plan.images.length, 'image')}, ${plural(plan.blobs, 'blob')}, ${formatBytes(plan.bytes)}; ${formatCount(plan.refused.length)} cannot travel; nothing was written`,

@@ -1,0 +1,12 @@
+import type { Estimate } from '../../sink/remote-estimate.ts';
+import { formatBytes, formatCount, plural } from './sizes.ts';
+
+/** What a push would do, below the table of `--dry-run`. */
+export function renderEstimate({ images, upload, mount, requests }: Estimate, projectsToCreate: readonly string[]): string[] {
+  const counts = [`${formatCount(images.new)} new`, `${formatCount(images.changed)} changed`, `${formatCount(images.present)} present`, ...(images.skipped > 0 ? [`${formatCount(images.skipped)} skipped`] : []), `${formatCount(images.refused)} refused`];
+  return [
+    ...(projectsToCreate.length > 0 ? [`projects to create: ${projectsToCreate.join(', ')}`] : []),
+    `images: ${counts.join(', ')}`,
+    `to upload: ${plural(upload.blobs, 'blob')}, ${formatBytes(upload.bytes)}; to mount: ${plural(mount.blobs, 'blob')}, ${formatBytes(mount.bytes)}; about ${plural(requests, 'request')}`,
+  ];
+}

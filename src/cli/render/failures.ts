@@ -1,0 +1,34 @@
+import type { RegtarError } from '../../errors.ts';
+import { formatImageReference } from '../../oci/reference.ts';
+import { formatError } from '../output.ts';
+import { plural } from './sizes.ts';
+
+/** An image that did not arrive, or will not. */
+export interface FailedImage {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: string | undefined;
+  readonly status: string;
+  readonly error: RegtarError;
+}
+
+/** Every failed image by name; images with the same reason share its words. */
+export function renderFailures(images: readonly FailedImage[], verbose: boolean): string[] {
+  const groups = new Map<string, FailedImage[]>();
+  for (const image of images) {
+    const key = `${image.status} ${image.error.code} ${image.error.message}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [image]);
+    else group.push(image);
+  }
+  return [...groups.values()].map((group) => renderGroup(group, verbose));
+}
+
+function renderGroup(group: readonly FailedImage[], verbose: boolean): string {
+  const [first] = group;
+  if (first === undefined) return '';
+  const names = group.map((image) => formatImageReference(image));
+  const words = `${first.status === 'skipped' ? 'skipped: ' : ''}${formatError(first.error, verbose)}`;
+  if (names.length === 1 && names[0] !== undefined && first.error.message.includes(names[0])) return words;
+  return [words, `${plural(names.length, 'image')}:`, ...names.map((name) => `  ${name}`)].join('\n');
+}

@@ -1,0 +1,58 @@
+import { childrenFirst } from '../content/image-graph.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Inspection, OnExistingTag, RemoteImage } from './remote-inspect.ts';
+
+/** What a push will do, before it does it. Blobs that are in the target without a tag are counted as missing: only trying tells. */
+export interface Estimate {
+  readonly images: { readonly new: number; readonly changed: number; readonly present: number; readonly skipped: number; readonly refused: number };
+  /** To be uploaded, each blob once. */
+  readonly upload: { readonly blobs: number; readonly bytes: number };
+  /** In the target by then, so that they travel as a name. */
+  readonly mount: { readonly blobs: number; readonly bytes: number };
+  readonly requests: number;
+}
+
+/** @param verify one request more a tag */
+export function estimatePush<Image extends RemoteImage>(images: readonly Image[], inspection: Inspection<Image>, options: { readonly onExistingTag: OnExistingTag; readonly verify: boolean }): Estimate {
+  const counts = { new: 0, changed: 0, present: 0, skipped: 0, refused: 0 };
+  const upload = { blobs: 0, bytes: 0 };
+  const mount = { blobs: 0, bytes: 0 };
+  const anywhere = new Set<Digest>();
+  const placed = new Set<string>();
+  const place = (repository: string, digest: Digest): void => {
+    anywhere.add(digest);
+    placed.add(`${repository}@${digest}`);
+  };
+  let requests = 2 * inspection.projectsToCreate.length;
+  for (const image of images) if (inspection.presence.get(image) === 'present') for (const { digest } of image.target.blobs) place(image.target.repository, digest);
+  for (const image of images) {
+    const { repository, blobs, root } = image.target;
+    const presence = inspection.presence.get(image);
+    if (presence === undefined || inspection.refused.has(image)) {
+      counts.refused++;
+      continue;
+    }
+    if (presence === 'changed' && options.onExistingTag === 'skip') {
+      counts.skipped++;
+      continue;
+    }
+    counts[presence]++;
+    if (options.verify) requests++;
+    if (presence === 'present') continue;
+    for (const { digest, size } of blobs) {
+      if (placed.has(`${repository}@${digest}`)) continue;
+      const kind = anywhere.has(digest) ? mount : upload;
+      kind.blobs++;
+      kind.bytes += size;
+      requests += kind === mount ? 1 : 2;
+      place(repository, digest);
+    }
+    for (const { descriptor } of childrenFirst(image.node)) {
+      const isRoot = descriptor.digest === root.digest;
+      if (!isRoot && placed.has(`${repository}@${descriptor.digest}`)) continue;
+      requests += isRoot || inspection.heads.isFresh(repository) ? 1 : 2;
+      place(repository, descriptor.digest);
+    }
+  }
+  return { images: counts, upload, mount, requests };
+}

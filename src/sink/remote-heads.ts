@@ -1,0 +1,93 @@
+import { RegtarError } from '../errors.ts';
+import type { ImageTarget } from '../content/contracts.ts';
+import { forEachParallel } from '../io/parallel.ts';
+import type { Digest } from '../oci/digest.ts';
+import { listRepositories, listTags } from '../remote/lists.ts';
+import { headManifest } from '../remote/manifests.ts';
+import type { Registry } from '../remote/registry.ts';
+
+/** What the tags of a target mean before a push. */
+export interface Heads {
+  /** Whether a repository had nothing: then nothing need be asked of it. */
+  isFresh(repository: string): boolean;
+  /** @returns undefined when there is no such tag */
+  digestOf(target: ImageTarget): Digest | undefined;
+  has(target: ImageTarget): boolean;
+  /** Tags that the account may not ask about. */
+  readonly failures: ReadonlyMap<ImageTarget, RegtarError>;
+}
+
+export interface HeadsOptions {
+  /** undefined where nobody knows yet. */
+  readonly isFresh: (repository: string) => boolean | undefined;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}
+
+/** One HEAD a tag, none for repositories that are not there. @throws RegtarError when the registry as a whole does not answer */
+export async function readHeads(registry: Registry, targets: readonly ImageTarget[], { isFresh, jobs, signal }: HeadsOptions): Promise<Heads> {
+  const digests = new Map<string, Digest | undefined>();
+  const failures = new Map<ImageTarget, RegtarError>();
+  const ask = async (target: ImageTarget): Promise<void> => {
+    if (digests.has(keyOf(target))) return;
+    try {
+      digests.set(keyOf(target), (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest);
+    } catch (error) {
+      if (!(error instanceof RegtarError) || !isAboutOne(error)) throw error;
+      failures.set(target, error);
+    }
+  };
+  const byRepository = groupByRepository(targets.filter(({ repository }) => isFresh(repository) !== true));
+  const fresh = new Set(targets.map(({ repository }) => repository).filter((repository) => isFresh(repository) === true));
+  const rest: ImageTarget[] = [];
+  await forEachParallel([...byRepository], jobs, async ([repository, ofRepository]) => {
+    const [first, ...others] = ofRepository;
+    if (first === undefined) return;
+    await ask(first);
+    // A missing tag may stand for a missing repository: one list of tags spares a request for each of the others.
+    if (isFresh(repository) === undefined && others.length > 1 && digests.has(keyOf(first)) && digests.get(keyOf(first)) === undefined && (await listTags(registry, repository, { signal })) === undefined) fresh.add(repository);
+    else rest.push(...others);
+  });
+  await forEachParallel(rest, jobs, ask);
+  return {
+    isFresh: (repository) => fresh.has(repository),
+    digestOf: (target) => digests.get(keyOf(target)),
+    has: (target) => digests.has(keyOf(target)) || fresh.has(target.repository),
+    failures,
+  };
+}
+
+/** What a registry other than Harbor has already, where it tells quickly: most keep that to administrators. */
+export async function knownRepositories(registry: Registry, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+  const patience = AbortSignal.timeout(catalogMilliseconds);
+  try {
+    const names = await listRepositories(registry, { signal: AbortSignal.any([signal, patience]) });
+    return names === undefined ? undefined : new Set(names);
+  } catch (error) {
+    signal.throwIfAborted();
+    // Without the list every tag is asked for by itself: slower, never wrong.
+    if (patience.aborted || error instanceof RegtarError) return undefined;
+    throw error;
+  }
+}
+
+const catalogMilliseconds = 5000;
+
+function keyOf(target: ImageTarget): string {
+  return target.tag === undefined ? `${target.repository}@${target.root.digest}` : `${target.repository}:${target.tag}`;
+}
+
+function groupByRepository(targets: readonly ImageTarget[]): ReadonlyMap<string, ImageTarget[]> {
+  const groups = new Map<string, ImageTarget[]>();
+  for (const target of targets) {
+    const group = groups.get(target.repository);
+    if (group === undefined) groups.set(target.repository, [target]);
+    else group.push(target);
+  }
+  return groups;
+}
+
+/** A refusal of this repository; what concerns the whole registry ends the push before it begins. */
+function isAboutOne(error: RegtarError): boolean {
+  return error.code === 'AUTH_DENIED' || error.code === 'PROJECT_MISSING' || error.code === 'REPOSITORY_INVALID' || error.code === 'TARGET_REFUSED';
+}

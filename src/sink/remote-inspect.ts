@@ -1,0 +1,122 @@
+import { RegtarError } from '../errors.ts';
+import type { ImageTarget } from '../content/contracts.ts';
+import type { ManifestNode } from '../content/image-graph.ts';
+import type { Harbor } from '../harbor/recognise.ts';
+import { projectOf, refuseName } from '../harbor/names.ts';
+import { inspectProjects, type ProjectFacts } from '../harbor/preflight.ts';
+import { isTagImmutable } from '../harbor/projects.ts';
+import { forEachParallel } from '../io/parallel.ts';
+import type { Digest } from '../oci/digest.ts';
+import { formatImageReference } from '../oci/reference.ts';
+import type { Registry } from '../remote/registry.ts';
+import { knownRepositories, readHeads, type Heads } from './remote-heads.ts';
+import { refuseQuota } from './remote-quota.ts';
+import { refuseContent } from './remote-refusals.ts';
+
+export type OnExistingTag = 'overwrite' | 'skip' | 'error';
+
+/** An image with its place in the target: what a plan holds of it. */
+export interface RemoteImage {
+  readonly target: ImageTarget;
+  readonly node: ManifestNode;
+}
+
+/** What the target has of an image: its tag is not there, means something else, or the image is there already. */
+export type Presence = 'new' | 'changed' | 'present';
+
+export interface InspectOptions {
+  /** undefined for every other registry. */
+  readonly harbor: Harbor | undefined;
+  readonly createProjects: boolean;
+  /** Of projects to be created, in bytes. */
+  readonly storageLimit: number | undefined;
+  readonly onExistingTag: OnExistingTag;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The target before the first byte. What was asked here is not asked again by the push. */
+export interface Inspection<Image extends RemoteImage = RemoteImage> {
+  readonly presence: ReadonlyMap<Image, Presence>;
+  /** Images that the target would refuse, with the reason. */
+  readonly refused: ReadonlyMap<Image, RegtarError>;
+  readonly projectsToCreate: readonly string[];
+  /** By name; empty for every registry but Harbor. */
+  readonly projects: ReadonlyMap<string, ProjectFacts>;
+  readonly heads: Heads;
+}
+
+/**
+ * Asks the target everything that decides whether a push can succeed: projects, tags, rules and room. Writes nothing.
+ * @throws RegtarError when the target as a whole cannot be asked
+ */
+export async function inspectRemote<Image extends RemoteImage>(registry: Registry, images: readonly Image[], options: InspectOptions): Promise<Inspection<Image>> {
+  const refused = new Map<Image, RegtarError>();
+  const presence = new Map<Image, Presence>();
+  const left = (): Image[] => images.filter((image) => !refused.has(image));
+  const refuseEach = (refuse: (image: Image) => RegtarError | undefined): void => {
+    for (const image of left()) {
+      const error = refuse(image);
+      if (error !== undefined) refused.set(image, error);
+    }
+  };
+  const { harbor } = options;
+  if (harbor !== undefined) refuseEach(({ target }) => refuseName(target.repository));
+  const projects = harbor === undefined ? new Map<string, ProjectFacts>() : await inspectProjects(registry, harbor, [...new Set(left().map(({ target }) => projectOf(target.repository)))], { create: options.createProjects, parallel: options.jobs, signal: options.signal });
+  refuseEach(({ target }) => projects.get(projectOf(target.repository))?.obstacle);
+  if (harbor !== undefined) refuseEach(({ node, target }) => refuseContent(node, target, registry.host));
+
+  const heads = await readHeads(registry, left().map(({ target }) => target), { isFresh: await freshness(registry, projects, options), jobs: options.jobs, signal: options.signal });
+  refuseEach(({ target }) => heads.failures.get(target));
+  for (const image of left()) presence.set(image, presenceOf(image.target, heads));
+  await refuseChanges(registry, left(), presence, refused, options);
+  if (harbor?.isReadOnly === true) refuseEach((image) => (presence.get(image) === 'present' ? undefined : readOnly(registry)));
+  const writes = (image: Image): boolean => presence.get(image) === 'new' || (presence.get(image) === 'changed' && options.onExistingTag !== 'skip');
+  for (const [image, error] of await refuseQuota(registry, left(), { ...options, projects, presence, writes, isFresh: (repository) => heads.isFresh(repository) })) refused.set(image, error);
+
+  const needed = new Set(left().filter(writes).map(({ target }) => projectOf(target.repository)));
+  const projectsToCreate = [...projects.values()].filter(({ name, state }) => state === 'missing' && needed.has(name)).map(({ name }) => name);
+  return { presence, refused, projects, projectsToCreate, heads };
+}
+
+async function freshness(registry: Registry, projects: ReadonlyMap<string, ProjectFacts>, { harbor, signal }: InspectOptions): Promise<(repository: string) => boolean | undefined> {
+  if (harbor === undefined) {
+    const known = await knownRepositories(registry, signal);
+    return (repository) => (known === undefined ? undefined : !known.has(repository));
+  }
+  return (repository) => {
+    const known = projects.get(projectOf(repository))?.repositories;
+    return known === undefined ? undefined : !known.has(repository);
+  };
+}
+
+function presenceOf(target: ImageTarget, heads: Heads): Presence {
+  const there = heads.digestOf(target);
+  return there === undefined ? 'new' : there === target.root.digest ? 'present' : 'changed';
+}
+
+async function refuseChanges<Image extends RemoteImage>(registry: Registry, images: readonly Image[], presence: ReadonlyMap<Image, Presence>, refused: Map<Image, RegtarError>, { harbor, onExistingTag, jobs, signal }: InspectOptions): Promise<void> {
+  const changed = images.filter((image) => presence.get(image) === 'changed');
+  if (onExistingTag === 'error') for (const image of changed) refused.set(image, tagExists(registry, image.target));
+  if (onExistingTag !== 'overwrite' || harbor === undefined) return;
+  await forEachParallel(changed, jobs, async (image) => {
+    const { repository, tag } = image.target;
+    if (tag !== undefined && (await isTagImmutable(registry, repository, tag, { signal })) === true) refused.set(image, tagImmutable(registry, repository, tag));
+  });
+}
+
+export function tagExists(registry: Registry, target: ImageTarget, digest?: Digest): RegtarError {
+  return new RegtarError('TAG_EXISTS', `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already${digest === undefined ? '' : ` as ${digest}`}`, {
+    side: 'target',
+    where: { repository: target.repository, ...(target.tag !== undefined && { tag: target.tag }), digest: target.root.digest },
+    hint: '--on-existing-tag overwrite replaces it, skip leaves it',
+  });
+}
+
+function tagImmutable(registry: Registry, repository: string, tag: string): RegtarError {
+  return new RegtarError('TAG_IMMUTABLE', `${registry.host}/${repository}:${tag} means another image there, and a rule of the project makes it immutable`, { side: 'target', where: { repository, tag }, hint: 'change the rule, or leave the tag with --on-existing-tag skip' });
+}
+
+function readOnly(registry: Registry): RegtarError {
+  return new RegtarError('READ_ONLY', `${registry.host} is in read-only mode`, { side: 'target', hint: 'an administrator has to end it' });
+}
