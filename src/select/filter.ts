@@ -55,6 +55,11 @@ function namesOf({ repository, tag, digest }: ImageName): string[] {
 
 function matcher(glob: string): (name: ImageName) => boolean {
   if (glob.trim() === '') throw new RegtarError('FILTER_INVALID', 'a filter is empty', { side: 'usage', hint: 'filters look like library/nginx, library/nginx:1.* or team/**' });
-  const matches = picomatch(glob, { dot: true, nonegate: true });
-  return glob.includes(':') ? (name) => namesOf(name).some((text) => matches(text)) : (name) => matches(name.repository);
+  const matches = picomatch(inSegments(glob), { dot: true, nonegate: true });
+  return glob.includes(':') ? (name) => namesOf(name).some((text) => matches(inSegments(text))) : (name) => matches(name.repository);
+}
+
+/** `**` crosses components only where it is one by itself, so the colon stands apart: `**:latest` is the tag of any repository. */
+function inSegments(text: string): string {
+  return text.replace(/@(?=sha\d+:)/g, '/@/').replaceAll(':', '/:/');
 }
