@@ -27,6 +27,8 @@ export interface RunCopyExtras {
   readonly planLines?: readonly string[];
   /** What the output has of an image already: `new`, `changed`, `present`. */
   readonly stateOf?: (image: PlannedImage) => string;
+  /** Gets what became of the images, after everything that is said of them; not called for a dry run. */
+  readonly onReport?: (report: CopyReport) => void;
 }
 
 /** Prints a plan, or carries it out and says what became of it. @returns the exit code */
@@ -49,6 +51,7 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
   for (const note of sink.notes?.() ?? []) output.message(`note: ${note}`);
   if (context.json) output.json(reportJson(report));
   output.message(summaryLine(report));
+  extras.onReport?.(report);
   return exitCodeOf(report);
 }
 

@@ -33,8 +33,8 @@ export function childFileName(digest: Digest): string {
  * The command that takes a tree of images to a registry with the full names and every platform. Without `--scoped` skopeo keeps only the
  * last component of a name, without `--all` it skips multi-arch images.
  */
-export function skopeoSyncCommand(out: string, target = 'registry.example.com'): string {
-  return `skopeo sync --src dir --dest docker --scoped --all ${/^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`} ${target}`;
+export function skopeoSyncCommand(out: string, { target = 'registry.example.com', keepGoing = false }: { readonly target?: string; readonly keepGoing?: boolean } = {}): string {
+  return `skopeo sync --src dir --dest docker --scoped --all ${keepGoing ? '--keep-going ' : ''}${/^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`} ${target}`;
 }
 
 /** Windows takes some names for devices, whatever follows their first dot. */

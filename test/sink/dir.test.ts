@@ -85,6 +85,6 @@ describe('a tree of dir images', () => {
 
   it('tells the skopeo command, quoted for a shell', () => {
     expect(skopeoSyncCommand('./out')).toBe('skopeo sync --src dir --dest docker --scoped --all ./out registry.example.com');
-    expect(skopeoSyncCommand("it's here", 'h:5000')).toBe(`skopeo sync --src dir --dest docker --scoped --all 'it'\\''s here' h:5000`);
+    expect(skopeoSyncCommand("it's here", { target: 'h:5000' })).toBe(`skopeo sync --src dir --dest docker --scoped --all 'it'\\''s here' h:5000`);
   });
 });

@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { childrenFirst } from '../../content/image-graph.ts';
+import type { CopyReport, ImageResult } from '../../copy/events.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { formatImageReference } from '../../oci/reference.ts';
 import { formatDigestList } from '../../select/digest-list.ts';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
-import { createPlan } from '../../select/plan.ts';
+import { createPlan, type Plan } from '../../select/plan.ts';
 import { skopeoSyncCommand } from '../../sink/dir-names.ts';
 import { openFileSink, type Format } from '../../sink/open-sink.ts';
 import type { FileSinkOptions } from '../../sink/options.ts';
@@ -36,13 +39,12 @@ export async function exportImages(operands: readonly string[], options: ExportO
   return withBackup(sources, { ...options, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async ({ catalog, store }) => {
     const sink = openFileSink(options.format, { ...options, out });
     const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
-    const code = await runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context);
-    if (options.saveDigests !== undefined && options.dryRun !== true && code !== 1) {
-      const travelled = plan.images.flatMap(({ node, target }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...target.blobs.map(({ digest }) => digest)]);
-      writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...travelled]));
-    }
-    if (options.format === 'dir' && options.dryRun !== true && code !== 1) context.output.message(`push it with: ${skopeoSyncCommand(out)}`);
-    return code;
+    return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
+      onReport(report) {
+        if (options.saveDigests !== undefined) writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));
+        if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived)) for (const line of skopeoAdvice(plan, out)) context.output.message(line);
+      },
+    });
   });
 }
 
@@ -50,4 +52,31 @@ export async function exportImages(operands: readonly string[], options: ExportO
 function refuseBase(options: ExportOptions): void {
   if (options.base === undefined || options.format === 'oci' || options.format === 'registry') return;
   throw new RegtarError('USAGE', `--base goes with --format oci and registry, not with ${options.format}`, { side: 'usage', hint: 'a delta needs a format whose parts can be joined' });
+}
+
+/** What the other side has after this run: an image that failed did not bring its blobs. */
+function arrivedDigests(plan: Plan, report: CopyReport): readonly Digest[] {
+  const arrived = new Set(report.images.filter(hasArrived).map(keyOf));
+  const images = plan.images.filter(({ source }) => arrived.has(keyOf(source)));
+  return images.flatMap(({ node, target }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...target.blobs.map(({ digest }) => digest)]);
+}
+
+function hasArrived({ status }: ImageResult): boolean {
+  return status === 'copied' || status === 'present';
+}
+
+function keyOf({ repository, tag, digest }: { readonly repository: string; readonly tag: string | undefined; readonly digest: Digest | undefined }): string {
+  return `${repository}\n${tag ?? digest}`;
+}
+
+/** skopeo ends at an index inside an index, unless it is told to go on without that image. @see containers/image issue 2076 */
+function skopeoAdvice(plan: Plan, out: string): readonly string[] {
+  const nested = plan.images.filter(({ node }) => node.children.some(({ kind }) => kind === 'index'));
+  const [first] = nested;
+  if (first === undefined) return [`push it with: ${skopeoSyncCommand(out)}`];
+  const others = nested.length > 1 ? ` and ${nested.length - 1} more` : '';
+  return [
+    `note: ${formatImageReference(first.source)}${others} holds an index inside an index, which skopeo cannot copy; \`regtar push\` can`,
+    `push the others with: ${skopeoSyncCommand(out, { keepGoing: true })}`,
+  ];
 }
