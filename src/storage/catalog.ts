@@ -122,6 +122,7 @@ function createBuilder(nameOf: (source: number) => string) {
       case 'tarsum':
       case 'v1':
       case 'invalid':
+      case 'climbing':
         return;
     }
   };
@@ -193,7 +194,9 @@ function createBuilder(nameOf: (source: number) => string) {
         noteForeign(entry.path, seen);
         return;
       }
-      if (entry.kind === 'hardlink' || entry.kind === 'symlink') {
+      if (path.kind === 'climbing') {
+        report({ code: 'PATH_INVALID', path: entry.path, message: `"${entry.path.slice(0, 200)}" climbs out of its folder; it is passed over` });
+      } else if (entry.kind === 'hardlink' || entry.kind === 'symlink') {
         if (path.kind !== 'ignored' && path.kind !== 'tag-folder') pendingLinks.push({ path: entry.path, meaning: path, target: entry.target, kind: entry.kind, modified: entry.modified, source: entry.location.source ?? 0 });
       } else if (entry.kind === 'file') addFile(entry, path);
       else if (path.kind === 'tag-folder') tagOf(path.repository, path.tag);

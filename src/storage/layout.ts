@@ -41,8 +41,11 @@ export type StoragePath =
   /** `images/<id>/{json,layer,ancestry}`: the registry before Distribution 2. */
   | { readonly kind: 'v1'; readonly root: string }
   /** Of the tree's shape, with a name that the specification does not allow. */
-  | { readonly kind: 'invalid'; readonly root: string; readonly part: 'repository' | 'tag' | 'digest'; readonly text: string };
+  | { readonly kind: 'invalid'; readonly root: string; readonly part: 'repository' | 'tag' | 'digest'; readonly text: string }
+  /** Of the tree's shape, but it climbs out of its folders by `..`. */
+  | { readonly kind: 'climbing'; readonly root: string };
 
+const treePattern = /(?:^|\/)(?:repositories\/.*\/link|blobs\/.*\/data)$/s;
 const repositoriesFolder = 'repositories/';
 const wholeFolder = `${storageRoot}/${repositoriesFolder}`;
 
@@ -52,7 +55,7 @@ const wholeFolder = `${storageRoot}/${repositoriesFolder}`;
  */
 export function parseStoragePath(path: string): StoragePath | undefined {
   const clean = cleanPath(path);
-  if (clean === undefined) return undefined;
+  if (clean === undefined) return treePattern.test(path) ? { kind: 'climbing', root: '' } : undefined;
   return parseBlob(clean) ?? parseRepositoryPath(clean) ?? parseV1(clean);
 }
 
