@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 
 /** How folders of images are called: as `skopeo sync` reads them, or so that exFAT and NTFS take them. */
@@ -30,11 +31,14 @@ export function childFileName(digest: Digest): string {
 }
 
 /**
- * The command that takes a tree of images to a registry with the full names and every platform. Without `--scoped` skopeo keeps only the
- * last component of a name, without `--all` it skips multi-arch images.
+ * The command that takes a tree of images to a registry as it is. Without `--scoped` skopeo keeps only the last component of a name,
+ * without `--all` it skips multi-arch images, without `--preserve-digests` it compresses what was stored uncompressed. It cuts OUT off the
+ * names only where OUT is written as it writes it itself: `./out` would become a part of them.
  */
 export function skopeoSyncCommand(out: string, { target = 'registry.example.com', keepGoing = false }: { readonly target?: string; readonly keepGoing?: boolean } = {}): string {
-  return `skopeo sync --src dir --dest docker --scoped --all ${keepGoing ? '--keep-going ' : ''}${/^[\w@%+=:,./-]+$/.test(out) ? out : `'${out.replaceAll("'", "'\\''")}'`} ${target}`;
+  const folder = join(out, '.');
+  const quoted = /^[\w@%+=:,./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
+  return `skopeo sync --src dir --dest docker --scoped --all --preserve-digests ${keepGoing ? '--keep-going ' : ''}${quoted} ${target}`;
 }
 
 /** Windows takes some names for devices, whatever follows their first dot. */
