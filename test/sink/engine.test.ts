@@ -35,8 +35,8 @@ describeWith('dockerd', 'regtar load into docker', () => {
 
 describeWith('podman', 'regtar load into podman', () => {
   let podman: Podman;
-  beforeAll(async () => {
-    podman = await createPodman();
+  beforeAll(() => {
+    podman = createPodman();
   });
   afterAll(async () => {
     await podman.stop();
