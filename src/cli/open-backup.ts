@@ -22,8 +22,6 @@ export interface BackupOptions extends SourceOption {
   readonly tagMap?: string;
   /** `repository:tag@digest`, repeatable: what a tag shall mean, out of its history. */
   readonly atDigest?: readonly string[];
-  /** The saved index of a tar, where it does not lie beside it. */
-  readonly indexFile?: string;
 }
 
 export interface OpenOptions extends BackupOptions {
@@ -40,7 +38,6 @@ export async function withBackup<Result>(sources: readonly string[], options: Op
     stdin: process.stdin,
     onNotice: (text) => context.output.message(`regtar: ${text}`),
     ...(options.keep !== undefined && { keep: options.keep }),
-    ...(options.indexFile !== undefined && { indexFile: options.indexFile }),
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
   });
   // A second Ctrl-C, or a failure that nobody caught, must not leave gigabytes behind.

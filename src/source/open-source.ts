@@ -19,8 +19,6 @@ export interface OpenSourceOptions {
   readonly spoolFolder?: string | undefined;
   /** `small` where nobody reads layers: a stream is then read without keeping them. Default `all`. */
   readonly keep?: Kept | undefined;
-  /** The saved index of a tar on read-only media; `<tar>.regtar-index` beside it unless told. */
-  readonly indexFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what a person should know before and while a source is opened: where a spool lies, that an index is stale. */
   readonly onNotice?: ((text: string) => void) | undefined;

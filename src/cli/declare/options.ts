@@ -7,7 +7,6 @@ export function addCommon(command: Command): Command {
     .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
     .option('--tag-map <file>', "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables")
     .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect)
-    .option('--index-file <file>', 'the saved index of a tar that lies on read-only media')
     .option('--config <file>', 'settings, instead of regtar.yaml in the working directory')
     .option('--json', 'print a report for programs on standard output')
     .option('-q, --quiet', 'print results and failures only')
