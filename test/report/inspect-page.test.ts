@@ -66,6 +66,8 @@ describeWith('chromium', 'the page of inspect --html, in a real browser', () => 
   it('asks for nothing but itself, breaks no rule of its own policy, and draws the map', async () => {
     const tar = generateBackup({ images: 60, repositories: 8, bytes: 2_000_000 }, folder.path).file;
     const page = await browser.open(await writePage(tar, 'plain.html'));
+    // The script draws after the page has loaded, later on a busy machine.
+    for (let attempt = 0; attempt < 100 && (await page.evaluate('document.querySelectorAll("svg.tree g").length')) === 0; attempt++) await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await page.evaluate('document.querySelectorAll("svg.tree g rect").length')).toBeGreaterThan(40);
     expect(await page.evaluate('document.querySelectorAll("#images tbody tr").length')).toBe(60);
     expect(page.requests).toHaveLength(1);
