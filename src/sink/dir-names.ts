@@ -32,13 +32,14 @@ export function childFileName(digest: Digest): string {
 
 /**
  * The command that takes a tree of images to a registry as it is. Without `--scoped` skopeo keeps only the last component of a name,
- * without `--all` it skips multi-arch images, without `--preserve-digests` it compresses what was stored uncompressed. It cuts OUT off the
+ * without `--all` it skips multi-arch images, without `--preserve-digests` it compresses what was stored uncompressed, without `--keep-going` one image
+ * that it cannot copy ends the run. It cuts OUT off the
  * names only where OUT is written as it writes it itself: `./out` would become a part of them.
  */
-export function skopeoSyncCommand(out: string, { target = 'registry.example.com', keepGoing = false }: { readonly target?: string; readonly keepGoing?: boolean } = {}): string {
+export function skopeoSyncCommand(out: string, target = 'registry.example.com'): string {
   const folder = join(out, '.');
   const quoted = /^[\w@%+=:,./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
-  return `skopeo sync --src dir --dest docker --scoped --all --preserve-digests ${keepGoing ? '--keep-going ' : ''}${quoted} ${target}`;
+  return `skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going ${quoted} ${target}`;
 }
 
 /** Windows takes some names for devices, whatever follows their first dot. */

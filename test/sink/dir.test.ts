@@ -84,7 +84,7 @@ describe('a tree of dir images', () => {
   });
 
   it('tells the skopeo command, quoted for a shell', () => {
-    for (const out of ['out', './out', 'out/', '../here/../out']) expect(skopeoSyncCommand(out)).toMatch(/^skopeo sync --src dir --dest docker --scoped --all --preserve-digests (\.\.\/)?out registry\.example\.com$/);
-    expect(skopeoSyncCommand("it's here", { target: 'h:5000' })).toBe(`skopeo sync --src dir --dest docker --scoped --all --preserve-digests 'it'\\''s here' h:5000`);
+    for (const out of ['out', './out', 'out/', '../here/../out']) expect(skopeoSyncCommand(out)).toMatch(/^skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going (\.\.\/)?out registry\.example\.com$/);
+    expect(skopeoSyncCommand("it's here", 'h:5000')).toBe(`skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going 'it'\\''s here' h:5000`);
   });
 });

@@ -69,14 +69,12 @@ function keyOf({ repository, tag, digest }: { readonly repository: string; reado
   return `${repository}\n${tag ?? digest}`;
 }
 
-/** skopeo ends at an index inside an index, unless it is told to go on without that image. @see containers/image issue 2076 */
+/** @see containers/image issue 2076: skopeo copies no index that holds another */
 function skopeoAdvice(plan: Plan, out: string): readonly string[] {
-  const nested = plan.images.filter(({ node }) => node.children.some(({ kind }) => kind === 'index'));
-  const [first] = nested;
-  if (first === undefined) return [`push it with: ${skopeoSyncCommand(out)}`];
-  const others = nested.length > 1 ? ` and ${nested.length - 1} more` : '';
+  const [first, ...others] = plan.images.filter(({ node }) => node.children.some(({ kind }) => kind === 'index'));
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
   return [
-    `note: ${formatImageReference(first.source)}${others} holds an index inside an index, which skopeo cannot copy; \`regtar push\` can`,
-    `push the others with: ${skopeoSyncCommand(out, { keepGoing: true })}`,
+    ...(first === undefined ? [] : [`note: ${formatImageReference(first.source)}${more} holds an index inside an index, which skopeo cannot copy; \`regtar push\` can`]),
+    `push it with: ${skopeoSyncCommand(out)}`,
   ];
 }
