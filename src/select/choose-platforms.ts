@@ -21,15 +21,19 @@ export interface ChosenImage {
 /**
  * Reduces an image to the platforms asked for. One platform of an index gives that child itself, so its digest stays; several give
  * an index with the other entries taken out, which has a new digest. Attestations follow the image that they speak of.
- * @throws RegtarError PLATFORM_UNAVAILABLE when nothing matches
+ * @throws RegtarError PLATFORM_UNAVAILABLE when nothing matches, CHILD_MISSING and the like when the index has it and the backup has not
  */
 export function choosePlatforms(store: ContentStore, root: ManifestNode, choice: PlatformChoice, name: string): ChosenImage {
   if (choice.platforms.length === 0) return { node: root, rewritten: undefined };
   if (root.kind !== 'index') return { node: requireMatch(root, choice.platforms, name), rewritten: undefined };
+  // The index of a subject's referrers is about no platform: like an artifact, it stays.
+  if (!speaksOfPlatforms(root)) return { node: root, rewritten: undefined };
+  if (!choice.sparse) refuseLost(root, choice.platforms, name);
   const kept = keptChildren(root, choice.platforms);
   const images = kept.filter((child) => !isAttestation(child));
   if (images.length === 0) throw unavailable(root, choice.platforms, name);
-  const [first] = images;
+  const [wanted] = choice.platforms;
+  const first = images.find(({ platform }) => platform?.variant === wanted?.variant) ?? images[0];
   if (choice.platforms.length === 1 && !choice.sparse && first !== undefined) {
     return first.kind === 'index' ? choosePlatforms(store, first, choice, name) : { node: first, rewritten: undefined };
   }
@@ -49,6 +53,24 @@ function keptChildren(root: ManifestNode, platforms: readonly Platform[]): reado
   return root.children.filter((child) => wanted.has(child.descriptor.digest) || wanted.has(attestedDigest(child) as Digest));
 }
 
+function speaksOfPlatforms(root: ManifestNode): boolean {
+  return childrenFirst(root).some(({ platform }) => platform !== undefined) || root.lostChildren.some(({ descriptor }) => descriptor.platform !== undefined);
+}
+
+/** A platform that was asked for and is broken must not go missing in silence. */
+function refuseLost(root: ManifestNode, platforms: readonly Platform[], name: string): void {
+  for (const { descriptor, problem } of root.lostChildren) {
+    const { platform } = descriptor;
+    const isWhole = (wanted: Platform): boolean => runnableImages(root).some((node) => node.platform !== undefined && platformMatches(wanted, node.platform));
+    if (platform === undefined || !platforms.some((wanted) => platformMatches(wanted, platform) && !isWhole(wanted))) continue;
+    throw new RegtarError(problem.code, `${name}: ${formatPlatform(platform)}: ${problem.message}`, { side: 'source', where: { digest: descriptor.digest }, hint: `it has ${platformsOf(root).join(', ') || 'no other platform'}` });
+  }
+}
+
+function platformsOf(root: ManifestNode): readonly string[] {
+  return [...new Set(runnableImages(root).flatMap((node) => (node.platform ? [formatPlatform(node.platform)] : [])))];
+}
+
 function isAttestation(node: ManifestNode): boolean {
   return isUnknownPlatform(node.platform) || attestedDigest(node) !== undefined;
 }
@@ -65,7 +87,7 @@ function requireMatch(node: ManifestNode, platforms: readonly Platform[], name: 
 }
 
 function unavailable(root: ManifestNode, platforms: readonly Platform[], name: string): RegtarError {
-  const has = [...new Set(runnableImages(root).flatMap((node) => (node.platform ? [formatPlatform(node.platform)] : [])))];
+  const has = platformsOf(root);
   return new RegtarError('PLATFORM_UNAVAILABLE', `${name} has no ${platforms.map(formatPlatform).join(' or ')}`, { side: 'source', where: { digest: root.descriptor.digest }, hint: has.length > 0 ? `it has ${has.join(', ')}` : 'it has no runnable image in this backup' });
 }
 
@@ -74,7 +96,16 @@ function rewriteIndex(store: ContentStore, reduced: ManifestNode): ChosenImage {
   const { bytes } = readManifest(store, from);
   const kept = new Set<string>(reduced.children.map((child) => child.descriptor.digest));
   const json = JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: { digest: string }[] };
-  const rewritten = Buffer.from(JSON.stringify({ ...json, manifests: json.manifests.filter(({ digest }) => kept.has(digest)) }));
+  const rewritten = Buffer.from(stringify({ ...json, manifests: json.manifests.filter(({ digest }) => kept.has(digest)) }, from));
   const digest = digestOf(rewritten, digestAlgorithm(from));
   return { node: { ...reduced, descriptor: { ...reduced.descriptor, digest, size: rewritten.length } }, rewritten: { from, bytes: rewritten } };
+}
+
+/** JSON.parse takes any depth, JSON.stringify does not. */
+function stringify(json: unknown, digest: Digest): string {
+  try {
+    return JSON.stringify(json);
+  } catch (cause) {
+    throw new RegtarError('MANIFEST_INVALID', `index ${digest} is nested too deep to take platforms out of it`, { side: 'source', where: { digest }, cause });
+  }
 }

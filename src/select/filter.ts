@@ -16,18 +16,25 @@ export interface ImageName {
   readonly digest: string;
 }
 
-export type ImageFilter = (name: ImageName) => boolean;
+export interface ImageFilter {
+  (name: ImageName): boolean;
+  /** Whether a manifest was asked for by its digest: then it travels although no tag names it. Absent: none was. */
+  readonly namesRevision?: (name: ImageName) => boolean;
+}
 
 /** @throws RegtarError FILTER_INVALID for an empty glob */
 export function createFilter(options: FilterOptions): ImageFilter {
   const included = (options.include ?? []).map(matcher);
   const excluded = (options.exclude ?? []).map(matcher);
+  const byDigest = (options.include ?? []).filter((glob) => glob.includes('@')).map(matcher);
   const { images } = options;
-  return (name) => {
+  const filter = (name: ImageName): boolean => {
     if (images !== undefined && !namesOf(name).some((text) => images.has(text))) return false;
     if (included.length > 0 && !included.some((matches) => matches(name))) return false;
     return !excluded.some((matches) => matches(name));
   };
+  const namesRevision = (name: ImageName): boolean => filter(name) && (byDigest.some((matches) => matches(name)) || images?.has(`${name.repository}@${name.digest}`) === true);
+  return Object.assign(filter, { namesRevision });
 }
 
 /**

@@ -95,14 +95,18 @@ function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOp
       const candidate = { repository, tag, digest, referrer: false };
       if (options.filter(candidate)) selected.set(tag, candidate);
     }
-    const revisions = options.untagged === true || options.wanted !== undefined || selected.size > 0 ? [...catalog.revisions(repository)] : [];
-    const unreached = revisions.length > 0 ? unreachedRevisions(graph, tags.map(({ digest }) => digest), revisions) : [];
-    const byDigest = unreached.filter((digest) => (options.untagged === true || (options.wanted?.has(`${repository}@${digest}`) ?? false)) && options.filter({ repository, digest }));
-    for (const digest of byDigest) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
+    const revisions = [...catalog.revisions(repository)];
+    const named = revisions.filter((digest) => options.filter.namesRevision?.({ repository, digest }) === true);
+    const isNeeded = options.untagged === true || selected.size > 0 || named.length > 0;
+    const unreached = isNeeded ? unreachedRevisions(graph, tags.map(({ digest }) => digest), revisions) : [];
+    const untagged = options.untagged === true ? unreached.filter((digest) => options.filter({ repository, digest })) : [];
+    const tagged = new Set([...selected.values()].map(({ digest }) => digest));
+    for (const digest of [...untagged, ...named]) if (!tagged.has(digest)) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
     if (options.referrers !== false && selected.size > 0) {
       for (const referrer of findReferrers(graph, [...selected.values()].map(({ digest }) => digest), tags, unreached)) {
         const key = referrer.tag ?? referrer.digest;
-        selected.set(key, { repository, ...referrer, referrer: true });
+        // What somebody asked for by its digest is an image of its own, whatever it also refers to.
+        if (!named.includes(referrer.digest)) selected.set(key, { repository, ...referrer, referrer: true });
       }
     }
     yield* selected.values();

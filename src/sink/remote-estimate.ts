@@ -24,7 +24,10 @@ export function estimatePush<Image extends RemoteImage>(images: readonly Image[]
     placed.add(`${repository}@${digest}`);
   };
   let requests = 2 * inspection.projectsToCreate.length;
-  for (const image of images) if (inspection.presence.get(image) === 'present') for (const { digest } of image.target.blobs) place(image.target.repository, digest);
+  for (const { target, node } of images.filter((image) => inspection.presence.get(image) === 'present')) {
+    for (const { digest } of target.blobs) place(target.repository, digest);
+    for (const { descriptor } of childrenFirst(node)) placed.add(`${target.repository}@${descriptor.digest}`);
+  }
   for (const image of images) {
     const { repository, blobs, root } = image.target;
     const presence = inspection.presence.get(image);
@@ -51,7 +54,7 @@ export function estimatePush<Image extends RemoteImage>(images: readonly Image[]
       const isRoot = descriptor.digest === root.digest;
       if (!isRoot && placed.has(`${repository}@${descriptor.digest}`)) continue;
       requests += isRoot || inspection.heads.isFresh(repository) ? 1 : 2;
-      place(repository, descriptor.digest);
+      placed.add(`${repository}@${descriptor.digest}`);
     }
   }
   return { images: counts, upload, mount, requests };

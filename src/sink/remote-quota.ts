@@ -5,8 +5,10 @@ import { projectOf } from '../harbor/names.ts';
 import type { ProjectFacts } from '../harbor/preflight.ts';
 import type { Quota } from '../harbor/projects.ts';
 import { forEachParallel } from '../io/parallel.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { headBlob } from '../remote/blobs.ts';
+import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Presence, RemoteImage } from './remote-inspect.ts';
 
@@ -23,6 +25,7 @@ export interface QuotaOptions<Image> {
 
 interface Need {
   readonly size: number;
+  readonly isManifest: boolean;
   /** Where it will be pushed, and might be already. */
   readonly repositories: Set<string>;
 }
@@ -54,20 +57,25 @@ function quotaOf(facts: ProjectFacts, storageLimit: number | undefined): Quota |
 function needsOf<Image extends RemoteImage>(images: readonly Image[], { presence, writes }: QuotaOptions<Image>): Map<Digest, Need> {
   const needs = new Map<Digest, Need>();
   for (const { target, node } of images.filter(writes)) {
-    for (const { digest, size } of [...target.blobs, ...childrenFirst(node).map(({ descriptor }) => descriptor)]) {
-      const need = needs.get(digest) ?? { size, repositories: new Set() };
+    const add = ({ digest, size }: Descriptor, isManifest: boolean): void => {
+      const need = needs.get(digest) ?? { size, isManifest, repositories: new Set() };
       need.repositories.add(target.repository);
       needs.set(digest, need);
-    }
+    };
+    for (const blob of target.blobs) add(blob, false);
+    for (const { descriptor } of childrenFirst(node)) add(descriptor, true);
   }
-  for (const image of images) if (presence.get(image) === 'present') for (const { digest } of image.target.blobs) needs.delete(digest);
+  for (const image of images.filter((each) => presence.get(each) === 'present')) {
+    for (const { digest } of [...image.target.blobs, ...childrenFirst(image.node).map(({ descriptor }) => descriptor)]) needs.delete(digest);
+  }
   return needs;
 }
 
 async function dropPresent<Image>(registry: Registry, needs: Map<Digest, Need>, { isFresh, jobs, signal }: QuotaOptions<Image>): Promise<void> {
-  await forEachParallel([...needs], jobs, async ([digest, { repositories }]) => {
+  await forEachParallel([...needs], jobs, async ([digest, { repositories, isManifest }]) => {
+    const head = isManifest ? headManifest : headBlob;
     for (const repository of repositories) {
-      if (isFresh(repository) || (await headBlob(registry, repository, digest, { signal })) === undefined) continue;
+      if (isFresh(repository) || (await head(registry, repository, digest, { signal })) === undefined) continue;
       needs.delete(digest);
       return;
     }
