@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import { childrenFirst, createGraphReader, imageBlobs, imagePlatforms, imageProblems, isSchema1 } from '../../src/content/image-graph.ts';
+import { readManifest } from '../../src/content/read-manifest.ts';
+import { unreachedRevisions } from '../../src/content/unreached-revisions.ts';
+import { mediaTypes } from '../../src/oci/media-types.ts';
+import { formatPlatform } from '../../src/oci/platform.ts';
+import { openTar } from '../support/open-storage.ts';
+import { buildStorage } from '../support/storage-builder.ts';
+
+const name = { repository: 'app', tag: 'v1' };
+
+describe('the graph of an image', () => {
+  it('holds config and layers with their sizes, and the platform that the config says', async () => {
+    const storage = buildStorage((s) => s.image('app', 'v1', { layers: ['a', 'b'], platform: 'linux/arm/v7' }));
+    const { graph } = await openTar(storage);
+    const node = graph.read(storage.built.digest);
+    expect(node).toMatchObject({ kind: 'image', descriptor: { mediaType: mediaTypes.dockerManifest, size: storage.built.bytes.length }, platform: { os: 'linux', architecture: 'arm', variant: 'v7' }, missing: [], foreign: [] });
+    expect(node.blobs).toEqual(storage.built.blobs);
+    expect(imageProblems(node, name)).toEqual([]);
+  });
+
+  it('walks children before parents, each manifest and each blob once', async () => {
+    const storage = buildStorage((s) => {
+      const amd = s.image('app', undefined, { layers: ['base', 'amd'] });
+      const arm = s.image('app', undefined, { layers: ['base', 'arm'], platform: 'linux/arm64' });
+      const inner = s.index('app', undefined, [amd, arm]);
+      return { amd, arm, inner, root: s.index('app', 'v1', [amd, inner, inner]) };
+    });
+    const { graph } = await openTar(storage);
+    const { amd, arm, inner, root } = storage.built;
+    const node = graph.read(root.digest);
+    expect(childrenFirst(node).map(({ descriptor }) => descriptor.digest)).toEqual([amd.digest, arm.digest, inner.digest, root.digest]);
+    const blobs = imageBlobs(node).map(({ digest }) => digest);
+    expect(new Set(blobs)).toEqual(new Set([...amd.blobs, ...arm.blobs].map(({ digest }) => digest)));
+    expect(blobs).toHaveLength(new Set(blobs).size);
+  });
+
+  it('names platforms once, without attestations', async () => {
+    const storage = buildStorage((s) => s.index('app', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64/v8' }, { platform: 'unknown/unknown' }, { platform: 'linux/amd64', layers: ['other'] }]));
+    const { graph } = await openTar(storage);
+    expect(imagePlatforms(graph.read(storage.built.digest)).map(formatPlatform)).toEqual(['linux/amd64', 'linux/arm64/v8']);
+  });
+
+  it('takes the media type that the index says where the manifest says none', async () => {
+    const storage = buildStorage((s) => {
+      const child = s.image('app', undefined, { mediaType: false });
+      const docker = { ...child.descriptor, mediaType: mediaTypes.dockerManifest };
+      return s.manifest('app', 'v1', JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.dockerList, manifests: [docker] }), { mediaType: mediaTypes.dockerList });
+    });
+    const { graph } = await openTar(storage);
+    expect(graph.read(storage.built.digest).children[0]?.descriptor.mediaType).toBe(mediaTypes.dockerManifest);
+  });
+
+  it('foreign layers are absent on purpose', async () => {
+    const storage = buildStorage((s) => s.image('app', 'v1', { layers: ['base', { foreign: 'https://example.org/layer' }] }));
+    const { graph } = await openTar(storage);
+    const node = graph.read(storage.built.digest);
+    expect([node.foreign.length, node.missing.length, imageProblems(node, name).length]).toEqual([1, 0, 0]);
+  });
+
+  it('schema1 has its layers with the sizes as stored', async () => {
+    const storage = buildStorage((s) => s.schema1('app', 'v1', { layers: ['a', 'b'] }));
+    const { graph } = await openTar(storage);
+    const node = graph.read(storage.built.digest);
+    expect(isSchema1(node)).toBe(true);
+    expect(node.blobs.map(({ size }) => size)).toEqual(storage.built.blobs.map(({ size }) => size));
+  });
+});
+
+describe('what is lost', () => {
+  it('a lost child takes its platform only', async () => {
+    const storage = buildStorage((s) => {
+      const index = s.index('app', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }]);
+      s.loseBlob(index.children[1]!.digest);
+      return index;
+    });
+    const { graph } = await openTar(storage);
+    const node = graph.read(storage.built.digest);
+    expect(imagePlatforms(node).map(formatPlatform)).toEqual(['linux/amd64']);
+    expect(imageProblems(node, name)).toMatchObject([{ code: 'CHILD_MISSING', repository: 'app', tag: 'v1', digest: storage.built.children[1]!.digest }]);
+    expect(imageProblems(node, name)[0]?.message).toContain('linux/arm64');
+  });
+
+  it.each([
+    ['damaged', 'BLOB_CORRUPT'],
+    ['no manifest', 'MANIFEST_INVALID'],
+  ] as const)('a child that is %s does not hide the others', async (kind, code) => {
+    const storage = buildStorage((s) => {
+      const good = s.image('app', undefined);
+      const bad = kind === 'damaged' ? s.image('app', undefined, { layers: ['bad'] }) : s.manifest('app', undefined, '{"nothing":1}');
+      if (kind === 'damaged') s.corruptBlob(bad.digest);
+      return { bad, index: s.index('app', 'v1', [bad, good]) };
+    });
+    const { graph } = await openTar(storage);
+    const node = graph.read(storage.built.index.digest);
+    expect(node.children).toHaveLength(1);
+    expect(node.lostChildren).toMatchObject([{ descriptor: { digest: storage.built.bad.digest }, problem: { code } }]);
+  });
+
+  it('a lost layer and a lost config are named', async () => {
+    const storage = buildStorage((s) => {
+      const image = s.image('app', 'v1');
+      for (const { digest } of image.blobs) s.loseBlob(digest);
+      return image;
+    });
+    const { graph } = await openTar(storage);
+    const node = graph.read(storage.built.digest);
+    expect(node.missing.map(({ digest }) => digest)).toEqual(storage.built.blobs.map(({ digest }) => digest));
+    expect(imageProblems(node, name).map(({ code }) => code)).toEqual(['BLOB_MISSING', 'BLOB_MISSING']);
+  });
+
+  it('the root itself: an error with a code, the same each time', async () => {
+    const storage = buildStorage((s) => {
+      const image = s.image('app', 'v1');
+      s.corruptBlob(image.digest);
+      return image;
+    });
+    const { graph } = await openTar(storage);
+    for (let time = 0; time < 2; time++) expect(() => graph.read(storage.built.digest)).toThrow(expect.objectContaining({ code: 'BLOB_CORRUPT', where: { digest: storage.built.digest } }));
+  });
+
+  it('nesting without end is cut off, and what is above the cut is read', async () => {
+    const storage = buildStorage((s) => {
+      let inner = s.image('app', undefined);
+      for (let depth = 0; depth < 30; depth++) inner = s.index('app', undefined, [inner]);
+      return s.index('app', 'v1', [inner, s.image('app', undefined, { layers: ['beside'] })]);
+    });
+    const { store } = await openTar(storage);
+    const node = createGraphReader(store).read(storage.built.digest);
+    expect(node.children).toHaveLength(2);
+    expect(imageProblems(node, name).map(({ code }) => code)).toEqual(['MANIFEST_CYCLE']);
+  });
+});
+
+it('a layer that somebody names as a manifest is refused by its size', async () => {
+  const storage = buildStorage((s) => s.blob(Buffer.alloc(5 * 1024 * 1024), 'app'));
+  const { store } = await openTar(storage);
+  expect(() => readManifest(store, storage.built)).toThrow(expect.objectContaining({ code: 'MANIFEST_TOO_LARGE' }));
+});
+
+it('unreached revisions are those that no tag and no index reaches, lost children of an index are reached', async () => {
+  const storage = buildStorage((s) => {
+    s.image('app', 'v1', { layers: ['tagged'] });
+    const index = s.index('app', 'v2', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }]);
+    s.loseBlob(index.children[0]!.digest);
+    const loose = s.index('app', undefined, [{ platform: 'linux/s390x' }]);
+    return [loose.digest, s.image('app', undefined, { layers: ['alone'] }).digest].sort();
+  });
+  const { catalog, graph } = await openTar(storage);
+  expect(unreachedRevisions(graph, [...catalog.tags('app')].map(({ digest }) => digest), [...catalog.revisions('app')])).toEqual(storage.built);
+});
