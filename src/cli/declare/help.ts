@@ -1,0 +1,10 @@
+import type { Declare } from './run.ts';
+
+export const declareHelp: Declare = (program, run) => {
+  program
+    .helpCommand(false)
+    .command('help')
+    .description('explain a command, a topic or an error code')
+    .argument('[SUBJECT...]', 'a command, an error code, or formats, auth, exit-codes, storage, config')
+    .action(async (subject: readonly string[]) => run({}, async (context) => (await import('../commands/help.ts')).help(subject, program, context)));
+};

@@ -1,0 +1,137 @@
+/** A page of `regtar help TOPIC`; lines of at most 80 columns. */
+export interface Topic {
+  readonly about: string;
+  readonly text: string;
+}
+
+const formats = `
+regtar export writes what other tools take. Digests never change.
+
+  oci             A folder, or one file where OUT ends in .tar or is -: an OCI
+                  image layout with all repositories. The default.
+                  For oras, zot, regctl, ctr, k3s, recent skopeo and podman.
+                  --per-repository writes one layout for each repository.
+  dir             A folder for each image, as skopeo sync reads it, multi-arch
+                  images included. --path-style safe for exFAT and NTFS.
+  docker-archive  One file for docker load, podman load, ctr, k3s. It holds one
+                  platform of an image: choose with --platform.
+                  --split image, repository or a size writes several files.
+  registry        The storage of a registry: a folder for /var/lib/registry, or
+                  a file where OUT ends in .tar. What nothing reaches is left
+                  out. --owner 10000:10000 for Harbor 1.x.
+
+Which to take
+  to Harbor or any registry on the network    regtar push
+  to a registry without a network             --format registry
+  to machines with docker, podman or k3s      --format docker-archive
+  for everything else                         --format oci
+
+A rerun into the same OUT continues; what is there is not written again.
+`;
+
+const auth = `
+regtar push looks for credentials in this order:
+
+  1. --username with --password-stdin, --registry-token-stdin or --anonymous
+  2. REGTAR_USERNAME and REGTAR_PASSWORD
+  3. --authfile or REGISTRY_AUTH_FILE
+  4. what podman login, skopeo login or docker login have saved:
+     containers/auth.json, then ~/.docker/config.json, their helpers included
+
+A password is never an option: other users of the machine could read it.
+
+  printf %s "$PASSWORD" | regtar push docker.tar HOST \\
+    --username 'robot$migration' --password-stdin
+
+Harbor calls robots robot$name and robot$project+name: write them in single
+quotes, or the shell takes the $ away.
+
+Certificates
+  --ca-file FILE    trust this authority too
+  --cert-dir FOLDER certificates as in /etc/docker/certs.d/HOST, which is looked
+                    at anyway, as are /etc/containers/certs.d, SSL_CERT_FILE
+                    and the authorities of the system
+  --insecure        verify nothing; said on every run
+  --plain-http      speak http; hosts on the loopback may fall back to it
+
+Proxies: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are heeded.
+`;
+
+const exitCodes = `
+  0    done, everything asked for is there
+  1    failed: nothing useful was completed
+  2    wrong use: unknown option, missing SOURCE, malformed REF or TARGET
+  3    finished, but some images failed; each is named on standard error and in
+       the report
+  4    verify found damage
+  130  interrupted; what was finished stays valid, a rerun continues
+
+An error is one line, regtar: CODE: what and where, then hint: what to do.
+regtar help CODE says more about it. With -v its stack follows.
+`;
+
+const storage = `
+A backup is the storage of a Docker Distribution registry, made by
+
+  cd /var/lib/registry; tar -cpf docker.tar docker
+
+SOURCE may be
+  - such an archive, plain or compressed with gzip or zstd
+  - - for standard input
+  - a folder that holds the storage, such as a volume mounted read-only
+  - the first of split parts (docker.tar.aa, docker.tar.part000, ...)
+  - several of these with --source, read as one
+Where none is given it is docker.tar in the working directory.
+
+Inside are blobs, each once, and links to them:
+
+  docker/registry/v2/blobs/sha256/ab/ab.../data
+  docker/registry/v2/repositories/NAME/_manifests/tags/TAG/current/link
+  docker/registry/v2/repositories/NAME/_manifests/tags/TAG/index/...
+  docker/registry/v2/repositories/NAME/_manifests/revisions/...
+  docker/registry/v2/repositories/NAME/_layers/...
+
+regtar reads it where it lies; nothing is unpacked. What is broken is listed
+by regtar verify, and the rest can travel. Stop the registry or make it
+read-only while it is packed.
+`;
+
+const config = `
+What a flag does not say, the environment may, and then a file.
+
+  flag          --on-existing-tag skip
+  environment   REGTAR_ON_EXISTING_TAG=skip
+  file          on-existing-tag: skip
+
+The file is regtar.yaml in the working directory, or that of --config or
+REGTAR_CONFIG. Settings are named like long options, --no-NAME is NAME: false;
+source, target and out are the operands. Where a command's name stands before
+settings, they count for it alone:
+
+  source: /backups/docker.tar
+  target: harbor.example.com/migrated
+  include:
+    - team/*
+    - library/*:v*
+  map: old/*=new/*
+  jobs: 8
+  push:
+    on-existing-tag: skip
+  verify:
+    jobs: 2
+
+In the environment, lists are separated by blanks, and switches are true or
+false. Operands of the command line replace those of the settings. Passwords
+do not belong into the file.
+
+regtar config check prints what is in force, and where it comes from.
+`;
+
+/** By name, in the order of `regtar help`. */
+export const topics = {
+  formats: { about: 'what export writes, and who takes it', text: formats },
+  auth: { about: 'credentials, certificates and proxies', text: auth },
+  'exit-codes': { about: 'what a script may rely on', text: exitCodes },
+  storage: { about: 'what a backup is', text: storage },
+  config: { about: 'regtar.yaml and REGTAR_*', text: config },
+} as const satisfies Readonly<Record<string, Topic>>;
