@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { RegtarError } from '../errors.ts';
 
 export const defaultSource = 'docker.tar';
@@ -23,6 +23,7 @@ export interface SourceOption {
 export function splitOperands(operands: readonly string[], options: SourceOption, operandName: 'TARGET' | 'OUT'): { readonly sources: readonly string[]; readonly operand: string } {
   const [first = options.configured?.[operandName === 'OUT' ? 'out' : 'target'], second] = operands;
   if (first === undefined) throw new RegtarError('USAGE', `${operandName} is missing`, { side: 'usage', hint: `write \`regtar COMMAND [SOURCE] ${operandName}\`; see --help` });
+  if (second === undefined && operandName === 'TARGET' && isFile(first)) throw new RegtarError('USAGE', `TARGET is missing: ${first} is a file`, { side: 'usage', hint: `write where it shall go: \`regtar push ${first} harbor.example.com\`` });
   return second === undefined ? { sources: sourceOperands(undefined, options), operand: first } : { sources: sourceOperands(first, options), operand: second };
 }
 
@@ -40,6 +41,10 @@ export function splitReference(operands: readonly string[], options: SourceOptio
   if (second !== undefined && first !== undefined) return { sources: [first, ...(options.source ?? [])], reference: second };
   const isReference = first !== undefined && first !== '-' && !existsSync(first) && /[:@]/.test(first) && !/\.(?:tar|tgz|gz|zst)$/.test(first);
   return isReference ? { sources: sourceOperands(undefined, options), reference: first } : { sources: sourceOperands(first, options), reference: undefined };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function requireDefault(): string {

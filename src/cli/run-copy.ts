@@ -5,6 +5,7 @@ import type { Plan, PlannedImage } from '../select/plan.ts';
 import type { Context } from './context.ts';
 import { startProgress } from './progress.ts';
 import { renderFailures } from './render/failures.ts';
+import { losesMembers, renderProblems } from './render/problems.ts';
 import { renderPlan } from './render/plan.ts';
 import { formatBytes, formatSeconds, plural } from './render/sizes.ts';
 
@@ -34,6 +35,7 @@ export interface RunCopyExtras {
 /** Prints a plan, or carries it out and says what became of it. @returns the exit code */
 export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, extras: RunCopyExtras = {}): Promise<number> {
   const { output } = context;
+  for (const problem of renderProblems(plan.problems, context.verbose)) output.error(problem);
   for (const note of plan.notes) output.message(`note: ${note}`);
   // Before the first byte, while there is time to stop it.
   printFailures(plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })), context);
@@ -52,7 +54,7 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
   if (context.json) output.json(reportJson(report));
   output.message(summaryLine(report));
   extras.onReport?.(report);
-  return exitCodeOf(report);
+  return exitCodeOf(report, losesMembers(plan.problems));
 }
 
 function printFailures(results: readonly ImageResult[], context: Context): void {
@@ -66,7 +68,7 @@ function showPlan(plan: Plan, sink: ImageSink, extras: RunCopyExtras, context: C
   const refused = plan.refused.map(({ source, status, error }) => resultJson({ ...source, status, error, target: undefined }));
   if (context.json) output.json({ dryRun: true, images: [...planned, ...refused], blobs: { planned: plan.blobs, bytes: plan.bytes }, ...extras.planJson });
   else output.line([renderPlan(plan, (target) => sink.describe(target), { verbose: context.verbose, stateOf: extras.stateOf }), ...(extras.planLines ?? [])].join('\n'));
-  return plan.refused.some(({ status }) => status === 'failed') ? 3 : 0;
+  return losesMembers(plan.problems) || plan.refused.some(({ status }) => status === 'failed') ? 3 : 0;
 }
 
 export function reportJson(report: CopyReport): unknown {
@@ -94,9 +96,9 @@ function summaryLine({ images, blobs, seconds }: CopyReport): string {
   return [...parts, formatSeconds(seconds)].join(', ');
 }
 
-/** 3 where some images failed, 1 where nothing useful was completed. */
-function exitCodeOf({ images }: CopyReport): number {
-  if (!images.some(({ status }) => status === 'failed')) return 0;
+/** 3 where some images failed or a damaged backup may have lost some, 1 where nothing useful was completed. */
+function exitCodeOf({ images }: CopyReport, isIncomplete: boolean): number {
+  if (!isIncomplete && !images.some(({ status }) => status === 'failed')) return 0;
   return images.some(({ status }) => status === 'copied' || status === 'present') ? 3 : 1;
 }
 

@@ -1,4 +1,4 @@
-import { RegtarError, type Problem } from '../errors.ts';
+import { RegtarError, type ErrorCode, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import { childrenFirst, createGraphReader, imageBlobs, imageProblems, isSchema1, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
 import { findReferrers } from '../content/referrers.ts';
@@ -51,6 +51,8 @@ export interface RefusedImage {
 export interface Plan {
   readonly images: readonly PlannedImage[];
   readonly refused: readonly RefusedImage[];
+  /** What is wrong with the backup and no single refused image tells: a cut, a damaged part, links that were recovered. */
+  readonly problems: readonly Problem[];
   /** Choices that were made for the person, in words: platforms, rewritten indexes, foreign layers. */
   readonly notes: readonly string[];
   /** Unique blobs and manifests of all images, and their bytes. */
@@ -82,9 +84,13 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
       if (!(candidate.referrer && skips)) refused.push({ source: candidate, status: skips ? 'skipped' : 'failed', error, problems: problemsOf(graph, candidate) });
     }
   }
+  for (const lost of lostImages(catalog, options.filter)) {
+    found.add(formatImageReference(lost.source));
+    refused.push(lost);
+  }
   for (const name of options.wanted ?? []) if (!found.has(name)) refused.push(unknownImage(name));
   refuseCollisions(images);
-  return { images, refused, notes, ...totals(images) };
+  return { images, refused, problems: remainingProblems(catalog, images, refused), notes, ...totals(images) };
 }
 
 function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOptions): Generator<Candidate> {
@@ -178,6 +184,28 @@ function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[
   } catch {
     return [];
   }
+}
+
+/** Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not absent. */
+function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {
+  for (const repository of catalog.repositories()) {
+    for (const { tag, candidates } of catalog.lostTags(repository)) {
+      if (!filter({ repository, tag, digest: '' })) continue;
+      const problem = catalog.problems.find((each) => each.repository === repository && each.tag === tag && lostTagCodes.has(each.code));
+      const hint = candidates.length > 0 ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} --history\`, or leave it behind with --exclude` : 'leave it behind with --exclude, or push it again in the source';
+      const error = new RegtarError(problem?.code ?? 'TAG_NO_CURRENT', problem?.message ?? `${repository}:${tag} means nothing`, { side: 'source', where: { repository, tag }, hint });
+      yield { source: { repository, tag, digest: undefined }, status: 'failed', error, problems: problem === undefined ? [] : [problem] };
+    }
+  }
+}
+
+const lostTagCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TAG_AMBIGUOUS', 'TAG_NO_CURRENT', 'LINK_INVALID']);
+
+/** Problems of the whole backup, and of repositories that take part; what a refused image says is not said twice. */
+function remainingProblems({ problems }: Catalog, images: readonly PlannedImage[], refused: readonly RefusedImage[]): readonly Problem[] {
+  const repositories = new Set([...images, ...refused].map(({ source }) => source.repository));
+  const told = new Set(refused.map(({ source: { repository, tag } }) => `${repository}\n${tag ?? ''}`));
+  return problems.filter(({ repository, tag }) => repository === undefined || (repositories.has(repository) && !(tag !== undefined && told.has(`${repository}\n${tag}`))));
 }
 
 function unknownImage(name: string): RefusedImage {

@@ -8,6 +8,7 @@ import { formatDigestList } from '../../select/digest-list.ts';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
 import { createPlan, type Plan } from '../../select/plan.ts';
+import { requireImages } from '../../select/require-images.ts';
 import { skopeoSyncCommand } from '../../sink/dir-names.ts';
 import { openFileSink, type Format } from '../../sink/open-sink.ts';
 import type { FileSinkOptions } from '../../sink/options.ts';
@@ -39,6 +40,7 @@ export async function exportImages(operands: readonly string[], options: ExportO
   return withBackup(sources, { ...options, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async ({ catalog, store }) => {
     const sink = openFileSink(options.format, { ...options, out });
     const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
+    requireImages(plan, catalog);
     return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
       onReport(report) {
         if (options.saveDigests !== undefined) writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));

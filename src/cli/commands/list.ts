@@ -4,9 +4,12 @@ import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
 import { unreachedRevisions } from '../../content/unreached-revisions.ts';
+import { nothingSelected } from '../../select/require-images.ts';
 import type { Context } from '../context.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
+import { formatError } from '../output.ts';
+import { renderProblems } from '../render/problems.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 
 export interface ListOptions extends SelectionOptions {
@@ -25,9 +28,11 @@ interface Listed {
 export async function list(source: string | undefined, options: ListOptions, context: Context): Promise<number> {
   const selection = await readSelection(options);
   return withBackup(sourceOperands(source, options), { ...options, keep: 'small' }, context, async (opened) => {
+    for (const problem of renderProblems(opened.catalog.problems.filter(({ repository }) => repository === undefined), context.verbose)) context.output.error(problem);
     const names = listImages(opened, options, selection.filter).sort((left, right) => compareCodePoints(formatImageReference(left), formatImageReference(right)));
     if (context.json) context.output.json(names.map((name) => describe(opened, name)));
-    else if (names.length > 0) context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
+    else if (names.length === 0) context.output.message(formatError(nothingSelected(opened.catalog), false));
+    else context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
     return 0;
   });
 }

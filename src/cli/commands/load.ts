@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
 import { createPlan } from '../../select/plan.ts';
+import { requireImages } from '../../select/require-images.ts';
 import { openEngineSink } from '../../sink/engine.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
@@ -26,6 +27,7 @@ export async function load(source: string | undefined, options: LoadOptions, con
   return withBackup(sourceOperands(source, options), options, context, async ({ catalog, store }) => {
     const sink = await openEngineSink({ host, prefix: options.prefix, signal: context.signal, certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined });
     const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: false });
+    requireImages(plan, catalog);
     return runCopy(plan, store, sink, options, context);
   });
 }

@@ -12,6 +12,7 @@ import { openRegistry, type Registry } from '../../remote/registry.ts';
 import { parseTarget, type Target } from '../../remote/target.ts';
 import { createRenamer } from '../../select/names.ts';
 import { createPlan, type Plan, type PlannedImage } from '../../select/plan.ts';
+import { requireImages } from '../../select/require-images.ts';
 import { openPushJournal, type PushJournal } from '../../sink/push-journal.ts';
 import { estimatePush } from '../../sink/remote-estimate.ts';
 import { inspectRemote, type Inspection, type OnExistingTag } from '../../sink/remote-inspect.ts';
@@ -68,6 +69,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
     return await withBackup(sources, options, context, async ({ catalog, store }) => {
       const traits = remoteTraits({ jobs: jobsOf(options), schema1: harbor !== undefined && isAtLeast(harbor, 2, 15) === false });
       const plan = createPlan(catalog, store, { ...selection, rename, traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
+      requireImages(plan, catalog);
       return pushPlan({ registry, harbor, journal, store, options, context }, plan);
     });
   } finally {

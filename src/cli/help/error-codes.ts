@@ -40,6 +40,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   TAG_AMBIGUOUS: { cause: 'A tag lost its current link, and several images have had its name.', remedy: 'Look with `regtar inspect REF --history` and choose with `--at-digest`.' },
   TAG_REVISION_MISSING: { cause: 'The image of a tag was deleted in its repository; the bytes are still there.', remedy: 'It travels as it is. Leave it behind with `--exclude` if the deletion was meant.' },
   TAG_UNKNOWN: { cause: 'The backup has no such repository, tag or digest.', remedy: 'See what there is with `regtar list`.' },
+  NOTHING_SELECTED: { cause: 'No image was chosen: the globs fit nothing, or the storage holds no tags, or no images at all.', remedy: 'See what there is with `regtar list`; storage without tags needs `--tag-map` or `--untagged`.' },
   TAG_CONFLICT: { cause: 'Two sources give the same tag to different images.', remedy: 'The hint says which one counts; change the order of the sources, or exclude one.' },
   TAG_MAP_INVALID: { cause: 'The file of `--tag-map` cannot be understood.', remedy: 'Give CSV (`repository,tag,digest`), the JSON of Harbor\'s artifact API, or a plain `pg_dump`.' },
   TAG_MAP_UNKNOWN: { cause: 'The file of `--tag-map` names images that the backup does not hold.', remedy: 'Take map and storage from the same moment; the others travel.' },
