@@ -1,4 +1,5 @@
 import { RegtarError, toRegtarError } from '../errors.ts';
+import { exitCodeOf } from './exit-code.ts';
 import { createOutput, formatError } from './output.ts';
 
 declare const REGTAR_VERSION: string;
@@ -38,9 +39,4 @@ async function run(argv: readonly string[]): Promise<number> {
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
-}
-
-function exitCodeOf(error: RegtarError): number {
-  if (error.code === 'INTERRUPTED') return 130;
-  return error.side === 'usage' ? 2 : 1;
 }

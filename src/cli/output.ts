@@ -1,4 +1,5 @@
 import type { RegtarError } from '../errors.ts';
+import type { EventWriter } from './progress/event-writer.ts';
 
 /** Where text goes: tests and wrappers may give their own. */
 export interface Output {
@@ -10,15 +11,30 @@ export interface Output {
   error(text: string): void;
   /** A report for programs, alone on standard output. */
   json(value: unknown): void;
+  /** Sends messages and failures elsewhere while something is drawn on standard error; undefined ends that. */
+  divert(write: ((text: string) => void) | undefined): void;
 }
 
-export function createOutput(options: { readonly quiet: boolean }): Output {
+/** @param options events: takes messages and failures, so that standard error holds nothing else */
+export function createOutput(options: { readonly quiet: boolean; readonly events?: EventWriter | undefined }): Output {
+  const { events } = options;
+  let diverted: ((text: string) => void) | undefined;
+  const write = (text: string): void => {
+    if (diverted !== undefined) diverted(printable(text));
+    else process.stderr.write(`${printable(text)}\n`);
+  };
   return {
     line: (text) => void process.stdout.write(`${printable(text)}\n`),
     message: (text) => {
-      if (!options.quiet) process.stderr.write(`${printable(text)}\n`);
+      if (options.quiet) return;
+      if (events === undefined) write(text);
+      else events.write('message', { text });
     },
-    error: (text) => void process.stderr.write(`${printable(text)}\n`),
+    error: (text) => {
+      if (events === undefined) write(text);
+      else events.write('error', { text });
+    },
+    divert: (next) => void (diverted = next),
     json: (value) => void process.stdout.write(`${JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f]/g, escapeControl)}\n`),
   };
 }

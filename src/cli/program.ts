@@ -1,9 +1,12 @@
 import { CommanderError, type Command } from 'commander';
 import { existsSync } from 'node:fs';
+import { toRegtarError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { createProgram } from './declare/program.ts';
 import type { GlobalOptions } from './declare/run.ts';
+import { exitCodeOf } from './exit-code.ts';
 import { createOutput } from './output.ts';
+import { createEventWriter } from './progress/event-writer.ts';
 import { toUsageError } from './usage-error.ts';
 
 /** Parses the command line and runs one command. @returns the exit code */
@@ -13,7 +16,7 @@ export async function runProgram(argv: readonly string[], outside: { readonly ve
   const program = createProgram(outside.version, async (options, action) => {
     const context = contextOf(options, outside);
     if (settings.length > 0) context.output.message(`settings: ${settings.join(', ')}`);
-    exitCode = await action(context);
+    exitCode = await act(context, action);
   });
   program.hook('preAction', async (_program, command) => {
     if (hasSettings(command)) settings = (await import('./settings/apply.ts')).applySettings(program, command, process.env);
@@ -32,9 +35,27 @@ export async function runProgram(argv: readonly string[], outside: { readonly ve
   return exitCode;
 }
 
+/** Where a wrapper listens, even a failure is an event, and the exit code the last one. */
+async function act(context: Context, action: (context: Context) => Promise<number>): Promise<number> {
+  const { events } = context;
+  if (events === undefined) return action(context);
+  let exitCode: number;
+  try {
+    exitCode = await action(context);
+  } catch (thrown) {
+    const error = toRegtarError(thrown);
+    events.write('error', { code: error.code, text: error.message, ...(error.hint !== undefined && { hint: error.hint }), ...(context.verbose && { stack: error.stack }) });
+    exitCode = exitCodeOf(error);
+  }
+  events.write('end', { exitCode });
+  return exitCode;
+}
+
 function contextOf(options: GlobalOptions, outside: { readonly version: string; readonly signal: AbortSignal }): Context {
+  const events = options.events === undefined ? undefined : createEventWriter((line) => void process.stderr.write(line));
   return {
-    output: createOutput({ quiet: options.quiet === true }),
+    output: createOutput({ quiet: options.quiet === true, events }),
+    events,
     signal: outside.signal,
     version: outside.version,
     verbose: options.verbose === true,

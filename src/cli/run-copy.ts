@@ -7,7 +7,8 @@ import { startProgress } from './progress.ts';
 import { renderFailures } from './render/failures.ts';
 import { losesMembers, renderProblems } from './render/problems.ts';
 import { renderPlan } from './render/plan.ts';
-import { formatBytes, formatSeconds, plural } from './render/sizes.ts';
+import { renderCopySummary, summaryJson } from './render/copy-summary.ts';
+import { resultJson } from './render/result-json.ts';
 
 export interface CopyCommandOptions {
   readonly jobs?: number;
@@ -40,7 +41,7 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
   // Before the first byte, while there is time to stop it.
   printFailures(plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })), context);
   if (options.dryRun === true) return showPlan(plan, sink, extras, context);
-  const progress = await startProgress(context.progress);
+  const progress = await startProgress(context);
   const copied = await copyImages(plan, store, sink, {
     jobs: options.jobs ?? defaultJobs,
     failFast: options.failFast === true,
@@ -48,11 +49,15 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
     onEvent: (event) => progress.onEvent(event),
   }).finally(() => progress.stop());
   const report = extras.review === undefined ? copied : await extras.review(copied);
+  report.images.forEach((result, index) => {
+    if (result !== copied.images[index]) context.events?.write('image', resultJson(result));
+  });
   const printed = new Set(plan.refused.map(({ error }) => error));
   printFailures(report.images.filter(({ error }) => error === undefined || !printed.has(error)), context);
   for (const note of sink.notes?.() ?? []) output.message(`note: ${note}`);
   if (context.json) output.json(reportJson(report));
-  output.message(summaryLine(report));
+  if (context.events === undefined) output.message(renderCopySummary(report));
+  else context.events.write('summary', summaryJson(report));
   extras.onReport?.(report);
   return exitCodeOf(report, losesMembers(plan.problems));
 }
@@ -73,27 +78,6 @@ function showPlan(plan: Plan, sink: ImageSink, extras: RunCopyExtras, context: C
 
 export function reportJson(report: CopyReport): unknown {
   return { images: report.images.map(resultJson), blobs: report.blobs, seconds: report.seconds };
-}
-
-function resultJson({ repository, tag, digest, target, status, error }: ImageResult): unknown {
-  return {
-    repository,
-    ...(tag !== undefined && { tag }),
-    ...(digest !== undefined && { digest }),
-    ...(target !== undefined && { target }),
-    status,
-    ...(error !== undefined && { error: { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) } }),
-  };
-}
-
-function summaryLine({ images, blobs, seconds }: CopyReport): string {
-  const count = (status: ImageResult['status']): number => images.filter((image) => image.status === status).length;
-  const done = count('copied') + count('present');
-  const parts = [`${plural(done, 'image')}${count('present') > 0 ? ` (${count('present')} present already)` : ''}`, `${formatBytes(blobs.bytes)} sent`];
-  if (blobs.spared > 0) parts.push(`${formatBytes(blobs.spared)} mounted or present`);
-  if (count('skipped') > 0) parts.push(`${count('skipped')} skipped`);
-  if (count('failed') > 0) parts.push(`${count('failed')} failed`);
-  return [...parts, formatSeconds(seconds)].join(', ');
 }
 
 /** 3 where some images failed or a damaged backup may have lost some, 1 where nothing useful was completed. */

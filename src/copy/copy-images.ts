@@ -55,7 +55,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
         signal.throwIfAborted();
         const over = outage.error();
         if (over !== undefined) return settle(image, 'failed', over);
-        emit({ type: 'image-start', repository: image.source.repository, tag: image.source.tag });
+        emit({ type: 'image-start', ...image.source });
         try {
           const status = await copyImage(image, store, sink, { slots, firsts, signal, onBytes: tally.bytes, onBlob: tally.blob });
           if (status === 'present') for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
@@ -122,7 +122,7 @@ function createTally(emit: (event: CopyEvent) => void) {
       } else if (outcome === 'mounted') counts.mounted++;
       else if (isFirst) counts.present++;
       if (outcome !== 'written') counts.spared += size;
-      emit({ type: 'blob', digest, outcome, bytes: isFirst ? size : 0, sent: outcome === 'written' ? size : 0 });
+      emit({ type: 'blob', digest, size, outcome, isFirst });
     },
     totals: () => ({ ...counts }),
   };

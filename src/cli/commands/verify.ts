@@ -17,7 +17,7 @@ export async function verify(source: string | undefined, options: VerifyCommandO
   const selection = await readSelection(options);
   const hasFilter = options.include !== undefined || options.exclude !== undefined || options.images !== undefined;
   return withBackup(sourceOperands(source, options), options, context, async ({ backup, catalog, store }) => {
-    const progress = await startByteProgress(context.progress);
+    const progress = await startByteProgress(context);
     const report = await verifyBackup({ catalog, store }, {
       quick: options.quick ?? false,
       jobs: options.jobs,

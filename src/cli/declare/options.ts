@@ -11,7 +11,8 @@ export function addCommon(command: Command): Command {
     .option('--json', 'print a report for programs on standard output')
     .option('-q, --quiet', 'print results and failures only')
     .option('-v, --verbose', 'print more, stack traces included')
-    .option('--no-progress', 'print no progress');
+    .option('--no-progress', 'print no progress')
+    .addOption(new Option('--events <format>', 'write what happens to standard error for programs, a JSON object a line, and nothing else').choices(['jsonl']));
 }
 
 /** Which images. */

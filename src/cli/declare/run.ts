@@ -7,6 +7,7 @@ export interface GlobalOptions {
   readonly quiet?: boolean;
   readonly verbose?: boolean;
   readonly progress?: boolean;
+  readonly events?: 'jsonl';
 }
 
 /** Turns options into a context, runs the command with it and keeps its exit code. */
