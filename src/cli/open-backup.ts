@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { pipeline, Transform, type Readable } from 'node:stream';
 import type { ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import { parseImageReference } from '../oci/reference.ts';
@@ -14,6 +16,8 @@ export interface OpenedBackup {
   readonly backup: Backup;
   readonly catalog: StorageCatalog;
   readonly store: ContentStore;
+  /** The SHA-256 of what came through standard input, once it has been read to its end; absent where nobody asked. */
+  readonly inputHash?: () => string | undefined;
 }
 
 /** What every command that reads a backup understands of it. */
@@ -29,13 +33,16 @@ export interface OpenOptions extends BackupOptions {
   readonly spoolFolder?: string | undefined;
   /** `small` for commands that read no layers. Default `all`. */
   readonly keep?: 'all' | 'small';
+  /** Whether somebody will ask for the SHA-256 of standard input. */
+  readonly hashInput?: boolean;
 }
 
 /** Opens SOURCE, reads its catalog, gives it to `use` and closes it, whatever happens. */
 export async function withBackup<Result>(sources: readonly string[], options: OpenOptions, context: Context, use: (opened: OpenedBackup) => Promise<Result>): Promise<Result> {
+  const input = options.hashInput === true && sources.includes('-') ? hashedInput() : undefined;
   const backup = await openSource(sources, {
     signal: context.signal,
-    stdin: process.stdin,
+    stdin: input?.stream ?? process.stdin,
     onNotice: (text) => context.output.message(`regtar: ${text}`),
     ...(options.keep !== undefined && { keep: options.keep }),
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
@@ -45,11 +52,30 @@ export async function withBackup<Result>(sources: readonly string[], options: Op
   process.once('exit', onExit);
   try {
     const catalog = await renameTags(await readCatalog(backup, { signal: context.signal }), options);
-    return await use({ backup, catalog, store: openContentStore(backup, catalog) });
+    return await use({ backup, catalog, store: openContentStore(backup, catalog), ...(input && { inputHash: input.hash }) });
   } finally {
     await backup.close();
     process.off('exit', onExit);
   }
+}
+
+/** Standard input, hashed on its way. */
+function hashedInput(): { readonly stream: Readable; readonly hash: () => string | undefined } {
+  const hash = createHash('sha256');
+  let hex: string | undefined;
+  const stream = new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      hash.update(chunk);
+      done(undefined, chunk);
+    },
+    flush(done) {
+      hex = hash.digest('hex');
+      done();
+    },
+  });
+  // Whoever stops reading early lets go of standard input too; an error reaches the reader by itself.
+  pipeline(process.stdin, stream, () => undefined);
+  return { stream, hash: () => hex };
 }
 
 async function renameTags(catalog: StorageCatalog, options: BackupOptions): Promise<StorageCatalog> {

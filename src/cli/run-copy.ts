@@ -1,8 +1,9 @@
 import type { ContentStore, ImageSink } from '../content/contracts.ts';
 import { copyImages } from '../copy/copy-images.ts';
-import type { CopyReport, ImageResult } from '../copy/events.ts';
+import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import type { Context } from './context.ts';
+import { startHandoff, type HandoffSubject, type ReportOptions } from './handoff.ts';
 import { startProgress } from './progress.ts';
 import { renderFailures } from './render/failures.ts';
 import { losesMembers, renderProblems } from './render/problems.ts';
@@ -10,7 +11,7 @@ import { renderPlan } from './render/plan.ts';
 import { renderCopySummary, summaryJson } from './render/copy-summary.ts';
 import { resultJson } from './render/result-json.ts';
 
-export interface CopyCommandOptions {
+export interface CopyCommandOptions extends ReportOptions {
   readonly jobs?: number;
   readonly dryRun?: boolean;
   readonly failFast?: boolean;
@@ -29,6 +30,8 @@ export interface RunCopyExtras {
   readonly planLines?: readonly string[];
   /** What the output has of an image already: `new`, `changed`, `present`. */
   readonly stateOf?: (image: PlannedImage) => string;
+  /** What `--report` says beside the images. */
+  readonly subject?: HandoffSubject;
   /** Gets what became of the images, after everything that is said of them; not called for a dry run. */
   readonly onReport?: (report: CopyReport) => void;
 }
@@ -41,17 +44,7 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
   // Before the first byte, while there is time to stop it.
   printFailures(plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })), context);
   if (options.dryRun === true) return showPlan(plan, sink, extras, context);
-  const progress = await startProgress(context);
-  const copied = await copyImages(plan, store, sink, {
-    jobs: options.jobs ?? defaultJobs,
-    failFast: options.failFast === true,
-    signal: context.signal,
-    onEvent: (event) => progress.onEvent(event),
-  }).finally(() => progress.stop());
-  const report = extras.review === undefined ? copied : await extras.review(copied);
-  report.images.forEach((result, index) => {
-    if (result !== copied.images[index]) context.events?.write('image', resultJson(result));
-  });
+  const report = await copyOnTheRecord(plan, store, sink, options, context, extras);
   const printed = new Set(plan.refused.map(({ error }) => error));
   printFailures(report.images.filter(({ error }) => error === undefined || !printed.has(error)), context);
   for (const note of sink.notes?.() ?? []) output.message(`note: ${note}`);
@@ -60,6 +53,28 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
   else context.events.write('summary', summaryJson(report));
   extras.onReport?.(report);
   return exitCodeOf(report, losesMembers(plan.problems));
+}
+
+/** Copies and reviews; whatever happens, it is shown on the way and kept in the paper. */
+async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, { review, subject }: RunCopyExtras): Promise<CopyReport> {
+  const handoff = subject && (await startHandoff(plan, subject, options, context));
+  const progress = await startProgress(context);
+  const onEvent = (event: CopyEvent): void => {
+    progress.onEvent(event);
+    handoff?.follow(event);
+  };
+  try {
+    const copied = await copyImages(plan, store, sink, { jobs: options.jobs ?? defaultJobs, failFast: options.failFast === true, signal: context.signal, onEvent }).finally(() => progress.stop());
+    const report = review === undefined ? copied : await review(copied);
+    report.images.forEach((result, index) => {
+      if (result !== copied.images[index]) context.events?.write('image', resultJson(result));
+    });
+    await handoff?.finish(report);
+    return report;
+  } catch (error) {
+    await handoff?.fail(error);
+    throw error;
+  }
 }
 
 function printFailures(results: readonly ImageResult[], context: Context): void {

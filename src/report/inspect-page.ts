@@ -83,7 +83,7 @@ function imagesTable({ repositories }: Weights): Table {
     note: 'One row a digest and repository. “Own” is what no other image needs: what its removal would free.',
     columns: [
       { name: 'Repository', kind: 'name' },
-      { name: 'Tags', kind: 'text' },
+      { name: 'Tags', kind: 'name' },
       { name: 'Platforms', kind: 'text' },
       { name: 'Bytes', kind: 'number' },
       { name: 'Own', kind: 'number' },

@@ -34,6 +34,17 @@ export interface Entry {
   readonly bytes: Uint8Array | undefined;
 }
 
+/** One SOURCE as it was given. */
+export interface GivenSource {
+  readonly name: string;
+  /** `tar`, `tar.gz`, `directory`, … */
+  readonly format: string;
+  /** Size in bytes, where it is known. */
+  readonly bytes: number | undefined;
+  /** Its files in order: one, or all parts; none for a directory or standard input. */
+  readonly files: readonly string[];
+}
+
 /**
  * An opened SOURCE. `scan` is one pass in archive order; it calls back synchronously because a promise per member would cost
  * more than reading its header.
@@ -65,6 +76,8 @@ export interface Backup {
   keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;
   /** Removes what is held on disk at once, for a process that ends; `close` does it too. */
   removeSpoolSync?(): void;
+  /** What was opened, in the order given. */
+  readonly given?: readonly GivenSource[];
   /** Which of several backups `Location.source` means, for people. */
   nameOf?(source: number): string | undefined;
   close(): Promise<void>;

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
-import type { Backup } from './backup.ts';
+import type { Backup, GivenSource } from './backup.ts';
 import { openDirectory } from './directory.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
 import { openCompressed, openStandardInput } from './open-stream.ts';
@@ -40,7 +40,8 @@ export async function openSource(operands: readonly string[], options: OpenSourc
   }
   const [first, second] = backups;
   if (first === undefined) throw new RegtarError('USAGE', 'no source is given', { side: 'usage', hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
-  return second === undefined ? first : openSeveral(backups);
+  const given = backups.map(({ describe, format, bytes }, index): GivenSource => ({ name: describe, format, bytes, files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-') }));
+  return { ...(second === undefined ? first : openSeveral(backups)), given };
 }
 
 /** What a shell left alone: quoted patterns, and patterns of programs that start no shell. */

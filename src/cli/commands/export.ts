@@ -37,11 +37,13 @@ export async function exportImages(operands: readonly string[], options: ExportO
   const selection = await readSelection(options);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
-  return withBackup(sources, { ...options, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async ({ catalog, store }) => {
+  return withBackup(sources, { ...options, hashInput: options.report !== undefined, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async (opened) => {
+    const { catalog, store } = opened;
     const sink = openFileSink(options.format, { ...options, out });
     const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
     requireImages(plan, catalog);
     return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
+      subject: { command: 'export', opened, target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out }, ...(base !== undefined && { delta: true }) },
       onReport(report) {
         if (options.saveDigests !== undefined) writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));
         if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived)) for (const line of skopeoAdvice(plan, out)) context.output.message(line);

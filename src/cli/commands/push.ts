@@ -1,7 +1,6 @@
 import { homedir } from 'node:os';
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ContentStore } from '../../content/contracts.ts';
 import { RegtarError } from '../../errors.ts';
 import type { CopyReport } from '../../copy/events.ts';
 import { harborDialect } from '../../harbor/dialect.ts';
@@ -20,7 +19,7 @@ import { verifyRemote } from '../../sink/remote-verify.ts';
 import { openRemoteSink, remoteTraits } from '../../sink/remote.ts';
 import type { Context } from '../context.ts';
 import { readCredentials, type CredentialOptions } from '../credentials.ts';
-import { withBackup, type BackupOptions } from '../open-backup.ts';
+import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { renderEstimate } from '../render/estimate.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions, type RunCopyExtras } from '../run-copy.ts';
@@ -66,11 +65,12 @@ export async function push(operands: readonly string[], options: PushOptions, co
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
     const harbor = await logIn(registry, options, context);
     const journal = openJournal(sources, registry, options);
-    return await withBackup(sources, options, context, async ({ catalog, store }) => {
+    return await withBackup(sources, { ...options, hashInput: options.report !== undefined }, context, async (opened) => {
+      const { catalog, store } = opened;
       const traits = remoteTraits({ jobs: jobsOf(options), schema1: harbor !== undefined && isAtLeast(harbor, 2, 15) === false });
       const plan = createPlan(catalog, store, { ...selection, rename, traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
       requireImages(plan, catalog);
-      return pushPlan({ registry, harbor, journal, store, options, context }, plan);
+      return pushPlan({ registry, harbor, journal, opened, path: prefix, options, context }, plan);
     });
   } finally {
     await registry.close();
@@ -116,12 +116,14 @@ interface Pushing {
   readonly registry: Registry;
   readonly harbor: Harbor | undefined;
   readonly journal: PushJournal | undefined;
-  readonly store: ContentStore;
+  readonly opened: OpenedBackup;
+  /** Beneath which every repository of the target is put; may be empty. */
+  readonly path: string;
   readonly options: PushOptions;
   readonly context: Context;
 }
 
-async function pushPlan({ registry, harbor, journal, store, options, context }: Pushing, planned: Plan): Promise<number> {
+async function pushPlan({ registry, harbor, journal, opened, path, options, context }: Pushing, planned: Plan): Promise<number> {
   const { signal, output } = context;
   const jobs = jobsOf(options);
   const onExistingTag = options.onExistingTag ?? 'overwrite';
@@ -154,12 +156,13 @@ async function pushPlan({ registry, harbor, journal, store, options, context }: 
     journalOf: journal && ((repository, blob) => journal.of(repository, blob)),
   });
   const extras: RunCopyExtras = {
+    subject: { command: 'push', opened, target: { kind: 'registry', name: registry.host, ...(path !== '' && { path }), ...(harbor && { product: harbor.version === undefined ? 'Harbor' : `Harbor ${harbor.version}` }) } },
     stateOf: (image) => (presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : presence.get(image) ?? 'new'),
     planJson: { projects: [...inspection.projects.values()].map(({ name, state }) => ({ name, state })), projectsToCreate: inspection.projectsToCreate, estimate },
     planLines: renderEstimate(estimate, inspection.projectsToCreate),
     ...(options.verify === true && { review: (report) => reviewReport(registry, plan, report, jobs, signal) }),
   };
-  return runCopy(plan, store, sink, { ...options, jobs }, context, extras);
+  return runCopy(plan, opened.store, sink, { ...options, jobs }, context, extras);
 }
 
 function withRefusals(plan: Plan, refused: ReadonlyMap<PlannedImage, RegtarError>): Plan {

@@ -1,11 +1,11 @@
 import { Option } from 'commander';
 import type { ExportOptions } from '../commands/export.ts';
-import { addCommon, addCopy, addNames, addSelection } from './options.ts';
+import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
 import { present, type Declare, type GlobalOptions } from './run.ts';
 import { ownerIds, splitBy } from './values.ts';
 
 export const declareExport: Declare = (program, run) => {
-  addNames(addCopy(addSelection(addCommon(program.command('export').description('write images as files that other tools take').argument('[SOURCE]', 'the backup; docker.tar where none is given').argument('[OUT]', 'a folder, a file or - for standard output')))))
+  addReport(addNames(addCopy(addSelection(addCommon(program.command('export').description('write images as files that other tools take').argument('[SOURCE]', 'the backup; docker.tar where none is given').argument('[OUT]', 'a folder, a file or - for standard output'))))))
     .addOption(new Option('--format <format>', 'what to write').choices(['oci', 'dir', 'docker-archive', 'registry']).default('oci'))
     .option('--force', 'replace what regtar made at OUT before')
     .option('--link', 'hard-link files of a directory SOURCE instead of copying them')

@@ -33,6 +33,13 @@ export function addCopy(command: Command): Command {
     .option('--fail-fast', 'stop at the first image that fails');
 }
 
+/** The paper that travels with a handoff. */
+export function addReport(command: Command): Command {
+  return command
+    .addOption(new Option('--report <file>', 'write what was taken from where and what became of each image: JSON, or a page where FILE ends in .html; repeatable').argParser(collect).conflicts('dryRun'))
+    .option('--no-source-hash', 'report: leave out the SHA-256 of SOURCE, which costs one more look at all its bytes');
+}
+
 /** What travels beside tags, and under which names. */
 export function addNames(command: Command): Command {
   return command

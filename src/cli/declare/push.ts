@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
 import type { PushOptions } from '../commands/push.ts';
-import { addCommon, addCopy, addNames, addSelection } from './options.ts';
+import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
 import { present, type Declare, type GlobalOptions } from './run.ts';
 import { byteLimit, byteSize, seconds, wholeNumberFrom0 } from './values.ts';
 
 export const declarePush: Declare = (program, run) => {
-  addRemote(addNames(addCopy(addSelection(addCommon(program.command('push').description('push images to a registry').argument('[SOURCE]', 'the backup; docker.tar where none is given').argument('[TARGET]', 'host[:port][/project[/prefix]]'))))))
+  addRemote(addReport(addNames(addCopy(addSelection(addCommon(program.command('push').description('push images to a registry').argument('[SOURCE]', 'the backup; docker.tar where none is given').argument('[TARGET]', 'host[:port][/project[/prefix]]')))))))
     .addOption(new Option('--on-existing-tag <what>', 'what to do where a tag has another digest').choices(['overwrite', 'skip', 'error']).default('overwrite'))
     .option('--prefix <path>', 'put before every repository')
     .option('--create-projects', 'Harbor: create projects that are missing (the default)')

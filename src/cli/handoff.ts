@@ -1,0 +1,81 @@
+import type { CopyEvent, CopyReport } from '../copy/events.ts';
+import { toRegtarError } from '../errors.ts';
+import type { Paper, PaperSource } from '../report/paper.ts';
+import type { PaperSubject } from '../report/record-paper.ts';
+import type { Plan } from '../select/plan.ts';
+import type { Context } from './context.ts';
+import type { OpenedBackup } from './open-backup.ts';
+
+export interface ReportOptions {
+  /** Files that the paper of this run goes into, as JSON or, where they end in `.html`, as a page. */
+  readonly report?: readonly string[];
+  /** `--no-source-hash`: the paper says no SHA-256 of SOURCE. */
+  readonly sourceHash?: boolean;
+}
+
+/** What a command knows of its paper. */
+export type HandoffSubject = Omit<PaperSubject, 'versions'> & { readonly opened: OpenedBackup };
+
+/** The paper of one run, kept while it lasts. */
+export interface Handoff {
+  follow(event: CopyEvent): void;
+  finish(report: CopyReport): Promise<void>;
+  /** Writes what is known before the error goes on. */
+  fail(thrown: unknown): Promise<void>;
+}
+
+/**
+ * Writes the paper once before the first byte, so that a place that cannot be written is found while it costs nothing, and so that even
+ * after a power cut it says how far things were meant to go; and once at the end, whatever the end is.
+ * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL
+ */
+export async function startHandoff(plan: Plan, subject: HandoffSubject, options: ReportOptions, context: Context): Promise<Handoff | undefined> {
+  const { report: files = [] } = options;
+  if (files.length === 0) return undefined;
+  const [{ recordPaper }, { hashFiles }] = await Promise.all([import('../report/record-paper.ts'), import('../report/hash-source.ts')]);
+  const { opened, ...rest } = subject;
+  const recorder = recordPaper(plan, { ...rest, versions: { regtar: context.version, node: process.versions.node, system: `${process.platform} ${process.arch}` } });
+  // Every shard would read the whole source for the same sum: one of them does.
+  const isHashed = options.sourceHash !== false && (subject.shard?.index ?? 1) === 1;
+  const given = opened.backup.given ?? [];
+  const stop = new AbortController();
+  const hashes = given.map(({ files: paths }) => (isHashed && paths.length > 0 ? hashFiles(paths, AbortSignal.any([stop.signal, context.signal])) : Promise.resolve(undefined)));
+  const sourcesOf = (sums: readonly (string | undefined)[]): PaperSource[] =>
+    given.map(({ name, format, bytes }, index) => {
+      const sha256 = sums[index] ?? (name === 'standard input' && isHashed ? opened.inputHash?.() : undefined);
+      return { name, format, ...(bytes !== undefined && { bytes }), ...(sha256 !== undefined && { sha256 }) };
+    });
+  await writePaper(files, recorder.paper({ state: 'running', sources: sourcesOf([]) }));
+  return {
+    follow: recorder.follow,
+    async finish(report) {
+      const sums = await Promise.all([...hashes, sayWhileWaiting(hashes, context)]);
+      await writePaper(files, recorder.paper({ state: 'finished', report, sources: sourcesOf(sums.slice(0, -1)) }));
+      context.output.message(`wrote ${files.join(', ')}`);
+    },
+    async fail(thrown) {
+      stop.abort();
+      const error = toRegtarError(thrown);
+      await writePaper(files, recorder.paper({ state: error.code === 'INTERRUPTED' ? 'interrupted' : 'failed', error, sources: sourcesOf(await Promise.all(hashes)) }));
+      context.output.message(`wrote ${files.join(', ')}, which says what was finished`);
+    },
+  };
+}
+
+/** JSON, or a page where the name ends in `.html`. @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
+export async function writePaper(files: readonly string[], paper: Paper): Promise<void> {
+  const { writeReport } = await import('../report/write-report.ts');
+  for (const file of files) {
+    if (/\.html?$/i.test(file)) {
+      const [{ paperPage }, { renderPage }] = await Promise.all([import('../report/paper-page.ts'), import('../report/page/render-page.ts')]);
+      writeReport(file, renderPage(paperPage(paper)));
+    } else writeReport(file, `${JSON.stringify(paper, undefined, 2)}\n`);
+  }
+}
+
+/** Somebody who waits at the end should know for what. */
+async function sayWhileWaiting(hashes: readonly Promise<unknown>[], context: Context): Promise<undefined> {
+  const isLate = await Promise.race([Promise.all(hashes).then(() => false), new Promise<boolean>((resolve) => setTimeout(resolve, 1000, true).unref())]);
+  if (isLate) context.output.message('the SHA-256 of the source is not ready yet; it goes into the report');
+  return undefined;
+}

@@ -1,0 +1,95 @@
+import type { ImageStatus } from '../copy/events.ts';
+
+/**
+ * The paper that travels with a handoff: what was taken from where, and what became of each image. Plain data that is written as JSON;
+ * fields may be added, never renamed. Sizes are bytes, times are UTC as `Date.toISOString` writes them.
+ */
+export interface Paper {
+  readonly kind: typeof paperKind;
+  readonly version: 1;
+  readonly command: 'export' | 'push';
+  /** `running`: it was not ended by anybody, as after a power cut. `interrupted` and `failed` ended early. */
+  readonly state: 'running' | 'finished' | 'interrupted' | 'failed';
+  /** Why it ended early. */
+  readonly error?: PaperError;
+  readonly started: string;
+  readonly ended?: string;
+  readonly seconds?: number;
+  readonly versions: { readonly regtar: string; readonly node: string; readonly system: string };
+  readonly sources: readonly PaperSource[];
+  readonly target: PaperTarget;
+  /** Blobs that the base had stayed behind on purpose. */
+  readonly delta?: true;
+  /** Which part of the whole this is, where it was split. */
+  readonly shard?: { readonly index: number; readonly count: number };
+  /** Of merged papers: which parts are here. */
+  readonly shards?: { readonly count: number; readonly missing: readonly number[] };
+  readonly totals: { readonly images: Readonly<Record<PaperStatus, number>>; readonly blobs: PaperBlobs };
+  readonly images: readonly PaperImage[];
+}
+
+export const paperKind = 'regtar report';
+
+export type PaperStatus = ImageStatus | 'unfinished';
+
+export interface PaperSource {
+  readonly name: string;
+  readonly format: string;
+  readonly bytes?: number;
+  /** Of the file as it was given, of all parts in their order, or of what came through standard input; absent where it is not known. */
+  readonly sha256?: string;
+}
+
+export interface PaperTarget {
+  /** `registry`, or the format of an export; the storage of a registry is `registry-storage`. */
+  readonly kind: 'registry' | 'oci' | 'dir' | 'docker-archive' | 'registry-storage';
+  /** `host[:port]`, or OUT as it was given. */
+  readonly name: string;
+  /** Beneath which every repository of a registry was put; absent where there is none. */
+  readonly path?: string;
+  /** What answered there, where it says: `Harbor v2.15.2`. */
+  readonly product?: string;
+}
+
+export interface PaperImage {
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest?: string;
+  readonly mediaType?: string;
+  readonly platforms?: readonly string[];
+  /** Everything it needs, in bytes. */
+  readonly bytes?: number;
+  /** What it is called in the target, and its digest there: another one where an index was reduced to some platforms. */
+  readonly arrived?: { readonly repository: string; readonly tag?: string; readonly digest: string };
+  /** Its place, for people. */
+  readonly target?: string;
+  readonly status: PaperStatus;
+  readonly error?: PaperError;
+  readonly started?: string;
+  readonly ended?: string;
+}
+
+export interface PaperError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface PaperBlobs {
+  readonly copied: number;
+  readonly present: number;
+  readonly mounted: number;
+  readonly bytes: number;
+  readonly spared: number;
+}
+
+export function countStatuses(images: readonly { readonly status: PaperStatus }[]): Record<PaperStatus, number> {
+  const counts = { copied: 0, present: 0, skipped: 0, failed: 0, unfinished: 0 };
+  for (const { status } of images) counts[status]++;
+  return counts;
+}
+
+/** What tells images of one paper apart. */
+export function paperKey({ repository, tag, digest }: { readonly repository: string; readonly tag?: string | undefined; readonly digest?: string | undefined }): string {
+  return `${repository}\n${tag ?? digest ?? ''}`;
+}

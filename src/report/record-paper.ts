@@ -1,0 +1,94 @@
+import { imagePlatforms } from '../content/image-graph.ts';
+import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
+import type { RegtarError } from '../errors.ts';
+import { formatPlatform } from '../oci/platform.ts';
+import type { Plan, PlannedImage } from '../select/plan.ts';
+import { countStatuses, paperKey, paperKind, type Paper, type PaperBlobs, type PaperError, type PaperImage, type PaperSource } from './paper.ts';
+
+/** What a paper says beside its images. */
+export type PaperSubject = Pick<Paper, 'command' | 'versions' | 'target' | 'delta' | 'shard'>;
+
+/** Keeps book of a copy, so that a paper can be written at any moment of it. */
+export interface PaperRecorder {
+  follow(event: CopyEvent): void;
+  /** The paper as it stands. @param report what became of everything, where that is known; it overrules what was seen on the way */
+  paper(end: { readonly state: Paper['state']; readonly error?: RegtarError; readonly report?: CopyReport; readonly sources: readonly PaperSource[] }): Paper;
+}
+
+interface Times {
+  started?: string;
+  ended?: string;
+}
+
+export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
+  const started = new Date();
+  const times = new Map<string, Times>();
+  const results = new Map<string, ImageResult>();
+  const blobs = { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 };
+  return {
+    follow(event) {
+      if (event.type === 'image-start') times.set(paperKey(event), { started: new Date().toISOString() });
+      if (event.type === 'image') {
+        results.set(paperKey(event.result), event.result);
+        const known = times.get(paperKey(event.result));
+        if (known !== undefined) known.ended = new Date().toISOString();
+      }
+      if (event.type === 'blob') count(blobs, event);
+    },
+    paper({ state, error, report, sources }) {
+      for (const result of report?.images ?? []) results.set(paperKey(result), result);
+      const images = [
+        ...plan.images.map((image) => imageOf(image, results.get(paperKey(image.source)), times.get(paperKey(image.source)))),
+        ...plan.refused.map(({ source, status, error: reason }) => ({ ...nameOf(source), status, error: errorOf(reason) })),
+      ];
+      const ended = new Date();
+      return {
+        kind: paperKind,
+        version: 1,
+        ...subject,
+        state,
+        ...(error !== undefined && { error: errorOf(error) }),
+        started: started.toISOString(),
+        ...(state !== 'running' && { ended: ended.toISOString(), seconds: (ended.getTime() - started.getTime()) / 1000 }),
+        sources,
+        totals: { images: countStatuses(images), blobs: report?.blobs ?? { ...blobs } },
+        images,
+      };
+    },
+  };
+}
+
+function imageOf({ source, target, node }: PlannedImage, result: ImageResult | undefined, { started, ended }: Times = {}): PaperImage {
+  const platforms = imagePlatforms(node).map(formatPlatform);
+  return {
+    ...nameOf(source),
+    mediaType: target.root.mediaType,
+    ...(platforms.length > 0 && { platforms }),
+    bytes: target.blobs.reduce((sum, { size }) => sum + size, target.root.size),
+    arrived: { repository: target.repository, ...(target.tag !== undefined && { tag: target.tag }), digest: target.root.digest },
+    ...(result?.target !== undefined && { target: result.target }),
+    status: result?.status ?? 'unfinished',
+    ...(result?.error !== undefined && { error: errorOf(result.error) }),
+    ...(started !== undefined && { started }),
+    ...(ended !== undefined && { ended }),
+  };
+}
+
+function nameOf({ repository, tag, digest }: { readonly repository: string; readonly tag: string | undefined; readonly digest: string | undefined }): Pick<PaperImage, 'repository' | 'tag' | 'digest'> {
+  return { repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
+}
+
+function errorOf({ code, message, hint }: RegtarError): PaperError {
+  return { code, message, ...(hint !== undefined && { hint }) };
+}
+
+function count(blobs: { -readonly [Name in keyof PaperBlobs]: number }, { size, outcome, isFirst }: CopyEvent & { type: 'blob' }): void {
+  if (outcome === 'written') {
+    blobs.copied++;
+    blobs.bytes += size;
+    return;
+  }
+  blobs.spared += size;
+  if (outcome === 'mounted') blobs.mounted++;
+  else if (isFirst) blobs.present++;
+}
