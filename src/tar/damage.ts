@@ -7,6 +7,8 @@ export interface Damage {
   cut(offset: number, where: string, path?: string): void;
   /** A part of the archive that is no member. */
   gap(from: number, to: number, what: string): void;
+  /** A part of zeros: told unless it is what the end of an archive looks like. @param isLast nothing but zeros follows */
+  zeros(from: number, to: number, isLast: boolean): void;
   /** A member that cannot be read. */
   member(code: ErrorCode, offset: number, message: string, path?: string): void;
 }
@@ -16,14 +18,21 @@ const mostProblems = 10_000;
 
 export function createDamage(): Damage {
   const problems: Problem[] = [];
+  /** Where the archive began that is being read: several may follow each other. */
+  let archiveStart = 0;
   const report = (problem: Problem): void => {
     if (problems.length < mostProblems) problems.push(problem);
     else if (problems.length === mostProblems) problems.push({ code: 'TAR_HEADER_INVALID', message: `more than ${mostProblems} places of the archive are damaged; the others are not listed` });
   };
+  const gap = (from: number, to: number, what: string): void => report({ code: 'TAR_HEADER_INVALID', offset: from, message: `bytes ${from} to ${to} of the archive: this part ${what}; members in it are lost` });
   return {
     problems,
     cut: (offset, where, path) => report({ code: 'TAR_CUT', offset, ...(path !== undefined && { path }), message: `the archive is cut at byte ${offset}, ${where}; what comes before is used` }),
-    gap: (from, to, what) => report({ code: 'TAR_HEADER_INVALID', offset: from, message: `bytes ${from} to ${to} of the archive: this part ${what}; members in it are lost` }),
+    gap,
+    zeros(from, to, isLast) {
+      if (isLast ? to - from > longestPadding : !endsArchive(archiveStart, from, to)) gap(from, to, gaps.zeros);
+      else archiveStart = to;
+    },
     member: (code, offset, message, path) => report({ code, offset, ...(path !== undefined && { path }), message: `${message} (at byte ${offset})` }),
   };
 }
@@ -34,8 +43,17 @@ export const gaps = {
   trailing: 'is no part of the archive',
 } as const;
 
-/** GNU tar pads with zeros to its blocking factor; more zeros than any factor makes are damage. In bytes. */
-export const plausiblePadding = 1024 * 1024;
+/** A tar that is made for tapes may be padded to a record as long as this, in bytes. A copy that stopped in a file of the full size leaves more. */
+const longestPadding = 1024 * 1024;
+
+const endBytes = 1024;
+const recordBytes = 10_240;
+
+/** Between two archives there are two blocks of zeros, or as many as fill the record of 10 KiB that nearly all tars write; any other zeros were members. */
+function endsArchive(start: number, from: number, to: number): boolean {
+  const length = to - from;
+  return length === endBytes || (length > endBytes && length < endBytes + recordBytes && (to - start) % recordBytes === 0);
+}
 
 /** How the end of an archive without its end mark is told. */
 export function endWithoutMark(size: number): Problem {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
-import { createDamage, endWithoutMark, gaps, plausiblePadding, type Damage } from './damage.ts';
+import { createDamage, endWithoutMark, gaps, type Damage } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
 import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, typeFlags } from './header.ts';
 import { emptyMember, fillMember, hasBody, type Member } from './member.ts';
@@ -59,7 +59,7 @@ function createScanner(access: RandomAccess, visit: (member: Member) => void, si
     const found = findNextHeader(access, position + blockBytes, signal);
     const isLast = found.position >= access.size;
     if (!isZero || found.hasRubbish) damage.gap(position, found.position, isLast && (isZero || isEnded) ? gaps.trailing : gaps.noHeader);
-    else if (!isLast && found.position - position > plausiblePadding) damage.gap(position, found.position, gaps.zeros);
+    else damage.zeros(position, found.position, isLast);
     isEnded ||= isZero || found.hasZeros;
     next = undefined;
     position = found.position;

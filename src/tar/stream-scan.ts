@@ -1,5 +1,5 @@
 import { RegtarError, type Problem } from '../errors.ts';
-import { createDamage, endWithoutMark, gaps, plausiblePadding } from './damage.ts';
+import { createDamage, endWithoutMark, gaps } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
 import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, typeFlags } from './header.ts';
 import { emptyMember, fillMember, hasBody, type Member } from './member.ts';
@@ -44,7 +44,7 @@ export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (m
   const tellLost = (to: number, isLast: boolean): void => {
     if (lost === undefined) return;
     if (!lost.isZero) damage.gap(lost.from, to, isLast && lost.isAfterEnd ? gaps.trailing : gaps.noHeader);
-    else if (!isLast && to - lost.from > plausiblePadding) damage.gap(lost.from, to, gaps.zeros);
+    else damage.zeros(lost.from, to, isLast);
     lost = undefined;
   };
 

@@ -117,6 +117,13 @@ describe('what archives are made of', () => {
     expect(seen.problems).toEqual([]);
   });
 
+  it('concatenated archives of writers that pad in different ways are one', async () => {
+    const parts = [archive([file('a', '1')]), archive([file('b', '2')], { recordBytes: 10_240 }), archive([file('c', 'x'.repeat(9000))], { recordBytes: 10_240 }), archive([file('d', '4')])];
+    const seen = await read(Buffer.concat(parts));
+    expect(seen.members.map(({ path }) => path)).toEqual(['a', 'b', 'c', 'd']);
+    expect(seen.problems).toEqual([]);
+  });
+
   it('missing end blocks lose nothing and are told', async () => {
     const seen = await read(archive([file('a', '1'), file('b', '2')], { endBlocks: 0 }));
     expect(summary(seen)).toEqual(['file a 1', 'file b 2']);
@@ -176,6 +183,18 @@ describe('damage', () => {
     const seen = await read(archive([file('a', '1'), Buffer.alloc(2 * 1024 * 1024), file('c', '3')]));
     expect(summary(seen)).toEqual(['file a 1', 'file c 3']);
     expect(seen.problems).toMatchObject([{ code: 'TAR_HEADER_INVALID', offset: 1024, message: expect.stringContaining('zeros only') as string }]);
+  });
+
+  it.each([1, 3, 8, 40])('members that became %i blocks of zeros are told, however few', async (blocks) => {
+    const seen = await read(archive([file('a', '1'), Buffer.alloc(blocks * 512), file('c', '3')]));
+    expect(summary(seen)).toEqual(['file a 1', 'file c 3']);
+    expect(seen.problems).toMatchObject([{ code: 'TAR_HEADER_INVALID', message: expect.stringContaining(`bytes 1024 to ${1024 + blocks * 512}`) as string }]);
+  });
+
+  it('a file of the full size whose end was never written is told, although zeros end an archive', async () => {
+    const seen = await read(Buffer.concat([archive([file('a', '1')]), Buffer.alloc(2 * 1024 * 1024)]));
+    expect(summary(seen)).toEqual(['file a 1']);
+    expect(seen.problems).toMatchObject([{ code: 'TAR_HEADER_INVALID', message: expect.stringContaining('zeros only') as string }]);
   });
 
   it('a pax record whose length is wrong: its member is passed over, not given under another name', async () => {
