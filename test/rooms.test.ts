@@ -23,6 +23,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   harbor: ['errors', 'oci', 'io', 'remote'],
   sink: ['errors', 'oci', 'io', 'tar', 'content', 'remote', 'harbor', 'storage/layout'],
   report: ['errors', 'oci', 'io', 'tar', 'content', 'select', 'copy', 'remote', 'sink/dir-names'],
+  check: ['errors', 'oci', 'io', 'tar', 'content', 'remote', 'report', 'sink/dir-names'],
   cli: 'all',
   index: 'all',
 };

@@ -1,5 +1,5 @@
 import { RegtarError } from '../errors.ts';
-import type { Digest } from '../oci/digest.ts';
+import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
 import { pullScope, pushScope, type Registry } from './registry.ts';
 import { headerOf, type Answer } from './transport.ts';
 
@@ -21,6 +21,27 @@ export interface BlobRequestOptions {
 export async function headBlob(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions = {}): Promise<{ readonly size: number } | undefined> {
   const answer = await registry.request({ method: 'HEAD', path: `/v2/${repository}/blobs/${digest}`, doing: `look for blob ${digest} in ${repository}`, where: { repository, digest }, repository, accept: [404], ...options });
   return answer.status === 404 ? undefined : { size: Number(headerOf(answer, 'content-length') ?? -1) };
+}
+
+/**
+ * Downloads a blob for nothing but its digest; nothing is kept.
+ * @returns what its bytes are, or undefined when the repository has no such blob
+ */
+export async function hashRemoteBlob(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions & { readonly onBytes?: (bytes: number) => void } = {}): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
+  let digester = createDigester(digestAlgorithm(digest));
+  let size = 0;
+  const receive = (): ((chunk: Uint8Array) => void) => {
+    digester = createDigester(digestAlgorithm(digest));
+    options.onBytes?.(-size);
+    size = 0;
+    return (chunk) => {
+      digester.update(chunk);
+      size += chunk.length;
+      options.onBytes?.(chunk.length);
+    };
+  };
+  const answer = await registry.request({ method: 'GET', path: `/v2/${repository}/blobs/${digest}`, doing: `send blob ${digest} of ${repository}`, where: { repository, digest }, repository, accept: [404], receive, signal: options.signal });
+  return answer.status === 404 ? undefined : { digest: digester.digest(), size };
 }
 
 /**

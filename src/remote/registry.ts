@@ -47,6 +47,7 @@ export interface RegistryRequest {
   readonly where?: ErrorPlace | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: TransportRequest['body'];
+  readonly receive?: TransportRequest['receive'];
   /** Chooses the credential, and the scope where `scopes` has none. */
   readonly repository?: string | undefined;
   /** `repository:<repository>:pull,push` unless told. @see pushScope */
@@ -169,7 +170,7 @@ function makeRegistry(options: RegistryOptions): Registry {
     let { method, url, body } = request;
     for (let hops = 0; ; hops++) {
       const own = url.origin === origin?.origin;
-      const answer = await sender.once({ method, url, body, signal: request.signal, headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) } });
+      const answer = await sender.once({ method, url, body, receive: request.receive, signal: request.signal, headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) } });
       const location = headerOf(answer, 'location');
       const follows = redirects.has(answer.status) && location !== undefined && (method === 'GET' || method === 'HEAD' || answer.status >= 307);
       const next = follows && hops < 5 && origin ? resolveLocation(location, url, origin) : undefined;
@@ -182,7 +183,7 @@ function makeRegistry(options: RegistryOptions): Registry {
     const { origin: base } = await learn();
     const url = typeof request.path === 'string' ? new URL(request.path, base) : request.path;
     const need: AuthNeed = { repository: request.repository, scopes: request.scopes ?? (request.repository === undefined ? [] : [pushScope(request.repository)]), basicOnly: request.basicOnly };
-    const sent: TransportRequest = { method: request.method, url, headers: request.headers ?? {}, body: request.body, signal: request.signal ?? options.signal };
+    const sent: TransportRequest = { method: request.method, url, headers: request.headers ?? {}, body: request.body, receive: request.receive, signal: request.signal ?? options.signal };
     const since = performance.now();
     const authorization = await authenticator.authorize(need);
     const answer = await sendFollowing(sent, authorization?.value);

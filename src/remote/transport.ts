@@ -16,10 +16,12 @@ export interface TransportRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | OpenedBody | undefined;
+  /** Takes the body of a 2xx answer as it comes, whatever its size: asked for a taker at each attempt, since an attempt may break off. */
+  readonly receive?: (() => (chunk: Uint8Array) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer with its whole, always small, body: registries' answers are JSON or text. */
+/** An answer with its whole, always small, body: registries' answers are JSON or text. It is empty where `receive` took it. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -102,7 +104,8 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
       // Without this undici closes the connection after every HEAD.
       ...(method === 'HEAD' ? { reset: false } : {}),
     });
-    const body = await readAnswer(response.body, method, url, watch);
+    const taker = response.statusCode >= 200 && response.statusCode < 300 ? request.receive?.() : undefined;
+    const body = taker === undefined ? await readAnswer(response.body, method, url, watch) : await passAnswer(response.body, taker, watch);
     return { status: response.statusCode, headers: response.headers, body, url };
   } catch (error) {
     // The body's own failure explains more than the broken request that followed from it.
@@ -111,6 +114,14 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
     watch.stop();
     signal?.removeEventListener('abort', stopWithCaller);
   }
+}
+
+async function passAnswer(body: AsyncIterable<Uint8Array>, take: (chunk: Uint8Array) => void, watch: StallWatch): Promise<Uint8Array> {
+  for await (const chunk of body) {
+    watch.moved();
+    take(chunk);
+  }
+  return Buffer.alloc(0);
 }
 
 async function readAnswer(body: AsyncIterable<Uint8Array>, method: string, url: URL, watch: StallWatch): Promise<Uint8Array> {

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RegtarError } from '../../errors.ts';
@@ -7,8 +6,8 @@ import { harborDialect } from '../../harbor/dialect.ts';
 import { projectOf } from '../../harbor/names.ts';
 import { createProjects } from '../../harbor/preflight.ts';
 import { isAtLeast, recogniseHarbor, type Harbor } from '../../harbor/recognise.ts';
-import { openRegistry, type Registry } from '../../remote/registry.ts';
-import { parseTarget, type Target } from '../../remote/target.ts';
+import type { Registry } from '../../remote/registry.ts';
+import { parseTarget } from '../../remote/target.ts';
 import { createRenamer } from '../../select/names.ts';
 import { createPlan, type Plan, type PlannedImage } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
@@ -18,14 +17,14 @@ import { inspectRemote, type Inspection, type OnExistingTag } from '../../sink/r
 import { verifyRemote } from '../../sink/remote-verify.ts';
 import { openRemoteSink, remoteTraits } from '../../sink/remote.ts';
 import type { Context } from '../context.ts';
-import { readCredentials, type CredentialOptions } from '../credentials.ts';
+import { openTarget, type RemoteOptions } from '../open-target.ts';
 import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { renderEstimate } from '../render/estimate.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions, type RunCopyExtras } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 
-export interface PushOptions extends SelectionOptions, CopyCommandOptions, CredentialOptions, BackupOptions {
+export interface PushOptions extends SelectionOptions, CopyCommandOptions, RemoteOptions, BackupOptions {
   readonly untagged?: boolean;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
@@ -41,15 +40,6 @@ export interface PushOptions extends SelectionOptions, CopyCommandOptions, Crede
   readonly verify?: boolean;
   readonly chunkSize?: number;
   readonly state?: string;
-  readonly caFile?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
-  readonly certDir?: string;
-  readonly insecure?: boolean;
-  readonly plainHttp?: boolean;
-  readonly retryTimes?: number;
-  readonly retryDelay?: number;
-  readonly stallTimeout?: number;
 }
 
 /** `regtar push [SOURCE] TARGET` */
@@ -59,7 +49,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
   const selection = await readSelection(options);
   const prefix = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
   const rename = createRenamer({ maps: options.map, project: options.project, prefix: prefix === '' ? undefined : prefix });
-  const registry = await openTarget(target, options, context);
+  const registry = await openTarget(target, { ...options, jobs: jobsOf(options) }, context);
   try {
     if (options.insecure === true) context.output.message(`regtar: certificates of ${target.host} are not verified (--insecure)`);
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
@@ -75,22 +65,6 @@ export async function push(operands: readonly string[], options: PushOptions, co
   } finally {
     await registry.close();
   }
-}
-
-function openTarget(target: Target, options: PushOptions, context: Context): Promise<Registry> {
-  return readCredentials(target.host, options).then((credentials) => openRegistry({
-    host: target.host,
-    scheme: options.plainHttp === true ? 'http' : target.scheme,
-    credentials,
-    tls: { caFile: options.caFile, certFile: options.certFile, keyFile: options.keyFile, certDir: options.certDir, insecure: options.insecure, env: process.env, home: homedir() },
-    env: process.env,
-    retry: { ...(options.retryTimes !== undefined && { times: options.retryTimes }), ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }) },
-    stallTimeoutSeconds: options.stallTimeout,
-    connections: jobsOf(options),
-    userAgent: `regtar/${context.version}`,
-    onWarning: (text) => context.output.message(`${target.host} warns: ${text}`),
-    signal: context.signal,
-  }));
 }
 
 async function logIn(registry: Registry, options: PushOptions, { signal }: Context): Promise<Harbor | undefined> {

@@ -1,12 +1,17 @@
 import { Option, type Command } from 'commander';
 import { collect, wholeNumber } from './values.ts';
 
-/** What every command understands. */
+/** What every command understands that reads a backup. */
 export function addCommon(command: Command): Command {
-  return command
+  return addGeneral(command
     .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
     .option('--tag-map <file>', "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables")
-    .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect)
+    .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect));
+}
+
+/** What every command understands. */
+export function addGeneral(command: Command): Command {
+  return command
     .option('--config <file>', 'settings, instead of regtar.yaml in the working directory')
     .option('--json', 'print a report for programs on standard output')
     .option('-q, --quiet', 'print results and failures only')

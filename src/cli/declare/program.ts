@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { declareCheck } from './check.ts';
 import { declareDiff } from './diff.ts';
 import { declareExport } from './export.ts';
 import { declareHelp } from './help.ts';
@@ -10,7 +11,7 @@ import type { Declare, Run } from './run.ts';
 import { declareVerify } from './verify.ts';
 
 /** Every command, in the order of `--help`. A new one is a file of its own and a line here. */
-const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareDiff, declareHelp];
+const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareCheck, declareDiff, declareHelp];
 
 /** The whole command line as data, which help, completions, manual and settings read too. */
 export function createProgram(version: string, run: Run): Command {

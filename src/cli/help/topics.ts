@@ -63,7 +63,7 @@ const exitCodes = `
   2    wrong use: unknown option, missing SOURCE, malformed REF or TARGET
   3    finished, but some images failed; each is named on standard error and in
        the report
-  4    verify found damage
+  4    verify found damage, or check found differences
   130  interrupted; what was finished stays valid, a rerun continues
 
 An error is one line, regtar: CODE: what and where, then hint: what to do.

@@ -1,0 +1,144 @@
+import { RegtarError, toRegtarError, type ErrorCode } from '../errors.ts';
+import { forEachParallel } from '../io/parallel.ts';
+import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { childManifests, manifestBlobs, parseManifest } from '../oci/manifest.ts';
+import { isForeignLayerType, mediaTypes } from '../oci/media-types.ts';
+import { isTag } from '../oci/reference.ts';
+import type { Paper, PaperImage } from '../report/paper.ts';
+import type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedImage } from './contract.ts';
+
+export interface CheckOptions {
+  /** Turns a repository of the paper, without the path that everything was put beneath, into the target's. */
+  readonly rename: (repository: string) => string;
+  /** Read every blob and hash it. Default false: then sizes count. */
+  readonly deep?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when an image begins and when it is done. */
+  readonly onImage?: ((image: ExpectedImage, difference: Difference | 'begins' | 'same') => void) | undefined;
+}
+
+/** Compares a target with a paper: every image that arrived must be there under its name, with its digest, whole. What else is there does not matter. */
+export async function checkTarget(target: CheckedTarget, paper: Paper, options: CheckOptions): Promise<CheckReport> {
+  const started = performance.now();
+  const differences: Difference[] = [];
+  const counts = { checked: 0, same: 0, missing: 0, other: 0, incomplete: 0, damaged: 0, unknown: 0, notExpected: 0 };
+  const blobs = createBlobChecks(target, paper, options);
+  const expected = paper.images.flatMap((image) => {
+    const name = expectedOf(paper, image, options.rename);
+    if (name === undefined) counts.notExpected++;
+    return name === undefined ? [] : [name];
+  });
+  await forEachParallel(expected, target.parallel, async (image) => {
+    options.signal?.throwIfAborted();
+    options.onImage?.(image, 'begins');
+    const difference = await checkImage(target, image, blobs, options.signal);
+    counts.checked++;
+    if (difference === undefined) counts.same++;
+    else {
+      counts[difference.kind]++;
+      differences.push(difference);
+    }
+    options.onImage?.(image, difference ?? 'same');
+  });
+  const order = new Map(expected.map((image, index) => [keyOf(image), index]));
+  const rank = (difference: Difference): number => order.get(keyOf(difference)) ?? 0;
+  return { target: target.describe, deep: options.deep === true, images: counts, blobs: blobs.totals(), differences: differences.sort((left, right) => rank(left) - rank(right)), seconds: (performance.now() - started) / 1000 };
+}
+
+/** undefined where the paper does not say that the image arrived. @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths */
+function expectedOf(paper: Paper, { status, arrived, bytes = 0 }: PaperImage, rename: CheckOptions['rename']): ExpectedImage | undefined {
+  if (arrived === undefined || (status !== 'copied' && status !== 'present')) return undefined;
+  if (!isDigest(arrived.digest) || (arrived.tag !== undefined && !isTag(arrived.tag))) throw new RegtarError('REPORT_INVALID', `the report has an image "${arrived.tag ?? ''}" with the digest "${arrived.digest}"`, { side: 'usage', hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' });
+  const beneath = paper.target.path === undefined ? '' : `${paper.target.path}/`;
+  const repository = arrived.repository.startsWith(beneath) ? arrived.repository.slice(beneath.length) : arrived.repository;
+  return { repository: rename(repository), tag: arrived.tag, digest: arrived.digest, bytes };
+}
+
+async function checkImage(target: CheckedTarget, image: ExpectedImage, blobs: BlobChecks, signal: AbortSignal | undefined): Promise<Difference | undefined> {
+  const differs = (kind: DifferenceKind, message: string, found?: Digest): Difference => ({ repository: image.repository, ...(image.tag !== undefined && { tag: image.tag }), digest: image.digest, kind, ...(found !== undefined && { found }), message });
+  try {
+    const found = await target.digestOf(image);
+    if (found === undefined) return differs('missing', 'is not there');
+    if (found !== image.digest) return differs('other', `is ${found}`, found);
+    const wrong = await checkManifest(target, image, image.digest, blobs, new Set());
+    return wrong && differs(wrong.kind, wrong.message);
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    const error = toRegtarError(thrown);
+    return differs(damageCodes.has(error.code) ? 'damaged' : 'unknown', `${error.code}: ${error.message}`);
+  }
+}
+
+/** A target that serves other bytes than it should, or cannot parse what it has. */
+const damageCodes: ReadonlySet<ErrorCode> = new Set(['TARGET_DIFFERS', 'BLOB_CORRUPT', 'MANIFEST_INVALID', 'MANIFEST_TOO_LARGE']);
+
+interface Wrong {
+  readonly kind: 'incomplete' | 'damaged';
+  readonly message: string;
+}
+
+async function checkManifest(target: CheckedTarget, image: ExpectedImage, digest: Digest, blobs: BlobChecks, seen: Set<Digest>): Promise<Wrong | undefined> {
+  if (seen.has(digest)) return undefined;
+  seen.add(digest);
+  const bytes = await target.readManifest(image, digest);
+  if (bytes === undefined) return blobs.isDelta && digest !== image.digest ? undefined : { kind: 'incomplete', message: `its manifest ${digest} is not there` };
+  const manifest = parseManifest(bytes);
+  // What a signed schema1 manifest is called is the digest of its payload, not of its bytes.
+  if (manifest.mediaType !== mediaTypes.dockerSchema1Signed) {
+    const actual = digestOf(bytes, digestAlgorithm(digest));
+    if (actual !== digest) return { kind: 'damaged', message: `its manifest ${digest} has bytes whose digest is ${actual}` };
+  }
+  for (const child of childManifests(manifest)) {
+    const wrong = await checkManifest(target, image, child.digest, blobs, seen);
+    if (wrong !== undefined) return wrong;
+  }
+  for (const blob of manifestBlobs(manifest)) {
+    const wrong = await blobs.check(image, blob);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+interface BlobChecks {
+  readonly isDelta: boolean;
+  check(image: ExpectedImage, blob: Descriptor): Promise<Wrong | undefined>;
+  totals(): { readonly checked: number; readonly bytes: number };
+}
+
+/** Each blob is looked for once in each place, and read once in all. */
+function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOptions): BlobChecks {
+  const looked = new Map<string, Promise<Wrong | undefined>>();
+  const hashed = new Map<Digest, Promise<Digest | undefined>>();
+  const sizes = new Map<Digest, number>();
+  const isDelta = paper.delta === true;
+  const look = async (image: ExpectedImage, blob: Descriptor): Promise<Wrong | undefined> => {
+    const size = await target.statBlob(image, blob.digest);
+    if (size === undefined) {
+      // Bytes of foreign layers are elsewhere on purpose, those of a base on the other side.
+      const isElsewhere = isDelta || isForeignLayerType(blob.mediaType) || (blob.urls?.length ?? 0) > 0;
+      return isElsewhere ? undefined : { kind: 'incomplete', message: `its blob ${blob.digest} is not there` };
+    }
+    sizes.set(blob.digest, Math.max(size, 0));
+    if (blob.size >= 0 && size >= 0 && size !== blob.size) return { kind: 'damaged', message: `its blob ${blob.digest} has ${size} bytes instead of ${blob.size}` };
+    if (deep !== true) return undefined;
+    const work = hashed.get(blob.digest) ?? target.hashBlob(image, blob.digest);
+    hashed.set(blob.digest, work);
+    const actual = await work;
+    return actual === blob.digest ? undefined : { kind: 'damaged', message: `its blob ${blob.digest} has bytes whose digest is ${actual ?? 'not known: they are gone'}` };
+  };
+  return {
+    isDelta,
+    check(image, blob) {
+      const key = `${target.placeOf(image)}\n${blob.digest}`;
+      const work = looked.get(key) ?? look(image, blob);
+      looked.set(key, work);
+      return work;
+    },
+    totals: () => ({ checked: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) }),
+  };
+}
+
+function keyOf({ repository, tag, digest }: { readonly repository: string; readonly tag?: string | undefined; readonly digest: string }): string {
+  return `${repository}\n${tag ?? digest}`;
+}

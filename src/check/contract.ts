@@ -1,0 +1,63 @@
+import type { Digest } from '../oci/digest.ts';
+
+/** What a paper expects to find: a name in the target, and the digest behind it. */
+export interface ExpectedImage {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: Digest;
+  /** Everything it needs, as the paper has it. */
+  readonly bytes: number;
+}
+
+/** Where images should be by now. Questions are asked of an image's own place: the same blob may be whole for one image and lost for another. */
+export interface CheckedTarget {
+  /** What it is, for people. */
+  readonly describe: string;
+  /** How many questions it takes at once. */
+  readonly parallel: number;
+  /** The digest that the image's name has there; undefined when there is no such name. */
+  digestOf(image: ExpectedImage): Promise<Digest | undefined>;
+  /** A manifest's bytes as they are there, right or wrong. */
+  readManifest(image: ExpectedImage, digest: Digest): Promise<Uint8Array | undefined>;
+  /** @returns its size in bytes, -1 where that is not told */
+  statBlob(image: ExpectedImage, digest: Digest): Promise<number | undefined>;
+  /** Reads a blob whole. @returns what its bytes are */
+  hashBlob(image: ExpectedImage, digest: Digest): Promise<Digest | undefined>;
+  /** Two images with the same key find the same blobs. */
+  placeOf(image: ExpectedImage): string;
+  close(): Promise<void>;
+}
+
+/**
+ * - `missing`: the name is not there
+ * - `other`: the name means another digest
+ * - `incomplete`: a manifest or blob that it needs is not there
+ * - `damaged`: bytes are not what their digest says
+ * - `unknown`: it could not be asked
+ */
+export type DifferenceKind = 'missing' | 'other' | 'incomplete' | 'damaged' | 'unknown';
+
+export interface Difference {
+  readonly repository: string;
+  readonly tag?: string;
+  /** As the paper has it. */
+  readonly digest: Digest;
+  readonly kind: DifferenceKind;
+  /** What the name means instead. */
+  readonly found?: Digest;
+  readonly message: string;
+}
+
+/** What a target has of what a paper says. */
+export interface CheckReport {
+  readonly target: string;
+  /** Whether every blob was read. */
+  readonly deep: boolean;
+  readonly images: Readonly<Record<'checked' | 'same' | DifferenceKind, number>> & {
+    /** Of the paper, but it does not say that they arrived: failed, skipped, unfinished. */
+    readonly notExpected: number;
+  };
+  readonly blobs: { readonly checked: number; readonly bytes: number };
+  readonly differences: readonly Difference[];
+  readonly seconds: number;
+}

@@ -1,0 +1,89 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkTarget } from '../../check/check-target.ts';
+import type { CheckedTarget, CheckReport } from '../../check/contract.ts';
+import { openArchive, openFolder } from '../../check/files.ts';
+import { dirTarget } from '../../check/dir-target.ts';
+import { layoutTarget } from '../../check/layout-target.ts';
+import { registryTarget } from '../../check/registry-target.ts';
+import { storageTarget } from '../../check/storage-target.ts';
+import { RegtarError } from '../../errors.ts';
+import { parseTarget } from '../../remote/target.ts';
+import type { Paper } from '../../report/paper.ts';
+import { readPaper } from '../../report/read-paper.ts';
+import { createRenamer } from '../../select/names.ts';
+import type { Context } from '../context.ts';
+import { withBackup } from '../open-backup.ts';
+import { openTarget, type RemoteOptions } from '../open-target.ts';
+import { startProgress } from '../progress.ts';
+import { renderCheck } from '../render/check.ts';
+import { defaultJobs } from '../run-copy.ts';
+import { readTextFile } from '../selection.ts';
+
+export interface CheckCommandOptions extends RemoteOptions {
+  readonly report: string;
+  readonly deep?: boolean;
+  readonly jobs?: number;
+  readonly project?: string;
+  readonly map?: readonly string[];
+}
+
+/** `regtar check TARGET --report FILE`: exit code 4 where the target differs from what the paper says. */
+export async function check(operand: string, options: CheckCommandOptions, context: Context): Promise<number> {
+  const paper = readPaper(await readTextFile(options.report), options.report);
+  const names = { maps: options.map, project: options.project };
+  const compare = (target: CheckedTarget, prefix?: string): Promise<number> => compareAndSay(target, paper, createRenamer({ ...names, ...(prefix !== undefined && { prefix }) }), options, context);
+  if (!existsSync(operand)) {
+    if (/^[./]/.test(operand) || operand.endsWith('.tar')) throw new RegtarError('USAGE', `${operand} does not exist`, { side: 'usage', where: { path: operand }, hint: 'name a registry, an OCI layout, a tree of dir images, or the storage of a registry' });
+    return checkRegistry(operand, paper, options, context, compare);
+  }
+  const isFolder = statSync(operand).isDirectory();
+  const files = isFolder ? openFolder(operand) : await openArchive(operand, context.signal);
+  try {
+    if (files.size('oci-layout') !== undefined) return await compare(layoutTarget(files));
+    if (!isFolder || holdsStorage(operand)) return await withBackup([operand], {}, context, ({ backup, catalog, store }) => compare(storageTarget(backup.describe, catalog, store)));
+    return await compare(paper.target.kind === 'oci' ? layoutTarget(files) : dirTarget(files));
+  } finally {
+    files.close();
+  }
+}
+
+async function checkRegistry(operand: string, paper: Paper, options: CheckCommandOptions, context: Context, compare: (target: CheckedTarget, prefix?: string) => Promise<number>): Promise<number> {
+  const target = parseTarget(operand);
+  const jobs = options.jobs ?? defaultJobs;
+  const registry = await openTarget(target, { ...options, jobs }, context);
+  try {
+    await registry.ping(context.signal);
+    await registry.login(context.signal);
+    const path = target.path === '' ? paper.target.path : target.path;
+    return await compare(registryTarget(registry, { jobs, signal: context.signal }), path);
+  } finally {
+    await registry.close();
+  }
+}
+
+async function compareAndSay(target: CheckedTarget, paper: Paper, rename: (repository: string) => string, options: CheckCommandOptions, context: Context): Promise<number> {
+  const progress = await startProgress(context);
+  progress.onEvent({ type: 'start', images: paper.images.length, blobs: 0, bytes: paper.images.reduce((sum, { bytes = 0 }) => sum + bytes, 0) });
+  const report = await checkTarget(target, paper, {
+    rename,
+    deep: options.deep ?? false,
+    signal: context.signal,
+    onImage({ repository, tag, digest, bytes }, difference) {
+      if (difference === 'begins') return progress.onEvent({ type: 'image-start', repository, tag, digest });
+      progress.onEvent({ type: 'bytes', bytes });
+      progress.onEvent({ type: 'image', result: { repository, tag, digest, target: undefined, status: difference === 'same' ? 'present' : 'failed' } });
+    },
+  }).finally(() => progress.stop());
+  say(report, paper, options, context);
+  return report.differences.length > 0 ? 4 : 0;
+}
+
+function say(report: CheckReport, paper: Paper, options: CheckCommandOptions, { output, json, verbose }: Context): void {
+  if (json) output.json({ report: options.report, state: paper.state, ...report });
+  else output.line(renderCheck(report, paper, verbose));
+}
+
+function holdsStorage(folder: string): boolean {
+  return ['docker/registry/v2', 'registry/v2', 'v2', 'repositories', 'blobs'].some((path) => existsSync(join(folder, path, path.endsWith('v2') ? 'repositories' : '')));
+}
