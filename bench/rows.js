@@ -10,6 +10,7 @@ import { row as link } from './rows/link.js';
 import { row as indexFile } from './rows/index-file.js';
 import { row as hugeLayer } from './rows/huge-layer.js';
 import { row as startUp } from './rows/start-up.js';
+import { row as standalone } from './rows/standalone.js';
 
 /** Every row, in the order in which they run. @type {readonly import('./lib/bench.js').Row[]} */
-export const rows = [startUp, inspect, scan, exports, dockerArchive, verify, streams, link, indexFile, push, hugeLayer];
+export const rows = [startUp, standalone, inspect, scan, exports, dockerArchive, verify, streams, link, indexFile, push, hugeLayer];

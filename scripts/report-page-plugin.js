@@ -11,7 +11,11 @@ export function reportPage() {
   return {
     name: 'regtar-report-page',
     resolveId: (id) => (id === name ? resolved : undefined),
-    load: async (id) => (id === resolved ? `export const style = ${JSON.stringify(style())};\nexport const script = ${JSON.stringify(await script())};\n` : undefined),
+    load: async (id) => {
+      if (id !== resolved) return undefined;
+      const { code, bundledModules } = await script();
+      return { code: `export const style = ${JSON.stringify(style())};\nexport const script = ${JSON.stringify(code)};\n`, meta: { bundledModules } };
+    },
   };
 }
 
@@ -23,7 +27,7 @@ async function script() {
   const bundle = await rolldown({ input: `${page}client/main.ts`, platform: 'browser' });
   try {
     const { output } = await bundle.generate({ format: 'iife', minify: true });
-    return output[0].code.trim();
+    return { code: output[0].code.trim(), bundledModules: Object.keys(output[0].modules) };
   } finally {
     await bundle.close();
   }

@@ -12,7 +12,7 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   // Nothing else is loaded for this: wrappers ask often.
   process.stdout.write(`${version}\n`);
 } else {
-  process.exitCode = await run(args);
+  void run(args).then((code) => void (process.exitCode = code));
 }
 
 async function run(argv: readonly string[]): Promise<number> {
