@@ -4,6 +4,7 @@ import type { ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import { parseImageReference } from '../oci/reference.ts';
 import type { Backup } from '../source/backup.ts';
+import type { Kept } from '../source/stream-pass.ts';
 import { openSource } from '../source/open-source.ts';
 import { readCatalog, type StorageCatalog } from '../storage/catalog.ts';
 import { withTagAt } from '../storage/choose-tags.ts';
@@ -31,8 +32,8 @@ export interface BackupOptions extends SourceOption {
 export interface OpenOptions extends BackupOptions {
   /** Where standard input and compressed backups are spooled: on the output's own file system, so that files are renamed into place. */
   readonly spoolFolder?: string | undefined;
-  /** `small` for commands that read no layers. Default `all`. */
-  readonly keep?: 'all' | 'small';
+  /** `small` for commands that read no layers, `digests` for those that only hash them. Default `all`. */
+  readonly keep?: Kept;
   /** Whether somebody will ask for the SHA-256 of standard input. */
   readonly hashInput?: boolean;
 }

@@ -15,8 +15,8 @@ export interface ContentStore {
   readSmall(digest: Digest): Uint8Array;
   /** A plain file that holds just this blob, for hard links. */
   file(digest: Digest): string | undefined;
-  /** Whether `file(digest)` was written and hashed by this very run: linking it needs no second look. Absent: never. */
-  isVerified?(digest: Digest): boolean;
+  /** The digest that the bytes had when this very run read them, so that nobody needs a second look; undefined or absent where they were not hashed. */
+  hashedAs?(digest: Digest): Digest | undefined;
   /** Lets go of whatever is held on disk for other blobs. Absent where nothing is held. */
   keepOnly?(digests: Iterable<Digest>): Promise<void>;
   /** Where the blob's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `open` gives them. */

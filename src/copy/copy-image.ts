@@ -53,7 +53,7 @@ async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writ
         if (stop.signal.aborted) return;
         signal.throwIfAborted();
         const open = (from = 0): Body => skipBytes(verifiedBody(store.open(blob.digest, 0, ring), blob), from);
-        const outcome = await writer.putBlob(blob, open, { signal, onBytes: options.onBytes, file: store.file(blob.digest), isFileVerified: store.isVerified?.(blob.digest) });
+        const outcome = await writer.putBlob(blob, open, { signal, onBytes: options.onBytes, file: store.file(blob.digest), isFileVerified: store.hashedAs?.(blob.digest) === blob.digest });
         options.onBlob(blob.digest, blob.size, outcome);
       })).catch((error: unknown) => {
         failure ??= error;

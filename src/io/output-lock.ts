@@ -36,6 +36,12 @@ export function lockOutput(path: string, output: string): OutputLock {
   throw busy(output, path, readLock(path) ?? '');
 }
 
+/** Whether a living process holds a lock: one that is not there, or that a killed process left, is held by nobody. */
+export function isLockHeld(path: string): boolean {
+  const found = readLock(path);
+  return found !== undefined && isHeld(path, found);
+}
+
 function create(path: string, content: string): boolean {
   let descriptor: number;
   try {

@@ -70,7 +70,7 @@ export interface Backup {
   file(location: Location): string | undefined;
   /** Where a file's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `read` gives them. */
   ranges?(location: Location): readonly FileRange[] | undefined;
-  /** The digest that `file(location)` had when regtar itself wrote it: where it is the right one, an output may link the file without reading it. Absent: none is known. */
+  /** The digest that a content had when it passed in a stream: where it is the right one, an output may link `file(location)` without reading it. Absent: none is known. */
   digestOf?(location: Location): Digest | undefined;
   /** Drops what is held of other places, where anything is held: a spool keeps everything until somebody knows what is needed. */
   keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;

@@ -17,7 +17,7 @@ export interface OpenSourceOptions {
   readonly stdin?: Readable | undefined;
   /** Where the spool of a stream is made: a folder on the output's file system, so that blobs are linked instead of copied. */
   readonly spoolFolder?: string | undefined;
-  /** `small` where nobody reads layers: a stream is then read without keeping them. Default `all`. */
+  /** `small` where nobody reads layers, `digests` where they are only to be verified: a stream is then read without keeping them. Default `all`. */
   readonly keep?: Kept | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what a person should know before and while a source is opened: where a spool lies, that an index is stale. */

@@ -1,6 +1,7 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
+import { addAbortSignal } from 'node:stream';
 import { RegtarError } from '../errors.ts';
 import type { RandomAccess } from '../io/random-access.ts';
 import type { Backup } from './backup.ts';
@@ -26,6 +27,8 @@ export async function openStandardInput(options: OpenSourceOptions): Promise<Bac
   const { stdin } = options;
   const describe = 'standard input';
   if (stdin === undefined) throw new RegtarError('USAGE', 'nothing is connected to standard input', { side: 'usage', hint: 'pipe a backup in: `ssh old tar -C /var/lib/registry -cf - docker | regtar inspect -`' });
+  // An input that stalls must not outlive Ctrl-C: nothing else would end the wait for its next bytes.
+  if (options.signal !== undefined) addAbortSignal(options.signal, stdin);
   const { start, chunks } = await peek(stdin as AsyncIterable<Uint8Array>);
   const form = recogniseAccess(inMemory(start), describe);
   return openCompressed({ chunks, form, describe, bytes: undefined, release: () => void stdin.destroy() }, options);
@@ -50,7 +53,7 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
     spoolFolder,
     keep,
     ...(release && { release }),
-    onStart: () => options.onNotice?.(keep === 'all' ? spoolNotice(describe, spoolFolder, bytes) : `${describe} is read once to its end; only manifests are kept, in ${spoolFolder}`),
+    onStart: () => options.onNotice?.(keep === 'all' ? spoolNotice(describe, spoolFolder, bytes, options.spoolFolder === undefined) : `${describe} is read once to its end; only manifests are kept, in ${spoolFolder}`),
   });
   return {
     ...backup,
@@ -61,18 +64,20 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
   };
 }
 
-function spoolNotice(describe: string, folder: string, bytes: number | undefined): string {
+function spoolNotice(describe: string, folder: string, bytes: number | undefined, isDefault: boolean): string {
   const need = bytes === undefined ? 'as much room as its blobs take' : `${gigabytes(bytes)} or somewhat more`;
-  return `${describe} can be read only once: its blobs are kept in ${folder} until they are in the output, which needs ${need}${freeSpace(folder)}`;
+  const free = freeBytes(folder);
+  const room = free === undefined ? '' : bytes !== undefined && free < bytes ? `, but only ${gigabytes(free)} are free there` : `; ${gigabytes(free)} are free there`;
+  return `${describe} can be read only once: its blobs are kept in ${folder} until they are in the output, which needs ${need}${room}${isDefault ? ' (TMPDIR names another place)' : ''}`;
 }
 
-function freeSpace(folder: string): string {
+/** @returns undefined where the file system does not tell */
+function freeBytes(folder: string): number | undefined {
   try {
     const { bavail, bsize } = statfsSync(existsSync(folder) ? folder : dirname(folder));
-    return `; ${gigabytes(bavail * bsize)} are free there`;
+    return bavail * bsize;
   } catch {
-    // Not every file system tells.
-    return '';
+    return undefined;
   }
 }
 

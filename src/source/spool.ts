@@ -1,7 +1,8 @@
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, unlinkSync, write, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, unlinkSync, write, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '../io/limits.ts';
 import { onOutput, outputError } from '../io/output-error.ts';
+import { isLockHeld, lockOutput } from '../io/output-lock.ts';
 import { openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { createDigester, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
 
@@ -12,12 +13,14 @@ export interface Spool {
   fileOf(number: number): string;
   /** Begins a file. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
   create(algorithm: DigestAlgorithm): SpoolFile;
+  /** Keeps the digest of a content that is not kept itself. @returns the number of a file that is not there */
+  note(digest: Digest): number;
   /** Appends a small content. @returns where it begins in `pack` */
   append(bytes: Uint8Array): number;
   /** Small contents, to be read back after `flush`. */
   readonly pack: RandomAccess;
   flush(): void;
-  /** The digest that a file had when it was written; undefined for files with holes. */
+  /** The digest that a content had when it passed; undefined for files with holes. */
   digestOf(file: string): Digest | undefined;
   drop(file: string): void;
   files(): Iterable<string>;
@@ -38,12 +41,21 @@ export interface SpoolFile {
 /** Up to here a write on the main thread is cheaper than a trip to the thread pool. */
 const syncWriteBytes = 128 * 1024;
 
-/** @param parent a folder on the file system of the output; made where it is missing */
+const folderPrefix = '.regtar-spool-';
+/** Between making its folder and locking it a process needs less than this. */
+const unlockedMilliseconds = 5_000;
+
+/**
+ * Makes an empty spool, and removes what killed processes left in the same place.
+ * @param parent a folder on the file system of the output; made where it is missing
+ */
 export function createSpool(parent: string): Spool {
   const folder = onOutput(parent, () => {
     mkdirSync(parent, { recursive: true });
-    return mkdtempSync(join(parent, '.regtar-spool-'));
+    removeDeadSpools(parent);
+    return mkdtempSync(join(parent, folderPrefix));
   });
+  lockOutput(join(folder, lockName), folder);
   const digests = new Map<string, Digest | undefined>();
   const packPath = join(folder, 'small');
   const packDescriptor = onOutput(packPath, () => openSync(packPath, 'wx'));
@@ -82,9 +94,14 @@ export function createSpool(parent: string): Spool {
     get pack() {
       return (packAccess ??= openRandomAccess(packPath));
     },
+    note(digest) {
+      const number = count++;
+      digests.set(fileOf(number), digest);
+      return number;
+    },
     digestOf: (file) => digests.get(file),
     drop(file) {
-      if (digests.delete(file)) unlinkSync(file);
+      if (digests.delete(file)) rmSync(file, { force: true });
     },
     files: () => digests.keys(),
     removeSync() {
@@ -95,6 +112,23 @@ export function createSpool(parent: string): Spool {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Of the file in each spool that says which process it belongs to. */
+const lockName = 'lock';
+
+function removeDeadSpools(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(folderPrefix)) continue;
+    const folder = join(parent, name);
+    const age = Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    if (age < unlockedMilliseconds || isLockHeld(join(folder, lockName))) continue;
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // Somebody else's, or on its way out already: it does not hinder this run.
+    }
+  }
 }
 
 function createFile(path: string, number: number, algorithm: DigestAlgorithm, keep: (digest: Digest | undefined) => void): SpoolFile {

@@ -1,6 +1,6 @@
 import type { Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
-import { digestAlgorithm, makeDigest, type Digest } from '../oci/digest.ts';
+import { createDigester, digestAlgorithm, makeDigest, type Digest } from '../oci/digest.ts';
 import type { Member } from '../tar/member.ts';
 import type { PlacedRun } from '../tar/sparse.ts';
 import { scanTarStream, type BodyTaker } from '../tar/stream-scan.ts';
@@ -8,8 +8,8 @@ import type { Backup, Entry, Location } from './backup.ts';
 import { createEntryLog } from './entry-log.ts';
 import type { Spool } from './spool.ts';
 
-/** What a pass keeps: `all` for outputs, `small` (manifests, configs, links) where nobody reads layers. */
-export type Kept = 'all' | 'small';
+/** What a pass keeps: `all` for outputs, `small` (manifests, configs, links) where nobody reads layers, `digests` where they are only to be hashed. */
+export type Kept = 'all' | 'small' | 'digests';
 
 /** What one pass over a stream leaves behind, beside its spool. */
 export interface StreamPass {
@@ -60,11 +60,26 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
     },
   });
 
+  /** Its digest is kept, and nothing of its bytes. */
+  const hashing = (member: Member, digest: Digest | undefined): BodyTaker => {
+    const digester = createDigester(digest === undefined ? 'sha256' : digestAlgorithm(digest));
+    return {
+      write: (chunk) => void digester.update(chunk),
+      end(isWhole) {
+        if (!isWhole) return;
+        const actual = digester.digest();
+        const number = spool.note(actual);
+        if (digest !== undefined && actual === digest) known.set(digest, { file: number, size: member.size });
+        tell(member, { size: member.size, start: 0, file: spool.fileOf(number) }, undefined, number);
+      },
+    };
+  };
+
   /** A manifest or a config may be larger than what is packed; nothing else begins like JSON. */
-  const onlyJson = (member: Member): BodyTaker => {
+  const onlyJson = (member: Member, otherwise: (member: Member) => BodyTaker): BodyTaker => {
     let taker: BodyTaker | undefined;
     return {
-      write: (chunk) => (taker ??= isJson(chunk) ? small(member) : passing(member)).write(chunk),
+      write: (chunk) => (taker ??= isJson(chunk) ? small(member) : otherwise(member)).write(chunk),
       end: (isWhole) => taker?.end(isWhole),
     };
   };
@@ -103,10 +118,14 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
     }
     if (member.size <= packedBytes && member.runs === undefined) return small(member);
     if (member.path.includes('/_uploads/')) return passing(member);
-    if (keep === 'small') return member.size <= limits.manifestBytes && member.runs === undefined ? onlyJson(member) : passing(member);
+    const mayBeJson = member.size <= limits.manifestBytes && member.runs === undefined;
+    if (keep === 'small') return mayBeJson ? onlyJson(member, passing) : passing(member);
     const digest = blobDigest(member.path);
     const earlier = digest === undefined ? undefined : known.get(digest);
-    return earlier === undefined ? large(member, digest) : repeated(member, earlier);
+    if (earlier !== undefined) return repeated(member, earlier);
+    // The holes of a sparse member are filled in a file.
+    if (keep === 'all' || member.runs !== undefined) return large(member, digest);
+    return mayBeJson ? onlyJson(member, (other) => hashing(other, digest)) : hashing(member, digest);
   };
 
   const problems = await scanTarStream(chunks, begin, options);

@@ -20,7 +20,7 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
-    isVerified: (digest) => backup.digestOf?.(locate(digest)) === digest,
+    hashedAs: (digest) => backup.digestOf?.(locate(digest)),
     async keepOnly(digests) {
       if (backup.keepOnly === undefined) return;
       const files = new Set([...digests].map((digest) => catalog.stored.get(digest)?.location?.file));

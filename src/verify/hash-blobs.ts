@@ -32,11 +32,22 @@ const bytesPerTurn = 16 * 1024 * 1024;
  * Hashes blobs in the order given, on several threads where that pays.
  * @throws RegtarError SOURCE_CHANGED, INTERRUPTED
  */
-export async function hashBlobs(store: ContentStore, digests: readonly Digest[], options: HashOptions): Promise<void> {
+export async function hashBlobs(store: ContentStore, all: readonly Digest[], options: HashOptions): Promise<void> {
+  const digests = all.filter((digest) => !isHashed(store, digest, options));
   const bytes = digests.reduce((sum, digest) => sum + (store.stat(digest)?.size ?? 0), 0);
   const threads = Math.min(options.jobs ?? availableParallelism(), mostThreads);
   const doubtful = threads > 1 && bytes >= (options.threadsFromBytes ?? usefulThreadsFromBytes) ? await hashInThreads(store, digests, threads, options) : digests;
   await hashHere(store, doubtful, { ...options, onBytes: doubtful === digests ? options.onBytes : undefined });
+}
+
+/** What a stream held was hashed while it passed. */
+function isHashed(store: ContentStore, digest: Digest, options: HashOptions): boolean {
+  const actual = store.hashedAs?.(digest);
+  if (actual === undefined) return false;
+  const size = store.stat(digest)?.size ?? 0;
+  options.onBytes?.(size);
+  if (actual !== digest) options.onDamage(digest, corrupt(digest, size, actual));
+  return true;
 }
 
 /** The way that works for every source, and the word that counts: what a thread doubts is read once more here. */
