@@ -51,7 +51,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
 
   try {
     if (!(options.failFast === true && results.some(({ status }) => status === 'failed'))) {
-      await forEachParallel(bigBlobsFirst ? inTransferOrder(plan.images) : plan.images, parallelImages, async (image) => {
+      await forEachParallel(bigBlobsFirst ? inTransferOrder(plan) : plan.images, parallelImages, async (image) => {
         signal.throwIfAborted();
         const over = outage.error();
         if (over !== undefined) return settle(image, 'failed', over);

@@ -58,6 +58,10 @@ export interface Plan {
   /** Unique blobs and manifests of all images, and their bytes. */
   readonly blobs: number;
   readonly bytes: number;
+  /** Of one of several shards: blobs that another one brings into the same registry, and the repository where they will be. */
+  readonly elsewhere?: ReadonlyMap<Digest, string>;
+  /** Of one of several shards: blobs that others wait for. */
+  readonly awaited?: ReadonlySet<Digest>;
 }
 
 interface Candidate {
@@ -90,7 +94,7 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   }
   for (const name of options.wanted ?? []) if (!found.has(name)) refused.push(unknownImage(name));
   refuseCollisions(images);
-  return { images, refused, problems: remainingProblems(catalog, images, refused), notes, ...totals(images) };
+  return { images, refused, problems: remainingProblems(catalog, images, refused), notes, ...planTotals(images) };
 }
 
 function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOptions): Generator<Candidate> {
@@ -227,7 +231,8 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
   }
 }
 
-function totals(images: readonly PlannedImage[]): { readonly blobs: number; readonly bytes: number } {
+/** Unique blobs and manifests of images, and their bytes. */
+export function planTotals(images: readonly PlannedImage[]): { readonly blobs: number; readonly bytes: number } {
   const seen = new Map<Digest, number>();
   for (const { node, travelling } of images) {
     for (const { digest, size } of travelling) seen.set(digest, size);

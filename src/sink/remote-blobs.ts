@@ -1,9 +1,10 @@
+import { setTimeout } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import type { BlobOutcome, WriteOptions } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import { mountBlob, type UploadSession } from '../remote/blobs.ts';
+import { headBlob, mountBlob, type UploadSession } from '../remote/blobs.ts';
 import type { Registry } from '../remote/registry.ts';
 import { uploadBlob, type UploadJournal } from '../remote/upload.ts';
 
@@ -12,6 +13,8 @@ export interface BlobPlacesOptions {
   readonly isFresh?: ((repository: string) => boolean) | undefined;
   /** Sessions of large blobs that an earlier run began, and where to keep new ones. */
   readonly journalOf?: ((repository: string, blob: Descriptor) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined) | undefined;
+  /** Where in the target somebody else is about to bring a blob: it is waited for as long as sending it would take, then mounted. */
+  readonly elsewhere?: ReadonlyMap<Digest, string> | undefined;
   /** Send blobs in pieces of this many bytes; by default only large blobs, so that an upload which breaks can go on from the last piece. */
   readonly chunkBytes?: number | undefined;
 }
@@ -68,8 +71,8 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
     return upload(blob, repository, open, mounted, write);
   };
 
-  const bring = (place: Place, blob: Descriptor, repository: string, open: (from?: number) => Body, write: WriteOptions): Promise<BlobOutcome> => {
-    const from = chooseSource(place, repository);
+  const bring = async (place: Place, blob: Descriptor, repository: string, open: (from?: number) => Body, write: WriteOptions): Promise<BlobOutcome> => {
+    const from = chooseSource(place, repository) ?? (await findElsewhere(registry, blob, options.elsewhere?.get(blob.digest), write.signal));
     if (from !== undefined) return mountOrUpload(blob, repository, from, open, write);
     // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better where it has one.
     const kept = blob.size >= resumableBytes ? options.journalOf?.(repository, blob)?.session : undefined;
@@ -106,6 +109,28 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
       }
     },
   };
+}
+
+/** Below this, looking costs more than a second upload. */
+const awaitedBytes = 4 * 1024 * 1024;
+const awaitedBytesPerSecond = 20 * 1024 * 1024;
+const longestWaitSeconds = 60;
+const lookEverySeconds = 0.25;
+
+/**
+ * Nobody knows whether the other one is running at all. Waiting as long as an upload would take costs at most twice of what knowing it would.
+ * @returns the repository to try a mount from: a mount of what is not there begins an upload, so a wrong guess costs nothing
+ */
+async function findElsewhere(registry: Registry, blob: Descriptor, repository: string | undefined, signal: AbortSignal | undefined): Promise<string | undefined> {
+  if (repository === undefined || blob.size < awaitedBytes) return repository;
+  const end = performance.now() + 1000 * Math.min(longestWaitSeconds, blob.size / awaitedBytesPerSecond);
+  try {
+    while ((await headBlob(registry, repository, blob.digest, { signal })) === undefined && performance.now() < end) await setTimeout(1000 * lookEverySeconds, undefined, { signal });
+  } catch (error) {
+    // Its project may not be there yet, or not be for this account: then the mount finds out, too.
+    if (!(error instanceof RegtarError) || error.code !== 'AUTH_DENIED') throw error;
+  }
+  return repository;
 }
 
 /** Prefers a repository of the same project: one token serves both, and reading it is allowed where pushing is. */

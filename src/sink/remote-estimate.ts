@@ -12,8 +12,8 @@ export interface Estimate {
   readonly requests: number;
 }
 
-/** @param verify one request more a tag */
-export function estimatePush<Image extends RemoteImage>(images: readonly Image[], inspection: Inspection<Image>, options: { readonly onExistingTag: OnExistingTag; readonly verify: boolean }): Estimate {
+/** @param options verify: one request more a tag; elsewhere: blobs that another shard brings */
+export function estimatePush<Image extends RemoteImage>(images: readonly Image[], inspection: Inspection<Image>, options: { readonly onExistingTag: OnExistingTag; readonly verify: boolean; readonly elsewhere?: ReadonlyMap<Digest, string> | undefined }): Estimate {
   const counts = { new: 0, changed: 0, present: 0, skipped: 0, refused: 0 };
   const upload = { blobs: 0, bytes: 0 };
   const mount = { blobs: 0, bytes: 0 };
@@ -44,7 +44,7 @@ export function estimatePush<Image extends RemoteImage>(images: readonly Image[]
     if (presence === 'present') continue;
     for (const { digest, size } of blobs) {
       if (placed.has(`${repository}@${digest}`)) continue;
-      const kind = anywhere.has(digest) ? mount : upload;
+      const kind = anywhere.has(digest) || options.elsewhere?.has(digest) === true ? mount : upload;
       kind.blobs++;
       kind.bytes += size;
       requests += kind === mount ? 1 : 2;

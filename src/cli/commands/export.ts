@@ -18,12 +18,14 @@ import { splitOperands } from '../operands.ts';
 import { readBase } from '../read-base.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
+import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
 export interface ExportOptions extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
   readonly format: Format;
   readonly untagged?: boolean;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
+  readonly shard?: ShardChoice;
   readonly project?: string;
   readonly map?: readonly string[];
   readonly base?: string;
@@ -34,16 +36,18 @@ export interface ExportOptions extends SelectionOptions, CopyCommandOptions, Omi
 export async function exportImages(operands: readonly string[], options: ExportOptions, context: Context): Promise<number> {
   const { sources, operand: out } = splitOperands(operands, options, 'OUT');
   refuseBase(options);
+  const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
   return withBackup(sources, { ...options, hashInput: options.report !== undefined, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async (opened) => {
     const { catalog, store } = opened;
     const sink = openFileSink(options.format, { ...options, out });
-    const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
-    requireImages(plan, catalog);
+    const whole = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
+    requireImages(whole, catalog);
+    const plan = takeShard(whole, shard, { isShared: false }, context);
     return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
-      subject: { command: 'export', opened, target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out }, ...(base !== undefined && { delta: true }) },
+      subject: { command: 'export', opened, target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out }, ...(base !== undefined && { delta: true }), ...(shard && { shard }) },
       onReport(report) {
         if (options.saveDigests !== undefined) writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));
         if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived)) for (const line of skopeoAdvice(plan, out)) context.output.message(line);

@@ -9,6 +9,7 @@ import { isAtLeast, recogniseHarbor, type Harbor } from '../../harbor/recognise.
 import type { Registry } from '../../remote/registry.ts';
 import { parseTarget } from '../../remote/target.ts';
 import { createRenamer } from '../../select/names.ts';
+import type { Shard } from '../../select/shard.ts';
 import { createPlan, type Plan, type PlannedImage } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
 import { openPushJournal, type PushJournal } from '../../sink/push-journal.ts';
@@ -23,11 +24,13 @@ import { splitOperands } from '../operands.ts';
 import { renderEstimate } from '../render/estimate.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions, type RunCopyExtras } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
+import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
 export interface PushOptions extends SelectionOptions, CopyCommandOptions, RemoteOptions, BackupOptions {
   readonly untagged?: boolean;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
+  readonly shard?: ShardChoice;
   readonly project?: string;
   readonly prefix?: string;
   readonly map?: readonly string[];
@@ -46,6 +49,7 @@ export interface PushOptions extends SelectionOptions, CopyCommandOptions, Remot
 export async function push(operands: readonly string[], options: PushOptions, context: Context): Promise<number> {
   const { sources, operand } = splitOperands(operands, options, 'TARGET');
   const target = parseTarget(operand);
+  const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options);
   const prefix = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
   const rename = createRenamer({ maps: options.map, project: options.project, prefix: prefix === '' ? undefined : prefix });
@@ -54,13 +58,14 @@ export async function push(operands: readonly string[], options: PushOptions, co
     if (options.insecure === true) context.output.message(`regtar: certificates of ${target.host} are not verified (--insecure)`);
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
     const harbor = await logIn(registry, options, context);
-    const journal = openJournal(sources, registry, options);
+    const journal = openJournal(sources, registry, shard, options);
     return await withBackup(sources, { ...options, hashInput: options.report !== undefined }, context, async (opened) => {
       const { catalog, store } = opened;
       const traits = remoteTraits({ jobs: jobsOf(options), schema1: harbor !== undefined && isAtLeast(harbor, 2, 15) === false });
-      const plan = createPlan(catalog, store, { ...selection, rename, traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
-      requireImages(plan, catalog);
-      return pushPlan({ registry, harbor, journal, opened, path: prefix, options, context }, plan);
+      const whole = createPlan(catalog, store, { ...selection, rename, traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
+      requireImages(whole, catalog);
+      const plan = takeShard(whole, shard, { isShared: true }, context);
+      return pushPlan({ registry, harbor, journal, opened, path: prefix, shard, options, context }, plan);
     });
   } finally {
     await registry.close();
@@ -77,13 +82,13 @@ async function logIn(registry: Registry, options: PushOptions, { signal }: Conte
   return harbor;
 }
 
-/** Beside SOURCE where that is one file or folder. */
-function openJournal(sources: readonly string[], registry: Registry, options: PushOptions): PushJournal | undefined {
+/** Beside SOURCE where that is one file or folder; shards that run side by side have one each. */
+function openJournal(sources: readonly string[], registry: Registry, shard: Shard | undefined, options: PushOptions): PushJournal | undefined {
   if (options.dryRun === true) return undefined;
   const origin = registry.describe();
   if (options.state !== undefined) return openPushJournal(options.state, { origin, isNamed: true });
   const [source] = sources;
-  return source === undefined || source === '-' || !isThere(source) ? undefined : openPushJournal(`${resolve(source)}.push-state.json`, { origin, isNamed: false });
+  return source === undefined || source === '-' || !isThere(source) ? undefined : openPushJournal(`${resolve(source)}.push-state${shard === undefined ? '' : `-${shard.index}-of-${shard.count}`}.json`, { origin, isNamed: false });
 }
 
 interface Pushing {
@@ -93,11 +98,12 @@ interface Pushing {
   readonly opened: OpenedBackup;
   /** Beneath which every repository of the target is put; may be empty. */
   readonly path: string;
+  readonly shard: Shard | undefined;
   readonly options: PushOptions;
   readonly context: Context;
 }
 
-async function pushPlan({ registry, harbor, journal, opened, path, options, context }: Pushing, planned: Plan): Promise<number> {
+async function pushPlan({ registry, harbor, journal, opened, path, shard, options, context }: Pushing, planned: Plan): Promise<number> {
   const { signal, output } = context;
   const jobs = jobsOf(options);
   const onExistingTag = options.onExistingTag ?? 'overwrite';
@@ -109,7 +115,7 @@ async function pushPlan({ registry, harbor, journal, opened, path, options, cont
   inspection = await inspectRemote(registry, planned.images, { harbor, createProjects: options.createProjects !== false, storageLimit: options.storageLimit, onExistingTag, jobs, signal });
   const { presence } = inspection;
   let plan = withRefusals(planned, inspection.refused);
-  const estimate = estimatePush(planned.images, inspection, { onExistingTag, verify: options.verify === true });
+  const estimate = estimatePush(planned.images, inspection, { onExistingTag, verify: options.verify === true, elsewhere: planned.elsewhere });
 
   const stops = options.failFast === true && plan.refused.some(({ status }) => status === 'failed');
   if (harbor !== undefined && options.dryRun !== true && !stops) {
@@ -127,10 +133,11 @@ async function pushPlan({ registry, harbor, journal, opened, path, options, cont
     heads: inspection.heads,
     present: planned.images.filter((image) => presence.get(image) === 'present').map(({ target }) => target),
     chunkBytes: options.chunkSize,
+    elsewhere: plan.elsewhere,
     journalOf: journal && ((repository, blob) => journal.of(repository, blob)),
   });
   const extras: RunCopyExtras = {
-    subject: { command: 'push', opened, target: { kind: 'registry', name: registry.host, ...(path !== '' && { path }), ...(harbor && { product: harbor.version === undefined ? 'Harbor' : `Harbor ${harbor.version}` }) } },
+    subject: { command: 'push', opened, target: { kind: 'registry', name: registry.host, ...(path !== '' && { path }), ...(harbor && { product: harbor.version === undefined ? 'Harbor' : `Harbor ${harbor.version}` }) }, ...(shard && { shard }) },
     stateOf: (image) => (presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : presence.get(image) ?? 'new'),
     planJson: { projects: [...inspection.projects.values()].map(({ name, state }) => ({ name, state })), projectsToCreate: inspection.projectsToCreate, estimate },
     planLines: renderEstimate(estimate, inspection.projectsToCreate),

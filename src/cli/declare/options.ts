@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { collect, wholeNumber } from './values.ts';
+import { collect, shardOf, wholeNumber } from './values.ts';
 
 /** What every command understands that reads a backup. */
 export function addCommon(command: Command): Command {
@@ -48,6 +48,7 @@ export function addReport(command: Command): Command {
 /** What travels beside tags, and under which names. */
 export function addNames(command: Command): Command {
   return command
+    .option('--shard <i/n>', 'take only part i of n, the same on every machine; only n in a Kubernetes Indexed Job', shardOf)
     .option('--untagged', 'also take manifests that no tag and no index reaches')
     .option('--no-referrers', 'leave signatures and other referrers behind')
     .option('--sparse', 'keep an index as it is although platforms are left out')

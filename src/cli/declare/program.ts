@@ -7,11 +7,12 @@ import { declareInspect } from './inspect.ts';
 import { declareList } from './list.ts';
 import { declareLoad } from './load.ts';
 import { declarePush } from './push.ts';
+import { declareReport } from './report.ts';
 import type { Declare, Run } from './run.ts';
 import { declareVerify } from './verify.ts';
 
 /** Every command, in the order of `--help`. A new one is a file of its own and a line here. */
-const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareCheck, declareDiff, declareHelp];
+const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareCheck, declareReport, declareDiff, declareHelp];
 
 /** The whole command line as data, which help, completions, manual and settings read too. */
 export function createProgram(version: string, run: Run): Command {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Split } from '../../sink/options.ts';
+import type { ShardChoice } from '../shard.ts';
 
 /** Collects the values of a repeatable option. Its identity tells completions, manual and settings that an option may be repeated. */
 export function collect(value: string, earlier: string[] | undefined): string[] {
@@ -38,6 +39,15 @@ export function ownerIds(value: string): { uid: number; gid: number } {
   const match = /^([0-9]{1,9}):([0-9]{1,9})$/.exec(value);
   if (match === null) throw new InvalidArgumentError('two numbers such as 10000:10000 were expected.');
   return { uid: Number(match[1]), gid: Number(match[2]) };
+}
+
+/** `2/8`, or `8` where the environment knows which of them this is. */
+export function shardOf(value: string): ShardChoice {
+  const match = /^(?:([1-9][0-9]{0,3})\/)?([1-9][0-9]{0,3})$/.exec(value);
+  const index = match?.[1] === undefined ? undefined : Number(match[1]);
+  const count = Number(match?.[2]);
+  if (match === null || (index ?? 1) > count) throw new InvalidArgumentError('a part of the whole such as 1/8, 2/8, ... 8/8 was expected, or 8 in a Kubernetes Indexed Job.');
+  return { index, count };
 }
 
 export function wholeNumber(value: string): number {

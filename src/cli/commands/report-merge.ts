@@ -1,0 +1,29 @@
+import { mergePapers } from '../../report/merge-papers.ts';
+import { readPaper } from '../../report/read-paper.ts';
+import type { Context } from '../context.ts';
+import { writePaper } from '../handoff.ts';
+import { formatCount, plural } from '../render/sizes.ts';
+import { readTextFile } from '../selection.ts';
+
+export interface ReportMergeOptions {
+  readonly output?: readonly string[];
+}
+
+/** `regtar report merge FILE…`: exit code 3 where a shard is missing, or an image did not arrive. */
+export async function reportMerge(files: readonly string[], options: ReportMergeOptions, context: Context): Promise<number> {
+  const papers = [];
+  for (const file of files) papers.push(readPaper(await readTextFile(file), file));
+  const merged = mergePapers(papers);
+  if (options.output === undefined) context.output.json(merged);
+  else await writePaper(options.output, merged);
+  const { copied, present, skipped, failed, unfinished } = merged.totals.images;
+  const missing = merged.shards?.missing ?? [];
+  context.output.message([
+    `${plural(copied + present, 'image')} arrived`,
+    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+    ...(unfinished > 0 ? [`${formatCount(unfinished)} unfinished`] : []),
+    ...(missing.length > 0 ? [`no report of ${missing.length === 1 ? 'shard' : 'shards'} ${missing.join(', ')} of ${merged.shards?.count ?? 0}`] : []),
+  ].join(', '));
+  return failed > 0 || unfinished > 0 || missing.length > 0 ? 3 : 0;
+}
