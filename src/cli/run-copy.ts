@@ -10,6 +10,7 @@ import { losesMembers, renderProblems } from './render/problems.ts';
 import { renderPlan } from './render/plan.ts';
 import { renderCopySummary, summaryJson } from './render/copy-summary.ts';
 import { resultJson } from './render/result-json.ts';
+import { someOf } from './render/some-of.ts';
 
 export interface CopyCommandOptions extends ReportOptions {
   readonly jobs?: number;
@@ -40,7 +41,7 @@ export interface RunCopyExtras {
 export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, extras: RunCopyExtras = {}): Promise<number> {
   const { output } = context;
   for (const problem of renderProblems(plan.problems, context.verbose)) output.error(problem);
-  for (const note of plan.notes) output.message(`note: ${note}`);
+  for (const { text, images } of plan.notes) output.message(`note: ${text}: ${someOf(images.map(({ name, detail }) => (detail === undefined ? name : `${name} (${detail})`)), context.verbose)}`);
   // Before the first byte, while there is time to stop it.
   printFailures(plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })), context);
   if (options.dryRun === true) return showPlan(plan, sink, extras, context);

@@ -54,6 +54,11 @@ export function findReferrers(graph: GraphReader, roots: readonly Digest[], tags
   return [...found.values()];
 }
 
+/** Whether a manifest speaks of another one, by its tag or by its `subject`. */
+export function isReferrer(graph: GraphReader, { tag, digest }: Referrer): boolean {
+  return (tag !== undefined && referrerTagSubject(tag) !== undefined) || subjectOf(graph, digest) !== undefined;
+}
+
 function manifestDigests(graph: GraphReader, digest: Digest): readonly Digest[] {
   try {
     return childrenFirst(graph.read(digest)).map((node) => node.descriptor.digest);

@@ -20,6 +20,8 @@ export interface ImageFilter {
   (name: ImageName): boolean;
   /** Whether a manifest was asked for by its digest: then it travels although no tag names it. Absent: none was. */
   readonly namesRevision?: (name: ImageName) => boolean;
+  /** Whether somebody asked to leave it out: then it does not come with what it refers to either. Absent: nothing was. */
+  readonly excludes?: (name: ImageName) => boolean;
 }
 
 /** @throws RegtarError FILTER_INVALID for an empty glob */
@@ -28,13 +30,14 @@ export function createFilter(options: FilterOptions): ImageFilter {
   const excluded = (options.exclude ?? []).map(matcher);
   const byDigest = (options.include ?? []).filter((glob) => glob.includes('@')).map(matcher);
   const { images } = options;
+  const excludes = (name: ImageName): boolean => excluded.some((matches) => matches(name));
   const filter = (name: ImageName): boolean => {
     if (images !== undefined && !namesOf(name).some((text) => images.has(text))) return false;
     if (included.length > 0 && !included.some((matches) => matches(name))) return false;
-    return !excluded.some((matches) => matches(name));
+    return !excludes(name);
   };
   const namesRevision = (name: ImageName): boolean => filter(name) && (byDigest.some((matches) => matches(name)) || images?.has(`${name.repository}@${name.digest}`) === true);
-  return Object.assign(filter, { namesRevision });
+  return Object.assign(filter, { namesRevision, excludes });
 }
 
 /**

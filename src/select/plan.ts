@@ -1,7 +1,7 @@
 import { RegtarError, type ErrorCode, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import { childrenFirst, createGraphReader, imageBlobs, imageProblems, isSchema1, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
-import { findReferrers } from '../content/referrers.ts';
+import { findReferrers, isReferrer } from '../content/referrers.ts';
 import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -21,7 +21,7 @@ export interface PlanOptions {
   readonly sparse?: boolean;
   /** Also manifests that no tag and no index reaches. */
   readonly untagged?: boolean;
-  /** Referrers and signatures travel with what they refer to; default true. */
+  /** Referrers and signatures travel with what they refer to; default true. Where false they stay, unless one is asked for by its very name. */
   readonly referrers?: boolean;
   /** Names that must be found; the ones that are not become failed images. */
   readonly wanted?: ReadonlySet<string> | undefined;
@@ -47,14 +47,21 @@ export interface RefusedImage {
   readonly problems: readonly Problem[];
 }
 
+/** One thing to know of many images. */
+export interface PlanNote {
+  /** In words, without a name. */
+  readonly text: string;
+  readonly images: readonly { readonly name: string; /** What is particular to it. */ readonly detail?: string | undefined }[];
+}
+
 /** Data: it can be printed, tested and carried out. */
 export interface Plan {
   readonly images: readonly PlannedImage[];
   readonly refused: readonly RefusedImage[];
   /** What is wrong with the backup and no single refused image tells: a cut, a damaged part, links that were recovered. */
   readonly problems: readonly Problem[];
-  /** Choices that were made for the person, in words: platforms, rewritten indexes, foreign layers. */
-  readonly notes: readonly string[];
+  /** Choices that were made for the person: platforms, rewritten indexes, foreign layers. */
+  readonly notes: readonly PlanNote[];
   /** Unique blobs and manifests of all images, and their bytes. */
   readonly blobs: number;
   readonly bytes: number;
@@ -63,6 +70,8 @@ export interface Plan {
   /** Of one of several shards: blobs that others wait for. */
   readonly awaited?: ReadonlySet<Digest>;
 }
+
+type AddNote = (text: string, name: string, detail?: string) => void;
 
 interface Candidate {
   readonly repository: string;
@@ -76,16 +85,17 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   const graph = createGraphReader(store);
   const images: PlannedImage[] = [];
   const refused: RefusedImage[] = [];
-  const notes: string[] = [];
+  const notes = new Map<string, PlanNote['images'][number][]>();
+  const note: AddNote = (text, name, detail) => void (notes.get(text) ?? notes.set(text, []).get(text))?.push({ name, detail });
   const found = new Set<string>();
   for (const candidate of selectCandidates(catalog, graph, options)) {
     found.add(formatImageReference(candidate)).add(`${candidate.repository}@${candidate.digest}`);
     try {
-      images.push(planImage(store, graph, candidate, options, notes));
+      images.push(planImage(store, graph, candidate, options, note));
     } catch (error) {
       if (!(error instanceof RegtarError) || error.code === 'MAP_INVALID') throw error;
       const skips = error.code === 'MANIFEST_UNSUPPORTED' || error.code === 'SCHEMA1' || error.code === 'FOREIGN_LAYER';
-      if (!(candidate.referrer && skips)) refused.push({ source: candidate, status: skips ? 'skipped' : 'failed', error, problems: problemsOf(graph, candidate) });
+      refused.push({ source: candidate, status: skips ? 'skipped' : 'failed', error, problems: problemsOf(graph, candidate) });
     }
   }
   for (const lost of lostImages(catalog, options.filter)) {
@@ -94,7 +104,7 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   }
   for (const name of options.wanted ?? []) if (!found.has(name)) refused.push(unknownImage(name));
   refuseCollisions(images);
-  return { images, refused, problems: remainingProblems(catalog, images, refused), notes, ...planTotals(images) };
+  return { images, refused, problems: remainingProblems(catalog, images, refused), notes: [...notes].map(([text, named]) => ({ text, images: named })), ...planTotals(images) };
 }
 
 function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOptions): Generator<Candidate> {
@@ -112,33 +122,37 @@ function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOp
     const untagged = options.untagged === true ? unreached.filter((digest) => options.filter({ repository, digest })) : [];
     const tagged = new Set([...selected.values()].map(({ digest }) => digest));
     for (const digest of [...untagged, ...named]) if (!tagged.has(digest)) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
-    if (options.referrers !== false && selected.size > 0) {
-      for (const referrer of findReferrers(graph, [...selected.values()].map(({ digest }) => digest), tags, unreached)) {
+    const roots = [...selected.values()].map(({ digest }) => digest);
+    if (options.referrers === false) {
+      const isWanted = (candidate: Candidate): boolean => named.includes(candidate.digest) || options.wanted?.has(formatImageReference(candidate)) === true;
+      for (const [key, candidate] of selected) if (isReferrer(graph, candidate) && !isWanted(candidate)) selected.delete(key);
+    } else if (selected.size > 0) {
+      for (const referrer of findReferrers(graph, roots, tags, unreached)) {
         const key = referrer.tag ?? referrer.digest;
-        // What somebody asked for by its digest is an image of its own, whatever it also refers to.
-        if (!named.includes(referrer.digest)) selected.set(key, { repository, ...referrer, referrer: true });
+        // What somebody asked for by its digest is an image of its own, whatever it also refers to; what somebody excluded stays.
+        if (!named.includes(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true) selected.set(key, { repository, ...referrer, referrer: true });
       }
     }
     yield* selected.values();
   }
 }
 
-function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate, options: PlanOptions, notes: string[]): PlannedImage {
+function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate, options: PlanOptions, note: AddNote): PlannedImage {
   const { repository, tag, digest } = candidate;
   const name = formatImageReference(candidate);
   const root = graph.read(digest);
-  const { node, rewritten } = chooseNode(store, root, candidate, options, notes);
-  if (rewritten !== undefined) notes.push(`${name}: the index was reduced and has the new digest ${node.descriptor.digest} (it was ${rewritten.from})`);
+  const { node, rewritten } = chooseNode(store, root, candidate, options, note);
+  if (rewritten !== undefined) note('reduced to the platforms that were asked for, so the index has a new digest', name, `${node.descriptor.digest} instead of ${rewritten.from}`);
   const [problem] = options.sparse === true ? imageProblems(node, { repository, tag }).filter(({ code }) => code !== 'CHILD_MISSING') : imageProblems(node, { repository, tag });
   if (problem !== undefined) throw brokenImage(problem, node, candidate);
-  refuseUnsupported(node, candidate, options.traits, notes);
+  refuseUnsupported(node, candidate, options.traits, note);
   const target: ImageTarget = { repository: options.rename(repository), tag, root: node.descriptor, blobs: imageBlobs(node), referrer: candidate.referrer };
   const { base } = options;
   const travelling = base === undefined ? target.blobs : target.blobs.filter((blob) => !base.has(blob.digest));
   return { source: { repository, tag, digest }, target, node, rewritten, travelling };
 }
 
-function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidate, options: PlanOptions, notes: string[]): ChosenImage {
+function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidate, options: PlanOptions, note: AddNote): ChosenImage {
   const name = formatImageReference(candidate);
   const platforms = options.platforms ?? [];
   if (candidate.referrer) return { node: root, rewritten: undefined };
@@ -150,21 +164,20 @@ function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidat
   if (platforms.length === 0 && runnable.length === 1 && only !== undefined) return { node: only, rewritten: undefined };
   const wanted = platforms[0] ?? hostPlatform();
   const chosen = choosePlatforms(store, root, { platforms: [wanted], sparse: false }, name);
-  if (platforms.length === 0) notes.push(`${name}: ${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of ${runnable.length} platforms; --platform chooses another`);
+  if (platforms.length === 0) note(`${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of several platforms (--platform chooses another)`, name);
   return chosen;
 }
 
-function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: SinkTraits, notes: string[]): void {
-  const name = formatImageReference(candidate);
+function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: SinkTraits, note: AddNote): void {
   const nodes = childrenFirst(node);
   if (!traits.schema1 && nodes.some(isSchema1)) {
-    throw new RegtarError('SCHEMA1', `${name} is a docker schema1 image, which this output cannot hold`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format dir or registry, or push the image again with a current docker' });
+    throw new RegtarError('SCHEMA1', 'docker schema1 images cannot be held by this output', { side: 'source', where: placeOf(candidate), hint: 'export it with --format dir or registry, or push the image again with a current docker' });
   }
   const foreign = nodes.flatMap((each) => each.foreign);
   if (!traits.artifacts) {
-    if (node.kind !== 'image' || !isRunnable(node)) throw new RegtarError('MANIFEST_UNSUPPORTED', `${name} is no runnable image (${node.config?.mediaType ?? node.descriptor.mediaType}), which this output cannot hold`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
-    if (foreign.length > 0) throw new RegtarError('FOREIGN_LAYER', `${name} has ${foreign.length} foreign layers, whose bytes are not in the backup`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
-  } else if (foreign.length > 0) notes.push(`${name}: ${foreign.length} foreign layers are left out: their bytes come from their urls`);
+    if (node.kind !== 'image' || !isRunnable(node)) throw new RegtarError('MANIFEST_UNSUPPORTED', `${node.config?.mediaType ?? node.descriptor.mediaType} is no runnable image, and this output holds no other`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
+    if (foreign.length > 0) throw new RegtarError('FOREIGN_LAYER', 'foreign layers are not in the backup, and this output holds whole images only', { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
+  } else if (foreign.length > 0) note('foreign layers are left out: their bytes come from their urls', formatImageReference(candidate), `${foreign.length}`);
 }
 
 function placeOf({ repository, tag, digest }: Candidate): { repository: string; tag?: string; digest: Digest } {

@@ -45,7 +45,7 @@ export function shardPlan(plan: Plan, shard: Shard, options: ShardOptions): Plan
     images: kept,
     refused: plan.refused.filter((each) => refused.has(each)),
     problems: plan.problems.filter(({ repository }) => repository === undefined || repositories.has(repository)),
-    notes: plan.notes.filter((note) => !others.has(note.slice(0, note.indexOf(': ')))),
+    notes: plan.notes.map((note) => ({ ...note, images: note.images.filter(({ name }) => !others.has(name)) })).filter((note) => note.images.length > 0),
     ...planTotals(kept),
     ...(options.isShared && sharing(groups, owners, shard)),
   };

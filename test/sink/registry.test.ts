@@ -1,18 +1,17 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Digest } from '../../src/oci/digest.ts';
 import { openRegistryArchiveSink, openRegistrySink } from '../../src/sink/registry.ts';
-import { readGraph } from '../support/read-graph.ts';
+import { readStorage } from '../support/read-storage.ts';
 import { run } from '../support/run.ts';
-import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { digestsOf } from '../e2e/support/read-outputs.ts';
 import { addImage, createMemoryStore, feed, renamed } from './images.ts';
 import { describeSink } from './suite.ts';
 
 const root = 'docker/registry/v2';
 
-describeSink({ title: 'registry storage', open: openRegistrySink, out: 'folder', perImage: true, read: readStorage });
+describeSink({ title: 'registry storage', open: openRegistrySink, out: 'folder', perImage: true, read: async (out) => digestsOf(await readStorage(out)) });
 
 describeSink({
   title: 'registry storage in an archive',
@@ -23,41 +22,12 @@ describeSink({
     const folder = temporaryFolder();
     try {
       await run('tar', ['-xf', out, '-C', folder.path]);
-      return await readStorage(folder.path);
+      return digestsOf(await readStorage(folder.path));
     } finally {
       folder.remove();
     }
   },
 });
-
-/** Serves as a registry would: a manifest needs its revision link, a blob its layer link, in the same repository. */
-async function readStorage(out: string): Promise<Record<string, string>> {
-  const repositories = join(out, root, 'repositories');
-  const found: Record<string, string> = {};
-  const manifestFolders = readdirSync(repositories, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('/_manifests'));
-  for (const repository of manifestFolders.map((path) => path.slice(0, -'/_manifests'.length))) {
-    const read = (path: string): Buffer => readFileSync(join(out, root, path));
-    const fetch = async (digest: string, kind: 'manifest' | 'blob'): Promise<Buffer | undefined> => {
-      const link = kind === 'manifest' ? storagePaths.revisionLink(repository, digest as Digest) : storagePaths.layerLink(repository, digest as Digest);
-      if (!existsSync(join(out, root, link)) || read(link).toString() !== digest) return undefined;
-      return read(storagePaths.blob(digest as Digest));
-    };
-    const reached = new Set<string>();
-    const tags = join(repositories, repository, '_manifests/tags');
-    for (const tag of existsSync(tags) ? readdirSync(tags) : []) {
-      const digest = read(storagePaths.currentLink(repository, tag)).toString();
-      expect(read(storagePaths.historyLink(repository, tag, digest as Digest)).toString()).toBe(digest);
-      for (const old of readdirSync(join(tags, tag, 'index/sha256'))) reached.add(`sha256:${old}`);
-      const image = await readGraph(digest, fetch);
-      for (const manifest of image.manifests.keys()) reached.add(manifest);
-      found[`${repository}:${tag}`] = digest;
-    }
-    for (const hex of readdirSync(join(repositories, repository, '_manifests/revisions/sha256'))) {
-      if (!reached.has(`sha256:${hex}`)) found[`${repository}@sha256:${hex}`] = (await readGraph(`sha256:${hex}`, fetch)).digest;
-    }
-  }
-  return found;
-}
 
 describe('registry storage', () => {
   const newOut = (name: string): string => {

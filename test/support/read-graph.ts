@@ -29,7 +29,7 @@ export type Fetch = (digest: string, kind: 'manifest' | 'blob') => Promise<Buffe
 interface DescriptorJson {
   readonly mediaType?: string;
   readonly digest: string;
-  readonly size: number;
+  readonly size?: number;
   readonly urls?: readonly string[];
 }
 
@@ -39,6 +39,8 @@ interface ManifestJson {
   readonly layers?: readonly DescriptorJson[];
   readonly blobs?: readonly DescriptorJson[];
   readonly manifests?: readonly DescriptorJson[];
+  /** Of schema1, which names layers without their sizes. */
+  readonly fsLayers?: readonly { readonly blobSum: string }[];
 }
 
 /**
@@ -60,10 +62,11 @@ export async function readGraph(digest: string, fetch: Fetch, options: ReadOptio
     found.manifests.set(child.digest, bytes);
     const json = parse(bytes);
     for (const each of json.manifests ?? []) await readManifest(each);
-    for (const each of [json.config, ...(json.layers ?? []), ...(json.blobs ?? [])]) if (each !== undefined) await readBlob(each);
+    const layers = [...(json.layers ?? []), ...(json.blobs ?? []), ...(json.fsLayers ?? []).map(({ blobSum }) => ({ digest: blobSum }))];
+    for (const each of [json.config, ...layers]) if (each !== undefined) await readBlob(each);
   };
 
-  const readBlob = async (blob: DescriptorJson): Promise<void> => {
+  const readBlob = async (blob: Pick<DescriptorJson, 'digest'> & Partial<DescriptorJson>): Promise<void> => {
     const bytes = await fetch(blob.digest, 'blob');
     if (bytes === undefined && blob.urls !== undefined) return void found.foreign.push(blob.digest);
     if (bytes === undefined) throw new Error(`blob ${blob.digest} is absent`);

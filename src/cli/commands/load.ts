@@ -26,7 +26,7 @@ export async function load(source: string | undefined, options: LoadOptions, con
   const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
   return withBackup(sourceOperands(source, options), options, context, async ({ catalog, store }) => {
     const sink = await openEngineSink({ host, prefix: options.prefix, signal: context.signal, certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined });
-    const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: false });
+    const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false });
     requireImages(plan, catalog);
     return runCopy(plan, store, sink, options, context);
   });

@@ -2,6 +2,7 @@ import type { RegtarError } from '../../errors.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { formatError } from '../output.ts';
 import { plural } from './sizes.ts';
+import { someOf } from './some-of.ts';
 
 /** An image that did not arrive, or will not. */
 export interface FailedImage {
@@ -29,6 +30,8 @@ function renderGroup(group: readonly FailedImage[], verbose: boolean): string {
   if (first === undefined) return '';
   const names = group.map((image) => formatImageReference(image));
   const words = `${first.status === 'skipped' ? 'skipped: ' : ''}${formatError(first.error, verbose)}`;
+  // What an output cannot hold is no surprise: thousands of signatures are one line.
+  if (first.status === 'skipped') return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
   if (names.length === 1 && names[0] !== undefined && first.error.message.includes(names[0])) return words;
   return [words, `${plural(names.length, 'image')}:`, ...names.map((name) => `  ${name}`)].join('\n');
 }
