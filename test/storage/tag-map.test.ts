@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseTagMap, readTagMap, withTagMap, type TagMap } from '../../src/storage/tag-map.ts';
@@ -143,6 +144,12 @@ ${bareInserts.slice(0, bareInserts.indexOf('INSERT INTO public.tag'))}`;
   ])('%s', async (_title, text) => {
     expect((await names(text)).sort()).toEqual(both);
     expect((await parse(text)).problems).toEqual([]);
+  });
+
+  it.each(['copy', 'inserts', 'column-inserts', 'three-tables'])('what pg_dump itself makes of hard rows: %s.sql', async (name) => {
+    const map = await readTagMap(fileURLToPath(new URL(`harbor-dumps/${name}.sql`, import.meta.url)));
+    expect(map.entries.map(({ repository, tag, digest }) => `${repository}:${tag}@${digest}`).sort()).toEqual([`library/nginx:1.27@${one}`, `team/app:latest@${two}`, `team/app:v1@${two}`]);
+    expect(map.problems).toEqual([]);
   });
 
   it('comes in pieces of any size', async () => {

@@ -30,13 +30,14 @@ export interface ImageDetail {
   readonly problems: readonly Problem[];
 }
 
-/** @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN, and what makes the manifest itself unusable */
+/** @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN, TAG_AMBIGUOUS, TAG_NO_CURRENT, LINK_INVALID, and what makes the manifest itself unusable */
 export function inspectImage({ catalog, store }: OpenedBackup, text: string): ImageDetail {
   const { repository, tag, digest: wanted } = parseImageReference(text);
   const tags = [...catalog.tags(repository)];
   const entry = tag === undefined ? undefined : tags.find((candidate) => candidate.tag === tag);
   const revisions = [...catalog.revisions(repository)];
   const digest = wanted ?? entry?.digest;
+  if (tag !== undefined && digest === undefined) refuseLostTag(catalog, repository, tag);
   if (digest === undefined || (tag !== undefined && entry === undefined && wanted === undefined) || (wanted !== undefined && !revisions.includes(wanted) && store.stat(wanted) === undefined)) {
     throw new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, { side: 'source', where: { repository }, hint: nearest(tags.map((candidate) => candidate.tag), repository) });
   }
@@ -78,4 +79,14 @@ function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
 function nearest(tags: readonly string[], repository: string): string {
   if (tags.length === 0) return 'run `regtar list` to see what is';
   return `${repository} has ${tags.slice(0, 10).map((tag) => formatImageReference({ repository, tag })).join(', ')}${tags.length > 10 ? ', …' : ''}`;
+}
+
+/** A tag that is there and has lost its meaning is not one that is unknown. */
+function refuseLostTag(catalog: OpenedBackup['catalog'], repository: string, tag: string): void {
+  const lost = [...catalog.lostTags(repository)].find((candidate) => candidate.tag === tag);
+  const problem = catalog.problems.find((candidate) => candidate.repository === repository && candidate.tag === tag);
+  if (lost === undefined || problem === undefined) return;
+  const [first] = lost.candidates;
+  const hint = first === undefined ? 'its history is empty too: `regtar list --untagged` shows what the repository has' : `\`regtar inspect ${repository}:${tag} --history\` lists what it meant; choose with --at-digest ${repository}:${tag}@${first}`;
+  throw new RegtarError(problem.code, problem.message, { side: 'source', where: { repository, tag }, hint });
 }
