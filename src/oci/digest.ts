@@ -35,6 +35,28 @@ export function makeDigest(algorithm: string, hex: string): Digest | undefined {
   return isDigest(text) ? text : undefined;
 }
 
+const sha256HexBytes = 64;
+/** 1 for the bytes of `0-9a-f`. */
+const isHexByte = new Uint8Array(256);
+for (const digit of '0123456789abcdef') isHexByte[digit.charCodeAt(0)] = 1;
+const sha256Text = Buffer.from(`sha256:${'0'.repeat(sha256HexBytes)}`);
+
+/** Whether 64 lower-case hexadecimal digits stand at `at`. */
+export function isSha256HexAt(bytes: Uint8Array, at: number): boolean {
+  for (let index = at; index < at + sha256HexBytes; index++) if (isHexByte[bytes[index] ?? 0] !== 1) return false;
+  return true;
+}
+
+/** Makes a digest of the 64 hexadecimal digits at `at`, without a pattern and without parts of strings: paths by the hundred thousand are read so. */
+export function sha256FromHexAt(bytes: Uint8Array, at: number): Digest | undefined {
+  for (let index = 0; index < sha256HexBytes; index++) {
+    const byte = bytes[at + index] ?? 0;
+    if (isHexByte[byte] !== 1) return undefined;
+    sha256Text[index + 7] = byte;
+  }
+  return sha256Text.toString('latin1') as Digest;
+}
+
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.charCodeAt(3) === 50 /* 2 */ ? 'sha256' : 'sha512';
 }

@@ -3,6 +3,7 @@ import type { Body } from '../io/body.ts';
 import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { PathBytes } from '../tar/member.ts';
 
 /** Where a file's bytes lie inside a backup. Only the backup that made a location can read it. */
 export interface Location {
@@ -24,6 +25,8 @@ export type EntryKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 export interface Entry {
   /** As stored, with `/` between components; bytes that are not UTF-8 appear as U+FFFD. */
   readonly path: string;
+  /** The same in bytes, where they lie in memory anyway: cheaper than a string for whoever only looks at them. */
+  readonly pathBytes?: PathBytes | undefined;
   readonly kind: EntryKind;
   /** Target of a link, as stored; empty for other kinds. */
   readonly target: string;

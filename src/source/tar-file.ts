@@ -21,7 +21,8 @@ export function openTarFile(access: RandomAccess, describe: string): Backup {
     format: 'tar',
     bytes: access.size,
     async scan(visit, options = {}) {
-      return scanTar(access, (member) => visit(entryOf(member)), options);
+      let entry: Entry | undefined;
+      return scanTar(access, (member) => visit((entry ??= entryOf(member))), options);
     },
     read: (location, from = 0, ring) => readLocation(access, location, from, ring, changed),
     readSmall(location) {
@@ -42,14 +43,30 @@ export function openTarFile(access: RandomAccess, describe: string): Backup {
   };
 }
 
+/** The scan fills the same member again and again, so one entry passes on whatever it holds. */
 function entryOf(member: Member): Entry {
   return {
-    path: member.path,
-    kind: member.kind,
-    target: member.target,
-    modified: member.modified,
-    location: member.runs === undefined ? { size: member.size, start: member.start } : { size: member.size, start: member.start, runs: member.runs },
-    bytes: member.bytes,
+    get path() {
+      return member.path;
+    },
+    get pathBytes() {
+      return member.pathEnd > 0 ? member : undefined;
+    },
+    get kind() {
+      return member.kind;
+    },
+    get target() {
+      return member.target;
+    },
+    get modified() {
+      return member.modified;
+    },
+    get location() {
+      return member.runs === undefined ? { size: member.size, start: member.start } : { size: member.size, start: member.start, runs: member.runs };
+    },
+    get bytes() {
+      return member.bytes;
+    },
   };
 }
 

@@ -4,7 +4,8 @@ import type { Catalog, TagEntry } from '../content/contracts.ts';
 import { emptyDigest, isDigest, type Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Backup, Entry, Location } from '../source/backup.ts';
-import { parseStoragePath, type StoragePath } from './layout.ts';
+import type { StoragePath } from './layout.ts';
+import { createPathReader } from './path-reader.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
 
 /** One blob that a backup holds or refers to; `location` is undefined where only links name it. */
@@ -54,11 +55,13 @@ export async function readCatalog(backup: Backup, options: { readonly signal?: A
 function createBuilder(nameOf: (source: number) => string) {
   const blobs = new Map<Digest, StoredBlob>();
   const repositories = new Map<string, RepositoryRecord>();
-  const roots = new Map<string, number>();
+  const roots = new Set<string>();
+  let lastRoot: string | undefined;
   const problems: Problem[] = [];
   const pendingLinks: PendingLink[] = [];
   const emptyBlobs = new Map<Digest, string>();
   const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
+  const paths = createPathReader();
   let lastName = '';
   let lastRepository: RepositoryRecord | undefined;
 
@@ -167,7 +170,10 @@ function createBuilder(nameOf: (source: number) => string) {
     if (content !== '') report({ code: 'LINK_INVALID', path: source.path, repository, tag, message: `the link of ${repository}:${tag} does not hold a digest` });
   };
 
-  const noteRoot = (path: StoragePath): void => void roots.set(path.root, (roots.get(path.root) ?? 0) + 1);
+  const noteRoot = ({ root }: StoragePath): void => {
+    if (root !== lastRoot) roots.add(root);
+    lastRoot = root;
+  };
 
   const addFile = (entry: Entry, path: StoragePath): void => {
     noteRoot(path);
@@ -189,9 +195,9 @@ function createBuilder(nameOf: (source: number) => string) {
     locate: (digest: Digest) => blobs.get(digest)?.location,
     add(entry: Entry): void {
       seen.members++;
-      const path = parseStoragePath(entry.path);
+      const path = paths.read(entry);
       if (path === undefined) {
-        noteForeign(entry.path, seen);
+        if (entry.kind !== 'directory') noteForeign(entry.path, seen);
         return;
       }
       if (path.kind === 'climbing') {
@@ -205,12 +211,12 @@ function createBuilder(nameOf: (source: number) => string) {
       refuseForeign(backup, seen, repositories.size + blobs.size, damage);
       if (seen.v1) report({ code: 'STORAGE_V1', message: 'images of the registry before Distribution 2 (images/<id>/…) are in this backup; they cannot be read' });
       if (seen.tarsum) report({ code: 'STORAGE_TARSUM', message: 'layers by tarsum (_layers/tarsum, before Distribution 2.1) are in this backup; they cannot be read' });
-      if (roots.size > 1) report({ code: 'SOURCE_ROOTS', message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots.keys()].map((root) => root || '.').join(', ')}` });
+      if (roots.size > 1) report({ code: 'SOURCE_ROOTS', message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots].map((root) => root || '.').join(', ')}` });
       for (const [digest, path] of emptyBlobs) {
         if (blobOf(digest).location === undefined) report({ code: 'BLOB_EMPTY', path, digest, message: `blob ${digest} has no bytes: it was lost, probably in a crash` });
       }
       settleTags(repositories, blobs, problems);
-      return catalogOf(repositories, sortedByPlace(blobs), [...roots.keys()], [...damage, ...problems]);
+      return catalogOf(repositories, sortedByPlace(blobs), [...roots], [...damage, ...problems]);
     },
   };
 }

@@ -59,6 +59,20 @@ export function readText(buffer: Buffer, start: number, length: number): string 
   return buffer.toString('utf8', start, end);
 }
 
+/**
+ * @param words the same memory as the text, in 32-bit words, of which four bytes are looked at together
+ * @param start a multiple of 4
+ * @returns where the text ends: at its first NUL, or after `length` bytes
+ */
+export function textEnd(buffer: Buffer, words: Int32Array, start: number, length: number): number {
+  const end = start + length;
+  let at = start;
+  // A byte of a word is zero where taking one from it borrows and it had no high bit itself.
+  for (let word = words[at >>> 2] as number; at + 4 <= end && ((word - 0x01010101) & ~word & 0x80808080) === 0; word = words[at >>> 2] as number) at += 4;
+  while (at < end && buffer[at] !== 0) at++;
+  return at;
+}
+
 /** Numbers are octal text, or base-256 when the first byte's high bit is set. @see GNU tar manual, "Extensions to Basic Tar" */
 export function parseNumber(buffer: Buffer, start: number, length: number): number | undefined {
   const first = buffer[start] ?? 0;
@@ -110,6 +124,8 @@ export function isHeaderValid(buffer: Buffer, words: Int32Array, at: number): bo
     const second = words[index + 1] as number;
     const third = words[index + 2] as number;
     const fourth = words[index + 3] as number;
+    // Half of a header is zeros.
+    if ((first | second | third | fourth) === 0) continue;
     even = (even + (first & 0x00ff00ff) + (second & 0x00ff00ff) + (third & 0x00ff00ff) + (fourth & 0x00ff00ff)) | 0;
     odd = (odd + ((first >>> 8) & 0x00ff00ff) + ((second >>> 8) & 0x00ff00ff) + ((third >>> 8) & 0x00ff00ff) + ((fourth >>> 8) & 0x00ff00ff)) | 0;
   }

@@ -1,46 +1,90 @@
+import { limits } from '../io/limits.ts';
 import type { Extended } from './extended.ts';
 import { headerLinkName, headerModified, headerName, typeFlags } from './header.ts';
 import type { PlacedRun } from './sparse.ts';
 
 export type MemberKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 
-/** One real member. The object is reused for the next: keep its fields, never the member. */
-export interface Member {
-  path: string;
-  kind: MemberKind;
-  /** Target of a link as stored; empty for other kinds. */
-  target: string;
-  /** Seconds since 1970. */
-  modified: number;
-  /** Effective size in bytes. */
-  size: number;
-  /** Offset of the body. */
-  start: number;
-  /** Data runs of a sparse member. */
-  runs: readonly PlacedRun[] | undefined;
-  /** The body of files up to `limits.linkBytes`, valid until the visitor returns. */
-  bytes: Uint8Array | undefined;
-}
-
-export function emptyMember(): Member {
-  return { path: '', kind: 'other', target: '', modified: 0, size: 0, start: 0, runs: undefined, bytes: undefined };
+/** A path as the bytes that are stored, in the middle of others. Valid as long as the member that it belongs to. */
+export interface PathBytes {
+  readonly pathBuffer: Buffer;
+  readonly pathStart: number;
+  readonly pathEnd: number;
 }
 
 /**
- * Fills `member` from a valid header at `at` and what extended records say.
- * @param body offset of what follows the header
- * @param stored bytes that the member says it occupies
+ * One real member. The object is reused for the next: keep its fields, never the member, and ask for them before the visitor returns.
+ * Path, time and bytes are made when somebody asks: half of the members of a backup are folders that nobody wants to know more of.
  */
-export function fillMember(member: Member, buffer: Buffer, at: number, extended: Extended | undefined, body: number, stored: number): void {
-  const typeFlag = buffer[at + 156] ?? 0;
-  member.path = extended?.sparse?.name ?? extended?.path ?? headerName(buffer, at);
-  member.kind = memberKind(typeFlag, member.path);
-  member.target = member.kind === 'hardlink' || member.kind === 'symlink' ? (extended?.target ?? headerLinkName(buffer, at)) : '';
-  member.modified = extended?.modified ?? headerModified(buffer, at);
-  member.size = member.kind === 'file' ? stored : 0;
-  member.start = body;
-  member.runs = undefined;
-  member.bytes = undefined;
+export class Member implements PathBytes {
+  kind: MemberKind = 'other';
+  /** Target of a link as stored; empty for other kinds. */
+  target = '';
+  /** Effective size in bytes. */
+  size = 0;
+  /** Offset of the body. */
+  start = 0;
+  /** Data runs of a sparse member. */
+  runs: readonly PlacedRun[] | undefined = undefined;
+  pathBuffer: Buffer;
+  pathStart = 0;
+  /** 0 where the path is no piece of `pathBuffer`. */
+  pathEnd = 0;
+  private pathText: string | undefined = undefined;
+  private modifiedSeconds: number | undefined = undefined;
+  private headerAt = 0;
+  private readonly readBody: (start: number, size: number) => Uint8Array | undefined;
+
+  /** @param readBody gives a small body, and leaves the header where it is */
+  constructor(buffer: Buffer, readBody: (start: number, size: number) => Uint8Array | undefined = () => undefined) {
+    this.pathBuffer = buffer;
+    this.readBody = readBody;
+  }
+
+  get path(): string {
+    return (this.pathText ??= this.pathBuffer.toString('utf8', this.pathStart, this.pathEnd));
+  }
+
+  /** Seconds since 1970. */
+  get modified(): number {
+    return (this.modifiedSeconds ??= headerModified(this.pathBuffer, this.headerAt));
+  }
+
+  /** The body of files up to `limits.linkBytes`; undefined for larger ones. */
+  get bytes(): Uint8Array | undefined {
+    return this.kind === 'file' && this.size <= limits.linkBytes && this.runs === undefined ? this.readBody(this.start, this.size) : undefined;
+  }
+
+  /**
+   * Fills it from a valid header at `at` in the buffer and what extended records say.
+   * @param body offset of what follows the header
+   * @param stored bytes that the member says it occupies
+   */
+  fill(at: number, extended: Extended | undefined, body: number, stored: number): void {
+    const buffer = this.pathBuffer;
+    this.pathEnd = 0;
+    this.pathText = extended?.sparse?.name ?? extended?.path ?? headerName(buffer, at);
+    this.kind = memberKind(buffer[at + 156] ?? 0, this.pathText);
+    this.target = this.kind === 'hardlink' || this.kind === 'symlink' ? (extended?.target ?? headerLinkName(buffer, at)) : '';
+    this.modifiedSeconds = extended?.modified ?? headerModified(buffer, at);
+    this.size = this.kind === 'file' ? stored : 0;
+    this.start = body;
+    this.runs = undefined;
+  }
+
+  /** Fills it with a plain file or folder whose path lies in the buffer. */
+  fillPlain(kind: 'file' | 'directory', at: number, pathStart: number, pathEnd: number, body: number, size: number): void {
+    this.kind = kind;
+    this.target = '';
+    this.size = size;
+    this.start = body;
+    this.runs = undefined;
+    this.pathStart = pathStart;
+    this.pathEnd = pathEnd;
+    this.pathText = undefined;
+    this.modifiedSeconds = undefined;
+    this.headerAt = at;
+  }
 }
 
 function memberKind(typeFlag: number, path: string): MemberKind {

@@ -1,14 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError, type Problem } from '../errors.ts';
-import { limits } from '../io/limits.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
-import { createDamage, endWithoutMark, gaps, type Damage } from './damage.ts';
+import { createDamage, endWithoutMark, gaps } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
-import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, typeFlags } from './header.ts';
-import { emptyMember, fillMember, hasBody, type Member } from './member.ts';
+import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, textEnd, typeFlags } from './header.ts';
+import { hasBody, Member } from './member.ts';
 import { findNextHeader } from './resynchronise.ts';
 import { placeSparse } from './sparse-map.ts';
-import { openWindow, windowBytes, type Window } from './window.ts';
+import { Window, windowBytes } from './window.ts';
 
 export type { Member, MemberKind } from './member.ts';
 
@@ -18,148 +17,204 @@ export interface ScanOptions {
   readonly onProgress?: ((offset: number) => void) | undefined;
 }
 
-const membersPerTurn = 4096;
+const membersPerStep = 2048;
+const millisecondsPerTurn = 50;
 
 /**
  * Hops from header to header with positioned reads and visits every member; bodies of files are not read, except for small ones
  * that lie in the window anyway.
+ * @param visit always gets the same object
  * @returns damage: cuts, gaps, members that cannot be read. What is whole has been visited.
- * @see docs/storage.md
+ * @see docs/decisions/0001-scan-with-positioned-reads.md
  */
 export async function scanTar(access: RandomAccess, visit: (member: Member) => void, options: ScanOptions = {}): Promise<readonly Problem[]> {
-  const scanner = createScanner(access, visit, options.signal);
-  while (scanner.step(membersPerTurn)) {
+  const scanner = new Scanner(access, visit, options.signal);
+  let turn = Date.now();
+  while (scanner.step(membersPerStep)) {
+    if (Date.now() - turn < millisecondsPerTurn) continue;
     options.onProgress?.(scanner.position);
     await nextTurn();
     options.signal?.throwIfAborted();
+    turn = Date.now();
   }
   options.onProgress?.(access.size);
   return scanner.problems;
 }
 
-interface Scanner {
+/** A long name of up to two blocks with its header, the header behind it, and a link's body: what is looked at in one go. */
+const commonBytes = 5 * blockBytes;
+const commonNameBytes = 2 * blockBytes;
+
+/** A class, not closures: its hot state are numbers above 2^31, which a closure would allocate anew at every step. */
+class Scanner {
   /** Offset of the next header. */
-  readonly position: number;
-  readonly problems: readonly Problem[];
+  position = 0;
+  private readonly damage = createDamage();
+  private readonly window: Window;
+  private readonly member: Member;
+  private globals: Extended | undefined = undefined;
+  private next: Extended | undefined = undefined;
+  private isEnded = false;
+  private readonly access: RandomAccess;
+  private readonly visit: (member: Member) => void;
+  private readonly signal: AbortSignal | undefined;
+
+  constructor(access: RandomAccess, visit: (member: Member) => void, signal: AbortSignal | undefined) {
+    this.access = access;
+    this.visit = visit;
+    this.signal = signal;
+    this.window = new Window(access);
+    this.member = new Member(this.window.buffer, (start, size) => this.readBytes(start, size));
+  }
+
+  get problems(): readonly Problem[] {
+    const { problems } = this.damage;
+    return this.isEnded || this.access.size === 0 ? problems : [...problems, endWithoutMark(this.access.size)];
+  }
+
   /** Visits up to `count` members. @returns whether there may be more */
-  step(count: number): boolean;
-}
-
-function createScanner(access: RandomAccess, visit: (member: Member) => void, signal: AbortSignal | undefined): Scanner {
-  const damage = createDamage();
-  const window = openWindow(access);
-  const member = emptyMember();
-  let globals: Extended | undefined;
-  let next: Extended | undefined;
-  let position = 0;
-  let isEnded = false;
-
-  /** Passes over what is no header. */
-  const search = (isZero: boolean): void => {
-    const found = findNextHeader(access, position + blockBytes, signal);
-    const isLast = found.position >= access.size;
-    if (!isZero || found.hasRubbish) damage.gap(position, found.position, isLast && (isZero || isEnded) ? gaps.trailing : gaps.noHeader);
-    else damage.zeros(position, found.position, isLast);
-    isEnded ||= isZero || found.hasZeros;
-    next = undefined;
-    position = found.position;
-  };
-
-  const extend = (typeFlag: number, size: number): void => {
-    const bytes = size > longTextBytes ? undefined : readBytes(access, window, position + blockBytes, size);
-    const into: Extended = typeFlag === typeFlags.paxGlobal ? (globals ??= {}) : (next ??= {});
-    const wrong = readExtension(typeFlag, bytes, into);
-    if (wrong !== undefined) damage.member(wrong.code, position, `${wrong.message}; the member behind it is passed over`);
-    position += blockBytes + paddedSize(size);
-  };
-
-  /** @returns false when the archive ends inside the member */
-  const visitMember = (at: number, typeFlag: number, size: number): boolean => {
-    const extended = recordsFor(globals, next);
-    next = undefined;
-    const stored = extended?.size ?? size;
-    const body = position + blockBytes;
-    fillMember(member, window.buffer, at, extended, body, stored);
-    const isSparse = typeFlag === typeFlags.sparse || extended?.sparse !== undefined;
-    const data = isSparse ? sparseData(access, window, at, extended, member, stored, position, damage) : { start: body, size: hasBody(member.kind, typeFlag) ? stored : 0, isReadable: true };
-    if (data.start + data.size > access.size) {
-      damage.cut(access.size, `inside ${member.path}`, member.path);
-      return false;
-    }
-    if (data.isReadable && extended?.isUnusable !== true) {
-      // Loading may move the window: nothing of the header is needed any more.
-      if (member.kind === 'file' && member.size <= limits.linkBytes && member.runs === undefined) member.bytes = readBytes(access, window, data.start, member.size);
-      visit(member);
-    }
-    position = data.start + paddedSize(data.size);
+  step(count: number): boolean {
+    for (let left = count; left > 0; left--) if (!this.takeCommon() && !this.advance()) return false;
     return true;
-  };
+  }
 
-  /** @returns false at the end */
-  const advance = (): boolean => {
+  /**
+   * A plain file or folder, with or without GNU's long name before it: nearly every member of a backup, so it is read without making
+   * anything that is kept.
+   * @returns false for everything else, and for whatever is wrong: `advance` looks at that again
+   */
+  private takeCommon(): boolean {
+    const { access, window, position } = this;
+    if (this.next !== undefined || this.globals !== undefined) return false;
+    const held = Math.min(commonBytes, access.size - position);
+    const first = held < blockBytes ? undefined : window.load(position, held);
+    if (first === undefined) return false;
+    const { buffer, words } = window;
+    let at = first;
+    let nameStart = first;
+    let nameEnd = 0;
+    if (buffer[first + 156] === typeFlags.longName) {
+      const nameBytes = headerSize(buffer, first);
+      if (nameBytes === undefined || nameBytes > commonNameBytes || !isHeaderValid(buffer, words, first)) return false;
+      nameStart = first + blockBytes;
+      at = nameStart + paddedSize(nameBytes);
+      if (at + blockBytes > first + held) return false;
+      nameEnd = textEnd(buffer, words, nameStart, nameBytes);
+    } else {
+      // ustar's prefix and name are no piece of text.
+      if (buffer[first + 345] !== 0 && buffer[first + 262] === 0) return false;
+      nameEnd = textEnd(buffer, words, first, 100);
+    }
+    const typeFlag = buffer[at + 156];
+    const isFile = typeFlag === typeFlags.file;
+    if ((!isFile && typeFlag !== typeFlags.directory) || !isHeaderValid(buffer, words, at)) return false;
+    const size = headerSize(buffer, at);
+    if (size === undefined || nameEnd <= nameStart || (isFile && buffer[nameEnd - 1] === 47 /* / */)) return false;
+    const body = position + (at - first) + blockBytes;
+    const bodyBytes = isFile ? size : 0;
+    if (body + bodyBytes > access.size) return false;
+    this.isEnded = false;
+    this.member.fillPlain(isFile ? 'file' : 'directory', at, nameStart, nameEnd, body, bodyBytes);
+    this.position = body + paddedSize(bodyBytes);
+    this.visit(this.member);
+    return true;
+  }
+
+  /** Takes whatever comes next, by all the rules. @returns false at the end */
+  private advance(): boolean {
+    const { access, window, position } = this;
     if (position >= access.size) return false;
     const at = window.load(position, blockBytes);
     if (at === undefined) {
-      if (!isEnded) damage.cut(access.size, 'inside a header');
-      isEnded = true;
+      if (!this.isEnded) this.damage.cut(access.size, 'inside a header');
+      this.isEnded = true;
       return false;
     }
-    if (window.buffer[at] === 0 && isZeroBlock(window.words, at)) {
-      search(true);
-      return true;
-    }
-    const size = isHeaderValid(window.buffer, window.words, at) ? headerSize(window.buffer, at) : undefined;
+    const isZero = window.buffer[at] === 0 && isZeroBlock(window.words, at);
+    const size = !isZero && isHeaderValid(window.buffer, window.words, at) ? headerSize(window.buffer, at) : undefined;
     if (size === undefined) {
-      search(false);
+      this.search(isZero);
       return true;
     }
-    isEnded = false;
+    this.isEnded = false;
     const typeFlag = headerTypeFlag(window.buffer, at);
-    if (!isExtension(typeFlag)) return visitMember(at, typeFlag, size) || cutHere();
+    if (!isExtension(typeFlag)) return this.visitMember(at, typeFlag, size) || this.endHere();
     if (position + blockBytes + size > access.size) {
-      damage.cut(access.size, 'inside an extended header');
-      return cutHere();
+      this.damage.cut(access.size, 'inside an extended header');
+      return this.endHere();
     }
-    extend(typeFlag, size);
+    this.extend(typeFlag, size);
     return true;
-  };
+  }
+
+  /** @returns false when the archive ends inside the member */
+  private visitMember(at: number, typeFlag: number, size: number): boolean {
+    const { member, access } = this;
+    const extended = recordsFor(this.globals, this.next);
+    this.next = undefined;
+    const stored = extended?.size ?? size;
+    const body = this.position + blockBytes;
+    member.fill(at, extended, body, stored);
+    const isSparse = typeFlag === typeFlags.sparse || extended?.sparse !== undefined;
+    const data = isSparse ? this.sparseData(at, extended, stored) : { start: body, size: hasBody(member.kind, typeFlag) ? stored : 0, isReadable: true };
+    if (data.start + data.size > access.size) {
+      this.damage.cut(access.size, `inside ${member.path}`, member.path);
+      return false;
+    }
+    this.position = data.start + paddedSize(data.size);
+    if (data.isReadable && extended?.isUnusable !== true) this.visit(member);
+    return true;
+  }
+
+  private extend(typeFlag: number, size: number): void {
+    const bytes = size > longTextBytes ? undefined : this.loadBytes(this.position + blockBytes, size);
+    const into: Extended = typeFlag === typeFlags.paxGlobal ? (this.globals ??= {}) : (this.next ??= {});
+    const wrong = readExtension(typeFlag, bytes, into);
+    if (wrong !== undefined) this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is passed over`);
+    this.position += blockBytes + paddedSize(size);
+  }
+
+  /** Passes over what is no header. */
+  private search(isZero: boolean): void {
+    const { access, damage, position } = this;
+    const found = findNextHeader(access, position + blockBytes, this.signal);
+    const isLast = found.position >= access.size;
+    if (!isZero || found.hasRubbish) damage.gap(position, found.position, isLast && (isZero || this.isEnded) ? gaps.trailing : gaps.noHeader);
+    else damage.zeros(position, found.position, isLast);
+    this.isEnded ||= isZero || found.hasZeros;
+    this.next = undefined;
+    this.position = found.position;
+  }
 
   /** A cut has been told: the missing end mark is no news. */
-  const cutHere = (): false => {
-    isEnded = true;
+  private endHere(): false {
+    this.isEnded = true;
     return false;
-  };
+  }
 
-  return {
-    get position() {
-      return position;
-    },
-    get problems() {
-      return isEnded || access.size === 0 ? damage.problems : [...damage.problems, endWithoutMark(access.size)];
-    },
-    step(count) {
-      for (let left = count; left > 0; left--) if (!advance()) return false;
-      return true;
-    },
-  };
-}
+  /** A sparse member that cannot be read right is told by name and passed over by the size that it occupies. */
+  private sparseData(at: number, extended: Extended | undefined, stored: number): { readonly start: number; readonly size: number; readonly isReadable: boolean } {
+    const { access, member, position, window } = this;
+    try {
+      return { ...placeSparse(access, window.buffer, at, extended, member, stored, position), isReadable: true };
+    } catch (error) {
+      if (!(error instanceof RegtarError)) throw error;
+      this.damage.member(error.code, position, `${member.path}: ${error.message}`, member.path);
+      return { start: position + blockBytes, size: stored, isReadable: false };
+    }
+  }
 
-/** Bytes from the window where they fit into it; valid until it moves. */
-function readBytes(access: RandomAccess, window: Window, start: number, size: number): Uint8Array | undefined {
-  if (size === 0) return new Uint8Array(0);
-  const at = size <= windowBytes ? window.load(start, size) : undefined;
-  if (at !== undefined) return window.buffer.subarray(at, at + size);
-  const bytes = new Uint8Array(size);
-  return readFullySync(access, bytes, 0, size, start) < size ? undefined : bytes;
-}
+  /** Bytes from the window where they fit into it; valid until it moves. */
+  private loadBytes(start: number, size: number): Uint8Array | undefined {
+    const at = size <= windowBytes ? this.window.load(start, size) : undefined;
+    return at === undefined ? this.readBytes(start, size) : this.window.buffer.subarray(at, at + size);
+  }
 
-/** A sparse member that cannot be read right is told by name and passed over by the size that it occupies. */
-function sparseData(access: RandomAccess, window: Window, at: number, extended: Extended | undefined, member: Member, stored: number, position: number, damage: Damage): { readonly start: number; readonly size: number; readonly isReadable: boolean } {
-  try {
-    return { ...placeSparse(access, window.buffer, at, extended, member, stored, position), isReadable: true };
-  } catch (error) {
-    if (!(error instanceof RegtarError)) throw error;
-    damage.member(error.code, position, `${member.path}: ${error.message}`, member.path);
-    return { start: position + blockBytes, size: stored, isReadable: false };
+  /** Bytes without moving the window, in which a member's header must stay. */
+  private readBytes(start: number, size: number): Uint8Array | undefined {
+    const at = this.window.peek(start, size);
+    if (at !== undefined) return this.window.buffer.subarray(at, at + size);
+    const bytes = new Uint8Array(size);
+    return readFullySync(this.access, bytes, 0, size, start) < size ? undefined : bytes;
   }
 }

@@ -2,7 +2,7 @@ import { RegtarError, type Problem } from '../errors.ts';
 import { createDamage, endWithoutMark, gaps } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
 import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, typeFlags } from './header.ts';
-import { emptyMember, fillMember, hasBody, type Member } from './member.ts';
+import { hasBody, Member } from './member.ts';
 import { placeSparse } from './sparse-map.ts';
 import { createStreamBuffer, type StreamBuffer } from './stream-buffer.ts';
 
@@ -32,8 +32,8 @@ const sparseMapBytes = 1024 * 1024;
 export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (member: Member) => BodyTaker | undefined, options: StreamScanOptions = {}): Promise<readonly Problem[]> {
   const damage = createDamage();
   const input = createStreamBuffer(chunks, options);
-  const member = emptyMember();
   const header = Buffer.from(new ArrayBuffer(blockBytes));
+  const member = new Member(header);
   const words = new Int32Array(header.buffer, 0, blockBytes / 4);
   let globals: Extended | undefined;
   let next: Extended | undefined;
@@ -77,7 +77,7 @@ export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (m
     const extended = recordsFor(globals, next);
     next = undefined;
     const stored = extended?.size ?? size;
-    fillMember(member, header, 0, extended, position + blockBytes, stored);
+    member.fill(0, extended, position + blockBytes, stored);
     const path = member.path;
     let data: { readonly start: number; readonly size: number } | undefined = { start: member.start, size: hasBody(member.kind, typeFlag) ? stored : 0 };
     if (typeFlag === typeFlags.sparse || extended?.sparse !== undefined) {
