@@ -1,6 +1,6 @@
 import { RegtarError, type Problem } from '../errors.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import { DigestMap } from '../oci/digest-map.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Catalog, ContentStore } from './contracts.ts';
@@ -43,24 +43,30 @@ export interface RepositorySummary {
   readonly own: number;
 }
 
+/** A blob or manifest that tags reach. */
 interface Reach {
+  readonly digest: Digest;
+  size: number;
   repositories: number;
   lastRepository: number;
-  image: string;
+  /** One of the images that need it. */
+  image: { readonly repository: string; readonly tag: string };
 }
+
+const biggestShown = 20;
 
 /** Follows every tag and revision. @param graph share it with whoever reads the same backup next */
 export function summarize(catalog: Catalog, store: ContentStore, graph: GraphReader = createGraphReader(store)): BackupSummary {
   const problems: Problem[] = [...catalog.problems];
   const platforms = new Map<string, number>();
-  const reached = new Map<Digest, Reach>();
+  const reached = new DigestMap<Reach>();
   const revisions = new Set<Digest>();
   const roots = new Set<Digest>();
-  const repositories: { name: string; tags: number; digests: Digest[] }[] = [];
+  const repositories: { name: string; tags: number; parts: Reach[] }[] = [];
   let tags = 0;
 
   for (const repository of catalog.repositories()) {
-    const digests: Digest[] = [];
+    const parts: Reach[] = [];
     const index = repositories.length;
     let count = 0;
     for (const { tag, digest } of catalog.tags(repository)) {
@@ -73,21 +79,17 @@ export function summarize(catalog: Catalog, store: ContentStore, graph: GraphRea
         for (const platform of imagePlatforms(root).map(formatPlatform)) platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
       for (const part of digestsOf(root)) {
-        const reach = reached.get(part);
-        if (reach === undefined) reached.set(part, { repositories: 1, lastRepository: index, image: `${repository}:${tag}` });
-        else if (reach.lastRepository === index) continue;
-        else {
-          reach.repositories++;
-          reach.lastRepository = index;
-        }
-        digests.push(part);
+        const reach = reached.getOrMake(part, (known) => ({ digest: known, size: store.stat(known)?.size ?? 0, repositories: 0, lastRepository: -1, image: { repository, tag } }));
+        if (reach.lastRepository === index) continue;
+        reach.repositories++;
+        reach.lastRepository = index;
+        parts.push(reach);
       }
     }
     tags += count;
-    repositories.push({ name: repository, tags: count, digests });
+    repositories.push({ name: repository, tags: count, parts });
     for (const digest of catalog.revisions(repository)) revisions.add(digest);
   }
-  const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   return {
     repositories: repositories.length,
     tags,
@@ -96,34 +98,32 @@ export function summarize(catalog: Catalog, store: ContentStore, graph: GraphRea
     ...countBlobs(catalog, store, graph, reached, revisions),
     platforms: [...platforms].map(([platform, images]) => ({ platform, images })).sort((left, right) => right.images - left.images || compareCodePoints(left.platform, right.platform)),
     perRepository: repositories
-      .map(({ name, tags: count, digests }) => ({ repository: name, tags: count, bytes: sum(digests.map(sizeOf)), own: sum(digests.filter((digest) => reached.get(digest)?.repositories === 1).map(sizeOf)) }))
+      .map(({ name, tags: count, parts }) => ({ repository: name, tags: count, bytes: sum(parts), own: sum(parts.filter((part) => part.repositories === 1)) }))
       .sort((left, right) => right.bytes - left.bytes || compareCodePoints(left.repository, right.repository)),
-    biggestLayers: [...reached]
-      .map(([digest, { repositories: count, image }]) => ({ digest, size: sizeOf(digest), repositories: count, image }))
-      .sort((left, right) => right.size - left.size || compareCodePoints(left.digest, right.digest))
-      .slice(0, 20),
+    biggestLayers: biggest(reached.values()).map(({ digest, size, repositories: count, image }) => ({ digest, size, repositories: count, image: `${image.repository}:${image.tag}` })),
     problems,
   };
 }
 
-function countBlobs(catalog: Catalog, store: ContentStore, graph: GraphReader, reached: ReadonlyMap<Digest, Reach>, revisions: ReadonlySet<Digest>): Pick<BackupSummary, 'blobs' | 'bytes'> {
-  const byRevisions = new Set<Digest>();
+function countBlobs(catalog: Catalog, store: ContentStore, graph: GraphReader, reached: DigestMap<Reach>, revisions: ReadonlySet<Digest>): Pick<BackupSummary, 'blobs' | 'bytes'> {
+  const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
+  /** What revisions reach and tags do not. */
+  const sizes = new DigestMap<number>();
   for (const digest of revisions) {
     if (reached.has(digest)) continue;
     const root = tryRead(graph, digest, undefined, []);
-    for (const part of root === undefined ? [digest] : digestsOf(root)) byRevisions.add(part);
+    for (const part of root === undefined ? [digest] : digestsOf(root)) if (!reached.has(part)) sizes.getOrMake(part, sizeOf);
   }
-  const bytes = { blobs: 0, referenced: 0, untagged: 0, unreferenced: 0 };
   let blobs = 0;
+  let bytes = 0;
   for (const digest of catalog.blobs()) {
-    const size = store.stat(digest)?.size ?? 0;
     blobs++;
-    bytes.blobs += size;
-    if (reached.has(digest)) bytes.referenced += size;
-    else if (byRevisions.has(digest)) bytes.untagged += size;
-    else bytes.unreferenced += size;
+    bytes += sizeOf(digest);
   }
-  return { blobs, bytes };
+  const referenced = sum(reached.values());
+  let untagged = 0;
+  for (const size of sizes.values()) untagged += size;
+  return { blobs, bytes: { blobs: bytes, referenced, untagged, unreferenced: bytes - referenced - untagged } };
 }
 
 function tryRead(graph: GraphReader, digest: Digest, name: { readonly repository: string; readonly tag: string } | undefined, problems: Problem[]): ManifestNode | undefined {
@@ -137,9 +137,30 @@ function tryRead(graph: GraphReader, digest: Digest, name: { readonly repository
 }
 
 function digestsOf(root: ManifestNode): Digest[] {
-  return childrenFirst(root).flatMap((node) => [node.descriptor.digest, ...node.blobs.map((blob: Descriptor) => blob.digest)]);
+  const digests: Digest[] = [];
+  for (const node of childrenFirst(root)) {
+    digests.push(node.descriptor.digest);
+    for (const blob of node.blobs) digests.push(blob.digest);
+  }
+  return digests;
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** The biggest, without sorting all of them. */
+function biggest(all: Iterable<Reach>): readonly Reach[] {
+  const compare = (left: Reach, right: Reach): number => right.size - left.size || compareCodePoints(left.digest, right.digest);
+  const kept: Reach[] = [];
+  for (const reach of all) {
+    const last = kept[biggestShown - 1];
+    if (last !== undefined && compare(last, reach) <= 0) continue;
+    if (last !== undefined) kept.pop();
+    kept.push(reach);
+    kept.sort(compare);
+  }
+  return kept;
+}
+
+function sum(parts: Iterable<Reach>): number {
+  let total = 0;
+  for (const { size } of parts) total += size;
+  return total;
 }

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash as hashOnce, type Hash } from 'node:crypto';
 import { RegtarError } from '../errors.ts';
 
 declare const brand: unique symbol;
@@ -70,7 +70,7 @@ export function hexLength(algorithm: DigestAlgorithm): number {
 }
 
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest;
+  return `${algorithm}:${hashOnce(algorithm, bytes, 'hex')}` as Digest;
 }
 
 export interface Digester {

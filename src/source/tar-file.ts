@@ -67,6 +67,9 @@ function entryOf(member: Member): Entry {
     get bytes() {
       return member.bytes;
     },
+    get text() {
+      return member.text;
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import type { Problem } from '../errors.ts';
 import { RegtarError } from '../errors.ts';
 import type { Catalog, TagEntry } from '../content/contracts.ts';
 import { emptyDigest, isDigest, type Digest } from '../oci/digest.ts';
+import { DigestMap } from '../oci/digest-map.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Backup, Entry, Location } from '../source/backup.ts';
 import type { StoragePath } from './layout.ts';
@@ -12,12 +13,14 @@ import { resolveLinks, type PendingLink } from './resolve-links.ts';
 export interface StoredBlob {
   readonly digest: Digest;
   location: Location | undefined;
+  /** Its place in the order of the medium; -1 where it is not there. */
+  rank: number;
 }
 
 /** What a scan found: names and digests for `Catalog`, places for the content store. */
 export interface StorageCatalog extends Catalog {
-  /** Every digest with its place, in the order of the medium. */
-  readonly stored: ReadonlyMap<Digest, StoredBlob>;
+  /** Every digest that is held or referred to, with its place. */
+  readonly stored: Pick<DigestMap<StoredBlob>, 'get'>;
   /** Where the trees begin in the backup, `docker/registry/v2` for most. */
   readonly roots: readonly string[];
   /** When the newest link of a tag was written, in seconds since 1970: decides between several backups. */
@@ -53,7 +56,9 @@ export async function readCatalog(backup: Backup, options: { readonly signal?: A
 }
 
 function createBuilder(nameOf: (source: number) => string) {
-  const blobs = new Map<Digest, StoredBlob>();
+  const blobs = new DigestMap<StoredBlob>();
+  const makeBlob = (digest: Digest): StoredBlob => (lastBlob = { digest, location: undefined, rank: -1 });
+  let lastBlob: StoredBlob | undefined;
   const repositories = new Map<string, RepositoryRecord>();
   const roots = new Set<string>();
   let lastRoot: string | undefined;
@@ -61,19 +66,13 @@ function createBuilder(nameOf: (source: number) => string) {
   const pendingLinks: PendingLink[] = [];
   const emptyBlobs = new Map<Digest, string>();
   const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
-  const paths = createPathReader();
+  const paths = createPathReader((bytes, at) => (lastBlob = blobs.getOrMakeAt(bytes, at, makeBlob))?.digest);
   let lastName = '';
   let lastRepository: RepositoryRecord | undefined;
 
   const intern = (digest: Digest): Digest => blobOf(digest).digest;
-  const blobOf = (digest: Digest): StoredBlob => {
-    let blob = blobs.get(digest);
-    if (blob === undefined) {
-      blob = { digest, location: undefined };
-      blobs.set(digest, blob);
-    }
-    return blob;
-  };
+  // The path reader has just looked for most of them.
+  const blobOf = (digest: Digest): StoredBlob => (digest === lastBlob?.digest ? lastBlob : blobs.getOrMake(digest, makeBlob));
   const repositoryOf = (name: string): RepositoryRecord => {
     // Members of one repository follow each other: most lookups end here.
     if (name === lastName && lastRepository !== undefined) return lastRepository;
@@ -98,7 +97,7 @@ function createBuilder(nameOf: (source: number) => string) {
   const report = (problem: Problem): void => void problems.push(problem);
 
   /** Files a member's meaning, with the bytes of links and the place of blobs. */
-  const place = (path: StoragePath, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
+  const place = (path: StoragePath, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly modified: number; readonly path: string }): void => {
     switch (path.kind) {
       case 'blob':
         // Where a blob is there twice, once without bytes, the other one is read: its digest proves it.
@@ -131,8 +130,8 @@ function createBuilder(nameOf: (source: number) => string) {
   };
 
   /** The digest of a revision or layer link stands in its path; a content that says otherwise is damage, an empty one is repaired by the path. */
-  const checkLink = (path: Extract<StoragePath, { kind: 'layer-link' | 'revision-link' }>, source: { readonly bytes: Uint8Array | undefined; readonly path: string }): void => {
-    const content = source.bytes === undefined ? undefined : linkText(source.bytes);
+  const checkLink = (path: Extract<StoragePath, { kind: 'layer-link' | 'revision-link' }>, source: { readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly path: string }): void => {
+    const content = linkText(source);
     if (content === path.digest) return;
     if (content === '') {
       report({ code: 'LINK_RECOVERED', path: source.path, repository: path.repository, digest: path.digest, message: 'an empty link was recovered from its own path' });
@@ -146,9 +145,9 @@ function createBuilder(nameOf: (source: number) => string) {
     if (blob.location === undefined || blob.location.source === location.source) blob.location = location;
   };
 
-  const placeCurrent = (repository: string, tag: string, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly modified: number; readonly path: string }): void => {
+  const placeCurrent = (repository: string, tag: string, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly modified: number; readonly path: string }): void => {
     const record = tagOf(repository, tag);
-    const content = source.bytes === undefined ? undefined : linkText(source.bytes);
+    const content = linkText(source);
     const digest = content !== undefined && isDigest(content) ? intern(content) : undefined;
     const archive = source.location.source ?? 0;
     if (record.current !== undefined && record.source !== archive && record.current !== digest) {
@@ -216,13 +215,13 @@ function createBuilder(nameOf: (source: number) => string) {
         if (blobOf(digest).location === undefined) report({ code: 'BLOB_EMPTY', path, digest, message: `blob ${digest} has no bytes: it was lost, probably in a crash` });
       }
       settleTags(repositories, blobs, problems);
-      return catalogOf(repositories, sortedByPlace(blobs), [...roots], [...damage, ...problems]);
+      return catalogOf(repositories, blobs, [...roots], [...damage, ...problems]);
     },
   };
 }
 
 /** Decides what each tag means, and says so where it had to decide. */
-function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: ReadonlyMap<Digest, StoredBlob>, problems: Problem[]): void {
+function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: Pick<DigestMap<StoredBlob>, 'get'>, problems: Problem[]): void {
   for (const [repository, { tags, revisions }] of repositories) {
     for (const [tag, record] of tags) {
       const history = record.currentState === 'read' ? [] : historyOf(record);
@@ -243,8 +242,9 @@ function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: 
   }
 }
 
-function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: ReadonlyMap<Digest, StoredBlob>, roots: readonly string[], problems: readonly Problem[]): StorageCatalog {
+function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: DigestMap<StoredBlob>, roots: readonly string[], problems: readonly Problem[]): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
+  const ordered = sortByPlace(stored);
   return {
     stored,
     roots,
@@ -270,7 +270,7 @@ function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: 
     },
     layers: (repository) => repositories.get(repository)?.layers ?? [],
     *blobs() {
-      for (const blob of stored.values()) if (blob.location !== undefined) yield blob.digest;
+      for (const { digest } of ordered) yield digest;
     },
     tagModified: (repository, tag) => repositories.get(repository)?.tags.get(tag)?.modified ?? 0,
   };
@@ -292,9 +292,12 @@ function ownText(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-function sortedByPlace(blobs: ReadonlyMap<Digest, StoredBlob>): ReadonlyMap<Digest, StoredBlob> {
-  const order = [...blobs.values()].sort((left, right) => (left.location?.source ?? 0) - (right.location?.source ?? 0) || (left.location?.start ?? -1) - (right.location?.start ?? -1));
-  return new Map(order.map((blob) => [blob.digest, blob]));
+/** What is there, in the order of the medium. */
+function sortByPlace(blobs: DigestMap<StoredBlob>): readonly StoredBlob[] {
+  const placed = [...blobs.values()].filter(({ location }) => location !== undefined);
+  placed.sort((left, right) => (left.location?.source ?? 0) - (right.location?.source ?? 0) || (left.location?.start ?? 0) - (right.location?.start ?? 0));
+  for (const [rank, blob] of placed.entries()) blob.rank = rank;
+  return placed;
 }
 
 function noteForeign(path: string, seen: { ociLayout: boolean; dockerArchive: boolean }): void {
@@ -320,6 +323,9 @@ function dateOf(seconds: number): string {
   return new Date(Math.min(Math.max(seconds, 0), 8e12) * 1000).toISOString().slice(0, 10);
 }
 
-function linkText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1').trim();
+function linkText(source: Pick<Entry, 'text' | 'bytes'>): string | undefined {
+  const { text } = source;
+  if (text !== undefined) return text.trim();
+  const { bytes } = source;
+  return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1').trim();
 }

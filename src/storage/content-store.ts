@@ -6,7 +6,6 @@ import type { StorageCatalog } from './catalog.ts';
 
 /** The blobs of a backup, read where they lie. */
 export function openContentStore(backup: Backup, catalog: StorageCatalog): ContentStore {
-  const ranks = new Map<Digest, number>();
   const locate = (digest: Digest): Location => {
     const location = catalog.stored.get(digest)?.location;
     if (location !== undefined) return location;
@@ -32,8 +31,8 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
       return path === undefined ? backup.ranges?.(location) : [{ path, start: 0, size: location.size }];
     },
     position(digest) {
-      if (ranks.size === 0) for (const known of catalog.stored.keys()) ranks.set(known, ranks.size);
-      return ranks.get(digest) ?? Number.MAX_SAFE_INTEGER;
+      const rank = catalog.stored.get(digest)?.rank ?? -1;
+      return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;
     },
   };
 }

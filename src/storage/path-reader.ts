@@ -17,6 +17,9 @@ interface Known {
   repository: string;
 }
 
+/** Makes the sha256 digest of the 64 hexadecimal digits at `at`, or finds the one that is known. @returns undefined where there are none */
+export type DigestReader = (bytes: Uint8Array, at: number) => Digest | undefined;
+
 /** Answers for what is not said by a `StoragePath`. `elsewhere`: not of the usual form, ask `parseStoragePath`. */
 type Tail = StoragePath | 'nothing' | 'elsewhere';
 
@@ -38,8 +41,9 @@ const data = Buffer.from('/data');
  * Members come folder by folder, so thousands of paths differ in their tails only, and these have few forms. They are recognised by
  * their bytes, without a string for anything that nobody keeps; whatever looks different in any way is left to `parseStoragePath`,
  * which alone knows the rules.
+ * @param digestAt gives the digests, so that one that is known needs no second string
  */
-export function createPathReader(): PathReader {
+export function createPathReader(digestAt: DigestReader = sha256FromHexAt): PathReader {
   const blobs: Known = { prefix: Buffer.alloc(0), root: '', repository: '' };
   const links: Known = { prefix: Buffer.alloc(0), root: '', repository: '' };
   const scratch = Buffer.alloc(longestPath);
@@ -69,7 +73,7 @@ export function createPathReader(): PathReader {
       // One unit of a string becomes three bytes at most.
       else if (entry.path.length * 3 <= longestPath) end = scratch.write(entry.path);
       else return parseStoragePath(entry.path);
-      const tail = begins(buffer, start, end, blobs.prefix) ? readBlobTail(buffer, start + blobs.prefix.length, end, blobs) : begins(buffer, start, end, links.prefix) ? readLinkTail(buffer, start + links.prefix.length, end, links) : 'elsewhere';
+      const tail = begins(buffer, start, end, blobs.prefix) ? readBlobTail(buffer, start + blobs.prefix.length, end, blobs, digestAt) : begins(buffer, start, end, links.prefix) ? readLinkTail(buffer, start + links.prefix.length, end, links, digestAt) : 'elsewhere';
       if (tail === 'elsewhere') return readWhole(entry.path, buffer, start, end);
       return tail === 'nothing' ? undefined : tail;
     },
@@ -100,25 +104,25 @@ function tailLength(meaning: StoragePath): number {
 }
 
 /** `sha256/<xx>/<hex>/data` and the folders above it. */
-function readBlobTail(buffer: Buffer, at: number, end: number, { root }: Known): Tail {
+function readBlobTail(buffer: Buffer, at: number, end: number, { root }: Known, digestAt: DigestReader): Tail {
   const prefixAt = at + sha256.length;
   const hexAt = prefixAt + 3;
   if (!isAt(buffer, at, end, sha256)) return 'elsewhere';
   if (buffer[end - 1] === slash) return end === prefixAt || end === hexAt || (end === hexAt + hexBytes + 1 && isSha256HexAt(buffer, hexAt)) ? 'nothing' : 'elsewhere';
   if (end !== hexAt + hexBytes + data.length || !isAt(buffer, hexAt + hexBytes, end, data)) return 'elsewhere';
   if (buffer[prefixAt] !== buffer[hexAt] || buffer[prefixAt + 1] !== buffer[hexAt + 1] || buffer[prefixAt + 2] !== slash) return 'elsewhere';
-  const digest = sha256FromHexAt(buffer, hexAt);
+  const digest = digestAt(buffer, hexAt);
   return digest === undefined ? 'elsewhere' : { kind: 'blob', root, digest };
 }
 
 /** What Distribution keeps in a repository's folder, and the folders above it. */
-function readLinkTail(buffer: Buffer, at: number, end: number, { root, repository }: Known): Tail {
+function readLinkTail(buffer: Buffer, at: number, end: number, { root, repository }: Known, digestAt: DigestReader): Tail {
   if (isAt(buffer, at, end, layers)) {
-    const digest = readDigestLink(buffer, at + layers.length, end);
+    const digest = readDigestLink(buffer, at + layers.length, end, digestAt);
     return typeof digest === 'string' ? { kind: 'layer-link', root, repository, digest } : folderOr(digest, root);
   }
   if (isAt(buffer, at, end, revisions)) {
-    const digest = readDigestLink(buffer, at + revisions.length, end);
+    const digest = readDigestLink(buffer, at + revisions.length, end, digestAt);
     return typeof digest === 'string' ? { kind: 'revision-link', root, repository, digest } : folderOr(digest, root);
   }
   if (!isAt(buffer, at, end, tags)) return 'elsewhere';
@@ -130,7 +134,7 @@ function readLinkTail(buffer: Buffer, at: number, end: number, { root, repositor
   if (isRest(buffer, tagEnd, end, current)) return { kind: 'tag-current', root, repository, tag };
   if (isRest(buffer, tagEnd, end, currentFolder) || isRest(buffer, tagEnd, end, indexFolder)) return { kind: 'ignored', root };
   if (!isAt(buffer, tagEnd, end, index)) return 'elsewhere';
-  const digest = readDigestLink(buffer, tagEnd + index.length, end);
+  const digest = readDigestLink(buffer, tagEnd + index.length, end, digestAt);
   return typeof digest === 'string' ? { kind: 'tag-index', root, repository, tag, digest } : folderOr(digest, root);
 }
 
@@ -139,8 +143,8 @@ function folderOr(isFolder: boolean, root: string): Tail {
 }
 
 /** @returns the digest of `<hex>/link`; true for the folder `<hex>/` and the one above it; false for anything else */
-function readDigestLink(buffer: Buffer, at: number, end: number): Digest | boolean {
-  if (end === at + hexBytes + link.length && isAt(buffer, at + hexBytes, end, link)) return sha256FromHexAt(buffer, at) ?? false;
+function readDigestLink(buffer: Buffer, at: number, end: number, digestAt: DigestReader): Digest | boolean {
+  if (end === at + hexBytes + link.length && isAt(buffer, at + hexBytes, end, link)) return digestAt(buffer, at) ?? false;
   return end === at || (end === at + hexBytes + 1 && buffer[end - 1] === slash && isSha256HexAt(buffer, at));
 }
 

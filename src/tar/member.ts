@@ -5,6 +5,13 @@ import type { PlacedRun } from './sparse.ts';
 
 export type MemberKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 
+/** Gives small bodies, and leaves the member's header where it is. */
+export interface BodyReader {
+  bytes(start: number, size: number): Uint8Array | undefined;
+  /** One character a byte: a link's body, without the cost of a view on it. */
+  text(start: number, size: number): string | undefined;
+}
+
 /** A path as the bytes that are stored, in the middle of others. Valid as long as the member that it belongs to. */
 export interface PathBytes {
   readonly pathBuffer: Buffer;
@@ -33,12 +40,11 @@ export class Member implements PathBytes {
   private pathText: string | undefined = undefined;
   private modifiedSeconds: number | undefined = undefined;
   private headerAt = 0;
-  private readonly readBody: (start: number, size: number) => Uint8Array | undefined;
+  private readonly body: BodyReader | undefined;
 
-  /** @param readBody gives a small body, and leaves the header where it is */
-  constructor(buffer: Buffer, readBody: (start: number, size: number) => Uint8Array | undefined = () => undefined) {
+  constructor(buffer: Buffer, body?: BodyReader) {
     this.pathBuffer = buffer;
-    this.readBody = readBody;
+    this.body = body;
   }
 
   get path(): string {
@@ -52,7 +58,16 @@ export class Member implements PathBytes {
 
   /** The body of files up to `limits.linkBytes`; undefined for larger ones. */
   get bytes(): Uint8Array | undefined {
-    return this.kind === 'file' && this.size <= limits.linkBytes && this.runs === undefined ? this.readBody(this.start, this.size) : undefined;
+    return this.isSmallFile ? this.body?.bytes(this.start, this.size) : undefined;
+  }
+
+  /** The same as text, one character a byte. */
+  get text(): string | undefined {
+    return this.isSmallFile ? this.body?.text(this.start, this.size) : undefined;
+  }
+
+  private get isSmallFile(): boolean {
+    return this.kind === 'file' && this.size <= limits.linkBytes && this.runs === undefined;
   }
 
   /**

@@ -64,7 +64,7 @@ class Scanner {
     this.visit = visit;
     this.signal = signal;
     this.window = new Window(access);
-    this.member = new Member(this.window.buffer, (start, size) => this.readBytes(start, size));
+    this.member = new Member(this.window.buffer, { bytes: (start, size) => this.readBytes(start, size), text: (start, size) => this.readText(start, size) });
   }
 
   get problems(): readonly Problem[] {
@@ -216,5 +216,12 @@ class Scanner {
     if (at !== undefined) return this.window.buffer.subarray(at, at + size);
     const bytes = new Uint8Array(size);
     return readFullySync(this.access, bytes, 0, size, start) < size ? undefined : bytes;
+  }
+
+  private readText(start: number, size: number): string | undefined {
+    const at = this.window.peek(start, size);
+    if (at !== undefined) return this.window.buffer.toString('latin1', at, at + size);
+    const bytes = this.readBytes(start, size);
+    return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   }
 }
