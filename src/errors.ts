@@ -41,6 +41,7 @@ export interface ErrorPlace {
   readonly status?: number;
 }
 
+/** What an error says beside its code and message. */
 export interface ErrorDetails {
   readonly side: ErrorSide;
   /** The next step, for a person. */

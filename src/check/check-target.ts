@@ -8,6 +8,7 @@ import { isTag } from '../oci/reference.ts';
 import type { Paper, PaperImage } from '../report/paper.ts';
 import type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedImage } from './contract.ts';
 
+/** How thoroughly a target is compared. */
 export interface CheckOptions {
   /** Turns a repository of the paper, without the path that everything was put beneath, into the target's. */
   readonly rename: (repository: string) => string;

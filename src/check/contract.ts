@@ -37,6 +37,7 @@ export interface CheckedTarget {
  */
 export type DifferenceKind = 'missing' | 'other' | 'incomplete' | 'damaged' | 'unknown';
 
+/** One image that is not as the paper says. */
 export interface Difference {
   readonly repository: string;
   readonly tag?: string;

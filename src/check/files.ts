@@ -16,6 +16,7 @@ export interface Files {
   close(): void;
 }
 
+/** A folder on disk. Links are not followed. */
 export function openFolder(folder: string): Files {
   const size = (path: string): number | undefined => {
     const found = lstatSync(join(folder, path), { throwIfNoEntry: false });

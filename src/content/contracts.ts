@@ -25,6 +25,7 @@ export interface ContentStore {
   position(digest: Digest): number;
 }
 
+/** A tag and what it means. */
 export interface TagEntry {
   readonly tag: string;
   /** What the tag means now. */
@@ -69,6 +70,7 @@ export interface SinkTraits {
   readonly bigBlobsFirst?: boolean;
 }
 
+/** What became of a blob: it was sent, it was there, or it was made known there by name. */
 export type BlobOutcome = 'written' | 'present' | 'mounted';
 
 export interface WriteOptions {
@@ -106,6 +108,7 @@ export interface ImageTarget {
   readonly referrer: boolean;
 }
 
+/** One output: a format, a registry, an engine. Images come one after the other or side by side; each has a writer of its own. */
 export interface ImageSink {
   readonly traits: SinkTraits;
   /** What the report calls the place of an image in this output: a path, or `host/repository:tag`. */

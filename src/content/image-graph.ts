@@ -38,6 +38,7 @@ export interface ManifestNode {
 /** An index inside an index inside an index: deeper than this is an attack. */
 const deepestNesting = 16;
 
+/** Reads manifests with everything below them, each once. */
 export interface GraphReader {
   /** @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, BLOB_UNREADABLE, MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE; SOURCE_CHANGED */
   read(digest: Digest): ManifestNode;

@@ -11,6 +11,7 @@ import type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './events.t
 import { createFirstTransfers } from './first-transfers.ts';
 import { inTransferOrder } from './transfer-order.ts';
 
+/** How a plan is carried out. */
 export interface CopyOptions {
   /** Images under way at once. */
   readonly jobs: number;

@@ -2,6 +2,7 @@ import type { RegtarError } from '../errors.ts';
 import type { BlobOutcome } from '../content/contracts.ts';
 import type { Digest } from '../oci/digest.ts';
 
+/** `present`: it was there already. `skipped`: the target keeps another one of its name, or cannot hold it. */
 export type ImageStatus = 'copied' | 'present' | 'skipped' | 'failed';
 
 /** What became of one image. */

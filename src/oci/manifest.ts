@@ -34,6 +34,7 @@ export interface Schema1Manifest {
   readonly subject: undefined;
 }
 
+/** Any of the manifests that registries store. */
 export type Manifest = ImageManifest | IndexManifest | Schema1Manifest;
 
 /**

@@ -6,6 +6,7 @@ import { dockerHubHosts } from './greet.ts';
 import type { Environment } from './proxy.ts';
 import { Secret } from './secret.ts';
 
+/** Where credentials may come from. */
 export interface CredentialOptions {
   /** `host` or `host:port` as the user wrote it: keys are compared with it. */
   readonly host: string;

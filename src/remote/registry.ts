@@ -14,6 +14,7 @@ import { openTls, type TlsOptions } from './tls.ts';
 import { fetchToken, tokenService } from './token.ts';
 import { createTransport, headerOf, type Answer, type TransportRequest } from './transport.ts';
 
+/** How a registry is reached. */
 export interface RegistryOptions {
   /** `host` or `host:port`. */
   readonly host: string;

@@ -1,5 +1,6 @@
 import { RegtarError } from '../errors.ts';
 
+/** How a registry is spoken to. */
 export type Scheme = 'http' | 'https';
 
 /** TARGET as it is typed: a registry, and where in it. */

@@ -30,8 +30,10 @@ export interface Paper {
 
 export const paperKind = 'regtar report';
 
+/** What became of an image; `unfinished`: nobody came to it. */
 export type PaperStatus = ImageStatus | 'unfinished';
 
+/** One SOURCE of a handoff. */
 export interface PaperSource {
   readonly name: string;
   readonly format: string;
@@ -40,6 +42,7 @@ export interface PaperSource {
   readonly sha256?: string;
 }
 
+/** Where a handoff went. */
 export interface PaperTarget {
   /** `registry`, or the format of an export; the storage of a registry is `registry-storage`. */
   readonly kind: 'registry' | 'oci' | 'dir' | 'docker-archive' | 'registry-storage';
@@ -51,6 +54,7 @@ export interface PaperTarget {
   readonly product?: string;
 }
 
+/** One image of a handoff. */
 export interface PaperImage {
   readonly repository: string;
   readonly tag?: string;
@@ -69,12 +73,14 @@ export interface PaperImage {
   readonly ended?: string;
 }
 
+/** Why something failed. */
 export interface PaperError {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
 }
 
+/** What a run moved: counts, and bytes that were sent or did not need to be. */
 export interface PaperBlobs {
   readonly copied: number;
   readonly present: number;
@@ -83,6 +89,7 @@ export interface PaperBlobs {
   readonly spared: number;
 }
 
+/** How many images have each status. */
 export function countStatuses(images: readonly { readonly status: PaperStatus }[]): Record<PaperStatus, number> {
   const counts = { copied: 0, present: 0, skipped: 0, failed: 0, unfinished: 0 };
   for (const { status } of images) counts[status]++;

@@ -20,6 +20,7 @@ interface Times {
   ended?: string;
 }
 
+/** Begins to keep book of a plan that is about to be carried out. */
 export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
   const started = new Date();
   const times = new Map<string, Times>();

@@ -3,6 +3,7 @@ import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
 import { RegtarError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
+/** A tag that is new, gone, or means another digest than before. */
 export interface ChangedImage {
   readonly repository: string;
   readonly tag: string;

@@ -2,6 +2,7 @@ import picomatch from 'picomatch';
 import { RegtarError } from '../errors.ts';
 import { formatImageReference, parseImageReference } from '../oci/reference.ts';
 
+/** Which images are wanted: globs in and out, and a list of names. */
 export interface FilterOptions {
   /** Globs on `repository:tag`; one without `:` matches repositories. `*` stays within a path component, `**` does not. */
   readonly include?: readonly string[] | undefined;
@@ -16,6 +17,7 @@ export interface ImageName {
   readonly digest: string;
 }
 
+/** Whether an image is wanted. */
 export interface ImageFilter {
   (name: ImageName): boolean;
   /** Whether a manifest was asked for by its digest: then it travels although no tag names it. Absent: none was. */

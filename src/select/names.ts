@@ -1,6 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { isRepository } from '../oci/reference.ts';
 
+/** How repositories are renamed on their way. */
 export interface NameOptions {
   /** `FROM=TO` pairs; the first whose FROM matches the whole repository wins. `*` captures within a component, `**` across. */
   readonly maps?: readonly string[] | undefined;
@@ -10,6 +11,7 @@ export interface NameOptions {
   readonly prefix?: string | undefined;
 }
 
+/** What a repository is called in the target. */
 export type RenameRepository = (repository: string) => string;
 
 /** @throws RegtarError MAP_INVALID when a pair is malformed; the returned function throws it when a result is no repository name */

@@ -12,6 +12,7 @@ import { choosePlatforms, runnableImages, type ChosenImage } from './choose-plat
 import type { ImageFilter } from './filter.ts';
 import type { RenameRepository } from './names.ts';
 
+/** What a plan is made of, beside the backup. */
 export interface PlanOptions {
   readonly filter: ImageFilter;
   readonly rename: RenameRepository;

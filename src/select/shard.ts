@@ -9,6 +9,7 @@ export interface Shard {
   readonly count: number;
 }
 
+/** What parts of the work know of each other. */
 export interface ShardOptions {
   /** Whether all parts go to one target, where a blob that one of them brought is a name to the others: a registry, unlike a folder for each. */
   readonly isShared: boolean;

@@ -18,6 +18,7 @@ const formats = {
   registry: { folder: openRegistrySink, archive: openRegistryArchiveSink },
 } as const satisfies Readonly<Record<string, { readonly folder: OpenSink | undefined; readonly archive: OpenSink | undefined }>>;
 
+/** The name of a format that `export` writes. */
 export type Format = keyof typeof formats;
 
 /** Every format's name, for help and completions. */

@@ -11,6 +11,7 @@ import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './rem
 import type { Heads } from './remote-heads.ts';
 import { tagExists, type OnExistingTag } from './remote-inspect.ts';
 
+/** How images are pushed. */
 export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
   /** Images under way at once; as many blobs and connections. */
   readonly jobs: number;

@@ -12,6 +12,7 @@ import { openSeveral } from './several.ts';
 import type { Kept } from './stream-pass.ts';
 import { openTarFile } from './tar-file.ts';
 
+/** How a backup is opened: what standard input is, where a spool may lie, what is kept. */
 export interface OpenSourceOptions {
   /** What `-` reads. */
   readonly stdin?: Readable | undefined;

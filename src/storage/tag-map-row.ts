@@ -1,5 +1,6 @@
 import { RegtarError } from '../errors.ts';
 
+/** How a tag map is read. */
 export interface TagMapOptions {
   /** For messages: the file's name. */
   readonly describe: string;

@@ -17,6 +17,7 @@ export interface TagMapEntry {
   readonly digest: Digest;
 }
 
+/** Names for manifests, by repository and digest. */
 export interface TagMap {
   /** Each `repository:tag` once. */
   readonly entries: readonly TagMapEntry[];

@@ -10,6 +10,7 @@ import { isDamage } from './damage.ts';
 import { createJudge } from './judge-image.ts';
 import type { ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './report.ts';
 
+/** How thoroughly a backup is verified, and of what. */
 export interface VerifyOptions {
   /** Follow links and compare sizes, hash manifests only; default false. */
   readonly quick?: boolean;
