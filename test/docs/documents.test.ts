@@ -31,7 +31,7 @@ function commandLinesOf(text: string): readonly (readonly string[])[] {
   const inline = [...text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '').matchAll(/`(regtar [^`\n]+)`/g)].flatMap(([, code]) => shellCommands(code ?? ''));
   const lines = [...inBlocks, ...inline].filter(([program, first]) => program === 'regtar' && first !== undefined && /^[a-z-]/.test(first) && !/^[a-z]+:$/.test(first));
   // What stands for something else is no command.
-  return lines.filter((words) => !words.some((word) => /…|\.\.\./.test(word))).map(([, ...words]) => words);
+  return lines.filter((words) => !words.some((word) => /…|\.\.\.|^\[[A-Z]+\]$/.test(word))).map(([, ...words]) => words);
 }
 
 describe.each(documents)('$path', ({ path, text }) => {
