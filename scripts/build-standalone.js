@@ -9,7 +9,7 @@ import { bundleProgram } from './bundle/bundle-program.js';
 import { licenseTexts } from './bundle/bundled-packages-plugin.js';
 import { billOfMaterials } from './standalone/bill-of-materials.js';
 import { writeExecutable } from './standalone/executable.js';
-import { findNode } from './standalone/node-binary.js';
+import { findNode, run } from './standalone/node-binary.js';
 import { withLock } from './with-lock.js';
 
 const usage = `npm run build:standalone -- [--node PATH|VERSION] [--if-changed]
@@ -43,6 +43,7 @@ async function build({ node: wanted, 'if-changed': ifChanged = false }) {
 
   writeList(moduleName, { packages: module.packages });
   writeList(executableName, { packages: script.packages, nodeVersions: node.versions });
+  writeFileSync(join(folder, 'regtar.1'), run(process.execPath, [join(folder, moduleName), 'help', '--man']));
   const nodeText = node.license ?? `https://github.com/nodejs/node/blob/v${node.versions['node']}/LICENSE`;
   writeFileSync(join(folder, 'LICENSES.txt'), licenseTexts([
     { name: 'regtar', version: '', license: 'Apache-2.0', text: readFileSync(join(project, 'LICENSE'), 'utf8') },

@@ -21,8 +21,9 @@ export async function runProgram(argv: readonly string[], outside: { readonly ve
   program.hook('preAction', async (_program, command) => {
     if (hasSettings(command)) settings = (await import('./settings/apply.ts')).applySettings(program, command, process.env);
   });
+  if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h' || word === 'help')) (await import('./help/add-examples.ts')).addExamples(program);
   if (argv.length === 0) {
-    process.stderr.write(program.helpInformation());
+    program.outputHelp({ error: true });
     return 2;
   }
   try {

@@ -4,9 +4,17 @@ import { RegtarError } from '../errors.ts';
 
 /** What the parser has to say, in the form of every other error: the nearest name becomes the hint. */
 export function toUsageError(error: CommanderError, argv: readonly string[], program: Command): RegtarError {
+  if (error.code === 'commander.help') return missingCommand(argv, program);
   const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /^\(Did you mean (one of )?(.+)\?\)$/.exec(more.join(' '))?.[2];
   return new RegtarError('USAGE', first.replace(/\.$/, ''), { side: 'usage', hint: suggestion === undefined ? hintFor(error, argv, program) : `did you mean ${suggestion}?` });
+}
+
+/** A command that only holds others was given alone. */
+function missingCommand(argv: readonly string[], program: Command): RegtarError {
+  const name = argv.find((argument) => !argument.startsWith('-')) ?? '';
+  const inner = program.commands.find((command) => command.name() === name)?.commands.map((command) => `\`regtar ${name} ${command.name()}\``) ?? [];
+  return new RegtarError('USAGE', `${name} is not complete`, { side: 'usage', hint: `there is ${inner.join(', ')}` });
 }
 
 function hintFor(error: CommanderError, argv: readonly string[], program: Command): string {

@@ -6,19 +6,20 @@ import { topics } from '../help/topics.ts';
 import { nearest } from '../nearest.ts';
 
 /**
- * `regtar help`, and `regtar help COMMAND|TOPIC|CODE`.
+ * `regtar help`, `regtar help COMMAND|TOPIC|CODE` and `regtar help --man`.
  * @throws RegtarError USAGE for a word that is none of them
  */
-export async function help(subject: readonly string[], program: Command, context: Context): Promise<number> {
-  context.output.line(explain(subject, program));
-  return Promise.resolve(0);
+export async function help(subject: readonly string[], options: { readonly man?: boolean }, program: Command, context: Context): Promise<number> {
+  const command = findCommand(program, subject);
+  if (options.man === true) context.output.line((await import('../help/manual.ts')).formatManual(program, context.version).trimEnd());
+  else if (command === undefined) context.output.line(explain(subject, program));
+  // Only this way what follows the options is printed too.
+  else command.outputHelp();
+  return 0;
 }
 
 function explain(subject: readonly string[], program: Command): string {
-  const [word] = subject;
-  if (word === undefined) return `${program.helpInformation().trimEnd()}\n\n${listTopics()}`;
-  const command = findCommand(program, subject);
-  if (command !== undefined) return command.helpInformation().trimEnd();
+  const [word = ''] = subject;
   if (isTopic(word)) return topics[word].text.trim();
   const code = word.toUpperCase();
   if (isErrorCode(code)) return explainCode(code, program);
@@ -28,11 +29,6 @@ function explain(subject: readonly string[], program: Command): string {
 
 function findCommand(program: Command, names: readonly string[]): Command | undefined {
   return names.reduce<Command | undefined>((parent, name) => parent?.commands.find((candidate) => candidate.name() === name), program);
-}
-
-function listTopics(): string {
-  const rows = Object.entries(topics).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
-  return ['Topics, for `regtar help TOPIC`:', ...rows, '  CODE        what an error means and what to do, such as BLOB_MISSING'].join('\n');
 }
 
 function explainCode(code: ErrorCode, program: Command): string {

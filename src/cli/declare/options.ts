@@ -11,13 +11,17 @@ export function addCommon(command: Command): Command {
 
 /** What every command understands. */
 export function addGeneral(command: Command): Command {
-  return command
-    .option('--config <file>', 'settings, instead of regtar.yaml in the working directory')
+  return addConfigOption(command)
     .option('--json', 'print a report for programs on standard output')
     .option('-q, --quiet', 'print results and failures only')
     .option('-v, --verbose', 'print more, stack traces included')
     .option('--no-progress', 'print no progress')
     .addOption(new Option('--events <format>', 'write what happens to standard error for programs, a JSON object a line, and nothing else').choices(['jsonl']));
+}
+
+/** Where settings come from. */
+export function addConfigOption(command: Command): Command {
+  return command.option('--config <file>', 'settings, instead of regtar.yaml in the working directory');
 }
 
 /** Which images. */

@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { declareCheck } from './check.ts';
+import { declareCompletion } from './completion.ts';
+import { declareConfig } from './config.ts';
 import { declareDiff } from './diff.ts';
 import { declareExport } from './export.ts';
 import { declareHelp } from './help.ts';
@@ -12,7 +14,7 @@ import type { Declare, Run } from './run.ts';
 import { declareVerify } from './verify.ts';
 
 /** Every command, in the order of `--help`. A new one is a file of its own and a line here. */
-const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareCheck, declareReport, declareDiff, declareHelp];
+const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareCheck, declareReport, declareDiff, declareConfig, declareCompletion, declareHelp];
 
 /** The whole command line as data, which help, completions, manual and settings read too. */
 export function createProgram(version: string, run: Run): Command {

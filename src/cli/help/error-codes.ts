@@ -86,7 +86,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   AUTH_DENIED: { cause: 'The account is known and may not do this.', remedy: 'Give it the right to push: in Harbor, Developer or more in that project.' },
   AUTH_TOKEN: { cause: 'The registry\'s token service cannot be used.', remedy: 'Check the `realm` that the registry is configured with, and its certificate.' },
   CREDENTIALS_INVALID: { cause: 'A file of credentials cannot be understood, or a user name stands without a password.', remedy: 'Log in again with `docker login` or `podman login`, or use `--username` with `--password-stdin`.' },
-  CREDENTIAL_HELPER: { cause: 'The program `docker-credential-…` that the configuration names fails.', remedy: 'Install it, or use `--username` with `--password-stdin`.' },
+  CREDENTIAL_HELPER: { cause: 'The program `docker-credential-NAME` that the configuration names fails.', remedy: 'Install it, or use `--username` with `--password-stdin`.' },
   PROJECT_MISSING: { cause: 'The Harbor project does not exist and shall not be created.', remedy: 'Create it, or leave `--no-create-projects` out.' },
   PROJECT_NEEDED: { cause: 'A repository of one component has no project, and in Harbor every repository is in one.', remedy: 'Say `--project library`, for example, or push to `HOST/PROJECT`.' },
   PROJECT_INVALID: { cause: 'The first component of a name cannot be the name of a Harbor project.', remedy: 'Rename it with `--map`, or push to `HOST/PROJECT`.' },

@@ -1,0 +1,61 @@
+/** A command line that works as it stands: `--help` and the manual show it, and a test runs it in order, beside a `docker.tar`. */
+export interface Example {
+  readonly about: string;
+  readonly run: string;
+}
+
+/** By the command's full name. */
+export const examples: Readonly<Record<string, readonly Example[]>> = {
+  inspect: [
+    { about: 'docker.tar in the working directory, at a glance', run: 'regtar inspect' },
+    { about: 'One image: platforms, config, layers', run: 'regtar inspect docker.tar team/app/web:2.0' },
+    { about: 'What a tag ever meant', run: 'regtar inspect docker.tar tools/hello:latest --history' },
+  ],
+  list: [
+    { about: 'Every image, as the images.list that people already use', run: 'regtar list docker.tar > images.list' },
+    { about: 'Images of one team, for programs', run: "regtar list docker.tar --include 'team/**' --json" },
+    { about: 'From standard input', run: 'gzip -c docker.tar | regtar list -' },
+  ],
+  verify: [
+    { about: 'Before anybody travels with it', run: 'regtar verify docker.tar' },
+    { about: 'Links and sizes only', run: 'regtar verify docker.tar --quick' },
+  ],
+  push: [
+    { about: 'Everything', run: 'regtar push docker.tar harbor.example.com' },
+    { about: 'See first what would happen', run: 'regtar push docker.tar harbor.example.com --dry-run' },
+    { about: 'With a paper that the other side can check', run: 'regtar push docker.tar harbor.example.com --report handoff.json' },
+    { about: 'One team, below another project', run: "regtar push docker.tar harbor.example.com/migrated --include 'team/**'" },
+    { about: 'Repositories of one component into a project, and a rename', run: "regtar push docker.tar harbor.example.com --project library --map 'tools/*=infra/*'" },
+    { about: 'The first of two machines that share the work', run: 'regtar push docker.tar harbor.example.com --shard 1/2 --report shard-1.json' },
+    { about: 'The second', run: 'regtar push docker.tar harbor.example.com --shard 2/2 --report shard-2.json' },
+  ],
+  'report merge': [{ about: 'The papers of two machines as one page', run: 'regtar report merge shard-1.json shard-2.json --output handoff.html' }],
+  export: [
+    { about: 'An OCI layout', run: 'regtar export docker.tar ./oci' },
+    { about: 'Folders for skopeo sync', run: 'regtar export docker.tar ./dir --format dir' },
+    { about: 'For docker load, on machines of one kind', run: 'regtar export docker.tar images.tar --format docker-archive --platform linux/amd64' },
+    { about: 'The storage of a registry, with some images only', run: "regtar export docker.tar ./registry --format registry --include 'library/*'" },
+  ],
+  load: [
+    { about: 'Some images into the docker or podman of this machine', run: "regtar load docker.tar --include 'tools/**' --platform linux/amd64" },
+    { about: 'Under the names that a registry gives them', run: "regtar load docker.tar --include 'tools/hello:1*' --platform linux/amd64 --prefix registry.example.com" },
+  ],
+  check: [
+    { about: 'What arrived, against the paper of the handoff', run: 'regtar check harbor.example.com --report handoff.json' },
+    { about: 'A layout on a disk, every byte', run: 'regtar check ./oci --report handoff.json --deep' },
+  ],
+  diff: [{ about: 'What a second handoff would carry', run: 'regtar diff docker-monday.tar docker.tar' }],
+  'config check': [
+    { about: 'What regtar.yaml and the environment say', run: 'regtar config check' },
+    { about: 'For push, from a named file', run: 'regtar config check push --config migration.yaml' },
+  ],
+  completion: [
+    { about: 'For this shell', run: 'source <(regtar completion bash)' },
+    { about: 'For good', run: 'regtar completion bash > regtar.bash' },
+  ],
+  help: [
+    { about: 'About a topic', run: 'regtar help formats' },
+    { about: 'About an error', run: 'regtar help BLOB_MISSING' },
+    { about: 'The manual', run: 'regtar help --man > regtar.1' },
+  ],
+};
