@@ -66,6 +66,8 @@ export interface SinkTraits {
   readonly artifacts: boolean;
   /** How many blobs it can take at once; 1 for a stream. */
   readonly parallelBlobs: number;
+  /** The largest pieces that blobs should come in, where the usual ones are more than it can use. */
+  readonly chunkBytes?: number;
   /** Whether big blobs should go first, so that none of them is left over when everything else is done; else the order of the medium counts. */
   readonly bigBlobsFirst?: boolean;
 }

@@ -37,14 +37,14 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
   const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error }));
   emit({ type: 'start', images: plan.images.length + plan.refused.length, blobs: plan.blobs, bytes: plan.bytes });
   for (const result of results) emit({ type: 'image', result });
-  const settle = (image: PlannedImage, status: ImageStatus, error?: RegtarError): void => {
-    const result: ImageResult = { ...image.source, target: sink.describe(image.target), status, ...(error && { error }) };
+  const settle = (image: PlannedImage, status: ImageStatus, error?: RegtarError, untried = false): void => {
+    const result: ImageResult = { ...image.source, target: sink.describe(image.target), status, ...(error && { error }), ...(untried && { untried }) };
     results.push(result);
     emit({ type: 'image', result });
   };
   const { parallelBlobs, bigBlobsFirst = false } = sink.traits;
   await store.keepOnly?.(plan.images.flatMap(({ node }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...imageBlobs(node).map(({ digest }) => digest)]));
-  const slots = createSlots(parallelBlobs);
+  const slots = createSlots(parallelBlobs, sink.traits.chunkBytes);
   const firsts = createFirstTransfers();
   const outage = createOutage(options.jobs);
   // Images that wait for a blob which another sends take no place among the transfers, so some more may be under way.
@@ -55,7 +55,7 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
       await forEachParallel(bigBlobsFirst ? inTransferOrder(plan) : plan.images, parallelImages, async (image) => {
         signal.throwIfAborted();
         const over = outage.error();
-        if (over !== undefined) return settle(image, 'failed', over);
+        if (over !== undefined) return settle(image, 'failed', over, true);
         emit({ type: 'image-start', ...image.source });
         try {
           const status = await copyImage(image, store, sink, { slots, firsts, signal, onBytes: tally.bytes, onBlob: tally.blob });

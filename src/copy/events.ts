@@ -14,6 +14,8 @@ export interface ImageResult {
   readonly target: string | undefined;
   readonly status: ImageStatus;
   readonly error?: RegtarError;
+  /** It failed because others did: nothing of it was asked or sent. */
+  readonly untried?: true;
 }
 
 /** What happens while images are copied; sizes are in bytes. */

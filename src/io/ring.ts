@@ -13,16 +13,17 @@ export interface Ring {
 // One chunk is with the consumer, one is being read ahead, the others are kept as `Body` promises.
 const bufferCount = chunksKept + 2;
 
-export function createRing(): Ring {
+/** @param chunkBytes the largest buffer; at least 128 KiB, which readers take as one */
+export function createRing(chunkBytes: number = limits.chunkBytes): Ring {
   const buffers: Uint8Array[] = [];
   let turn = 0;
   return {
     take(length) {
-      const size = Math.min(length, limits.chunkBytes);
+      const size = Math.min(length, chunkBytes);
       turn = (turn + 1) % bufferCount;
       let buffer = buffers[turn];
       if (buffer === undefined || buffer.length < size) {
-        buffer = Buffer.allocUnsafeSlow(size > 64 * 1024 ? limits.chunkBytes : size);
+        buffer = Buffer.allocUnsafeSlow(size > 64 * 1024 ? chunkBytes : size);
         buffers[turn] = buffer;
       }
       return buffer.subarray(0, size);

@@ -6,8 +6,9 @@ export interface Slots {
   run<Result>(transfer: (ring: Ring) => Promise<Result>): Promise<Result>;
 }
 
-export function createSlots(count: number): Slots {
-  const free: Ring[] = Array.from({ length: Math.max(1, count) }, createRing);
+/** @param chunkBytes of their buffers; the usual size unless told */
+export function createSlots(count: number, chunkBytes?: number): Slots {
+  const free: Ring[] = Array.from({ length: Math.max(1, count) }, () => createRing(chunkBytes));
   const waiting: ((ring: Ring) => void)[] = [];
   return {
     async run(transfer) {

@@ -72,12 +72,12 @@ export interface Gate {
   pass(signal: AbortSignal | undefined): Promise<void>;
 }
 
-/** @param maxSeconds the longest that the gate stays shut for one answer; each request still counts its own retries */
-export function createGate(maxSeconds: number): Gate {
+/** Each request that passes still counts its own retries. */
+export function createGate(): Gate {
   let shutUntil = 0;
   return {
     closeFor(seconds) {
-      shutUntil = Math.max(shutUntil, performance.now() + Math.min(seconds, maxSeconds) * 1000);
+      shutUntil = Math.max(shutUntil, performance.now() + seconds * 1000);
     },
     async pass(signal) {
       for (let wait = shutUntil - performance.now(); wait > 0; wait = shutUntil - performance.now()) {

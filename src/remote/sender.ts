@@ -9,7 +9,7 @@ export type RequestListener = (request: { readonly method: string; readonly path
 export interface SenderOptions {
   readonly transport: Transport;
   readonly userAgent: string;
-  /** The longest that one `Retry-After` holds everybody up. */
+  /** The longest `Retry-After` that is waited for. */
   readonly maxPauseSeconds: number;
   readonly isDirect: (url: URL) => boolean;
   readonly onWarning?: ((text: string) => void) | undefined;
@@ -29,7 +29,7 @@ export interface Sender {
 
 export function createSender(options: SenderOptions): Sender {
   const warnings = createWarnings(options.onWarning);
-  const gate = createGate(options.maxPauseSeconds);
+  const gate = createGate();
 
   const once = async (request: TransportRequest): Promise<Answer> => {
     await gate.pass(request.signal);
@@ -39,7 +39,8 @@ export function createSender(options: SenderOptions): Sender {
       options.onRequest?.({ ...told, status: answer.status });
       warnings.read(answer);
       const seconds = retryAfterOf(answer);
-      if (seconds !== undefined && isTransientStatus(answer.status)) gate.closeFor(seconds);
+      // Nobody has the patience for more, so nobody is kept waiting for it.
+      if (seconds !== undefined && seconds <= options.maxPauseSeconds && isTransientStatus(answer.status)) gate.closeFor(seconds);
       return answer;
     } catch (error) {
       options.onRequest?.({ ...told, status: 0 });

@@ -1,3 +1,4 @@
+import { setImmediate as afterRequests } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import { collectBody, type Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
@@ -76,10 +77,10 @@ const firstChunkBytes = 64 * 1024 * 1024;
 const leastChunkBytes = 64 * 1024;
 
 async function sendAll(upload: Upload): Promise<void> {
-  const { registry, repository, blob, options, cursor } = upload;
+  const { registry, blob, options, cursor } = upload;
   let backoff = registry.backoff();
   for (;;) {
-    upload.session ??= await beginUpload(registry, repository, blob.digest, options);
+    upload.session ??= await begin(upload);
     const step = await nextRequest(upload, upload.session);
     const outcome = await registry.exchange(step.request);
     if ('answer' in outcome) {
@@ -94,6 +95,18 @@ async function sendAll(upload: Upload): Promise<void> {
     if (failure) throw failure.error;
     if ((await recover(upload, step, outcome, backoff)) === 'done') return cursor.settle(blob.size);
   }
+}
+
+/** A small body is read and hashed while the registry thinks, so that it goes out at once. */
+async function begin({ registry, repository, blob, options, cursor, chunkBytes = blob.size }: Upload): Promise<UploadSession> {
+  const begun = beginUpload(registry, repository, blob.digest, options);
+  if (blob.size > limits.smallBodyBytes || blob.size > chunkBytes) return begun;
+  begun.catch(() => undefined);
+  // The request must be on its way first: reading may block.
+  await afterRequests();
+  // A body that fails does so again when it is due, when there is a session to cancel.
+  await cursor.collect(0, blob.size).catch(() => undefined);
+  return begun;
 }
 
 interface Step {
@@ -132,11 +145,16 @@ async function nextRequest(upload: Upload, session: UploadSession): Promise<Step
 async function recover(upload: Upload, step: Step, outcome: Exclude<Outcome, { answer: Answer }>, backoff: Backoff): Promise<'again' | 'done'> {
   const { registry, options, blob } = upload;
   const { error } = outcome;
-  if (error.code === 'BODY_TOO_LARGE' && shrinkChunks(upload, step)) return 'again';
+  if (error.code === 'BODY_TOO_LARGE' && shrinkChunks(upload, step, { by: 4, least: leastChunkBytes })) {
+    bodyLimits.set(registry, smaller(upload.chunkBytes, bodyLimits.get(registry)) ?? leastChunkBytes);
+    return 'again';
+  }
   const status = error.where.status;
   const isSessionLost = status === 404 || status === 410 || status === 416 || (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
   if (!outcome.transient && !isSessionLost) throw error;
   if (outcome.transient) await registry.beforeRetry(step.request, error);
+  // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small pieces at least.
+  if (error.code === 'TARGET_UNREACHABLE' && backoff.retries >= 2) shrinkChunks(upload, step, { by: 16, least: limits.smallBodyBytes });
   // A lost session has to be lost again and again before it is a refusal, but not as often as a network may fail.
   if ((isSessionLost && backoff.retries >= 2) || !(await backoff.wait(outcome.retryAfterSeconds, options.signal))) throw gaveUp(error, backoff);
   if (blob.size <= limits.smallBodyBytes || (status === 400 && upload.resumed)) upload.session = undefined;
@@ -154,11 +172,10 @@ async function askHowFar(upload: Upload): Promise<void> {
   upload.resumed = (upload.session?.offset ?? 0) > 0;
 }
 
-function shrinkChunks(upload: Upload, step: Step): boolean {
+function shrinkChunks(upload: Upload, step: Step, { by, least }: { readonly by: number; readonly least: number }): boolean {
   const length = step.end - (upload.session?.offset ?? 0);
-  if (length <= leastChunkBytes || length <= (upload.session?.minChunkBytes ?? 0)) return false;
-  upload.chunkBytes = Math.max(leastChunkBytes, length > firstChunkBytes ? firstChunkBytes : Math.floor(length / 4));
-  bodyLimits.set(upload.registry, smaller(upload.chunkBytes, bodyLimits.get(upload.registry)) ?? upload.chunkBytes);
+  if (length <= least || length <= (upload.session?.minChunkBytes ?? 0)) return false;
+  upload.chunkBytes = Math.max(least, length > firstChunkBytes ? firstChunkBytes : Math.floor(length / by));
   return true;
 }
 

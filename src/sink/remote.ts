@@ -1,6 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
+import { limits } from '../io/limits.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { formatImageReference } from '../oci/reference.ts';
@@ -27,7 +28,7 @@ export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
 
 /** @param options schema1: whether this registry takes schema1 manifests; none does any more unless told */
 export function remoteTraits(options: { readonly jobs: number; readonly schema1?: boolean | undefined }): SinkTraits {
-  return { schema1: options.schema1 === true, indexes: true, artifacts: true, parallelBlobs: options.jobs, bigBlobsFirst: true };
+  return { schema1: options.schema1 === true, indexes: true, artifacts: true, parallelBlobs: options.jobs, chunkBytes: limits.smallBodyBytes, bigBlobsFirst: true };
 }
 
 /**

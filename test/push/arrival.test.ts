@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { startHarborDouble, type HarborDouble } from '../harbor/double/start.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { generateBackup, type GeneratedBackup } from '../support/generate-backup.ts';
-import { listRegistry, readRegistryImage, type RegistryAccess } from '../support/read-registry.ts';
+import { readRegistryImage } from '../support/read-registry.ts';
 import { run } from '../support/run.ts';
 import { startRegistry, type Registry, type RegistryOptions } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { readBack } from './support/compare.ts';
 import { program, push, quietEnvironment, statuses } from './support/regtar.ts';
 
 const folder = temporaryFolder();
@@ -35,16 +36,6 @@ async function harborDouble(): Promise<HarborDouble> {
   const harbor = await startHarborDouble();
   onTestFinished(() => harbor.stop());
   return harbor;
-}
-
-/** Reads every image back whole, with code that shares nothing with the product. */
-async function readBack(access: RegistryAccess, prefix = ''): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const { repository, tag } of await listRegistry(access)) {
-    const image = await readRegistryImage(access, repository, tag);
-    found.set(`${repository.slice(prefix.length)}:${tag}`, image.digest);
-  }
-  return found;
 }
 
 describe('everything arrives with its digest', () => {

@@ -26,10 +26,16 @@ const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v1+prettyjws',
 ].join(', ');
 
-/** Every tag that the registry serves, in code point order; a tag that is listed but answers 404 is left out. */
-export async function listRegistry(access: RegistryAccess): Promise<RegistryTag[]> {
+/**
+ * Every tag that the registry serves, in code point order; a tag that is listed but answers 404 is left out.
+ * @param prefix of the repositories that count
+ */
+export async function listRegistry(access: RegistryAccess, prefix = ''): Promise<RegistryTag[]> {
   const tags: RegistryTag[] = [];
   for (const repository of (await collect(access, '/v2/_catalog?n=1000', 'repositories')).sort()) {
+    if (!repository.startsWith(prefix)) continue;
+    // A repository into which nothing but blobs came is in the catalog and has no list of tags.
+    if ((await ask(access, `/v2/${repository}/tags/list?n=1`)).status === 404) continue;
     for (const tag of (await collect(access, `/v2/${repository}/tags/list?n=1000`, 'tags')).sort()) {
       const { status, headers, body } = await ask(access, `/v2/${repository}/manifests/${tag}`);
       if (status !== 200) continue;

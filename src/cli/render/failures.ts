@@ -11,13 +11,16 @@ export interface FailedImage {
   readonly digest: string | undefined;
   readonly status: string;
   readonly error: RegtarError;
+  readonly untried?: true;
 }
 
-/** Every failed image by name; images with the same reason share its words. */
+/** Every failed image by name; images with the same reason share its words. What failed because the target is gone is one reason. */
 export function renderFailures(images: readonly FailedImage[], verbose: boolean): string[] {
   const groups = new Map<string, FailedImage[]>();
+  const outage = images.find(({ untried }) => untried === true)?.error;
   for (const image of images) {
-    const key = `${image.status} ${image.error.code} ${image.error.message}`;
+    const isOutage = !verbose && image.untried !== true && image.error.code === outage?.code && image.error.hint === outage.hint;
+    const key = isOutage ? 'outage' : `${image.status} ${image.error.code} ${image.error.message}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [image]);
     else group.push(image);
@@ -30,8 +33,8 @@ function renderGroup(group: readonly FailedImage[], verbose: boolean): string {
   if (first === undefined) return '';
   const names = group.map((image) => formatImageReference(image));
   const words = `${first.status === 'skipped' ? 'skipped: ' : ''}${formatError(first.error, verbose)}`;
-  // What an output cannot hold is no surprise: thousands of signatures are one line.
-  if (first.status === 'skipped') return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
+  // What an output cannot hold is no surprise, and of what a gone registry leaves behind one image is as good as the next: thousands are one line.
+  if (first.status === 'skipped' || first.untried === true) return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
   if (names.length === 1 && names[0] !== undefined && first.error.message.includes(names[0])) return words;
   return [words, `${plural(names.length, 'image')}:`, ...names.map((name) => `  ${name}`)].join('\n');
 }
