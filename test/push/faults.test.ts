@@ -225,7 +225,8 @@ describe('in front of Harbor', () => {
     expect([result.code, statuses(result), result.stderr]).toEqual([0, { copied: all.size }, expect.not.stringMatching("regtar:")]);
     expect(await readBack({ url: harbor.url, ...harbor.admin })).toEqual(all);
     expect(harbor.requests.filter(({ method, status }) => method === 'PATCH' && status === 202).length).toBeGreaterThanOrEqual(2);
-    expect(harbor.requests.filter(({ status }) => status === 413).length).toBeLessThanOrEqual(3);
+    // The front may close the connection before its answer is read; then it is asked again.
+    expect(harbor.requests.filter(({ status }) => status === 413).length).toBeLessThanOrEqual(6);
     const told = await push(source, harbor.host, { account: harbor.admin, args: ['--chunk-size', '250k', '--prefix', 'again'] });
     expect(told.code).toBe(0);
     expect(harbor.requests.filter(({ path, status }) => path.includes('/again/') && status === 413)).toEqual([]);
