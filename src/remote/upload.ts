@@ -230,6 +230,7 @@ function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes
     throw error;
   };
   async function* read(start: number, length: number): AsyncGenerator<Uint8Array> {
+    if (failure) throw failure.error;
     if (iterator === undefined || at !== start) {
       await close();
       iterator = (start === 0 ? open() : open(start))[Symbol.asyncIterator]();
