@@ -34,6 +34,8 @@ export interface OpenOptions extends BackupOptions {
   readonly spoolFolder?: string | undefined;
   /** `small` for commands that read no layers, `digests` for those that only hash them. Default `all`. */
   readonly keep?: Kept;
+  /** Whether links of a folder are read although their paths say the same: for commands that look for damage. Default false. */
+  readonly checkLinks?: boolean;
   /** Whether somebody will ask for the SHA-256 of standard input. */
   readonly hashInput?: boolean;
 }
@@ -44,6 +46,7 @@ export async function withBackup<Result>(sources: readonly string[], options: Op
   const backup = await openSource(sources, {
     signal: context.signal,
     stdin: input?.stream ?? process.stdin,
+    trustLinks: options.checkLinks !== true,
     onNotice: (text) => context.output.message(`regtar: ${text}`),
     ...(options.keep !== undefined && { keep: options.keep }),
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),

@@ -1,18 +1,26 @@
-import { lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, statSync, type Dirent } from 'node:fs';
-import { basename, join, resolve, sep } from 'node:path';
+import { lstatSync, readFileSync, readdir, readdirSync, readlinkSync, realpathSync, statSync, type Dirent } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { Backup, Entry, EntryKind } from './backup.ts';
 import { readFileBody, readWholeFile } from './file-body.ts';
 
+export interface DirectoryOptions {
+  /**
+   * Takes links of layers and revisions for what their paths say where they have the size for it, instead of reading a small file for
+   * each. For commands that do not look for damage; default false.
+   */
+  readonly trustLinks?: boolean;
+}
+
 /** A registry's storage as it lies on disk, or an unpacked backup: nothing is copied, and files may be hard-linked into an output. */
-export function openDirectory(folder: string): Backup {
+export function openDirectory(folder: string, options: DirectoryOptions = {}): Backup {
   const root = resolve(folder);
   return {
     describe: folder,
     format: 'directory',
     bytes: undefined,
-    scan: (visit, options = {}) => scanDirectory(root, visit, options),
+    scan: (visit, scanOptions = {}) => scanDirectory(root, visit, { ...options, ...scanOptions }),
     read: (location, from = 0, ring) => readFileBody(location, from, ring),
     readSmall: readWholeFile,
     file: (location) => location.file,
@@ -24,63 +32,143 @@ export function openDirectory(folder: string): Backup {
 const deepestRoot = 6;
 /** Looking for a tree in somebody's whole home must end. */
 const mostFoldersSearched = 20_000;
-const entriesPerProgress = 4096;
+const foldersPerProgress = 1024;
 
-async function scanDirectory(root: string, visit: (entry: Entry) => void, options: NonNullable<Parameters<Backup['scan']>[1]>): Promise<readonly Problem[]> {
+/** What the search for folders leaves to `visitLayers`, `visitManifests` and nobody: where every file has a folder of its own, knowing the form saves most of the work. */
+const leftAlone = ['**/_uploads/**', '**/_layers/*/**', '**/_manifests/*/**'];
+
+async function scanDirectory(folder: string, visit: (entry: Entry) => void, options: DirectoryOptions & NonNullable<Parameters<Backup['scan']>[1]>): Promise<readonly Problem[]> {
   // Loaded on use: it costs as much as Node's own start, and most sources are files.
   const { default: glob } = await import('fast-glob');
+  const isPart = ['blobs', 'repositories'].includes(basename(folder));
+  const root = isPart ? dirname(folder) : folder;
   const problems: Problem[] = [];
-  const trees = findTrees(root, options.signal);
+  const walk: Walk = {
+    root,
+    realRoot: realpathSync(folder),
+    visit,
+    trustLinks: options.trustLinks ?? false,
+    // One file that has gone or may not be read must not hide the others.
+    fail: (path, cause) => {
+      if (systemErrorCode(cause) === undefined) throw cause;
+      problems.push({ code: 'BLOB_UNREADABLE', path, message: `${path} cannot be read: ${systemErrorCode(cause)}` });
+    },
+  };
+  const parts = isPart ? [basename(folder)] : findTrees(root, options.signal).flatMap((tree) => ['blobs', 'repositories'].map((name) => (tree === '' ? name : `${tree}/${name}`)));
+  const patterns = parts.map((part) => `${glob.escapePath(part)}/${part.endsWith('blobs') ? '*/*/*' : '**'}`);
   // Beside the trees, the top level: it tells what a folder without a tree is.
-  const patterns = ['*', ...trees.flatMap((tree) => ['blobs/**', 'repositories/**'].map((pattern) => (tree === '' ? pattern : `${glob.escapePath(tree)}/${pattern}`)))];
-  const prefix = basename(root) === 'blobs' || basename(root) === 'repositories' ? `${basename(root)}/` : '';
-  const realRoot = realpathSync(root);
+  const stream = glob.stream(isPart ? patterns : ['*', ...patterns], { cwd: root, dot: true, onlyFiles: false, followSymbolicLinks: false, unique: false, objectMode: true, ignore: leftAlone, fs: { readdir: readdirOrFail(walk) } });
   let count = 0;
-  const stream = glob.stream(prefix === '' ? patterns : ['**'], { cwd: root, dot: true, onlyFiles: false, followSymbolicLinks: false, unique: false, objectMode: true, suppressErrors: true, ignore: ['**/_uploads/**'] });
   for await (const item of stream) {
     const { path, dirent } = item as unknown as { readonly path: string; readonly dirent: Dirent };
-    if (++count % entriesPerProgress === 0) {
+    if (++count % foldersPerProgress === 0) {
       options.signal?.throwIfAborted();
       options.onProgress?.(count);
     }
-    try {
-      visit(entryOf(root, realRoot, prefix, path, dirent));
-    } catch (error) {
-      // One file that has gone or may not be read must not hide the others.
-      if (systemErrorCode(error) === undefined) throw error;
-      problems.push({ code: 'BLOB_UNREADABLE', path, message: `${path} cannot be read: ${systemErrorCode(error)}` });
-    }
+    if (!dirent.isDirectory()) visitFile(walk, path);
+    else if (dirent.name === '_layers') visitLayers(walk, path);
+    else if (dirent.name === '_manifests') visitManifests(walk, path);
+    else if (isBlobFolder(path)) visitFile(walk, `${path}/data`);
+    else visit({ ...nowhere, path, kind: 'directory' });
   }
-  if (count === 0) throw new RegtarError('SOURCE_EMPTY', `${root} is an empty folder`, { side: 'source', where: { path: root }, hint: 'is the volume of the registry mounted there?' });
+  if (count === 0) throw new RegtarError('SOURCE_EMPTY', `${folder} is an empty folder`, { side: 'source', where: { path: folder }, hint: 'is the volume of the registry mounted there?' });
   return problems;
 }
 
-function entryOf(root: string, realRoot: string, prefix: string, path: string, dirent: Pick<Dirent, 'isFile' | 'isDirectory' | 'isSymbolicLink'>): Entry {
-  const file = join(root, path);
-  const kind = kindOf(dirent);
-  // A link is as good as its file where both lie in the backup.
-  if (kind === 'symlink' && pointsInside(realRoot, file)) return lazyEntry(prefix + path, 'file', file, '');
-  return lazyEntry(prefix + path, kind, file, kind === 'symlink' ? readlinkSync(file) : '');
+interface Walk {
+  readonly root: string;
+  /** Links that lead out of it are not followed. */
+  readonly realRoot: string;
+  readonly visit: (entry: Entry) => void;
+  readonly trustLinks: boolean;
+  readonly fail: (path: string, cause: unknown) => void;
 }
 
-/** Sizes, times and contents are asked for only where the visitor looks: most entries are folders. */
-function lazyEntry(path: string, kind: EntryKind, file: string, target: string): Entry {
-  let stats: { readonly size: number; readonly mtimeMs: number } | undefined;
-  const stat = (): { readonly size: number; readonly mtimeMs: number } => (stats ??= kind === 'file' ? statSync(file) : lstatSync(file));
+const nowhere = { target: '', modified: 0, location: { size: 0, start: 0 }, bytes: undefined } as const;
+
+function isBlobFolder(path: string): boolean {
+  return /(?:^|\/)blobs\/[^/]+\/[^/]+\/[^/]+$/.test(path);
+}
+
+/** `_layers/<alg>/<hex>/link`. */
+function visitLayers(walk: Walk, path: string): void {
+  for (const algorithm of namesIn(walk, path)) {
+    // Named only, since nothing of it can be read.
+    if (algorithm === 'tarsum') walk.visit({ ...nowhere, path: `${path}/tarsum/link`, kind: 'file' });
+    else visitDigests(walk, `${path}/${algorithm}`, algorithm);
+  }
+}
+
+/** `_manifests/revisions/<alg>/<hex>/link` and `_manifests/tags/<tag>/{current,index/<alg>/<hex>}/link`. */
+function visitManifests(walk: Walk, path: string): void {
+  for (const part of namesIn(walk, path)) {
+    if (part === 'revisions') for (const algorithm of namesIn(walk, `${path}/revisions`)) visitDigests(walk, `${path}/revisions/${algorithm}`, algorithm);
+    if (part === 'tags') for (const tag of namesIn(walk, `${path}/tags`)) visitTag(walk, `${path}/tags/${tag}`);
+  }
+}
+
+function visitTag(walk: Walk, path: string): void {
+  walk.visit({ ...nowhere, path, kind: 'directory' });
+  visitFile(walk, `${path}/current/link`);
+  for (const algorithm of namesIn(walk, `${path}/index`)) visitDigests(walk, `${path}/index/${algorithm}`, algorithm);
+}
+
+function visitDigests(walk: Walk, path: string, algorithm: string): void {
+  for (const hex of namesIn(walk, path)) visitFile(walk, `${path}/${hex}/link`, walk.trustLinks ? `${algorithm}:${hex}` : undefined);
+}
+
+/** @param expected what a link holds that is not to be read */
+function visitFile(walk: Walk, path: string, expected?: string): void {
+  const file = join(walk.root, path);
+  try {
+    const stats = lstatSync(file, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    const kind = kindOf(stats);
+    // A link is as good as its file where both lie in the backup.
+    if (kind !== 'symlink') walk.visit(entryOf(path, kind, file, stats, '', expected));
+    else if (pointsInside(walk.realRoot, file)) walk.visit(entryOf(path, 'file', file, statSync(file), '', undefined));
+    else walk.visit(entryOf(path, kind, file, stats, readlinkSync(file), undefined));
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOTDIR') walk.fail(path, error);
+  }
+}
+
+/** Contents are read only where the visitor looks. */
+function entryOf(path: string, kind: EntryKind, file: string, stats: { readonly size: number; readonly mtimeMs: number }, target: string, expected: string | undefined): Entry {
+  const size = kind === 'file' ? stats.size : 0;
   return {
     path,
     kind,
     target,
-    get modified() {
-      return Math.floor(stat().mtimeMs / 1000);
-    },
-    get location() {
-      return { size: kind === 'file' ? stat().size : 0, start: 0, file };
-    },
+    modified: Math.floor(stats.mtimeMs / 1000),
+    location: { size, start: 0, file },
     get bytes() {
-      return kind === 'file' && stat().size <= limits.linkBytes ? readFileSync(file) : undefined;
+      if (kind !== 'file' || size > limits.linkBytes) return undefined;
+      return expected !== undefined && size === expected.length ? Buffer.from(expected, 'latin1') : readFileSync(file);
     },
   };
+}
+
+function namesIn(walk: Walk, path: string): readonly string[] {
+  try {
+    return readdirSync(join(walk.root, path));
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') walk.fail(path, error);
+    return [];
+  }
+}
+
+/** A folder that may not be read is told, instead of being as good as empty. */
+function readdirOrFail({ root, fail }: Walk): typeof readdir {
+  const readOrFail = (path: string, options: { readonly withFileTypes: true }, done: (error: NodeJS.ErrnoException | null, entries: Dirent[]) => void): void => {
+    readdir(path, options, (error, entries) => {
+      if (error !== null && error.code !== 'ENOENT') fail(relative(root, path), error);
+      done(null, error === null ? entries : []);
+    });
+  };
+  // fast-glob calls it in this form only.
+  return readOrFail as unknown as typeof readdir;
 }
 
 function kindOf(dirent: Pick<Dirent, 'isFile' | 'isDirectory' | 'isSymbolicLink'>): EntryKind {

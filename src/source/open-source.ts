@@ -20,6 +20,8 @@ export interface OpenSourceOptions {
   readonly spoolFolder?: string | undefined;
   /** `small` where nobody reads layers, `digests` where they are only to be verified: a stream is then read without keeping them. Default `all`. */
   readonly keep?: Kept | undefined;
+  /** Takes links of a folder for what their paths say, without reading them: for whoever does not look for damage. Default false. */
+  readonly trustLinks?: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Told what a person should know before and while a source is opened: where a spool lies, that an index is stale. */
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -78,7 +80,7 @@ function groupParts(paths: readonly string[]): (readonly string[])[] {
 async function openParts(paths: readonly string[], options: OpenSourceOptions): Promise<Backup> {
   const [path = ''] = paths;
   if (path === '-') return openStandardInput(options);
-  if (isDirectory(path)) return openDirectory(path);
+  if (isDirectory(path)) return openDirectory(path, { trustLinks: options.trustLinks ?? false });
   const describe = paths.length === 1 ? path : `${path} and ${paths.length - 1} more parts`;
   const access = openAll(paths);
   try {

@@ -4,6 +4,7 @@ import { RegtarError } from '../../src/errors.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/storage/catalog.ts';
 import { buildStorage } from '../support/storage-builder.ts';
+import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { contentsOf } from './support/contents.ts';
 
@@ -48,6 +49,28 @@ describe('a folder', () => {
     const catalog = await readCatalog(backup);
     const location = catalog.stored.get(store.built.nginx.digest)?.location;
     expect(location && backup.file(location)).toContain(`/blobs/sha256/${store.built.nginx.digest.slice(7, 9)}/${store.built.nginx.digest.slice(7)}/data`);
+  });
+
+  it('reads every link where damage is looked for; else a link that has the size of its digest is taken for what its path says', async () => {
+    const spoiled = buildStorage((s) => {
+      const app = s.image('app', 'v1', { layers: ['one'] });
+      s.write(storagePaths.revisionLink('app', app.digest), `sha256:${'0'.repeat(64)}`);
+      s.write(storagePaths.layerLink('app', app.blobs[0]!.digest), '');
+      s.write(`repositories/app/_layers/tarsum/v1/sha256/${'0'.repeat(64)}/link`, 'x');
+      return app;
+    });
+    await spoiled.writeTo(folder.file('spoiled'));
+    mkdirSync(folder.file('spoiled/docker/registry/v2/repositories/app/_manifests/tags/v2'));
+    const codes = async (trustLinks: boolean): Promise<string[]> => (await readCatalog(await openSource([folder.file('spoiled')], { trustLinks }))).problems.map(({ code }) => code).sort();
+    expect(await codes(false)).toEqual(['LINK_INVALID', 'LINK_RECOVERED', 'STORAGE_TARSUM', 'TAG_NO_CURRENT']);
+    expect(await codes(true)).toEqual(['LINK_RECOVERED', 'STORAGE_TARSUM', 'TAG_NO_CURRENT']);
+  });
+
+  it('a part of the tree alone is read as such', async () => {
+    const blobs = await readCatalog(await openSource([folder.file('storage/docker/registry/v2/blobs')]));
+    expect([...blobs.blobs()].length).toBeGreaterThan(5);
+    const names = await readCatalog(await openSource([folder.file('storage/docker/registry/v2/repositories')]));
+    expect([...names.repositories()]).toEqual(['library/nginx', 'team/deep/er/app']);
   });
 
   it('follows symbolic links inside and none that lead out', async () => {

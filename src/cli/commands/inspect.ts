@@ -21,7 +21,7 @@ export interface InspectOptions extends BackupOptions {
 export async function inspect(operands: readonly string[], options: InspectOptions, context: Context): Promise<number> {
   const { sources, reference } = splitReference(operands, options);
   if (reference !== undefined && options.html !== undefined) throw new RegtarError('USAGE', '--html shows a whole backup, not one image', { side: 'usage', hint: 'leave REF or --html out' });
-  return withBackup(sources, { ...options, keep: 'small' }, context, async (opened) => {
+  return withBackup(sources, { ...options, keep: 'small', checkLinks: true }, context, async (opened) => {
     if (reference !== undefined && options.history === true) {
       const history = imageHistory(opened, reference);
       if (context.json) context.output.json(history);

@@ -16,7 +16,7 @@ export interface VerifyCommandOptions extends SelectionOptions {
 export async function verify(source: string | undefined, options: VerifyCommandOptions, context: Context): Promise<number> {
   const selection = await readSelection(options);
   const hasFilter = options.include !== undefined || options.exclude !== undefined || options.images !== undefined;
-  return withBackup(sourceOperands(source, options), { ...options, keep: 'digests' }, context, async ({ backup, catalog, store }) => {
+  return withBackup(sourceOperands(source, options), { ...options, keep: 'digests', checkLinks: true }, context, async ({ backup, catalog, store }) => {
     const progress = await startByteProgress(context);
     const report = await verifyBackup({ catalog, store }, {
       quick: options.quick ?? false,
