@@ -34,7 +34,6 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   INDEX_STALE: { cause: 'The saved index does not belong to this backup any more, or is damaged.', remedy: 'Nothing: the backup is scanned again and the index replaced.' },
 
   LINK_INVALID: { cause: 'A link file holds something else than one digest.', remedy: 'Push the tag again in the source, or choose its image with `--at-digest`.' },
-  LINK_EMPTY: { cause: 'A link file is empty: the registry or its disk crashed while writing.', remedy: 'Choose the image with `--at-digest`, or push the tag again in the source.' },
   LINK_RECOVERED: { cause: 'An empty link was recovered from its own path.', remedy: 'Nothing; the registry itself would fail there.' },
   TAG_NO_CURRENT: { cause: 'A tag has a folder and no current image: it is listed, and pulling it answers 404.', remedy: 'Choose one of its former images with `--at-digest`, or leave the tag behind.' },
   TAG_AMBIGUOUS: { cause: 'A tag lost its current link, and several images have had its name.', remedy: 'Look with `regtar inspect REF --history` and choose with `--at-digest`.' },
@@ -66,7 +65,6 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   FOREIGN_LAYER: { cause: 'Layers of an image lie elsewhere by licence (Windows base images) and are not in a backup.', remedy: 'Nothing, if the target can reach their addresses.' },
   PLATFORM_UNAVAILABLE: { cause: 'An image has none of the platforms of `--platform`.', remedy: 'See what it has with `regtar inspect REF`, or exclude it.' },
   PLATFORM_AMBIGUOUS: { cause: 'The format holds one platform of an image, and it was not said which.', remedy: 'Say `--platform linux/amd64`, for example.' },
-  DIGEST_REWRITTEN: { cause: 'Platforms were left out, so the index was written anew and has a new digest.', remedy: 'Nothing; with `--sparse` the index and its digest stay as they are.' },
 
   OUTPUT_FOREIGN: { cause: 'OUT exists and was not made by regtar; nothing in it was touched.', remedy: 'Choose another place, or empty it yourself.' },
   OUTPUT_BUSY: { cause: 'Another regtar writes to the same place.', remedy: 'Wait for it, or choose another place.' },
@@ -102,7 +100,6 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   ENGINE_UNREACHABLE: { cause: 'No Docker or podman answers at the socket.', remedy: 'Start it, or name its socket with `--socket` or DOCKER_HOST.' },
   ENGINE_REFUSED: { cause: 'The engine did not take the images.', remedy: 'Read its own words in the message, often a full disk.' },
   REPORT_INVALID: { cause: 'A file that regtar wrote on the other side cannot be understood.', remedy: 'Carry it over again.' },
-  CHECK_DIFFERS: { cause: 'The target is not what the report says.', remedy: 'The differences are listed; push again what is missing.' },
 
   INTERRUPTED: { cause: 'Ctrl-C, or a signal to end.', remedy: 'Run the same command again: what was finished stays valid.' },
   INTERNAL: { cause: 'A fault of regtar itself.', remedy: 'Run again with `-v` and report the output; it holds no passwords.' },
