@@ -129,7 +129,8 @@ function makeRegistry(options: RegistryOptions): Registry {
     connections: options.connections ?? 8,
     stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
   });
-  const sender = createSender({ ...options, transport, userAgent: options.userAgent ?? 'regtar', maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300, isDirect: (url) => proxyOf(url) === undefined });
+  const onWarning = options.onWarning && ((text: string): void => options.onWarning?.(redact(text, authenticator.secrets())));
+  const sender = createSender({ ...options, onWarning, transport, userAgent: options.userAgent ?? 'regtar', maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300, isDirect: (url) => proxyOf(url) === undefined });
   // Requests have signals of their own, so the shared one ends them by their connections.
   const end = (): void => void transport.close();
   options.signal?.addEventListener('abort', end, { once: true });

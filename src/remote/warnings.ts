@@ -10,7 +10,7 @@ export function createWarnings(onWarning: ((text: string) => void) | undefined):
       for (const match of header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)) {
         // It goes to a terminal.
         const text = (match[1] ?? '').replace(/\\(.)/g, '$1').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
-        if (seen.has(text)) continue;
+        if (text.trim() === '' || seen.has(text)) continue;
         seen.add(text);
         onWarning(text);
       }
