@@ -83,11 +83,12 @@ function startTree(options: FileSinkOptions): OpenedSink {
 }
 
 /**
- * A link that names its digest in its path needs no second look; what a tag means now may have changed. Only the latter is read before
- * the image is whole, so only it appears by rename: a half-written other one has the wrong size, and the next run writes it again.
+ * A link that names its digest in its path needs no second look, and must not be opened again: another image of the repository may be
+ * whole because of it, and a run that is killed between opening and writing would leave it empty. What a tag means now may have changed;
+ * only that is read before the image is whole, so only that appears by rename.
  */
 function writeLink(folder: OutputFolder, path: string, { bytes }: ArchiveFile, current: string | undefined, { owner }: FileSinkOptions): void {
-  if (!folder.isFresh && isWholeFile(path, bytes.length) && (path !== current || readFileSync(path).equals(bytes))) return;
+  if (isWholeFile(path, bytes.length) && (path !== current || readFileSync(path).equals(bytes))) return;
   makeFolderOf(folder, path);
   if (path === current) writeFileAtomically(path, bytes, folder.temporaryPath(), { sync: false });
   else writeSmallFile(path, bytes);

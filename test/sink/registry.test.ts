@@ -1,12 +1,14 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Digest } from '../../src/oci/digest.ts';
 import { openRegistryArchiveSink, openRegistrySink } from '../../src/sink/registry.ts';
 import { readStorage } from '../support/read-storage.ts';
 import { run } from '../support/run.ts';
+import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { digestsOf } from '../e2e/support/read-outputs.ts';
-import { addImage, createMemoryStore, feed, renamed } from './images.ts';
+import { addImage, createMemoryStore, feed, feedImage, renamed } from './images.ts';
 import { describeSink } from './suite.ts';
 
 const root = 'docker/registry/v2';
@@ -43,6 +45,19 @@ describe('registry storage', () => {
     await feed(openRegistrySink({ out }), store, [old, renamed(fresh, {})]);
     expect(readdirSync(join(out, root, 'repositories/a/_manifests/tags/1/index/sha256'))).toHaveLength(2);
     expect(readFileSync(join(out, root, 'repositories/a/_manifests/tags/1/current/link'), 'utf8')).toBe(fresh.target.root.digest);
+  });
+
+  it('never opens a link again that another image of the repository needs', async () => {
+    const store = createMemoryStore();
+    const out = newOut('out');
+    const images = [addImage(store, 'a', '1', { layers: ['shared'] }), addImage(store, 'a', '2', { layers: ['shared', 'more'] })] as const;
+    const sink = openRegistrySink({ out });
+    await feedImage(sink, store, images[0]);
+    const link = join(out, root, storagePaths.layerLink('a', images[0].blobs.at(-1)?.digest as Digest));
+    utimesSync(link, 1, 1);
+    await feedImage(sink, store, images[1]);
+    await sink.close();
+    expect(statSync(link).mtimeMs).toBe(1000);
   });
 
   it('archives an image with its tag last, and every folder with its owner', async () => {
