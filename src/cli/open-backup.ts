@@ -27,6 +27,8 @@ export interface BackupOptions extends SourceOption {
   readonly tagMap?: string;
   /** `repository:tag@digest`, repeatable: what a tag shall mean, out of its history. */
   readonly atDigest?: readonly string[];
+  /** `--index-file`: an index that does not lie beside its tar. */
+  readonly indexFile?: string;
 }
 
 export interface OpenOptions extends BackupOptions {
@@ -36,6 +38,8 @@ export interface OpenOptions extends BackupOptions {
   readonly keep?: Kept;
   /** Whether links of a folder are read although their paths say the same: for commands that look for damage. Default false. */
   readonly checkLinks?: boolean;
+  /** Whether an index is to be written. */
+  readonly recordIndex?: boolean;
   /** Whether somebody will ask for the SHA-256 of standard input. */
   readonly hashInput?: boolean;
 }
@@ -49,6 +53,8 @@ export async function withBackup<Result>(sources: readonly string[], options: Op
     trustLinks: options.checkLinks !== true,
     onNotice: (text) => context.output.message(`regtar: ${text}`),
     ...(options.keep !== undefined && { keep: options.keep }),
+    indexFile: options.indexFile,
+    recordIndex: options.recordIndex,
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
   });
   // A second Ctrl-C, or a failure that nobody caught, must not leave gigabytes behind.

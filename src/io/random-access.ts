@@ -12,6 +12,8 @@ export interface FileRange {
 /** Bytes that can be read at any place: a file, or the parts of one. */
 export interface RandomAccess {
   readonly size: number;
+  /** When it was last written, in milliseconds since 1970; the sum of these for several pieces. Absent where nobody knows. */
+  readonly modified?: number;
   /** Reads up to `length` bytes at `position` into `buffer` from `offset` on. @returns how many, 0 at the end */
   readSync(buffer: Uint8Array, offset: number, length: number, position: number): number;
   /** The same off the main thread. */
@@ -29,6 +31,7 @@ export function openRandomAccess(path: string): RandomAccess {
   const { size, mtimeMs } = fstatSync(descriptor);
   return {
     size,
+    modified: mtimeMs,
     readSync: (buffer, offset, length, position) => readSync(descriptor, buffer, offset, length, position),
     read: (buffer, offset, length, position) =>
       new Promise((resolve, reject) => {
@@ -64,6 +67,7 @@ export function concatRandomAccess(pieces: readonly RandomAccess[]): RandomAcces
   };
   return {
     size,
+    modified: pieces.reduce((sum, { modified = Number.NaN }) => sum + modified, 0),
     readSync: (buffer, offset, length, position) => {
       const place = locate(position);
       return place === undefined ? 0 : place.piece.readSync(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);

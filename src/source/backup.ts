@@ -17,6 +17,8 @@ export interface Location {
   readonly runs?: readonly { readonly at: number; readonly start: number; readonly size: number }[];
   /** Which of several backups, where they are read as one store. */
   readonly source?: number;
+  /** Where a copy is that was made while the archive was scanned. */
+  readonly copy?: number;
 }
 
 export type EntryKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
@@ -48,6 +50,16 @@ export interface GivenSource {
   readonly bytes: number | undefined;
   /** Its files in order: one, or all parts; none for a directory or standard input. */
   readonly files: readonly string[];
+}
+
+/** What an index file holds that was written. */
+export interface SavedIndexFacts {
+  readonly file: string;
+  /** Files and links of the backup. */
+  readonly entries: number;
+  /** Manifests and configs of which it has copies. */
+  readonly copies: number;
+  readonly bytes: number;
 }
 
 /**
@@ -83,6 +95,8 @@ export interface Backup {
   removeSpoolSync?(): void;
   /** What was opened, in the order given. */
   readonly given?: readonly GivenSource[];
+  /** Completes the index that `OpenSourceOptions.recordIndex` asked for, once a scan has ended. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, SOURCE_CHANGED */
+  saveIndex?(): SavedIndexFacts;
   /** Which of several backups `Location.source` means, for people. */
   nameOf?(source: number): string | undefined;
   close(): Promise<void>;

@@ -7,6 +7,7 @@ import type { Backup, GivenSource } from './backup.ts';
 import { openDirectory } from './directory.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
 import { openCompressed, openStandardInput } from './open-stream.ts';
+import { indexSuffix } from './index-suffix.ts';
 import { recogniseAccess } from './recognise.ts';
 import { openSeveral } from './several.ts';
 import type { Kept } from './stream-pass.ts';
@@ -22,6 +23,10 @@ export interface OpenSourceOptions {
   readonly keep?: Kept | undefined;
   /** Takes links of a folder for what their paths say, without reading them: for whoever does not look for damage. Default false. */
   readonly trustLinks?: boolean;
+  /** The index of the one tar that is given, instead of `docker.tar.regtar-index` beside `docker.tar`. */
+  readonly indexFile?: string | undefined;
+  /** Writes an index during the first scan, to be completed by `saveIndex`; no older one is used then. */
+  readonly recordIndex?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what a person should know before and while a source is opened: where a spool lies, that an index is stale. */
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -34,6 +39,9 @@ export interface OpenSourceOptions {
  */
 export async function openSource(operands: readonly string[], options: OpenSourceOptions = {}): Promise<Backup> {
   const groups = groupParts(await expandGlobs(operands));
+  if (groups.length > 1 && (options.indexFile !== undefined || options.recordIndex === true)) {
+    throw new RegtarError('USAGE', `an index belongs to one tar; ${groups.length} sources are given`, { side: 'usage', hint: 'run `regtar index` for each of them: each is found beside its own tar' });
+  }
   const backups: Backup[] = [];
   try {
     for (const parts of groups) backups.push(await openParts(parts, options));
@@ -54,7 +62,7 @@ async function expandGlobs(operands: readonly string[]): Promise<string[]> {
     if (operand === '-' || !/[*?[{]/.test(operand) || existsSync(operand)) paths.push(operand);
     else {
       const { default: glob } = await import('fast-glob');
-      const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith('.regtar-index')).sort();
+      const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith(indexSuffix)).sort();
       if (found.length === 0) throw new RegtarError('SOURCE_NOT_FOUND', `nothing matches ${operand}`, { side: 'usage', where: { path: operand }, hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
       paths.push(...found);
     }
@@ -79,18 +87,43 @@ function groupParts(paths: readonly string[]): (readonly string[])[] {
 
 async function openParts(paths: readonly string[], options: OpenSourceOptions): Promise<Backup> {
   const [path = ''] = paths;
-  if (path === '-') return openStandardInput(options);
-  if (isDirectory(path)) return openDirectory(path, { trustLinks: options.trustLinks ?? false });
+  if (path === '-' || isDirectory(path)) {
+    refuseIndex(path === '-' ? 'standard input' : `${path}, a folder,`, options);
+    return path === '-' ? openStandardInput(options) : openDirectory(path, { trustLinks: options.trustLinks ?? false });
+  }
   const describe = paths.length === 1 ? path : `${path} and ${paths.length - 1} more parts`;
   const access = openAll(paths);
   try {
     const form = recogniseAccess(access, path);
-    if (form === 'tar') return openTarFile(access, describe);
+    if (form === 'tar') return await openTar(access, describe, path, options);
+    refuseIndex(`${path}, which is compressed,`, options);
     return await openCompressed({ chunks: readRange(access, 0, access.size), form, describe, bytes: access.size, release: () => access.close() }, options);
   } catch (error) {
     access.close();
     throw error;
   }
+}
+
+/** A tar that can be sought, with the index that was made of it. */
+async function openTar(access: RandomAccess, describe: string, path: string, options: OpenSourceOptions): Promise<Backup> {
+  const indexPath = options.indexFile ?? `${path}${indexSuffix}`;
+  const keepCopies = options.keep === 'small';
+  if (options.recordIndex !== true && !existsSync(indexPath)) {
+    if (options.indexFile !== undefined) options.onNotice?.(`INDEX_STALE: ${indexPath} does not exist; ${describe} is scanned`);
+    return openTarFile(access, describe, { keepCopies });
+  }
+  const { createIndexWriter, openSavedIndex } = await import('./saved-index.ts');
+  if (options.recordIndex === true) return openTarFile(access, describe, { indexWriter: createIndexWriter(indexPath, access) });
+  const index = openSavedIndex(indexPath, access);
+  if (index !== undefined && 'replay' in index) return openTarFile(access, describe, { index });
+  options.onNotice?.(`INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and \`regtar index\` makes the index anew`);
+  return openTarFile(access, describe, { keepCopies });
+}
+
+/** What cannot be sought has no index. */
+function refuseIndex(what: string, options: OpenSourceOptions): void {
+  if (options.indexFile === undefined && options.recordIndex !== true) return;
+  throw new RegtarError('USAGE', `${what} cannot have an index: only a tar in a file can be read at any place`, { side: 'usage', hint: 'leave the index out, or store the tar uncompressed in a file' });
 }
 
 function openAll(paths: readonly string[]): RandomAccess {

@@ -1,13 +1,31 @@
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
 import { createRing, type Ring } from '../io/ring.ts';
 import { scanTar, type Member } from '../tar/scan.ts';
 import type { Backup, Entry, Location } from './backup.ts';
+import { copyIn, longestCopyBytes, packCopies, pageOf, type Copies } from './copies.ts';
+import type { IndexWriter, SavedIndex } from './saved-index.ts';
+
+export interface TarFileOptions {
+  /** What an earlier scan saw: no other is made then. */
+  readonly index?: SavedIndex | undefined;
+  /** Writes such an index during the first scan. */
+  readonly indexWriter?: IndexWriter | undefined;
+  /** Whether the first scan keeps copies of manifests and configs, for whoever is going to read all of them. */
+  readonly keepCopies?: boolean | undefined;
+}
+
+/** What copies may take in memory, in pages; whoever needs more reads it from the tar. */
+const mostPagesHeld = 160;
 
 /** A plain tar that can be sought: nothing is unpacked, every byte is read where it lies. */
-export function openTarFile(access: RandomAccess, describe: string): Backup {
+export function openTarFile(access: RandomAccess, describe: string, { index, indexWriter, keepCopies = false }: TarFileOptions = {}): Backup {
+  const pages: Buffer[] = [];
+  let copies = indexWriter?.copies ?? (keepCopies ? packCopies(mostPagesHeld, (page) => void pages.push(page)) : undefined);
+  let problems: readonly Problem[] = [];
+  const readCopy = (copy: number, size: number): Uint8Array | undefined => (index === undefined ? copyIn(pages[pageOf(copy)], copy, size) : index.readCopy(copy, size));
   const changed = (location: Location, cause?: unknown): RegtarError =>
     new RegtarError(access.changed() ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE', `${describe} could not be read at byte ${location.start}${access.changed() ? ': it changed while it was read' : `: ${systemErrorCode(cause) ?? 'it ended early'}`}`, {
       side: 'source',
@@ -21,11 +39,28 @@ export function openTarFile(access: RandomAccess, describe: string): Backup {
     format: 'tar',
     bytes: access.size,
     async scan(visit, options = {}) {
+      if (index !== undefined) return index.replay(visit);
+      const place: { copy: number | undefined } = { copy: undefined };
       let entry: Entry | undefined;
-      return scanTar(access, (member) => visit((entry ??= entryOf(member))), options);
+      problems = await scanTar(
+        access,
+        (member) => {
+          entry ??= entryOf(member, place);
+          place.copy = copies === undefined ? undefined : copyOf(member, copies);
+          indexWriter?.add(entry);
+          visit(entry);
+        },
+        options,
+      );
+      copies?.end();
+      // Further scans look for what links point to.
+      copies = undefined;
+      return problems;
     },
     read: (location, from = 0, ring) => readLocation(access, location, from, ring, changed),
     readSmall(location) {
+      const copy = location.copy === undefined ? undefined : readCopy(location.copy, location.size);
+      if (copy !== undefined) return copy;
       const bytes = Buffer.alloc(location.size);
       try {
         for (const run of runsOf(location)) {
@@ -39,12 +74,20 @@ export function openTarFile(access: RandomAccess, describe: string): Backup {
     file: () => undefined,
     // The holes of a sparse member lie nowhere.
     ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
-    close: async () => access.close(),
+    saveIndex() {
+      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'nobody asked for an index', { side: 'internal' });
+      return indexWriter.finish(problems);
+    },
+    async close() {
+      indexWriter?.discard();
+      index?.close();
+      access.close();
+    },
   };
 }
 
 /** The scan fills the same member again and again, so one entry passes on whatever it holds. */
-function entryOf(member: Member): Entry {
+function entryOf(member: Member, place: { readonly copy: number | undefined }): Entry {
   return {
     get path() {
       return member.path;
@@ -62,7 +105,9 @@ function entryOf(member: Member): Entry {
       return member.modified;
     },
     get location() {
-      return member.runs === undefined ? { size: member.size, start: member.start } : { size: member.size, start: member.start, runs: member.runs };
+      const { size, start, runs } = member;
+      if (runs !== undefined) return { size, start, runs };
+      return place.copy === undefined ? { size, start } : { size, start, copy: place.copy };
     },
     get bytes() {
       return member.bytes;
@@ -71,6 +116,17 @@ function entryOf(member: Member): Entry {
       return member.text;
     },
   };
+}
+
+const dataEnd = Buffer.from('/data');
+const openingBrace = 123;
+
+/** Copies what is probably a manifest or a config: a small blob that begins like JSON. */
+function copyOf(member: Member, copies: Copies): number | undefined {
+  const { size, pathEnd, pathBuffer } = member;
+  if (member.kind !== 'file' || size === 0 || size > longestCopyBytes || pathEnd < dataEnd.length || member.runs !== undefined) return undefined;
+  for (let back = 1; back <= dataEnd.length; back++) if (pathBuffer[pathEnd - back] !== dataEnd[dataEnd.length - back]) return undefined;
+  return member.firstByte === openingBrace ? copies.add(size, (page, at) => member.copyBody(page, at)) : undefined;
 }
 
 function runsOf(location: Location): NonNullable<Location['runs']> {

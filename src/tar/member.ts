@@ -10,6 +10,9 @@ export interface BodyReader {
   bytes(start: number, size: number): Uint8Array | undefined;
   /** One character a byte: a link's body, without the cost of a view on it. */
   text(start: number, size: number): string | undefined;
+  byte(position: number): number | undefined;
+  /** Copies a body. @returns false where the archive ends before */
+  copy(start: number, size: number, target: Buffer, at: number): boolean;
 }
 
 /** A path as the bytes that are stored, in the middle of others. Valid as long as the member that it belongs to. */
@@ -64,6 +67,16 @@ export class Member implements PathBytes {
   /** The same as text, one character a byte. */
   get text(): string | undefined {
     return this.isSmallFile ? this.body?.text(this.start, this.size) : undefined;
+  }
+
+  /** The first byte of a body that is not empty. */
+  get firstByte(): number | undefined {
+    return this.body?.byte(this.start);
+  }
+
+  /** Copies the body of a file that is not sparse. @returns whether it could */
+  copyBody(target: Buffer, at: number): boolean {
+    return this.body?.copy(this.start, this.size, target, at) ?? false;
   }
 
   private get isSmallFile(): boolean {

@@ -64,7 +64,12 @@ class Scanner {
     this.visit = visit;
     this.signal = signal;
     this.window = new Window(access);
-    this.member = new Member(this.window.buffer, { bytes: (start, size) => this.readBytes(start, size), text: (start, size) => this.readText(start, size) });
+    this.member = new Member(this.window.buffer, {
+      byte: (position) => this.readByte(position),
+      bytes: (start, size) => this.readBytes(start, size),
+      text: (start, size) => this.readText(start, size),
+      copy: (start, size, target, at) => this.copyBytes(start, size, target, at),
+    });
   }
 
   get problems(): readonly Problem[] {
@@ -218,10 +223,22 @@ class Scanner {
     return readFullySync(this.access, bytes, 0, size, start) < size ? undefined : bytes;
   }
 
+  private readByte(position: number): number | undefined {
+    const at = this.window.peek(position, 1);
+    return at === undefined ? this.readBytes(position, 1)?.[0] : this.window.buffer[at];
+  }
+
   private readText(start: number, size: number): string | undefined {
     const at = this.window.peek(start, size);
     if (at !== undefined) return this.window.buffer.toString('latin1', at, at + size);
     const bytes = this.readBytes(start, size);
     return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  }
+
+  private copyBytes(start: number, size: number, target: Buffer, at: number): boolean {
+    const held = this.window.peek(start, size);
+    if (held === undefined) return readFullySync(this.access, target, at, size, start) === size;
+    this.window.buffer.copy(target, at, held, held + size);
+    return true;
   }
 }

@@ -5,6 +5,7 @@ import { collect, shardOf, wholeNumber } from './values.ts';
 export function addCommon(command: Command): Command {
   return addGeneral(command
     .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
+    .option('--index-file <file>', "the index of SOURCE, where it does not lie beside it as SOURCE.regtar-index")
     .option('--tag-map <file>', "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables")
     .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect));
 }

@@ -31,7 +31,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   TAR_LINK_INVALID: { cause: 'A link in the archive points outside of it, to nothing, or in a circle.', remedy: 'Pack the storage itself, without links to other places.' },
   TAR_SPARSE: { cause: 'A sparse member has a map that makes no sense.', remedy: 'Pack again, without `--sparse`.' },
   TAR_NAME_TOO_LONG: { cause: 'A name in the archive is longer than any registry writes; the member was passed over.', remedy: 'Nothing, unless an image is missing: then the archive is damaged there.' },
-  INDEX_STALE: { cause: 'The saved index does not belong to this backup any more, or is damaged.', remedy: 'Nothing: the backup is scanned again and the index replaced.' },
+  INDEX_STALE: { cause: 'The saved index does not belong to this backup any more, or is damaged.', remedy: 'Nothing: the backup is scanned as if there were no index. `regtar index` makes it anew.' },
 
   LINK_INVALID: { cause: 'A link file holds something else than one digest.', remedy: 'Push the tag again in the source, or choose its image with `--at-digest`.' },
   LINK_RECOVERED: { cause: 'An empty link was recovered from its own path.', remedy: 'Nothing; the registry itself would fail there.' },

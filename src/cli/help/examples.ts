@@ -36,6 +36,11 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { about: 'For docker load, on machines of one kind', run: 'regtar export docker.tar images.tar --format docker-archive --platform linux/amd64' },
     { about: 'The storage of a registry, with some images only', run: "regtar export docker.tar ./registry --format registry --include 'library/*'" },
   ],
+  index: [
+    { about: 'Beside docker.tar, where every later command finds it', run: 'regtar index docker.tar' },
+    { about: 'Elsewhere, where the medium cannot be written', run: 'regtar index docker.tar --index-file ./docker.regtar-index' },
+    { about: 'A later look', run: 'regtar inspect docker.tar --index-file ./docker.regtar-index' },
+  ],
   load: [
     { about: 'Some images into the docker or podman of this machine', run: "regtar load docker.tar --include 'tools/**' --platform linux/amd64" },
     { about: 'Under the names that a registry gives them', run: "regtar load docker.tar --include 'tools/hello:1*' --platform linux/amd64 --prefix registry.example.com" },
