@@ -1,6 +1,6 @@
 import type { CopyEvent, CopyReport } from '../copy/events.ts';
 import { toRegtarError } from '../errors.ts';
-import type { Paper, PaperSource } from '../report/paper.ts';
+import { formatPaper, type Paper, type PaperSource } from '../report/paper.ts';
 import type { PaperSubject } from '../report/record-paper.ts';
 import type { Plan } from '../select/plan.ts';
 import type { Context } from './context.ts';
@@ -69,7 +69,7 @@ export async function writePaper(files: readonly string[], paper: Paper): Promis
     if (/\.html?$/i.test(file)) {
       const [{ paperPage }, { renderPage }] = await Promise.all([import('../report/paper-page.ts'), import('../report/page/render-page.ts')]);
       writeReport(file, renderPage(paperPage(paper)));
-    } else writeReport(file, `${JSON.stringify(paper, undefined, 2)}\n`);
+    } else writeReport(file, formatPaper(paper));
   }
 }
 

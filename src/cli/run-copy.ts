@@ -10,6 +10,7 @@ import { losesMembers, renderProblems } from './render/problems.ts';
 import { renderPlan } from './render/plan.ts';
 import { renderCopySummary, summaryJson } from './render/copy-summary.ts';
 import { resultJson } from './render/result-json.ts';
+import { formatCount, plural } from './render/sizes.ts';
 import { someOf } from './render/some-of.ts';
 
 export interface CopyCommandOptions extends ReportOptions {
@@ -60,7 +61,9 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
 async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, { review, subject }: RunCopyExtras): Promise<CopyReport> {
   const handoff = subject && (await startHandoff(plan, subject, options, context));
   const progress = await startProgress(context);
+  let done = 0;
   const onEvent = (event: CopyEvent): void => {
+    if (event.type === 'image') done++;
     progress.onEvent(event);
     handoff?.follow(event);
   };
@@ -73,6 +76,7 @@ async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink,
     await handoff?.finish(report);
     return report;
   } catch (error) {
+    context.output.message(`${formatCount(done)} of ${plural(plan.images.length + plan.refused.length, 'image')} were done`);
     await handoff?.fail(error);
     throw error;
   }

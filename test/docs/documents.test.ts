@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { codeBlocks, project, readDocuments } from './support/documents.ts';
@@ -50,6 +50,12 @@ describe.each(documents)('$path', ({ path, text }) => {
     });
     expect(broken).toEqual([]);
   });
+});
+
+it('docs/model.md names every room of src', () => {
+  const rooms = readdirSync(join(project, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const text = readFileSync(join(project, 'docs/model.md'), 'utf8');
+  expect(rooms.filter((room) => !text.includes(`**${room}/**`))).toEqual([]);
 });
 
 /** As GitHub makes them of headings. */

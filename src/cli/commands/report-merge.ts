@@ -1,4 +1,5 @@
 import { mergePapers } from '../../report/merge-papers.ts';
+import { formatPaper } from '../../report/paper.ts';
 import { readPaper } from '../../report/read-paper.ts';
 import type { Context } from '../context.ts';
 import { writePaper } from '../handoff.ts';
@@ -14,7 +15,7 @@ export async function reportMerge(files: readonly string[], options: ReportMerge
   const papers = [];
   for (const file of files) papers.push(readPaper(await readTextFile(file), file));
   const merged = mergePapers(papers);
-  if (options.output === undefined) context.output.json(merged);
+  if (options.output === undefined) context.output.line(formatPaper(merged).trimEnd());
   else await writePaper(options.output, merged);
   const { copied, present, skipped, failed, unfinished } = merged.totals.images;
   const missing = merged.shards?.missing ?? [];
