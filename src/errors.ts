@@ -83,7 +83,7 @@ export function toRegtarError(error: unknown): RegtarError {
   return new RegtarError('INTERNAL', message, { side: 'internal', cause: error });
 }
 
-/** The `code` of a Node system error (`ENOENT`, `ENOSPC`, …). */
+/** The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors, whose codes are no system's. */
 export function systemErrorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return error instanceof Error && !(error instanceof RegtarError) && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

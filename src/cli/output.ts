@@ -46,8 +46,7 @@ export function printable(text: string): string {
 
 /** `regtar: CODE: what and where`, then the hint. */
 export function formatError(error: RegtarError, verbose: boolean): string {
-  const lines = [`regtar: ${error.code}: ${error.message}`];
-  if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
+  const lines = [`regtar: ${error.code}: ${error.message}`, `hint: ${error.hint ?? `run \`regtar help ${error.code}\``}`];
   if (verbose && error.stack !== undefined) lines.push(error.stack);
   return lines.map((line) => oneLine(line, verbose)).join('\n');
 }

@@ -42,7 +42,7 @@ export function outputFile(out: string): OutputFile {
 
 /** Whether OUT is there and neither a file nor a folder: a pipe, a device. Such a thing is written as it is. */
 export function isSpecialFile(out: string): boolean {
-  const found = statSync(out, { throwIfNoEntry: false });
+  const found = onOutput(out, () => statSync(out, { throwIfNoEntry: false }));
   return found !== undefined && !found.isFile() && !found.isDirectory();
 }
 

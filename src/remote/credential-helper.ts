@@ -35,7 +35,9 @@ export async function askHelper(name: string, server: string, options: { readonl
 
 function run(program: string, input: string, options: { readonly env: Environment; readonly signal?: AbortSignal | undefined }): Promise<{ readonly code: number | string; readonly output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { env: { ...options.env }, stdio: ['pipe', 'pipe', 'ignore'], timeout: timeoutMilliseconds, signal: options.signal });
+    const child = spawn(program, ['get'], { env: { ...options.env }, stdio: ['pipe', 'pipe', 'ignore'], signal: options.signal });
+    // Not spawn's own: that one keeps the process for its whole time when the program is not there.
+    const timer = setTimeout(() => child.kill(), timeoutMilliseconds);
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
@@ -47,10 +49,14 @@ function run(program: string, input: string, options: { readonly env: Environmen
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     child.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       if (error.name === 'AbortError') reject(error);
       else reject(failed(program, error.code === 'ENOENT' ? 'is not installed' : `cannot be run (${error.code ?? 'unknown reason'})`));
     });
-    child.once('close', (code, signal) => resolve({ code: code ?? signal ?? 'nothing', output: Buffer.concat(chunks).toString('utf8') }));
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? signal ?? 'nothing', output: Buffer.concat(chunks).toString('utf8') });
+    });
   });
 }
 

@@ -75,4 +75,10 @@ describeWith('dockerd', 'examples of load do what they say', () => {
     const names = (await dockerd.docker(['images', '--format', '{{.Repository}}:{{.Tag}}'])).stdout;
     expect(names.split('\n')).toContain(line.includes('--prefix') ? 'registry.example.com/tools/hello:1.0' : 'tools/hello:1.0');
   });
+
+  it('what docker cannot unpack is said in its own words', async () => {
+    const { code, stderr } = await typed("regtar load docker.tar --include 'base/extra'", { cwd: here.path, env: { DOCKER_HOST: dockerd.host }, allowFailure: true });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^regtar: ENGINE_REFUSED: the engine at unix:.* did not load the images: .+\nhint: ./m);
+  });
 });

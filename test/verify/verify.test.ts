@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { verifyBackup, type VerifyOptions } from '../../src/verify/verify.ts';
 import type { VerifyReport } from '../../src/verify/report.ts';
@@ -256,4 +257,16 @@ it('an interruption ends it', async () => {
 it('a backup that shrinks while it is read is not called damaged', async () => {
   const { catalog, store, path } = await openTar(buildStorage(everything));
   await expect(verifyBackup({ catalog, store }, { onEvent: ({ type }) => type === 'start' && writeFileSync(path, '') })).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+});
+
+it('a blob that the medium does not give is damage, and the others go on', async () => {
+  const storage = buildStorage((s) => s.image('app', 'v1'));
+  const { catalog, store, path } = await openFolder(storage);
+  const layer = join(path, 'docker/registry/v2', storagePaths.blob(storage.built.blobs[1]!.digest));
+  const swap = (): void => {
+    rmSync(layer);
+    mkdirSync(layer);
+  };
+  const report = await verifyBackup({ catalog, store }, { onEvent: ({ type }) => type === 'start' && swap() });
+  expect(report.problems.map(({ code }) => code)).toContain('BLOB_UNREADABLE');
 });
