@@ -4,6 +4,7 @@ import { row as scan } from './rows/scan.js';
 import { row as exports } from './rows/export.js';
 import { row as dockerArchive } from './rows/docker-archive.js';
 import { row as push } from './rows/push.js';
+import { row as harbor } from './rows/harbor.js';
 import { row as verify } from './rows/verify.js';
 import { row as streams } from './rows/streams.js';
 import { row as link } from './rows/link.js';
@@ -13,4 +14,4 @@ import { row as startUp } from './rows/start-up.js';
 import { row as standalone } from './rows/standalone.js';
 
 /** Every row, in the order in which they run. @type {readonly import('./lib/bench.js').Row[]} */
-export const rows = [startUp, standalone, inspect, scan, exports, dockerArchive, verify, streams, link, indexFile, push, hugeLayer];
+export const rows = [startUp, standalone, inspect, scan, exports, dockerArchive, verify, streams, link, indexFile, push, harbor, hugeLayer];

@@ -44,6 +44,9 @@ export const presets = /** @type {const} */ ({
   /** 500 images and 1 GB, to push. */
   push: { ...usual, name: 'push', images: 500, repositories: 60, bytes: 1_000_000_000, baseImages: 12 },
   'push-small': { ...usual, name: 'push-small', images: 40, repositories: 8, bytes: 40_000_000, baseImages: 3, multiArchRatio: 0.15, largestLayer: 4 * 1024 * 1024 },
+  /** What was once pushed into a real Harbor: 127 images, 150 MB. */
+  harbor: { ...usual, name: 'harbor', images: 127, repositories: 20, bytes: 150_000_000, multiArchRatio: 0.1 },
+  'harbor-small': { ...usual, name: 'harbor-small', images: 30, repositories: 6, bytes: 20_000_000, baseImages: 2, multiArchRatio: 0.15, largestLayer: 4 * 1024 * 1024 },
   /** About 3,000,000 members with next to nothing in them. */
   members: { ...usual, name: 'members', images: 100_000, repositories: 5000, bytes: 100_000_000, baseImages: 500, largestLayer: 2000, smallestLayer: 40 },
   'members-small': { ...usual, name: 'members-small', images: 5000, repositories: 300, bytes: 5_000_000, baseImages: 50, largestLayer: 2000, smallestLayer: 40 },

@@ -51,7 +51,7 @@ export function createBench({ scale, repetitions, log }) {
       return path;
     },
 
-    /** @param {'scale' | 'push' | 'members' | 'huge'} name @returns {GeneratedBackup} */
+    /** @param {'scale' | 'push' | 'harbor' | 'members' | 'huge'} name @returns {GeneratedBackup} */
     backup: (name) => {
       const made = generateBackup(presets[/** @type {keyof typeof presets} */ (scale === 'full' ? name : `${name}-small`)]);
       log(`  ${made.file}: ${made.images} images, ${made.members} members, ${(made.bytes / 1e9).toFixed(2)} GB`);

@@ -157,6 +157,17 @@ describe('what Harbor would refuse is named before the first byte', () => {
     expect([overwritten.code, harbor.tags('team/web').get('v1')]).toEqual([0, later.built.digest]);
   });
 
+  it('an index without all its platforms; one that is written anew arrives', async () => {
+    const multi = buildStorage((s) => s.index('team/multi', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }, { platform: 'linux/s390x' }]));
+    await multi.writeTo(folder.file('multi'));
+    const chosen = ['--platform', 'linux/amd64', '--platform', 'linux/arm64'];
+    const sparse = await push(folder.file('multi'), harbor.host, { account: harbor.admin, args: [...chosen, '--sparse'] });
+    expect([sparse.code, sparse.stderr]).toEqual([2, expect.stringMatching(/USAGE: .* refuses an index of which a platform is missing.*\nhint: leave it out/)]);
+    expect(writes()).toEqual([]);
+    const anew = await push(folder.file('multi'), harbor.host, { account: harbor.admin, args: chosen });
+    expect([anew.code, harbor.tags('team/multi').size]).toEqual([0, 1]);
+  });
+
   it('signed schema1 by Harbor’s version', async () => {
     const old = buildStorage((s) => s.schema1('library/old', 'v1'));
     await old.writeTo(folder.file('schema1'));
