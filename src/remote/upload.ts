@@ -257,7 +257,7 @@ function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes
       }
     },
     async collect(start, length) {
-      if (collected?.start !== start || collected.bytes.length !== length) collected = { start, bytes: await collectBody(read(start, length), length) };
+      if (collected?.start !== start || collected.bytes.length !== length) collected = { start, bytes: await collectSmall(read(start, length), length) };
       settle(start + length);
       return collected.bytes;
     },
@@ -265,6 +265,22 @@ function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes
     failure: () => failure,
     close,
   };
+}
+
+/**
+ * Most small bodies are one chunk, which stays valid as long as nothing more is read of its ring: a copy of each would be garbage by the
+ * gigabyte.
+ */
+async function collectSmall(body: AsyncGenerator<Uint8Array>, length: number): Promise<Uint8Array> {
+  const first = await body.next();
+  if (first.done === true) return new Uint8Array(0);
+  if (first.value.length === length) return first.value;
+  return collectBody(after(first.value.slice(), body), length);
+}
+
+async function* after(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  yield* rest;
 }
 
 async function nextChunk(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
