@@ -3,6 +3,7 @@ import type { BlobOutcome, ContentStore, ImageSink, ImageWriter } from '../conte
 import { childrenFirst } from '../content/image-graph.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import type { Body } from '../io/body.ts';
+import type { Ring } from '../io/ring.ts';
 import type { Slots } from '../io/slots.ts';
 import { verifiedBody } from '../io/verify.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -52,7 +53,7 @@ async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writ
       options.firsts.run(blob.digest, () => options.slots.run(async (ring) => {
         if (stop.signal.aborted) return;
         signal.throwIfAborted();
-        const open = (from = 0): Body => skipBytes(verifiedBody(store.open(blob.digest, 0, ring), blob), from);
+        const open = (from = 0, own: Ring = ring): Body => skipBytes(verifiedBody(store.open(blob.digest, 0, own), blob), from);
         const outcome = await writer.putBlob(blob, open, { signal, onBytes: options.onBytes, file: store.file(blob.digest), isFileVerified: store.hashedAs?.(blob.digest) === blob.digest });
         options.onBlob(blob.digest, blob.size, outcome);
       })).catch((error: unknown) => {

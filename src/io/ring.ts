@@ -6,15 +6,20 @@ import { limits } from './limits.ts';
  * A ring serves one transfer at a time; whoever starts the next one on it has seen the last one's consumer finish.
  */
 export interface Ring {
-  /** @returns the next buffer, of up to `length` bytes; it is given again after `chunksKept` and two more */
+  /** @returns the next buffer, of up to `length` bytes; it is given again after those that are kept and two more */
   take(length: number): Uint8Array;
 }
 
-// One chunk is with the consumer, one is being read ahead, the others are kept as `Body` promises.
-const bufferCount = chunksKept + 2;
+export interface RingOptions {
+  /** The largest buffer; at least 128 KiB, which readers take as one. The usual size unless told. */
+  readonly chunkBytes?: number | undefined;
+  /** Chunks that stay valid while further ones are asked for, for a consumer that needs more than `Body` promises. */
+  readonly kept?: number;
+}
 
-/** @param chunkBytes the largest buffer; at least 128 KiB, which readers take as one */
-export function createRing(chunkBytes: number = limits.chunkBytes): Ring {
+export function createRing({ chunkBytes = limits.chunkBytes, kept = chunksKept }: RingOptions = {}): Ring {
+  // One chunk is with the consumer, one is being read ahead.
+  const bufferCount = kept + 2;
   const buffers: Uint8Array[] = [];
   let turn = 0;
   return {

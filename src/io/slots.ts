@@ -8,7 +8,7 @@ export interface Slots {
 
 /** @param chunkBytes of their buffers; the usual size unless told */
 export function createSlots(count: number, chunkBytes?: number): Slots {
-  const free: Ring[] = Array.from({ length: Math.max(1, count) }, () => createRing(chunkBytes));
+  const free: Ring[] = Array.from({ length: Math.max(1, count) }, () => createRing({ chunkBytes }));
   const waiting: ((ring: Ring) => void)[] = [];
   return {
     async run(transfer) {

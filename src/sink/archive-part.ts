@@ -1,18 +1,11 @@
 import type { WriteOptions } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
-import type { Body } from '../io/body.ts';
 import type { OwnerIds } from '../io/output-folder.ts';
 import type { OutputStream } from '../io/output-stream.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../tar/write-header.ts';
 import type { ArchivedImage, ArchiveFile, ArchiveFormat } from './archive-format.ts';
-
-/** A blob as `putBlob` was given it. */
-export interface PutBlob extends WriteOptions {
-  readonly descriptor: Descriptor;
-  readonly open: () => Body;
-}
+import { readAhead, type PutBlob, type ReadAheadRings } from './read-ahead.ts';
 
 /** One archive under way. */
 export interface ArchivePart {
@@ -28,13 +21,8 @@ export interface ArchivePart {
   discard(): Promise<void>;
 }
 
-/**
- * On a stream, blobs up to this size are read and verified before their header goes out, so that a damaged one spoils nothing; larger
- * ones would not fit into memory beside everything else.
- */
-const verifyFirstBytes = 16 * 1024 * 1024;
-
-export function startArchivePart(format: ArchiveFormat, output: OutputStream, owner: OwnerIds | undefined): ArchivePart {
+/** @param rings for blobs on their way; parts that follow each other share them */
+export function startArchivePart(format: ArchiveFormat, output: OutputStream, owner: OwnerIds | undefined, rings: ReadAheadRings): ArchivePart {
   const documents = format.createDocuments();
   const paths = new Set<string>();
   let added: string[] = [];
@@ -43,7 +31,6 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
   let isSpoilt = false;
   /** Between a streamed member's header and its end. */
   let isInMember = false;
-  let verifying: Buffer | undefined;
   let isStarted = false;
 
   const claim = (path: string): boolean => {
@@ -68,21 +55,13 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
     await output.write(bytes);
     await output.write(memberPadding(bytes.length));
   };
-  const writeBlob = async ({ descriptor, open, signal, onBytes }: PutBlob): Promise<void> => {
+  const writeBlob = async ({ descriptor, open, signal, onBytes }: PutBlob, chunks: readonly Uint8Array[] | undefined): Promise<void> => {
     const path = format.blobPath(descriptor.digest);
-    if (paths.has(path)) return;
-    if (!output.rewindable && descriptor.size <= verifyFirstBytes) {
-      const bytes = await fill((verifying ??= Buffer.allocUnsafeSlow(verifyFirstBytes)), open());
-      signal?.throwIfAborted();
-      await writeFile({ path, bytes });
-      onBytes?.(bytes.length);
-      return;
-    }
     claim(path);
     await header(path, 'file', descriptor.size);
     isInMember = true;
     const start = output.position;
-    for await (const chunk of open()) {
+    for await (const chunk of chunks ?? open(0, rings[0])) {
       signal?.throwIfAborted();
       await output.write(chunk);
       onBytes?.(chunk.length);
@@ -110,9 +89,10 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
       const mark = output.position;
       added = [];
       try {
-        for (const blob of blobs) {
+        const owed = blobs.filter(({ descriptor }) => !paths.has(format.blobPath(descriptor.digest)));
+        for await (const { blob, chunks } of readAhead(owed, rings)) {
           signal?.throwIfAborted();
-          await writeBlob(blob);
+          await writeBlob(blob, chunks);
         }
         for (const { descriptor, bytes } of image.manifests) await writeFile({ path: format.blobPath(descriptor.digest), bytes });
       } catch (error) {
@@ -133,16 +113,6 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
     },
     discard: () => output.discard(),
   };
-}
-
-/** Collects a body whose size is known. @returns a view of `buffer` */
-async function fill(buffer: Uint8Array, body: Body): Promise<Uint8Array> {
-  let size = 0;
-  for await (const chunk of body) {
-    buffer.set(chunk, size);
-    size += chunk.length;
-  }
-  return buffer.subarray(0, size);
 }
 
 /** The documents' own headers, padding and brackets, and the end of the archive. */

@@ -5,10 +5,11 @@ import { createOutputFile, isSpecialFile, openOutputDescriptor, openSpecialFile,
 import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { encodeMemberHeader } from '../tar/write-header.ts';
-import { startArchivePart, type ArchivePart, type PutBlob } from './archive-part.ts';
+import { startArchivePart, type ArchivePart } from './archive-part.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
 import { imageFolderName } from './dir-names.ts';
 import type { FileSinkOptions } from './options.ts';
+import { createReadAheadRings, type PutBlob } from './read-ahead.ts';
 
 /** One archive, or several one after another. */
 export interface ArchiveParts {
@@ -34,6 +35,7 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   const notes: string[] = [];
   const places = new Map<string, string>();
   const names = new Map<string, number>();
+  const rings = createReadAheadRings();
   let part: ArchivePart | undefined;
   let partPath: string | undefined;
   let partKey = '';
@@ -47,10 +49,10 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     else await ended.discard();
   };
   const start = (target: ImageTarget): ArchivePart => {
-    if (file === undefined) return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner);
+    if (file === undefined) return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner, rings);
     partPath = split === undefined ? file.path : nextPath(file, nameOf(target), names);
     refuseForeignFile(partPath, beginning);
-    return startArchivePart(format, createOutputFile(partPath, file.temporary), owner);
+    return startArchivePart(format, createOutputFile(partPath, file.temporary), owner, rings);
   };
   const nameOf = (target: ImageTarget): string => {
     if (split === 'image' || split === 'repository') return keyOf(target).replaceAll('/', '+');
