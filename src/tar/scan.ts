@@ -5,6 +5,7 @@ import { createDamage, endWithoutMark, gaps } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
 import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, textEnd, typeFlags } from './header.ts';
 import { hasBody, Member } from './member.ts';
+import { startReadAhead, type ReadAhead } from './read-ahead.ts';
 import { findNextHeader } from './resynchronise.ts';
 import { placeSparse } from './sparse-map.ts';
 import { Window, windowBytes } from './window.ts';
@@ -17,7 +18,7 @@ export interface ScanOptions {
   readonly onProgress?: ((offset: number) => void) | undefined;
 }
 
-const membersPerStep = 2048;
+const membersPerStep = 512;
 const millisecondsPerTurn = 50;
 
 /**
@@ -29,16 +30,31 @@ const millisecondsPerTurn = 50;
  */
 export async function scanTar(access: RandomAccess, visit: (member: Member) => void, options: ScanOptions = {}): Promise<readonly Problem[]> {
   const scanner = new Scanner(access, visit, options.signal);
+  let readAhead: ReadAhead | undefined;
   let turn = Date.now();
-  while (scanner.step(membersPerStep)) {
-    if (Date.now() - turn < millisecondsPerTurn) continue;
-    options.onProgress?.(scanner.position);
-    await nextTurn();
-    options.signal?.throwIfAborted();
-    turn = Date.now();
+  try {
+    while (scanner.step(membersPerStep)) {
+      if (readAhead === undefined) readAhead = readAheadIfSlow(access, scanner);
+      else readAhead.moveTo(scanner.position);
+      if (Date.now() - turn < millisecondsPerTurn) continue;
+      options.onProgress?.(scanner.position);
+      await nextTurn();
+      options.signal?.throwIfAborted();
+      turn = Date.now();
+    }
+  } finally {
+    readAhead?.stop();
   }
   options.onProgress?.(access.size);
   return scanner.problems;
+}
+
+/** Less than this is scanned before others have started. In bytes. */
+const worthReadingAhead = 1024 * 1024 * 1024;
+
+function readAheadIfSlow(access: RandomAccess, scanner: Scanner): ReadAhead | undefined {
+  if (access.size - scanner.position < worthReadingAhead || access.ranges === undefined || scanner.takeSlowness() !== true) return undefined;
+  return startReadAhead(access.ranges(0, access.size), scanner.position);
 }
 
 /** A long name of up to two blocks with its header, the header behind it, and a link's body: what is looked at in one go. */
@@ -75,6 +91,11 @@ class Scanner {
   get problems(): readonly Problem[] {
     const { problems } = this.damage;
     return this.isEnded || this.access.size === 0 ? problems : [...problems, endWithoutMark(this.access.size)];
+  }
+
+  /** Whether the medium keeps it waiting; undefined while that is not known. */
+  takeSlowness(): boolean | undefined {
+    return this.window.takeSlowness();
   }
 
   /** Visits up to `count` members. @returns whether there may be more */
