@@ -84,7 +84,7 @@ function imagesTable({ repositories }: Weights): Table {
     columns: [
       { name: 'Repository', kind: 'name' },
       { name: 'Tags', kind: 'name' },
-      { name: 'Platforms', kind: 'text' },
+      { name: 'Platforms', kind: 'text', wide: true },
       { name: 'Bytes', kind: 'number' },
       { name: 'Own', kind: 'number' },
       { name: 'Kind', kind: 'text', wide: true },
