@@ -113,7 +113,7 @@ describeWith('docker-registry', 'the paper of a push', () => {
   });
 
   it('is there while the run lasts, and after Ctrl-C says what was finished', async () => {
-    const backup = generateBackup({ images: 150, repositories: 30, bytes: 60_000_000 }, folder.path).file;
+    const backup = generateBackup({ images: 150, repositories: 30, bytes: 30_000_000 }, folder.path).file;
     const child = spawn(process.execPath, [program, 'push', backup, `${registry.host}/cut`, '--jobs', '1', '--username', account.username, '--password-stdin', '--report', folder.file('cut.json'), '--events', 'jsonl'], { env: { ...process.env, ...bareEnvironment }, stdio: ['pipe', 'ignore', 'pipe'] });
     child.stdin.end(account.password);
     let seen = '';
