@@ -157,9 +157,9 @@ describe('what a check takes for granted', () => {
   it('names in a report never become paths outside the target', async () => {
     await regtarDone(['export', backup, folder.file('inside'), '--format', 'dir', '--report', folder.file('inside.json')]);
     const paper = readFileSync(folder.file('inside.json'), 'utf8');
-    writeFileSync(folder.file('escape.json'), paper.replaceAll('"tag": "latest"', '"tag": "../../../etc"'));
+    writeFileSync(folder.file('escape.json'), paper.replaceAll('"tag":"latest"', '"tag":"../../../etc"'));
     expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({ code: 2, stderr: expect.stringContaining('REPORT_INVALID') as string });
-    writeFileSync(folder.file('escape.json'), paper.replaceAll('"repository": "web"', '"repository": "../web"'));
+    writeFileSync(folder.file('escape.json'), paper.replaceAll('"repository":"web"', '"repository":"../web"'));
     expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({ code: 2, stderr: expect.stringContaining('MAP_INVALID') as string });
   });
 });

@@ -30,8 +30,8 @@ function commandLinesOf(text: string): readonly (readonly string[])[] {
   const inBlocks = codeBlocks(text).filter(({ language }) => ['', 'sh', 'console', 'bash', 'text'].includes(language)).flatMap(({ code }) => shellCommands(code));
   const inline = [...text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '').matchAll(/`(regtar [^`\n]+)`/g)].flatMap(([, code]) => shellCommands(code ?? ''));
   const lines = [...inBlocks, ...inline].filter(([program, first]) => program === 'regtar' && first !== undefined && /^[a-z-]/.test(first) && !/^[a-z]+:$/.test(first));
-  // What stands for something else is no command.
-  return lines.filter((words) => !words.some((word) => /…|\.\.\.|^\[[A-Z]+\]$/.test(word))).map(([, ...words]) => words);
+  // What stands for something else is no command; a command's name alone speaks of it, and must be one.
+  return lines.filter((words) => !words.some((word) => /…|\.\.\.|^\[[A-Z]+\]$/.test(word))).map(([, ...words]) => (words.length === 1 ? [...words, '--help'] : words));
 }
 
 describe.each(documents)('$path', ({ path, text }) => {
