@@ -206,10 +206,11 @@ function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[
 
 /** Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not absent. */
 function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {
+  const reasons = new Map(catalog.problems.filter(({ code }) => lostTagCodes.has(code)).map((problem) => [`${problem.repository}:${problem.tag}`, problem]));
   for (const repository of catalog.repositories()) {
     for (const { tag, candidates } of catalog.lostTags(repository)) {
       if (!filter({ repository, tag, digest: '' })) continue;
-      const problem = catalog.problems.find((each) => each.repository === repository && each.tag === tag && lostTagCodes.has(each.code));
+      const problem = reasons.get(`${repository}:${tag}`);
       const hint = candidates.length > 0 ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} --history\`, or leave it behind with --exclude` : 'leave it behind with --exclude, or push it again in the source';
       const error = new RegtarError(problem?.code ?? 'TAG_NO_CURRENT', problem?.message ?? `${repository}:${tag} means nothing`, { side: 'source', where: { repository, tag }, hint });
       yield { source: { repository, tag, digest: undefined }, status: 'failed', error, problems: problem === undefined ? [] : [problem] };

@@ -2,11 +2,13 @@ import type { Problem } from '../errors.ts';
 import { RegtarError } from '../errors.ts';
 import type { Catalog, TagEntry } from '../content/contracts.ts';
 import { emptyDigest, isDigest, type Digest } from '../oci/digest.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import { DigestMap } from '../oci/digest-map.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Backup, Entry, Location } from '../source/backup.ts';
 import type { StoragePath } from './layout.ts';
 import { createPathReader } from './path-reader.ts';
+import { createProblemList } from './problem-list.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
 
 /** One blob that a backup holds or refers to; `location` is undefined where only links name it. */
@@ -45,12 +47,17 @@ interface RepositoryRecord {
 
 /**
  * Builds the catalog in one pass over a backup's members.
- * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_IS_DOCKER_ARCHIVE, SOURCE_IS_OCI_LAYOUT, SOURCE_EMPTY when there is no registry's storage inside
+ * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_IS_DOCKER_ARCHIVE, SOURCE_IS_OCI_LAYOUT, SOURCE_EMPTY when there is no registry's storage inside, SOURCE_TOO_LARGE when its names do not fit into memory
  * @see docs/storage.md for the rules
  */
 export async function readCatalog(backup: Backup, options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined } = {}): Promise<StorageCatalog> {
   const builder = createBuilder((source) => backup.nameOf?.(source) ?? backup.describe);
-  const damage = await backup.scan((entry) => builder.add(entry), options);
+  const refuseFullHeap = createHeapGuard(backup.describe);
+  const onProgress = (bytes: number): void => {
+    refuseFullHeap();
+    options.onProgress?.(bytes);
+  };
+  const damage = await backup.scan((entry) => builder.add(entry), { ...options, onProgress });
   await resolveLinks(backup, builder.pendingLinks, { signal: options.signal, place: builder.place, locate: builder.locate, report: builder.report });
   return builder.finish(backup, damage);
 }
@@ -62,7 +69,7 @@ function createBuilder(nameOf: (source: number) => string) {
   const repositories = new Map<string, RepositoryRecord>();
   const roots = new Set<string>();
   let lastRoot: string | undefined;
-  const problems: Problem[] = [];
+  const problems = createProblemList();
   const pendingLinks: PendingLink[] = [];
   const emptyBlobs = new Map<Digest, string>();
   const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
@@ -94,7 +101,7 @@ function createBuilder(nameOf: (source: number) => string) {
     }
     return record;
   };
-  const report = (problem: Problem): void => void problems.push(problem);
+  const { report } = problems;
 
   /** Files a member's meaning, with the bytes of links and the place of blobs. */
   const place = (path: StoragePath, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly modified: number; readonly path: string }): void => {
@@ -214,29 +221,29 @@ function createBuilder(nameOf: (source: number) => string) {
       for (const [digest, path] of emptyBlobs) {
         if (blobOf(digest).location === undefined) report({ code: 'BLOB_EMPTY', path, digest, message: `blob ${digest} has no bytes: it was lost, probably in a crash` });
       }
-      settleTags(repositories, blobs, problems);
-      return catalogOf(repositories, blobs, [...roots], [...damage, ...problems]);
+      settleTags(repositories, blobs, report);
+      return catalogOf(repositories, blobs, [...roots], [...damage, ...problems.all()]);
     },
   };
 }
 
 /** Decides what each tag means, and says so where it had to decide. */
-function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: Pick<DigestMap<StoredBlob>, 'get'>, problems: Problem[]): void {
+function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: Pick<DigestMap<StoredBlob>, 'get'>, report: (problem: Problem) => void): void {
   for (const [repository, { tags, revisions }] of repositories) {
     for (const [tag, record] of tags) {
       const history = record.currentState === 'read' ? [] : historyOf(record);
       const [only] = history;
       if (record.currentState === 'empty' && only !== undefined && history.length === 1) {
         record.current = only;
-        problems.push({ code: 'LINK_RECOVERED', repository, tag, digest: only, message: `the empty link of ${repository}:${tag} was recovered from its only history entry` });
+        report({ code: 'LINK_RECOVERED', repository, tag, digest: only, message: `the empty link of ${repository}:${tag} was recovered from its only history entry` });
       } else if (record.currentState === 'empty') {
-        problems.push({ code: 'TAG_AMBIGUOUS', repository, tag, message: `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest` });
+        report({ code: 'TAG_AMBIGUOUS', repository, tag, message: `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest` });
       } else if (record.currentState === 'absent') {
-        problems.push({ code: 'TAG_NO_CURRENT', repository, tag, message: `${repository}:${tag} has no current link: a registry lists it and answers 404` });
+        report({ code: 'TAG_NO_CURRENT', repository, tag, message: `${repository}:${tag} has no current link: a registry lists it and answers 404` });
       }
       if (record.current !== undefined && !revisions.has(record.current)) {
         const fate = blobs.get(record.current)?.location === undefined ? 'and its blob is gone too' : 'its blob is still there and is used';
-        problems.push({ code: 'TAG_REVISION_MISSING', repository, tag, digest: record.current, message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, ${fate}` });
+        report({ code: 'TAG_REVISION_MISSING', repository, tag, digest: record.current, message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, ${fate}` });
       }
     }
   }
