@@ -23,7 +23,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   SOURCE_COMPRESSED: { cause: 'The backup is compressed in a form that is not read, twice, or its compression is damaged.', remedy: 'Decompress it once and give the result, or pipe it: `xz -dc docker.tar.xz | regtar inspect -`.' },
   SOURCE_IS_DOCKER_ARCHIVE: { cause: 'The file comes from `docker save`, not from a registry.', remedy: 'Load it with `docker load`, or copy it with skopeo; regtar reads registries.' },
   SOURCE_IS_OCI_LAYOUT: { cause: 'The folder or archive is an OCI image layout already.', remedy: 'Copy it with skopeo or oras; regtar reads registries.' },
-  SOURCE_TOO_LARGE: { cause: 'The backup names more tags, links and blobs than fit into the memory that Node gives to a program.', remedy: 'Give it more by `NODE_OPTIONS=--max-old-space-size=…`; nobody has so many by honest means.' },
+  SOURCE_TOO_LARGE: { cause: 'The backup names more tags, links and blobs than fit into the memory that Node gives to a program.', remedy: 'Give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; nobody has so many by honest means.' },
   SOURCE_CHANGED: { cause: 'The backup was written to, cut or replaced while it was read.', remedy: 'Wait until whatever writes it has ended, then run the command again.' },
   SOURCE_PART_MISSING: { cause: 'One of the numbered parts of a split backup is not beside the others.', remedy: 'Carry the named part over, and put all parts into one folder.' },
   SOURCE_ROOTS: { cause: 'The backup holds several registry trees; they were read as one.', remedy: 'Nothing, if that was meant; otherwise pack one tree.' },
