@@ -86,7 +86,7 @@ export interface ImageWriter {
   /**
    * @param blob size is in bytes and always known; mediaType tells configs from layers
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at a time may call it as late as `commit`, and with a ring of its own
-   * @param file a plain file that holds just these bytes, for hard links. A sink links it where somebody asked for that, or where it is verified
+   * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where somebody asked for that, or where it is verified
    */
   putBlob(blob: Descriptor, open: (from?: number, ring?: Ring) => Body, options: WriteOptions & { readonly file?: string | undefined; readonly isFileVerified?: boolean | undefined }): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */

@@ -11,7 +11,7 @@ export type PaperSubject = Pick<Paper, 'command' | 'versions' | 'target' | 'delt
 /** Keeps book of a copy, so that a paper can be written at any moment of it. */
 export interface PaperRecorder {
   follow(event: CopyEvent): void;
-  /** The paper as it stands. @param report what became of everything, where that is known; it overrules what was seen on the way */
+  /** The paper as it stands. @param end with `report`: what became of everything, where that is known; it overrules what was seen on the way */
   paper(end: { readonly state: Paper['state']; readonly error?: RegtarError; readonly report?: CopyReport; readonly sources: readonly PaperSource[] }): Paper;
 }
 
