@@ -52,6 +52,13 @@ describe('what counts', () => {
     expect(await list(['docker.tar', '--include', 'base:*'])).toEqual(['base:1']);
   });
 
+  it('is nothing that a command asks for before: no TARGET and no report for check', async () => {
+    write('target: harbor.example.com', 'check:', '  report: paper.json');
+    expect((await fails(['config', 'check'])).stderr).toMatch(/regtar\.yaml:3: unknown setting report for check/);
+    write('target: harbor.example.com');
+    expect((await check()).settings).toEqual([{ name: 'target', value: 'harbor.example.com', from: 'regtar.yaml:1', commands: ['push'] }]);
+  });
+
   it('is said on standard error, so that nobody is surprised', async () => {
     write('include: base:*');
     expect((await regtarDone(['list'], { cwd: here.path })).stderr).toBe('settings: regtar.yaml\n');

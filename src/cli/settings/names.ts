@@ -21,11 +21,12 @@ export function settingsOf(command: Command): ReadonlyMap<string, Setting> {
   const settings = new Map<string, Setting>();
   for (const argument of command.registeredArguments) {
     const name = argument.name();
-    if (operandNames.has(name)) add(settings, name.toLowerCase(), name === 'SOURCE' ? 'list' : 'value', undefined);
+    // What must be given is asked for before any setting is looked at.
+    if (operandNames.has(name) && !argument.required) add(settings, name.toLowerCase(), name === 'SOURCE' ? 'list' : 'value', undefined);
   }
   for (const option of command.options) {
     const name = settingName(option);
-    if (!flagsOnly.has(name) && !settings.has(name)) add(settings, name, kindOf(option), option);
+    if (!flagsOnly.has(name) && !settings.has(name) && !option.mandatory) add(settings, name, kindOf(option), option);
   }
   return settings;
 }
