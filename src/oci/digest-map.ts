@@ -16,8 +16,8 @@ const key = new Int32Array(wordsPerKey);
 const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).buffer).map((factor) => factor | 1);
 
 /**
- * A map by digest. A `Map` would hash 71 characters and compare them with strings that lie scattered in memory, which took a third of
- * the time of an inspection; here a sha256 is eight numbers among others in one array.
+ * A map by digest. A `Map` would hash 71 characters and compare them with strings that lie scattered in memory; here a sha256 is eight
+ * numbers among others in one array.
  */
 export class DigestMap<Value> {
   private readonly entries: { readonly digest: Digest; value: Value }[] = [];
