@@ -151,11 +151,11 @@ describe('a large blob', () => {
   });
 
   it('outlives its token: a fresh one goes on in the same session', async () => {
-    const harbor = await startHarborDouble({ tokenLifeSeconds: 1, tokenLeewaySeconds: 0 });
+    const harbor = await startHarborDouble({ tokenLifeSeconds: 3, tokenLeewaySeconds: 0 });
     onTestFinished(() => harbor.stop());
     const proxy = await proxyTo(harbor.url);
     onTestFinished(() => proxy.stop());
-    proxy.add({ method: 'PATCH', nth: [2, 3], fault: { kind: 'stall', when: 'answer', milliseconds: 1100 } });
+    proxy.add({ method: 'PATCH', nth: [2, 3], fault: { kind: 'stall', when: 'answer', milliseconds: 3100 } });
     const result = await push(large.file, `${proxy.host}/token`, { account: harbor.admin });
     expect([result.code, statuses(result)]).toEqual([0, { copied: 2 }]);
     expect(await readBack({ url: harbor.url, ...harbor.admin }, 'token/')).toHaveProperty('size', 2);
