@@ -18,14 +18,14 @@ export interface Heads {
 }
 
 export interface HeadsOptions {
-  /** undefined where nobody knows yet. */
-  readonly isFresh: (repository: string) => boolean | undefined;
+  /** Whether a repository has nothing, undefined where nobody knows. Absent: the registry is asked where that pays. */
+  readonly isFresh?: ((repository: string) => boolean | undefined) | undefined;
   readonly jobs: number;
   readonly signal: AbortSignal;
 }
 
 /** One HEAD a tag, none for repositories that are not there. @throws RegtarError when the registry as a whole does not answer */
-export async function readHeads(registry: Registry, targets: readonly ImageTarget[], { isFresh, jobs, signal }: HeadsOptions): Promise<Heads> {
+export async function readHeads(registry: Registry, targets: readonly ImageTarget[], { isFresh: known, jobs, signal }: HeadsOptions): Promise<Heads> {
   const digests = new Map<string, Digest | undefined>();
   const failures = new Map<ImageTarget, RegtarError>();
   const ask = async (target: ImageTarget): Promise<void> => {
@@ -37,6 +37,7 @@ export async function readHeads(registry: Registry, targets: readonly ImageTarge
       failures.set(target, error);
     }
   };
+  const isFresh = known ?? (await askFreshness(registry, targets, ask, (target) => digests.get(keyOf(target)), signal));
   const byRepository = groupByRepository(targets.filter(({ repository }) => isFresh(repository) !== true));
   const fresh = new Set(targets.map(({ repository }) => repository).filter((repository) => isFresh(repository) === true));
   const rest: ImageTarget[] = [];
@@ -57,8 +58,20 @@ export async function readHeads(registry: Registry, targets: readonly ImageTarge
   };
 }
 
+/** Below, one list of repositories costs about as much as the tags. */
+const fewTargets = 20;
+
+/** A registry that has the first tag has probably most of them: then a list of its repositories, for which it may walk all of its storage, spares nothing. */
+async function askFreshness(registry: Registry, targets: readonly ImageTarget[], ask: (target: ImageTarget) => Promise<void>, digestOf: (target: ImageTarget) => Digest | undefined, signal: AbortSignal): Promise<(repository: string) => boolean | undefined> {
+  const [first] = targets;
+  if (first !== undefined && targets.length > fewTargets) await ask(first);
+  if (first !== undefined && digestOf(first) !== undefined) return () => undefined;
+  const repositories = await knownRepositories(registry, signal);
+  return (repository) => (repositories === undefined ? undefined : !repositories.has(repository));
+}
+
 /** What a registry other than Harbor has already, where it tells quickly: most keep that to administrators. */
-export async function knownRepositories(registry: Registry, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+async function knownRepositories(registry: Registry, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
   const patience = AbortSignal.timeout(catalogMilliseconds);
   try {
     const names = await listRepositories(registry, { signal: AbortSignal.any([signal, patience]) });

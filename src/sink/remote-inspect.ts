@@ -9,7 +9,7 @@ import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
-import { knownRepositories, readHeads, type Heads } from './remote-heads.ts';
+import { readHeads, type Heads } from './remote-heads.ts';
 import { refuseQuota } from './remote-quota.ts';
 import { refuseContent } from './remote-refusals.ts';
 
@@ -66,7 +66,7 @@ export async function inspectRemote<Image extends RemoteImage>(registry: Registr
   refuseEach(({ target }) => projects.get(projectOf(target.repository))?.obstacle);
   if (harbor !== undefined) refuseEach(({ node, target }) => refuseContent(node, target, registry.host));
 
-  const heads = await readHeads(registry, left().map(({ target }) => target), { isFresh: await freshness(registry, projects, options), jobs: options.jobs, signal: options.signal });
+  const heads = await readHeads(registry, left().map(({ target }) => target), { isFresh: harbor && freshness(projects), jobs: options.jobs, signal: options.signal });
   refuseEach(({ target }) => heads.failures.get(target));
   for (const image of left()) presence.set(image, presenceOf(image.target, heads));
   await refuseChanges(registry, left(), presence, refused, options);
@@ -79,11 +79,8 @@ export async function inspectRemote<Image extends RemoteImage>(registry: Registr
   return { presence, refused, projects, projectsToCreate, heads };
 }
 
-async function freshness(registry: Registry, projects: ReadonlyMap<string, ProjectFacts>, { harbor, signal }: InspectOptions): Promise<(repository: string) => boolean | undefined> {
-  if (harbor === undefined) {
-    const known = await knownRepositories(registry, signal);
-    return (repository) => (known === undefined ? undefined : !known.has(repository));
-  }
+/** Harbor says what its projects hold. */
+function freshness(projects: ReadonlyMap<string, ProjectFacts>): (repository: string) => boolean | undefined {
   return (repository) => {
     const known = projects.get(projectOf(repository))?.repositories;
     return known === undefined ? undefined : !known.has(repository);
