@@ -204,10 +204,10 @@ describe('in front of Harbor', () => {
   });
 
   it('a token service that goes down during the push fails what is left by its name', async () => {
-    const harbor = await harborDouble({ tokenLifeSeconds: 2, tokenLeewaySeconds: 0 });
+    const harbor = await harborDouble({ tokenLifeSeconds: 3, tokenLeewaySeconds: 0 });
     const front = await inFrontOf(harbor);
     const isManifest = { method: 'PUT', path: /manifests/ };
-    front.add({ ...isManifest, nth: 1, fault: { kind: 'stall', when: 'answer', milliseconds: 2500 } });
+    front.add({ ...isManifest, nth: 1, fault: { kind: 'stall', when: 'answer', milliseconds: 3200 } });
     const breaks = setInterval(() => {
       if (front.count(isManifest) === 0) return;
       clearInterval(breaks);

@@ -78,6 +78,7 @@ const auths = (): unknown => ({ auths: { [proxy.host]: { auth: pair } } });
 describe('a password from', () => {
   const ways: readonly (readonly [string, () => Way])[] = [
     ['standard input', () => ({ args: ['--username', username, '--password-stdin'], input: `${password}\n` })],
+    ['standard input, with every event for programs', () => ({ args: ['--username', username, '--password-stdin', '--events', 'jsonl'], input: `${password}\n` })],
     ['the environment', () => ({ env: { REGTAR_USERNAME: username, REGTAR_PASSWORD: password } })],
     ['--authfile', () => ({ args: ['--authfile', write('named.json', auths())] })],
     ['REGISTRY_AUTH_FILE', () => ({ env: { REGISTRY_AUTH_FILE: write('variable.json', auths()) } })],

@@ -75,13 +75,13 @@ it('a project that is created later is pushed to after its token is forgotten', 
 });
 
 it('a token that ends is replaced while an upload goes on', async () => {
-  Object.assign(harbor.settings, { tokenLifeSeconds: 1, tokenLeewaySeconds: 0 });
+  Object.assign(harbor.settings, { tokenLifeSeconds: 2, tokenLeewaySeconds: 0 });
   const registry = await open();
   const bytes = randomBytes(900_000);
   const digest = digestOf(bytes);
   await uploadBlob(registry, 'pa/slow', { digest, size: bytes.length }, (from = 0) => bodyOf(bytes.subarray(from)), {
     chunkBytes: 300_000,
-    journal: { save: () => new Promise((resolve) => setTimeout(resolve, 1100)), forget: () => undefined },
+    journal: { save: () => new Promise((resolve) => setTimeout(resolve, 2100)), forget: () => undefined },
   });
   Object.assign(harbor.settings, { tokenLifeSeconds: 1800, tokenLeewaySeconds: 60 });
   expect(harbor.requests.filter(({ method }) => method === 'POST').length).toBe(1);
