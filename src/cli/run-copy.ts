@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import type { ContentStore, ImageSink } from '../content/contracts.ts';
 import { copyImages } from '../copy/copy-images.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
@@ -61,8 +60,6 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
 /** Copies and reviews; whatever happens, it is shown on the way and kept in the paper. */
 async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, { review, subject }: RunCopyExtras): Promise<CopyReport> {
   const handoff = subject && (await startHandoff(plan, subject, options, context));
-  // What is alive is small by now, and V8 would let the heap grow to four times of it before it collects.
-  setFlagsFromString('--heap-growing-percent=60');
   const progress = await startProgress(context);
   let done = 0;
   const onEvent = (event: CopyEvent): void => {

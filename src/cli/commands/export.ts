@@ -13,6 +13,7 @@ import { skopeoSyncCommand } from '../../sink/dir-names.ts';
 import { openFileSink, type Format } from '../../sink/open-sink.ts';
 import type { FileSinkOptions } from '../../sink/options.ts';
 import type { Context } from '../context.ts';
+import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { readBase } from '../read-base.ts';
@@ -46,6 +47,7 @@ export async function exportImages(operands: readonly string[], options: ExportO
     const whole = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
     requireImages(whole, catalog);
     const plan = takeShard(whole, shard, { isShared: false }, context);
+    limitHeapGrowth(60);
     return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
       subject: { command: 'export', opened, target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out }, ...(base !== undefined && { delta: true }), ...(shard && { shard }) },
       onReport(report) {

@@ -6,6 +6,7 @@ import { createPlan } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
 import { openEngineSink } from '../../sink/engine.ts';
 import type { Context } from '../context.ts';
+import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { runCopy, type CopyCommandOptions } from '../run-copy.ts';
@@ -28,6 +29,7 @@ export async function load(source: string | undefined, options: LoadOptions, con
     const sink = await openEngineSink({ host, prefix: options.prefix, signal: context.signal, certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined });
     const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false });
     requireImages(plan, catalog);
+    limitHeapGrowth(60);
     return runCopy(plan, store, sink, options, context);
   });
 }

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { RegtarError } from '../../errors.ts';
 import type { CopyReport } from '../../copy/events.ts';
 import { harborDialect } from '../../harbor/dialect.ts';
@@ -19,6 +18,7 @@ import { inspectRemote, type Inspection, type OnExistingTag } from '../../sink/r
 import { verifyRemote } from '../../sink/remote-verify.ts';
 import { openRemoteSink, remoteTraits } from '../../sink/remote.ts';
 import type { Context } from '../context.ts';
+import { limitHeapGrowth } from '../heap-growth.ts';
 import { openTarget, type RemoteOptions } from '../open-target.ts';
 import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
@@ -48,8 +48,8 @@ export interface PushOptions extends SelectionOptions, CopyCommandOptions, Remot
 
 /** `regtar push [SOURCE] TARGET` */
 export async function push(operands: readonly string[], options: PushOptions, context: Context): Promise<number> {
-  // V8 lets garbage grow to four times what lives before it looks; a push of thousands of images makes much and keeps little.
-  setFlagsFromString('--heap-growing-percent=40');
+  // Planning and asking for thousands of tags makes garbage, too.
+  limitHeapGrowth(40);
   const { sources, operand } = splitOperands(operands, options, 'TARGET');
   const target = parseTarget(operand);
   const shard = chooseShard(options.shard, process.env);
