@@ -39,7 +39,8 @@ export function createFilter(options: FilterOptions): ImageFilter {
     return !excludes(name);
   };
   const namesRevision = (name: ImageName): boolean => filter(name) && (byDigest.some((matches) => matches(name)) || images?.has(`${name.repository}@${name.digest}`) === true);
-  return Object.assign(filter, { namesRevision, excludes });
+  const asksForDigests = byDigest.length > 0 || [...(images ?? [])].some((name) => name.includes('@'));
+  return Object.assign(filter, { excludes, ...(asksForDigests && { namesRevision }) });
 }
 
 /**

@@ -116,22 +116,23 @@ function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOp
       const candidate = { repository, tag, digest, referrer: false };
       if (options.filter(candidate)) selected.set(tag, candidate);
     }
-    const revisions = [...catalog.revisions(repository)];
-    const named = revisions.filter((digest) => options.filter.namesRevision?.({ repository, digest }) === true);
-    const isNeeded = options.untagged === true || selected.size > 0 || named.length > 0;
-    const unreached = isNeeded ? unreachedRevisions(graph, tags.map(({ digest }) => digest), revisions) : [];
+    const { namesRevision } = options.filter;
+    const isSelected = options.untagged === true || selected.size > 0;
+    const revisions = isSelected || namesRevision !== undefined ? [...catalog.revisions(repository)] : [];
+    const named = new Set(namesRevision === undefined ? [] : revisions.filter((digest) => namesRevision({ repository, digest })));
+    const unreached = isSelected || named.size > 0 ? unreachedRevisions(graph, tags.map(({ digest }) => digest), revisions) : [];
     const untagged = options.untagged === true ? unreached.filter((digest) => options.filter({ repository, digest })) : [];
     const tagged = new Set([...selected.values()].map(({ digest }) => digest));
     for (const digest of [...untagged, ...named]) if (!tagged.has(digest)) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
     const roots = [...selected.values()].map(({ digest }) => digest);
     if (options.referrers === false) {
-      const isWanted = (candidate: Candidate): boolean => named.includes(candidate.digest) || options.wanted?.has(formatImageReference(candidate)) === true;
+      const isWanted = (candidate: Candidate): boolean => named.has(candidate.digest) || options.wanted?.has(formatImageReference(candidate)) === true;
       for (const [key, candidate] of selected) if (isReferrer(graph, candidate) && !isWanted(candidate)) selected.delete(key);
     } else if (selected.size > 0) {
       for (const referrer of findReferrers(graph, roots, tags, unreached)) {
         const key = referrer.tag ?? referrer.digest;
         // What somebody asked for by its digest is an image of its own, whatever it also refers to; what somebody excluded stays.
-        if (!named.includes(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true) selected.set(key, { repository, ...referrer, referrer: true });
+        if (!named.has(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true) selected.set(key, { repository, ...referrer, referrer: true });
       }
     }
     yield* selected.values();
