@@ -1,4 +1,5 @@
 // @ts-check
+import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -13,6 +14,20 @@ export function readTags(folder) {
     const [, repository, tag] = /^(.+)\/_manifests\/tags\/([^/]+)\/current\/link$/.exec(path) ?? [];
     return [`${repository}:${tag}`, readFileSync(join(repositories, path), 'utf8').trim()];
   }));
+}
+
+/**
+ * What a row needs to let skopeo push the same images.
+ * @param {import('./bench.js').Bench} bench
+ * @param {string} file the backup
+ */
+export function unpackForSkopeo(bench, file) {
+  const unpacked = bench.fresh('unpacked');
+  const tree = bench.fresh('tree');
+  mkdirSync(unpacked);
+  execFileSync('tar', ['-xf', file, '-C', unpacked]);
+  buildSkopeoTree(unpacked, tree);
+  return { unpacked, tree, expected: readTags(unpacked) };
 }
 
 /**

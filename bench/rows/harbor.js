@@ -1,9 +1,9 @@
 // @ts-check
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { loadHarborDouble } from '../lib/harbor-double.js';
 import { startRegistry } from '../lib/registry.js';
-import { buildSkopeoTree, readTags } from '../lib/skopeo-tree.js';
+import { runOnce, unmeasured } from '../lib/run-once.js';
+import { unpackForSkopeo } from '../lib/skopeo-tree.js';
 
 /** @typedef {import('../lib/race.js').Measured} Measured */
 
@@ -17,12 +17,7 @@ export const row = {
   about: 'push against skopeo sync into a fresh Harbor double, and what the double itself costs',
   measure: async (bench) => {
     const { file } = bench.backup('harbor');
-    const unpacked = bench.fresh('unpacked');
-    const tree = bench.fresh('tree');
-    mkdirSync(unpacked);
-    execFileSync('tar', ['-xf', file, '-C', unpacked]);
-    buildSkopeoTree(unpacked, tree);
-    const expected = readTags(unpacked);
+    const { tree, expected } = unpackForSkopeo(bench, file);
     const { startHarborDouble } = await loadHarborDouble(bench.fresh('harbor-double.mjs'));
     const password = bench.fresh('password.txt');
 
@@ -33,7 +28,7 @@ export const row = {
         harbor.createProject('bench');
         const robot = harbor.addPusher('pusher', '*');
         writeFileSync(password, robot.password, { mode: 0o600 });
-        await once(bench, measured, command(harbor.host, robot));
+        await runOnce(bench, measured, command(harbor.host, robot));
         const arrived = [...expected].filter(([name, digest]) => harbor.tags(`bench/${name.slice(0, name.lastIndexOf(':'))}`).get(name.slice(name.lastIndexOf(':') + 1)) === digest).length;
         if (measured.failure === undefined && arrived !== expected.size) measured.failure = `only ${arrived} of ${expected.size} tags arrived with their digests`;
       } finally {
@@ -41,11 +36,11 @@ export const row = {
       }
     };
 
-    const [ours, direct, skopeo] = [named('regtar'), named('without the double'), named('skopeo sync')];
+    const [ours, direct, skopeo] = [unmeasured('regtar'), unmeasured('without the double'), unmeasured('skopeo sync')];
     for (let round = 0; round < (bench.repetitions ?? 3); round++) {
       await intoHarbor(ours, (host, { username }) => ({ ...bench.regtar('push', '--plain-http', '--username', username, '--password-stdin', file, `${host}/bench`), input: password }));
       const registry = await startRegistry(bench.fresh('registry'));
-      await once(bench, direct, bench.regtar('push', '--plain-http', file, `${registry.host}/bench`)).finally(() => registry.stop());
+      await runOnce(bench, direct, bench.regtar('push', '--plain-http', file, `${registry.host}/bench`)).finally(() => registry.stop());
       if (round === 0) await intoHarbor(skopeo, (host, robot) => ({ argv: ['skopeo', 'sync', '--scoped', '--all', '--dest-tls-verify=false', '--dest-creds', `${robot.username}:${robot.password}`, '--src', 'dir', '--dest', 'docker', tree, `${host}/bench`] }));
     }
     return [
@@ -54,18 +49,3 @@ export const row = {
     ];
   },
 };
-
-/** @param {string} name @returns {Measured} */
-function named(name) {
-  return { name, seconds: [], peakMiB: undefined, failure: undefined, output: '' };
-}
-
-/** @param {import('../lib/bench.js').Bench} bench @param {Measured} measured @param {import('../lib/run-command.js').Command} command */
-async function once(bench, measured, command) {
-  if (measured.failure !== undefined) return;
-  const [run] = await bench.race([{ name: measured.name, command, prepare: bench.settle }], { exactly: 1 });
-  if (!run) return;
-  measured.seconds.push(...run.seconds);
-  measured.failure = run.failure;
-  if (run.peakMiB !== undefined) measured.peakMiB = Math.max(run.peakMiB, measured.peakMiB ?? 0);
-}

@@ -1,10 +1,10 @@
 // @ts-check
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { listBareRequests } from '../lib/bare-requests.js';
 import { startRegistry } from '../lib/registry.js';
-import { buildSkopeoTree, readTags } from '../lib/skopeo-tree.js';
+import { runOnce, unmeasured } from '../lib/run-once.js';
+import { readTags, unpackForSkopeo } from '../lib/skopeo-tree.js';
 
 /** As many for the bare client: what `push` does unless told. */
 const connections = 8;
@@ -20,12 +20,7 @@ export const row = {
   about: 'push against skopeo sync of the same images into fresh docker-registries, both a second time, and against the bare requests',
   measure: async (bench) => {
     const { file } = bench.backup('push');
-    const unpacked = bench.fresh('unpacked');
-    const tree = bench.fresh('tree');
-    mkdirSync(unpacked);
-    execFileSync('tar', ['-xf', file, '-C', unpacked]);
-    buildSkopeoTree(unpacked, tree);
-    const expected = readTags(unpacked);
+    const { unpacked, tree, expected } = unpackForSkopeo(bench, file);
 
     const requests = bench.fresh('requests.json');
     writeFileSync(requests, JSON.stringify(listBareRequests(unpacked)));
@@ -61,9 +56,8 @@ const bareClient = fileURLToPath(new URL('../lib/bare-client.js', import.meta.ur
  * @param {{ once?: boolean }} [how]
  */
 function contest(bench, name, expected, command, { once = false } = {}) {
-  /** @type {import('../lib/race.js').Measured} */
-  const first = { name, seconds: [], peakMiB: undefined, failure: undefined, output: '' };
-  const second = { ...first, seconds: /** @type {number[]} */ ([]) };
+  const first = unmeasured(name);
+  const second = unmeasured(name);
   return {
     first,
     second,
@@ -72,12 +66,8 @@ function contest(bench, name, expected, command, { once = false } = {}) {
       const registry = await startRegistry(bench.fresh(`registry of ${name}`));
       try {
         for (const measured of once ? [first] : [first, second]) {
-          const [run] = await bench.race([{ name: `${name}, ${measured === first ? 'fresh' : 'again'}`, command: command(registry.host), prepare: bench.settle }], { exactly: 1 });
-          if (!run) return;
-          measured.seconds.push(...run.seconds);
-          measured.failure = run.failure;
-          if (run.peakMiB !== undefined) measured.peakMiB = Math.max(run.peakMiB, measured.peakMiB ?? 0);
-          if (run.failure !== undefined) return;
+          await runOnce(bench, measured, command(registry.host), `${name}, ${measured === first ? 'fresh' : 'again'}`);
+          if (measured.failure !== undefined) return;
           measured.failure = difference(expected, readTags(registry.storage));
         }
       } finally {
