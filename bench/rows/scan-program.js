@@ -1,5 +1,5 @@
 // @ts-check
-import { readCatalog } from '../../src/storage/catalog.ts';
+import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { openRandomAccess } from '../../src/io/random-access.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
 

@@ -1,5 +1,5 @@
 import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
-import { blobFileName, childFileName, imageFolderName } from '../sink/dir-names.ts';
+import { blobFileName, childFileName, imageFolderName } from '../formats/dir/names.ts';
 import type { CheckedTarget, ExpectedImage } from './contract.ts';
 import type { Files } from './files.ts';
 import { hashBody } from './layout-target.ts';

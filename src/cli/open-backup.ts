@@ -6,10 +6,10 @@ import { parseImageReference } from '../oci/reference.ts';
 import type { Backup } from '../source/backup.ts';
 import type { Kept } from '../source/stream-pass.ts';
 import { openSource } from '../source/open-source.ts';
-import { readCatalog, type StorageCatalog } from '../storage/catalog.ts';
-import { withTagAt } from '../storage/choose-tags.ts';
-import { openContentStore } from '../storage/content-store.ts';
-import { readTagMap, withTagMap } from '../storage/tag-map.ts';
+import { readCatalog, type StorageCatalog } from '../formats/registry/catalog.ts';
+import { withTagAt } from '../names/choose-tags.ts';
+import { openContentStore } from '../formats/registry/content-store.ts';
+import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
 import type { SourceOption } from './operands.ts';
 

@@ -8,12 +8,12 @@ import { digestAlgorithm, digestHex, type Digest } from '../../src/oci/digest.ts
 import { createFilter } from '../../src/select/filter.ts';
 import { createRenamer } from '../../src/select/names.ts';
 import { createPlan } from '../../src/select/plan.ts';
-import { openFileSink } from '../../src/sink/open-sink.ts';
+import { openFileSink } from '../../src/formats/formats.ts';
 import type { Backup } from '../../src/source/backup.ts';
 import { openCompressed } from '../../src/source/open-stream.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
-import { readCatalog, type StorageCatalog } from '../../src/storage/catalog.ts';
-import { openContentStore } from '../../src/storage/content-store.ts';
+import { readCatalog, type StorageCatalog } from '../../src/formats/registry/catalog.ts';
+import { openContentStore } from '../../src/formats/registry/content-store.ts';
 import { verifyBackup } from '../../src/verify/verify.ts';
 import { readLayout } from '../support/read-layout.ts';
 import { memoryAccess } from '../tar/support/memory-access.ts';

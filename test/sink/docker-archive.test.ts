@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDockerArchiveSink } from '../../src/sink/docker-archive.ts';
-import { openFileSink } from '../../src/sink/open-sink.ts';
+import { openDockerArchiveSink } from '../../src/formats/docker-archive/archive.ts';
+import { openFileSink } from '../../src/formats/formats.ts';
 import { readDockerArchive } from '../support/read-docker-archive.ts';
 import { run } from '../support/run.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';

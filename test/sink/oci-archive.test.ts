@@ -1,4 +1,4 @@
-import { openOciArchiveSink } from '../../src/sink/oci-archive.ts';
+import { openOciArchiveSink } from '../../src/formats/oci/archive.ts';
 import { readLayoutArchive } from '../support/read-layout.ts';
 import { describeSink } from './suite.ts';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openOciSink } from '../../src/sink/oci.ts';
+import { openOciSink } from '../../src/formats/oci/folder.ts';
 import { readLayout, type LayoutEntry } from '../support/read-layout.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { addImage, createMemoryStore, feed, renamed } from './images.ts';

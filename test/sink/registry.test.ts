@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
-import { openRegistryArchiveSink, openRegistrySink } from '../../src/sink/registry.ts';
+import { openRegistryArchiveSink, openRegistrySink } from '../../src/formats/registry/writer.ts';
 import { readStorage } from '../support/read-storage.ts';
 import { run } from '../support/run.ts';
 import { storagePaths } from '../support/storage-paths.ts';

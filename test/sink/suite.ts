@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { RegtarError } from '../../src/errors.ts';
 import type { ImageSink } from '../../src/content/contracts.ts';
 import { verifiedBody } from '../../src/io/verify.ts';
-import type { FileSinkOptions } from '../../src/sink/options.ts';
+import type { FileSinkOptions } from '../../src/formats/options.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { addImage, addIndex, createMemoryStore, feed, feedImage, renamed, type MemoryStore, type TestImage } from './images.ts';
 

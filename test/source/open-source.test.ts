@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RegtarError } from '../../src/errors.ts';
 import { openSource } from '../../src/source/open-source.ts';
-import { readCatalog } from '../../src/storage/catalog.ts';
+import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { Backup } from '../../src/source/backup.ts';
 import { openSource, type OpenSourceOptions } from '../../src/source/open-source.ts';
-import { readCatalog } from '../../src/storage/catalog.ts';
+import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { archive, file, hardLink, symlink } from '../support/tar-builder.ts';
 import { sparseMember } from '../support/tar-sparse-builder.ts';

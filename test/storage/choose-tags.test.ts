@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
-import { tagHistory, withTagAt } from '../../src/storage/choose-tags.ts';
+import { tagHistory, withTagAt } from '../../src/names/choose-tags.ts';
 import { openTar } from '../support/open-storage.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 

@@ -7,7 +7,7 @@ import type { RandomAccess } from '../../src/io/random-access.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
-import { readCatalog } from '../../src/storage/catalog.ts';
+import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { verifyBackup } from '../../src/verify/verify.ts';
 import { bareEnvironment, program } from '../e2e/support/regtar.ts';
 import { manyTags } from '../support/many-tags.ts';

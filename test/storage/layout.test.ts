@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
-import { blobPath, layerLinkPath, parseStoragePath, revisionLinkPath, storageRoot, tagCurrentPath, tagIndexPath, type StoragePath } from '../../src/storage/layout.ts';
+import { blobPath, layerLinkPath, parseStoragePath, revisionLinkPath, storageRoot, tagCurrentPath, tagIndexPath, type StoragePath } from '../../src/formats/registry/layout.ts';
 import { digests, repositories, roots, tags } from '../support/arbitraries.ts';
 import { storagePaths } from '../support/storage-paths.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
-import { blobPath, layerLinkPath, parseStoragePath, revisionLinkPath, storageRoot, tagCurrentPath, tagIndexPath } from '../../src/storage/layout.ts';
-import { createPathReader, type PathReader } from '../../src/storage/path-reader.ts';
+import { blobPath, layerLinkPath, parseStoragePath, revisionLinkPath, storageRoot, tagCurrentPath, tagIndexPath } from '../../src/formats/registry/layout.ts';
+import { createPathReader, type PathReader } from '../../src/formats/registry/path-reader.ts';
 import { digests, repositories, roots, tags } from '../support/arbitraries.ts';
 
 /** A path as bytes in the middle of others. */

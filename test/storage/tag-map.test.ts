@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
-import { parseTagMap, readTagMap, withTagMap, type TagMap } from '../../src/storage/tag-map.ts';
+import { parseTagMap, readTagMap, withTagMap, type TagMap } from '../../src/names/tag-map.ts';
 import { openTar } from '../support/open-storage.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

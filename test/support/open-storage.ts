@@ -4,8 +4,8 @@ import type { ContentStore } from '../../src/content/contracts.ts';
 import { createGraphReader, type GraphReader } from '../../src/content/image-graph.ts';
 import type { Backup } from '../../src/source/backup.ts';
 import { openSource } from '../../src/source/open-source.ts';
-import { readCatalog, type StorageCatalog } from '../../src/storage/catalog.ts';
-import { openContentStore } from '../../src/storage/content-store.ts';
+import { readCatalog, type StorageCatalog } from '../../src/formats/registry/catalog.ts';
+import { openContentStore } from '../../src/formats/registry/content-store.ts';
 import type { BuiltStorage, StorageTarOptions } from './storage-output.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

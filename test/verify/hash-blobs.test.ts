@@ -1,8 +1,8 @@
 import { appendFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RegtarError } from '../../src/errors.ts';
-import { openContentStore } from '../../src/storage/content-store.ts';
-import { readCatalog } from '../../src/storage/catalog.ts';
+import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { concatRandomAccess, openRandomAccess } from '../../src/io/random-access.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
 import { hashBlobs } from '../../src/verify/hash-blobs.ts';

@@ -1,7 +1,7 @@
 import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseImageReference } from '../../oci/reference.ts';
-import { tagHistory } from '../../storage/choose-tags.ts';
+import { tagHistory } from '../../names/choose-tags.ts';
 import type { OpenedBackup } from '../open-backup.ts';
 
 export interface HistoryEntry {

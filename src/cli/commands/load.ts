@@ -4,7 +4,7 @@ import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
 import { createPlan } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
-import { openEngineSink } from '../../sink/engine.ts';
+import { openEngineSink } from '../../load/engine.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';

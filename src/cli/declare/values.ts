@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { Split } from '../../sink/options.ts';
+import type { Split } from '../../formats/options.ts';
 import type { ShardChoice } from '../shard.ts';
 
 /** Collects the values of a repeatable option. Its identity tells completions, manual and settings that an option may be repeated. */

@@ -1,4 +1,4 @@
-import type { Estimate } from '../../sink/remote-estimate.ts';
+import type { Estimate } from '../../push/estimate.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
 
 /** What a push would do, below the table of `--dry-run`. */

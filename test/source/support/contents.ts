@@ -2,7 +2,7 @@ import { collectBody } from '../../../src/io/body.ts';
 import { digestAlgorithm, digestOf } from '../../../src/oci/digest.ts';
 import { openSource, type OpenSourceOptions } from '../../../src/source/open-source.ts';
 import type { Backup } from '../../../src/source/backup.ts';
-import { readCatalog } from '../../../src/storage/catalog.ts';
+import { readCatalog } from '../../../src/formats/registry/catalog.ts';
 
 export interface Contents {
   /** `repository:tag digest`, sorted. */

@@ -1,6 +1,6 @@
-import type { ImageTarget } from '../content/contracts.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import type { ImageTarget } from '../../content/contracts.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** A small file of an archive. */
 export interface ArchiveFile {

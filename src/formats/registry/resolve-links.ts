@@ -1,7 +1,7 @@
-import type { Problem } from '../errors.ts';
-import type { Digest } from '../oci/digest.ts';
-import { limits } from '../io/limits.ts';
-import type { Backup, Entry, Location } from '../source/backup.ts';
+import type { Problem } from '../../errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { limits } from '../../io/limits.ts';
+import type { Backup, Entry, Location } from '../../source/backup.ts';
 import { cleanPath, parseStoragePath, type StoragePath } from './layout.ts';
 
 /** A hard or symbolic link that stands where storage has a file. */

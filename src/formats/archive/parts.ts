@@ -1,14 +1,14 @@
-import { RegtarError } from '../errors.ts';
-import type { ImageTarget, WriteOptions } from '../content/contracts.ts';
-import { lockOutput } from '../io/output-lock.ts';
-import { createOutputFile, isSpecialFile, openOutputDescriptor, openSpecialFile, outputFile, refuseForeignFile, type OutputFile, type OutputStream } from '../io/output-stream.ts';
-import type { Digest } from '../oci/digest.ts';
-import { formatImageReference } from '../oci/reference.ts';
-import { encodeMemberHeader } from '../tar/write-header.ts';
-import { startArchivePart, type ArchivePart } from './archive-part.ts';
+import { RegtarError } from '../../errors.ts';
+import type { ImageTarget, WriteOptions } from '../../content/contracts.ts';
+import { lockOutput } from '../../io/output-lock.ts';
+import { createOutputFile, isSpecialFile, openOutputDescriptor, openSpecialFile, outputFile, refuseForeignFile, type OutputFile, type OutputStream } from '../../io/output-stream.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { formatImageReference } from '../../oci/reference.ts';
+import { encodeMemberHeader } from '../../tar/write-header.ts';
+import { startArchivePart, type ArchivePart } from './part.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
-import { imageFolderName } from './dir-names.ts';
-import type { FileSinkOptions } from './options.ts';
+import { imageFolderName } from '../dir/names.ts';
+import type { FileSinkOptions } from '../options.ts';
 import { createReadAheadRings, type PutBlob } from './read-ahead.ts';
 
 /** One archive, or several one after another. */

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { RegtarError } from '../errors.ts';
-import type { ImageSink, ImageTarget, ImageWriter } from '../content/contracts.ts';
-import { isWholeFile } from '../io/link-file.ts';
-import { giveTo, openOutputFolder, type OutputFolder } from '../io/output-folder.ts';
-import { writeFileAtomically, writeSmallFile } from '../io/write-file.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
-import { formatImageReference } from '../oci/reference.ts';
-import { blobPath, tagCurrentPath } from '../storage/layout.ts';
-import { createArchiveSink } from './archive.ts';
-import type { ArchiveFile } from './archive-format.ts';
-import { copyNotes, createBlobFiles, type BlobPlace } from './blob-files.ts';
-import { lazySink, type OpenedSink } from './lazy-sink.ts';
-import type { FileSinkOptions } from './options.ts';
-import { imageLinks } from './registry-links.ts';
+import { RegtarError } from '../../errors.ts';
+import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
+import { isWholeFile } from '../../io/link-file.ts';
+import { giveTo, openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
+import { writeFileAtomically, writeSmallFile } from '../../io/write-file.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { formatImageReference } from '../../oci/reference.ts';
+import { blobPath, tagCurrentPath } from './layout.ts';
+import { createArchiveSink } from '../archive/archive.ts';
+import type { ArchiveFile } from '../archive/archive-format.ts';
+import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
+import { lazySink, type OpenedSink } from '../lazy-sink.ts';
+import type { FileSinkOptions } from '../options.ts';
+import { imageLinks } from './archive-links.ts';
 
 const parallelFiles = 2;
 

@@ -1,14 +1,14 @@
 import { lstatSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ImageSink, ImageTarget, ImageWriter } from '../content/contracts.ts';
-import { onOutput } from '../io/output-error.ts';
-import { openOutputFolder, type OutputFolder } from '../io/output-folder.ts';
-import { writeSmallFile } from '../io/write-file.ts';
-import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
-import { copyNotes, createBlobFiles, type BlobFiles, type BlobPlace } from './blob-files.ts';
-import { blobFileName, childFileName, imageFolderName } from './dir-names.ts';
-import { lazySink, type OpenedSink } from './lazy-sink.ts';
-import type { FileSinkOptions } from './options.ts';
+import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
+import { onOutput } from '../../io/output-error.ts';
+import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
+import { writeSmallFile } from '../../io/write-file.ts';
+import { digestAlgorithm, digestOf, type Digest } from '../../oci/digest.ts';
+import { copyNotes, createBlobFiles, type BlobFiles, type BlobPlace } from '../blob-files.ts';
+import { blobFileName, childFileName, imageFolderName } from './names.ts';
+import { lazySink, type OpenedSink } from '../lazy-sink.ts';
+import type { FileSinkOptions } from '../options.ts';
 
 const parallelFiles = 2;
 const rootName = 'manifest.json';

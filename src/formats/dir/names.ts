@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
+import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 
 /** How folders of images are called: as `skopeo sync` reads them, or so that exFAT and NTFS take them. */
 export type PathStyle = 'skopeo' | 'safe';

@@ -1,4 +1,4 @@
-import type { ErrorCode, Problem } from '../errors.ts';
+import type { ErrorCode, Problem } from '../../errors.ts';
 
 /** What is wrong with a storage, bounded: millions of tags that all lack the same thing are told by the first of them and a number. */
 export interface ProblemList {

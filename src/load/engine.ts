@@ -5,7 +5,7 @@ import { RegtarError, systemErrorCode } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { OutputStream } from '../io/output-stream.ts';
 import { formatImageReference } from '../oci/reference.ts';
-import { openDockerArchiveSink } from './docker-archive.ts';
+import { openDockerArchiveSink } from '../formats/docker-archive/archive.ts';
 
 export interface EngineOptions {
   /** `unix:///run/docker.sock`, `tcp://host:port`, or a socket's path. */

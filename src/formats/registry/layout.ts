@@ -1,5 +1,5 @@
-import { digestAlgorithm, digestHex, makeDigest, type Digest } from '../oci/digest.ts';
-import { isRepository, isTag } from '../oci/reference.ts';
+import { digestAlgorithm, digestHex, makeDigest, type Digest } from '../../oci/digest.ts';
+import { isRepository, isTag } from '../../oci/reference.ts';
 
 /**
  * The storage of a Distribution registry: what a path means and which path a thing has. Paths are built and parsed here only.

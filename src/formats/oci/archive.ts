@@ -1,10 +1,10 @@
-import type { ImageSink } from '../content/contracts.ts';
-import { digestAlgorithm, digestHex } from '../oci/digest.ts';
-import { createArchiveSink } from './archive.ts';
-import type { ArchiveDocuments, ArchiveFormat } from './archive-format.ts';
-import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, type IndexEntry, type Naming } from './oci-index.ts';
-import { ociTraits } from './oci-traits.ts';
-import type { FileSinkOptions } from './options.ts';
+import type { ImageSink } from '../../content/contracts.ts';
+import { digestAlgorithm, digestHex } from '../../oci/digest.ts';
+import { createArchiveSink } from '../archive/archive.ts';
+import type { ArchiveDocuments, ArchiveFormat } from '../archive/archive-format.ts';
+import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, type IndexEntry, type Naming } from './index-file.ts';
+import { ociTraits } from '../../sink/oci-traits.ts';
+import type { FileSinkOptions } from '../options.ts';
 
 /**
  * OCI layouts as archives, in one pass: `oci-layout` first, `index.json` last, so that an archive that was cut is no layout.

@@ -1,9 +1,9 @@
-import type { WriteOptions } from '../content/contracts.ts';
-import { RegtarError } from '../errors.ts';
-import type { OwnerIds } from '../io/output-folder.ts';
-import type { OutputStream } from '../io/output-stream.ts';
-import type { Digest } from '../oci/digest.ts';
-import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../tar/write-header.ts';
+import type { WriteOptions } from '../../content/contracts.ts';
+import { RegtarError } from '../../errors.ts';
+import type { OwnerIds } from '../../io/output-folder.ts';
+import type { OutputStream } from '../../io/output-stream.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../../tar/write-header.ts';
 import type { ArchivedImage, ArchiveFile, ArchiveFormat } from './archive-format.ts';
 import { readAhead, type PutBlob, type ReadAheadRings } from './read-ahead.ts';
 

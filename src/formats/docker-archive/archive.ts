@@ -1,13 +1,13 @@
-import type { ImageSink } from '../content/contracts.ts';
-import { RegtarError } from '../errors.ts';
-import type { Digest } from '../oci/digest.ts';
-import { parseManifest } from '../oci/manifest.ts';
-import { compareCodePoints } from '../oci/reference.ts';
-import { createArchiveSink } from './archive.ts';
-import type { ArchivedImage, ArchiveDocuments } from './archive-format.ts';
-import { indexDocuments, layoutArchive } from './oci-archive.ts';
-import { loaderName } from './oci-index.ts';
-import type { FileSinkOptions } from './options.ts';
+import type { ImageSink } from '../../content/contracts.ts';
+import { RegtarError } from '../../errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { parseManifest } from '../../oci/manifest.ts';
+import { compareCodePoints } from '../../oci/reference.ts';
+import { createArchiveSink } from '../archive/archive.ts';
+import type { ArchivedImage, ArchiveDocuments } from '../archive/archive-format.ts';
+import { indexDocuments, layoutArchive } from '../oci/archive.ts';
+import { loaderName } from '../oci/index-file.ts';
+import type { FileSinkOptions } from '../options.ts';
 
 /** One image in `manifest.json`; RepoTags is null for an image without a name. @see Docker, image specification v1.2, "Combined Image JSON + Filesystem Changeset Format" */
 interface SavedImage {

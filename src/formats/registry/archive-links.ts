@@ -1,6 +1,6 @@
-import { layerLinkPath, revisionLinkPath, tagCurrentPath, tagIndexPath } from '../storage/layout.ts';
-import type { Digest } from '../oci/digest.ts';
-import type { ArchiveFile, ArchivedImage } from './archive-format.ts';
+import { layerLinkPath, revisionLinkPath, tagCurrentPath, tagIndexPath } from './layout.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ArchiveFile, ArchivedImage } from '../archive/archive-format.ts';
 
 /**
  * The links that make an image visible in a registry's storage, in the order in which they must be written: layers, revisions with

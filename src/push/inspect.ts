@@ -9,9 +9,9 @@ import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
-import { readHeads, type Heads } from './remote-heads.ts';
-import { refuseQuota } from './remote-quota.ts';
-import { refuseContent } from './remote-refusals.ts';
+import { readHeads, type Heads } from './heads.ts';
+import { refuseQuota } from './quota.ts';
+import { refuseContent } from '../sink/remote-refusals.ts';
 
 export type OnExistingTag = 'overwrite' | 'skip' | 'error';
 

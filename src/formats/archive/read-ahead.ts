@@ -1,8 +1,8 @@
-import type { WriteOptions } from '../content/contracts.ts';
-import type { Body } from '../io/body.ts';
-import { limits } from '../io/limits.ts';
-import { createRing, type Ring } from '../io/ring.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import type { WriteOptions } from '../../content/contracts.ts';
+import type { Body } from '../../io/body.ts';
+import { limits } from '../../io/limits.ts';
+import { createRing, type Ring } from '../../io/ring.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 
 /** A blob as `putBlob` was given it. */
 export interface PutBlob extends WriteOptions {

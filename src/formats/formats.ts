@@ -1,12 +1,12 @@
 import { RegtarError } from '../errors.ts';
 import type { ImageSink } from '../content/contracts.ts';
 import { isSpecialFile } from '../io/output-stream.ts';
-import { openDirSink } from './dir.ts';
-import { openDockerArchiveSink } from './docker-archive.ts';
-import { openOciArchiveSink } from './oci-archive.ts';
-import { openOciSink } from './oci.ts';
+import { openDirSink } from './dir/folder.ts';
+import { openDockerArchiveSink } from './docker-archive/archive.ts';
+import { openOciArchiveSink } from './oci/archive.ts';
+import { openOciSink } from './oci/folder.ts';
 import type { FileSinkOptions } from './options.ts';
-import { openRegistryArchiveSink, openRegistrySink } from './registry.ts';
+import { openRegistryArchiveSink, openRegistrySink } from './registry/writer.ts';
 
 type OpenSink = (options: FileSinkOptions) => ImageSink;
 

@@ -1,10 +1,10 @@
-import type { ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../content/contracts.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
-import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
-import { openArchiveParts, type ArchiveParts } from './archive-parts.ts';
+import type { ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../../content/contracts.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
+import { openArchiveParts, type ArchiveParts } from './parts.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
-import { lazySink, type OpenedSink } from './lazy-sink.ts';
-import type { FileSinkOptions } from './options.ts';
+import { lazySink, type OpenedSink } from '../lazy-sink.ts';
+import type { FileSinkOptions } from '../options.ts';
 import type { PutBlob } from './read-ahead.ts';
 
 /**

@@ -1,15 +1,15 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ImageSink, ImageTarget, ImageWriter } from '../content/contracts.ts';
-import { openOutputFolder, type OutputFolder } from '../io/output-folder.ts';
-import { writeFileAtomically } from '../io/write-file.ts';
-import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
-import { formatImageReference } from '../oci/reference.ts';
-import { copyNotes, createBlobFiles, type BlobPlace } from './blob-files.ts';
-import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming } from './oci-index.ts';
-import { lazySink, type OpenedSink } from './lazy-sink.ts';
-import { ociTraits } from './oci-traits.ts';
-import type { FileSinkOptions } from './options.ts';
+import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
+import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
+import { writeFileAtomically } from '../../io/write-file.ts';
+import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
+import { formatImageReference } from '../../oci/reference.ts';
+import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
+import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming } from './index-file.ts';
+import { lazySink, type OpenedSink } from '../lazy-sink.ts';
+import { ociTraits } from '../../sink/oci-traits.ts';
+import type { FileSinkOptions } from '../options.ts';
 
 /** Two files at once keep a disk busy while another is hashed; more only wait for the same core. */
 const parallelFiles = 2;

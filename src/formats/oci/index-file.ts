@@ -1,7 +1,7 @@
-import { RegtarError } from '../errors.ts';
-import type { ImageTarget } from '../content/contracts.ts';
-import { mediaTypes } from '../oci/media-types.ts';
-import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
+import { RegtarError } from '../../errors.ts';
+import type { ImageTarget } from '../../content/contracts.ts';
+import { mediaTypes } from '../../oci/media-types.ts';
+import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
 
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');

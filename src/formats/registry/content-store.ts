@@ -1,7 +1,7 @@
-import { RegtarError } from '../errors.ts';
-import type { ContentStore } from '../content/contracts.ts';
-import type { Digest } from '../oci/digest.ts';
-import type { Backup, Location } from '../source/backup.ts';
+import { RegtarError } from '../../errors.ts';
+import type { ContentStore } from '../../content/contracts.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Backup, Location } from '../../source/backup.ts';
 import type { StorageCatalog } from './catalog.ts';
 
 /** The blobs of a backup, read where they lie. */

@@ -8,9 +8,9 @@ import { formatImageReference } from '../oci/reference.ts';
 import { headManifest, putManifest } from '../remote/manifests.ts';
 import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
-import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './remote-blobs.ts';
-import type { Heads } from './remote-heads.ts';
-import { tagExists, type OnExistingTag } from './remote-inspect.ts';
+import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
+import type { Heads } from './heads.ts';
+import { tagExists, type OnExistingTag } from './inspect.ts';
 
 /** How images are pushed. */
 export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {

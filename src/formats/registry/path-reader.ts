@@ -1,6 +1,6 @@
-import { isSha256HexAt, sha256FromHexAt, type Digest } from '../oci/digest.ts';
-import { isTag } from '../oci/reference.ts';
-import type { Entry } from '../source/backup.ts';
+import { isSha256HexAt, sha256FromHexAt, type Digest } from '../../oci/digest.ts';
+import { isTag } from '../../oci/reference.ts';
+import type { Entry } from '../../source/backup.ts';
 import { parseStoragePath, type StoragePath } from './layout.ts';
 
 /** Reads the paths of a backup's members one after the other. */
