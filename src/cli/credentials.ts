@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { RegtarError } from '../errors.ts';
 import type { CredentialSource } from '../remote/credential.ts';
 import { findCredentials } from '../remote/credentials.ts';
-import { Secret } from '../remote/secret.ts';
+import { Secret } from '../net/secret.ts';
 
 export interface CredentialOptions {
   readonly username?: string;

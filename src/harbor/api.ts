@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { Registry, RegistryRequest } from '../remote/registry.ts';
-import type { Answer } from '../remote/transport.ts';
+import type { Answer } from '../net/transport.ts';
 
 export interface ApiOptions {
   readonly signal?: AbortSignal | undefined;

@@ -11,7 +11,7 @@ import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 import { readHeads, type Heads } from './heads.ts';
 import { refuseQuota } from './quota.ts';
-import { refuseContent } from '../sink/remote-refusals.ts';
+import { refuseContent } from './refusals.ts';
 
 export type OnExistingTag = 'overwrite' | 'skip' | 'error';
 

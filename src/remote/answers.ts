@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { RegtarError, type ErrorCode, type ErrorPlace } from '../errors.ts';
-import { headerOf, type Answer } from './transport.ts';
+import { headerOf, type Answer } from '../net/transport.ts';
 
 /** One entry of a registry's error document. @see OCI distribution-spec v1.1, "Error Codes" */
 export interface RegistryError {

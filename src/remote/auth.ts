@@ -1,7 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { findChallenge, type Challenge } from './challenge.ts';
 import { basicHeader, secretsOf, type Credential, type CredentialSource } from './credential.ts';
-import type { Secret } from './secret.ts';
+import type { Secret } from '../net/secret.ts';
 import { isFresh, type Token, type TokenNeed } from './token.ts';
 
 /** What a request must be allowed to do. */

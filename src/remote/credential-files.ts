@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import type { Credential } from './credential.ts';
-import type { Environment } from './proxy.ts';
-import { Secret } from './secret.ts';
+import type { Environment } from '../net/proxy.ts';
+import { Secret } from '../net/secret.ts';
 
 /** A file that may hold credentials. */
 export interface CredentialPlace {

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { Credential } from './credential.ts';
-import type { Environment } from './proxy.ts';
-import { Secret } from './secret.ts';
+import type { Environment } from '../net/proxy.ts';
+import { Secret } from '../net/secret.ts';
 
 const answerSchema = v.object({ Username: v.string(), Secret: v.string() });
 const notFoundPattern = /credentials not found|not found in native keychain/i;

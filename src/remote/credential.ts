@@ -1,4 +1,4 @@
-import { Secret } from './secret.ts';
+import { Secret } from '../net/secret.ts';
 
 /** What proves who is asking. */
 export type Credential = {

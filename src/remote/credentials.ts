@@ -3,8 +3,8 @@ import { anonymous, type Credential, type CredentialSource } from './credential.
 import { credentialFiles, readCredentialFile, type CredentialEntry, type CredentialFile } from './credential-files.ts';
 import { askHelper } from './credential-helper.ts';
 import { dockerHubHosts } from './greet.ts';
-import type { Environment } from './proxy.ts';
-import { Secret } from './secret.ts';
+import type { Environment } from '../net/proxy.ts';
+import { Secret } from '../net/secret.ts';
 
 /** Where credentials may come from. */
 export interface CredentialOptions {

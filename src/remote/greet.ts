@@ -1,9 +1,9 @@
 import { RegtarError } from '../errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import { resolveLocation } from './location.ts';
-import { hostName, isLoopback, type Scheme } from './target.ts';
-import { probeTls } from './tls-probe.ts';
-import { headerOf, type Answer, type TransportRequest } from './transport.ts';
+import { hostName, isLoopback, type Scheme } from '../net/host.ts';
+import { probeTls } from '../net/tls-probe.ts';
+import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 
 /** What an unauthenticated `GET /v2/` tells. */
 export interface Greeting {

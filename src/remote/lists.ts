@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { BlobRequestOptions } from './blobs.ts';
 import { pullScope, type Registry, type RegistryRequest } from './registry.ts';
-import { headerOf, type Answer } from './transport.ts';
+import { headerOf, type Answer } from '../net/transport.ts';
 
 const tagsSchema = v.object({ tags: v.optional(v.nullable(v.array(v.string()))) });
 const catalogSchema = v.object({ repositories: v.optional(v.nullable(v.array(v.string()))) });

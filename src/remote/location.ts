@@ -1,4 +1,4 @@
-import { hostName } from './target.ts';
+import { hostName } from '../net/host.ts';
 
 /**
  * A Location or realm as a URL. A registry behind a proxy often names its own host with the wrong scheme; then the scheme that

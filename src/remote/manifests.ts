@@ -3,7 +3,7 @@ import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.
 import { mediaTypes } from '../oci/media-types.ts';
 import type { BlobRequestOptions } from './blobs.ts';
 import type { Registry } from './registry.ts';
-import { headerOf, type Answer } from './transport.ts';
+import { headerOf, type Answer } from '../net/transport.ts';
 
 /** What a registry says of a manifest without sending it; `size` in bytes, -1 where it does not say. */
 export interface ManifestHead {

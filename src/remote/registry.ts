@@ -5,14 +5,14 @@ import { parseChallenges } from './challenge.ts';
 import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
 import { greet, type Greeting } from './greet.ts';
 import { resolveLocation } from './location.ts';
-import { chooseProxies, type Environment } from './proxy.ts';
-import { createBackoff, isTransientStatus, type Backoff, type RetryOptions } from './retry.ts';
-import { redact } from './secret.ts';
-import { createSender, retryAfterOf, type RequestListener } from './sender.ts';
-import type { Scheme } from './target.ts';
-import { openTls, type TlsOptions } from './tls.ts';
+import { chooseProxies, type Environment } from '../net/proxy.ts';
+import { createBackoff, isTransientStatus, type Backoff, type RetryOptions } from '../net/retry.ts';
+import { redact } from '../net/secret.ts';
+import { createSender, retryAfterOf, type RequestListener } from '../net/sender.ts';
+import type { Scheme } from '../net/host.ts';
+import { openTls, type TlsOptions } from '../net/tls.ts';
 import { fetchToken, tokenService } from './token.ts';
-import { createTransport, headerOf, type Answer, type TransportRequest } from './transport.ts';
+import { createTransport, headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 
 /** How a registry is reached. */
 export interface RegistryOptions {

@@ -1,7 +1,5 @@
 import { RegtarError } from '../errors.ts';
-
-/** How a registry is spoken to. */
-export type Scheme = 'http' | 'https';
+import type { Scheme } from '../net/host.ts';
 
 /** TARGET as it is typed: a registry, and where in it. */
 export interface Target {
@@ -35,17 +33,6 @@ export function parseTarget(text: string): Target {
   if (hostMatch[1] !== undefined && (Number(hostMatch[1]) > 65535 || Number(hostMatch[1]) === 0)) throw invalid(text, `${hostMatch[1]} is no port`);
   if (path !== '' && !pathPattern.test(path)) throw invalid(text, `"${path}" is no project or repository prefix (lower-case letters, digits and single . _ - between them)`);
   return { ...(scheme !== undefined && { scheme }), host, path };
-}
-
-/** Whether a `host[:port]` is this machine itself. */
-export function isLoopback(host: string): boolean {
-  const name = hostName(host);
-  return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(name);
-}
-
-/** `host[:port]` without its port; IPv6 addresses keep their brackets. */
-export function hostName(host: string): string {
-  return host.replace(/:[0-9]+$/, '');
 }
 
 function invalid(text: string, reason: string): RegtarError {

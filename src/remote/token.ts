@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import { wordsOf } from './answers.ts';
 import { basicHeader, secretsOf, type Credential } from './credential.ts';
-import { redact, Secret } from './secret.ts';
-import { isLoopback } from './target.ts';
-import { headerOf, type Answer, type TransportRequest } from './transport.ts';
+import { redact, Secret } from '../net/secret.ts';
+import { isLoopback } from '../net/host.ts';
+import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 
 /** A bearer token; times are of `performance.now()`. */
 export interface Token {

@@ -5,8 +5,8 @@ import { limits } from '../io/limits.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import { beginUpload, cancelUpload, headBlob, nextSession, resumeUpload, type UploadSession } from './blobs.ts';
 import { gaveUp, type Outcome, type Registry, type RegistryRequest } from './registry.ts';
-import type { Backoff } from './retry.ts';
-import { headerOf, type Answer } from './transport.ts';
+import type { Backoff } from '../net/retry.ts';
+import { headerOf, type Answer } from '../net/transport.ts';
 
 /** Keeps an upload's session where a later run finds it. */
 export interface UploadJournal {

@@ -51,11 +51,11 @@ async function isLineAndHint({ code, provoke, exit, says, hint }: ErrorCase): Pr
 
 /** Codes that other tests provoke, with the words of their titles. */
 const elsewhere: Partial<Record<ErrorCode, readonly [file: string, title: string]>> = {
-  SOURCE_TOO_LARGE: ['storage/hostile.test.ts', 'more tags than fit into the heap are refused by name'],
+  SOURCE_TOO_LARGE: ['formats/hostile.test.ts', 'more tags than fit into the heap are refused by name'],
   SOURCE_CHANGED: ['verify/verify.test.ts', 'a backup that shrinks while it is read is not called damaged'],
   INDEX_STALE: ['source/saved-index.test.ts', 'bytes changed anywhere: never another answer, never a failure'],
   BLOB_UNREADABLE: ['verify/verify.test.ts', 'a blob that the medium does not give'],
-  OUTPUT_BUSY: ['sink/suite.ts', 'tells the second of two exports into one place'],
+  OUTPUT_BUSY: ['formats/suite.ts', 'tells the second of two exports into one place'],
   TARGET_TLS: ['remote/tls.test.ts', 'is refused, naming subject, issuer and the flag that helps'],
   PROJECT_MISSING: ['push/preflight.test.ts', 'a missing project that shall not be created'],
   PROJECT_NEEDED: ['push/preflight.test.ts', 'a repository of one component; the others go on'],

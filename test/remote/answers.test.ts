@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explainAnswer, wordsOf } from '../../src/remote/answers.ts';
-import type { Answer } from '../../src/remote/transport.ts';
+import type { Answer } from '../../src/net/transport.ts';
 
 function answer(status: number, body: string, headers: Record<string, string> = {}): Answer {
   return { status, body: Buffer.from(body), headers, url: new URL('http://h/') };

@@ -12,7 +12,7 @@ import type { Credential } from '../../src/remote/credential.ts';
 import { listRepositories } from '../../src/remote/lists.ts';
 import { headManifest } from '../../src/remote/manifests.ts';
 import { openRegistry, type Registry, type RegistryOptions } from '../../src/remote/registry.ts';
-import { Secret } from '../../src/remote/secret.ts';
+import { Secret } from '../../src/net/secret.ts';
 import { uploadBlob } from '../../src/remote/upload.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { answers, startFaultProxy } from '../support/fault-proxy.ts';

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { RegtarError } from '../../src/errors.ts';
 import type { Credential } from '../../src/remote/credential.ts';
 import { findCredentials, type CredentialOptions } from '../../src/remote/credentials.ts';
-import { Secret } from '../../src/remote/secret.ts';
+import { Secret } from '../../src/net/secret.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 let folder: TemporaryFolder;

@@ -4,7 +4,7 @@ import { bodyOf } from '../../src/io/body.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { mountBlob } from '../../src/remote/blobs.ts';
 import { openRegistry, type Registry } from '../../src/remote/registry.ts';
-import { Secret } from '../../src/remote/secret.ts';
+import { Secret } from '../../src/net/secret.ts';
 import { uploadBlob } from '../../src/remote/upload.ts';
 import { startHarborDouble, type HarborDouble } from '../harbor/double/start.ts';
 import { errorOf } from './expect-error.ts';

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { bodyOf } from '../../src/io/body.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { headBlob } from '../../src/remote/blobs.ts';
-import { chooseProxies } from '../../src/remote/proxy.ts';
+import { chooseProxies } from '../../src/net/proxy.ts';
 import { openRegistry, type Registry } from '../../src/remote/registry.ts';
 import { uploadBlob } from '../../src/remote/upload.ts';
 import { createAuthority, type Authority } from '../support/certificates.ts';

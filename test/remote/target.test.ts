@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { RegtarError } from '../../src/errors.ts';
 import { resolveLocation } from '../../src/remote/location.ts';
-import { parseRetryAfter } from '../../src/remote/retry.ts';
-import { isLoopback, parseTarget } from '../../src/remote/target.ts';
+import { parseRetryAfter } from '../../src/net/retry.ts';
+import { isLoopback } from '../../src/net/host.ts';
+import { parseTarget } from '../../src/remote/target.ts';
 
 describe('a target', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openRegistry, type Registry, type RegistryOptions } from '../../src/remote/registry.ts';
-import type { TlsOptions } from '../../src/remote/tls.ts';
+import type { TlsOptions } from '../../src/net/tls.ts';
 import { createAuthority, type Authority } from '../support/certificates.ts';
 import { startRegistry, type Registry as StartedRegistry } from '../support/start-registry.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

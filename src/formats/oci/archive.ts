@@ -2,8 +2,7 @@ import type { ImageSink } from '../../content/contracts.ts';
 import { digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { createArchiveSink } from '../archive/archive.ts';
 import type { ArchiveDocuments, ArchiveFormat } from '../archive/archive-format.ts';
-import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, type IndexEntry, type Naming } from './index-file.ts';
-import { ociTraits } from '../../sink/oci-traits.ts';
+import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, type IndexEntry, type Naming, ociTraits } from './index-file.ts';
 import type { FileSinkOptions } from '../options.ts';
 
 /**

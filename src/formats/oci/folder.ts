@@ -6,9 +6,8 @@ import { writeFileAtomically } from '../../io/write-file.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
-import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming } from './index-file.ts';
+import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming, ociTraits } from './index-file.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
-import { ociTraits } from '../../sink/oci-traits.ts';
 import type { FileSinkOptions } from '../options.ts';
 
 /** Two files at once keep a disk busy while another is hashed; more only wait for the same core. */

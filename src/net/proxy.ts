@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { RegtarError } from '../errors.ts';
-import { isLoopback } from './target.ts';
+import { isLoopback } from './host.ts';
 
 /** The variables of an environment; a copy, or `process.env` from the command line. */
 export type Environment = Readonly<Record<string, string | undefined>>;

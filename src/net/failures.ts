@@ -1,6 +1,6 @@
 import type { PeerCertificate } from 'node:tls';
 import { RegtarError, systemErrorCode } from '../errors.ts';
-import { isLoopback } from './target.ts';
+import { isLoopback } from './host.ts';
 import { probeTls } from './tls-probe.ts';
 
 /** Why a request got no answer. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { RegtarError } from '../errors.ts';
 import type { Environment } from './proxy.ts';
-import { hostName } from './target.ts';
+import { hostName } from './host.ts';
 
 /** What the user says of TLS; files are paths. */
 export interface TlsOptions {
