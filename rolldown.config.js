@@ -11,7 +11,17 @@ export default defineConfig({
   platform: 'node',
   transform: { define: { REGTAR_VERSION: JSON.stringify(version) } },
   // What is not installed beside the package but is in it: the report page's script.
-  plugins: [reportPage(), bundledPackages((packages) => ({ fileName: 'THIRD-PARTY.txt', source: licenseTexts(packages) }))],
-  external: (id) => id.startsWith('node:') || Object.keys(dependencies).some((name) => id === name || id.startsWith(`${name}/`)),
-  output: { dir: 'dist', format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js', cleanDir: false },
+  plugins: [
+    reportPage(),
+    bundledPackages((packages) => ({ fileName: 'THIRD-PARTY.txt', source: licenseTexts(packages) })),
+  ],
+  external: (id) =>
+    id.startsWith('node:') || Object.keys(dependencies).some((name) => id === name || id.startsWith(`${name}/`)),
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    cleanDir: false,
+  },
 });

@@ -7,7 +7,9 @@ const report = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) :
 const passed = report?.numPassedTests ?? 0;
 const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
 // A file that cannot even be loaded has no tests that could fail.
-const brokenFiles = (report?.testResults ?? []).filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'));
+const brokenFiles = (report?.testResults ?? []).filter(
+  (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+);
 const failedTests = report?.numFailedTests ?? 0;
 // The test step fails without a failed test when the build, a peer or the runner itself does.
 const stepsBesideTests = failedSteps.filter((step) => step !== 'test' || failedTests + brokenFiles.length === 0);

@@ -14,4 +14,18 @@ import { row as startUp } from './rows/start-up.js';
 import { row as standalone } from './rows/standalone.js';
 
 /** Every row, in the order in which they run. @type {readonly import('./lib/bench.js').Row[]} */
-export const rows = [startUp, standalone, inspect, scan, exports, dockerArchive, verify, streams, link, indexFile, push, harbor, hugeLayer];
+export const rows = [
+  startUp,
+  standalone,
+  inspect,
+  scan,
+  exports,
+  dockerArchive,
+  verify,
+  streams,
+  link,
+  indexFile,
+  push,
+  harbor,
+  hugeLayer,
+];

@@ -9,7 +9,12 @@ import { rows } from './rows.js';
 const usage = `npm run bench -- [ROW…] [--scale small|full] [--repetitions N] [--json FILE]\nrows: ${rows.map((row) => `\n  ${row.name.padEnd(16)}${row.about}`).join('')}`;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { scale: { type: 'string', default: 'small' }, repetitions: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean', short: 'h', default: false } },
+  options: {
+    scale: { type: 'string', default: 'small' },
+    repetitions: { type: 'string' },
+    json: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
 });
 const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
 const { scale } = values;
@@ -18,7 +23,11 @@ if (values.help || unknown.length > 0 || (scale !== 'small' && scale !== 'full')
   process.exit(values.help ? 0 : 2);
 }
 
-const bench = createBench({ scale, repetitions: values.repetitions === undefined ? undefined : Number(values.repetitions), log: (line) => console.error(line) });
+const bench = createBench({
+  scale,
+  repetitions: values.repetitions === undefined ? undefined : Number(values.repetitions),
+  log: (line) => console.error(line),
+});
 /** @type {{ row: string, result: import('./lib/bench.js').Result }[]} */
 const results = [];
 try {
@@ -38,6 +47,11 @@ try {
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${scale} scale, ${canDropCaches ? 'caches dropped between writing runs' : 'caches as they are'}`;
 console.log(`${renderTable(results)}\n\n${machine}`);
 if (values.json !== undefined) {
-  const report = results.map(({ row, result }) => ({ row, ...result, figure: figureOf(result), reached: isReached(result) }));
+  const report = results.map(({ row, result }) => ({
+    row,
+    ...result,
+    figure: figureOf(result),
+    reached: isReached(result),
+  }));
   writeFileSync(values.json, `${JSON.stringify({ machine, results: report }, undefined, 2)}\n`);
 }

@@ -28,7 +28,11 @@ else {
 
 async function build() {
   const stamp = join(folder, '.sources');
-  const sources = createHash('sha256').update(readFileSync(join(standalone, 'SHA256SUMS'))).update(readFileSync(fileURLToPath(import.meta.url))).update(process.env['SOURCE_DATE_EPOCH'] ?? '').digest('hex');
+  const sources = createHash('sha256')
+    .update(readFileSync(join(standalone, 'SHA256SUMS')))
+    .update(readFileSync(fileURLToPath(import.meta.url)))
+    .update(process.env['SOURCE_DATE_EPOCH'] ?? '')
+    .digest('hex');
   if (args.includes('--if-changed') && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return;
   rmSync(folder, { recursive: true, force: true });
   const storage = join(folder, 'storage');
@@ -50,7 +54,12 @@ async function build() {
       Cmd: ['help'],
       // A backup that is mounted here is the SOURCE that need not be named.
       WorkingDir: '/backup',
-      Labels: { 'org.opencontainers.image.title': 'regtar', 'org.opencontainers.image.description': description, 'org.opencontainers.image.version': version, 'org.opencontainers.image.licenses': license },
+      Labels: {
+        'org.opencontainers.image.title': 'regtar',
+        'org.opencontainers.image.description': description,
+        'org.opencontainers.image.version': version,
+        'org.opencontainers.image.licenses': license,
+      },
     },
     rootfs: { type: 'layers', diff_ids: [diffId] },
     history: [{ created: time.toISOString(), created_by: 'npm run build:image' }],
@@ -68,7 +77,9 @@ async function build() {
   run(process.execPath, [regtar, 'export', '--format', 'docker-archive', storage, join(folder, 'regtar-image.tar')]);
   rmSync(storage, { recursive: true });
   writeFileSync(stamp, sources);
-  process.stdout.write(`build/image/oci\tregtar:${version} ${manifest.digest}\nbuild/image/regtar-image.tar\t${statSync(join(folder, 'regtar-image.tar')).size} bytes\n`);
+  process.stdout.write(
+    `build/image/oci\tregtar:${version} ${manifest.digest}\nbuild/image/regtar-image.tar\t${statSync(join(folder, 'regtar-image.tar')).size} bytes\n`,
+  );
 }
 
 /** Nothing but regtar, what it is linked with, and what those look for. @returns {import('./image/layer.js').LayerFile[]} */
@@ -81,13 +92,29 @@ function imageFiles() {
     { path: '/usr/bin/regtar', source: binary, mode: 0o755 },
     ...libraries.map(({ path, source }) => ({ path, source, mode: 0o755 })),
     { path: '/etc/nsswitch.conf', text: nameServiceSwitch },
-    { path: '/etc/passwd', text: 'root:x:0:0:root:/tmp:/sbin/nologin\nregtar:x:65532:65532:regtar:/tmp:/sbin/nologin\n' },
+    {
+      path: '/etc/passwd',
+      text: 'root:x:0:0:root:/tmp:/sbin/nologin\nregtar:x:65532:65532:regtar:/tmp:/sbin/nologin\n',
+    },
     { path: '/etc/group', text: 'root:x:0:\nregtar:x:65532:\n' },
     ...(existsSync(authorities) ? [{ path: authorities, source: authorities }] : []),
     { path: '/usr/share/doc/regtar/LICENSES.txt', source: join(standalone, 'LICENSES.txt') },
-    { path: '/usr/share/doc/regtar/regtar.cdx.json', source: join(standalone, `regtar-linux-${process.arch}.cdx.json`) },
-    { path: '/usr/share/doc/regtar/libraries.txt', text: [...libraries.map(({ path }) => path).sort(), '', ...packages.map(({ name, version, arch }) => `${name} ${version} ${arch}`), ''].join('\n') },
-    ...packages.flatMap(({ name, copyright }) => (copyright === undefined ? [] : [{ path: `/usr/share/doc/${name}/copyright`, text: copyright }])),
+    {
+      path: '/usr/share/doc/regtar/regtar.cdx.json',
+      source: join(standalone, `regtar-linux-${process.arch}.cdx.json`),
+    },
+    {
+      path: '/usr/share/doc/regtar/libraries.txt',
+      text: [
+        ...libraries.map(({ path }) => path).sort(),
+        '',
+        ...packages.map(({ name, version, arch }) => `${name} ${version} ${arch}`),
+        '',
+      ].join('\n'),
+    },
+    ...packages.flatMap(({ name, copyright }) =>
+      copyright === undefined ? [] : [{ path: `/usr/share/doc/${name}/copyright`, text: copyright }],
+    ),
     { path: '/backup', folder: true },
     { path: '/tmp', folder: true, mode: 0o1777 },
   ];

@@ -21,7 +21,9 @@ const usage = `npm run build:standalone -- [--node PATH|VERSION] [--if-changed]
 const project = fileURLToPath(new URL('../', import.meta.url));
 const folder = join(project, 'build/standalone');
 
-const { values } = parseArgs({ options: { node: { type: 'string' }, 'if-changed': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+const { values } = parseArgs({
+  options: { node: { type: 'string' }, 'if-changed': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+});
 if (values.help) process.stdout.write(usage);
 else await withLock(join(project, 'build/standalone.lock'), () => build(values));
 
@@ -45,31 +47,44 @@ async function build({ node: wanted, 'if-changed': ifChanged = false }) {
   writeList(executableName, { packages: script.packages, nodeVersions: node.versions });
   writeFileSync(join(folder, 'regtar.1'), run(process.execPath, [join(folder, moduleName), 'help', '--man']));
   const nodeText = node.license ?? `https://github.com/nodejs/node/blob/v${node.versions['node']}/LICENSE`;
-  writeFileSync(join(folder, 'LICENSES.txt'), licenseTexts([
-    { name: 'regtar', version: '', license: 'Apache-2.0', text: readFileSync(join(project, 'LICENSE'), 'utf8') },
-    { name: 'Node.js', version: node.versions['node'] ?? '', license: 'MIT, and those of its parts', text: nodeText },
-    ...script.packages,
-  ]));
-  const files = readdirSync(folder).filter((name) => !name.startsWith('.')).sort();
+  writeFileSync(
+    join(folder, 'LICENSES.txt'),
+    licenseTexts([
+      { name: 'regtar', version: '', license: 'Apache-2.0', text: readFileSync(join(project, 'LICENSE'), 'utf8') },
+      { name: 'Node.js', version: node.versions['node'] ?? '', license: 'MIT, and those of its parts', text: nodeText },
+      ...script.packages,
+    ]),
+  );
+  const files = readdirSync(folder)
+    .filter((name) => !name.startsWith('.'))
+    .sort();
   writeFileSync(join(folder, 'SHA256SUMS'), files.map((name) => `${sha256(name)}  ${name}\n`).join(''));
   writeFileSync(stamp, sources);
-  for (const name of [...files, 'SHA256SUMS']) process.stdout.write(`build/standalone/${name}\t${statSync(join(folder, name)).size} bytes\n`);
+  for (const name of [...files, 'SHA256SUMS'])
+    process.stdout.write(`build/standalone/${name}\t${statSync(join(folder, name)).size} bytes\n`);
 }
 
 /** @param {string} name @param {Omit<Parameters<typeof billOfMaterials>[0], 'name' | 'sha256'>} inside */
 function writeList(name, inside) {
-  writeFileSync(join(folder, `${name}.cdx.json`), `${JSON.stringify(billOfMaterials({ name, sha256: sha256(name), ...inside }), undefined, 2)}\n`);
+  writeFileSync(
+    join(folder, `${name}.cdx.json`),
+    `${JSON.stringify(billOfMaterials({ name, sha256: sha256(name), ...inside }), undefined, 2)}\n`,
+  );
 }
 
 /** @param {string} name */
 function sha256(name) {
-  return createHash('sha256').update(readFileSync(join(folder, name))).digest('hex');
+  return createHash('sha256')
+    .update(readFileSync(join(folder, name)))
+    .digest('hex');
 }
 
 /** Everything that the files are made of. @param {string} node */
 function hashSources(node) {
   const hash = createHash('sha256').update(node);
-  const files = ['src', 'scripts'].flatMap((room) => readdirSync(join(project, room), { recursive: true, encoding: 'utf8' }).map((file) => join(room, file)));
+  const files = ['src', 'scripts'].flatMap((room) =>
+    readdirSync(join(project, room), { recursive: true, encoding: 'utf8' }).map((file) => join(room, file)),
+  );
   for (const file of [...files.sort(), 'package.json', 'package-lock.json', 'LICENSE']) {
     if (statSync(join(project, file)).isFile()) hash.update(`\0${file}\0`).update(readFileSync(join(project, file)));
   }

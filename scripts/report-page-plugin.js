@@ -14,13 +14,20 @@ export function reportPage() {
     load: async (id) => {
       if (id !== resolved) return undefined;
       const { code, bundledModules } = await script();
-      return { code: `export const style = ${JSON.stringify(style())};\nexport const script = ${JSON.stringify(code)};\n`, meta: { bundledModules } };
+      return {
+        code: `export const style = ${JSON.stringify(style())};\nexport const script = ${JSON.stringify(code)};\n`,
+        meta: { bundledModules },
+      };
     },
   };
 }
 
 function style() {
-  return readFileSync(`${page}page.css`, 'utf8').replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/\s*\n\s*/g, '').replaceAll(/ ?([{};]) ?/g, '$1').trim();
+  return readFileSync(`${page}page.css`, 'utf8')
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    .replaceAll(/\s*\n\s*/g, '')
+    .replaceAll(/ ?([{};]) ?/g, '$1')
+    .trim();
 }
 
 async function script() {

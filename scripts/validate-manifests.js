@@ -12,12 +12,15 @@ const validator = 'kubernetes-validate==1.37.0';
 const versions = ['1.33.0', '1.37.0'];
 
 const deploy = fileURLToPath(new URL('../deploy/', import.meta.url));
-const manifests = readdirSync(deploy).filter((name) => name.endsWith('.yaml')).map((name) => join(deploy, name));
+const manifests = readdirSync(deploy)
+  .filter((name) => name.endsWith('.yaml'))
+  .map((name) => join(deploy, name));
 const environment = mkdtempSync(join(tmpdir(), 'regtar-manifests-'));
 try {
   run('python3', ['-m', 'venv', environment]);
   run(join(environment, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', validator]);
-  for (const version of versions) run(join(environment, 'bin/kubernetes-validate'), ['--strict', '--kubernetes-version', version, ...manifests]);
+  for (const version of versions)
+    run(join(environment, 'bin/kubernetes-validate'), ['--strict', '--kubernetes-version', version, ...manifests]);
 } finally {
   rmSync(environment, { recursive: true, force: true });
 }

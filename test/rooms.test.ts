@@ -38,28 +38,45 @@ interface Import {
   readonly isType: boolean;
 }
 
-const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/')).filter((file) => file.endsWith('.ts'));
+const files = readdirSync(sources, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => file.endsWith('.ts'));
 const imports = files.flatMap((file) => importsOf(file, readFileSync(join(sources, file), 'utf8')));
 
 describe('rooms import only what the table allows', () => {
   it.each(files.map(roomOf).filter((room, index, all) => all.indexOf(room) === index))('%s', (room) => {
     expect(Object.keys(rooms), 'every room of src is in the table').toContain(room);
     const allowed = rooms[room] ?? [];
-    const wrong = imports.filter(({ from, to }) => roomOf(from) === room && roomOf(to) !== room && allowed !== 'all' && !allowed.includes(roomOf(to)) && !allowed.includes(to.replace(/\.ts$/, '')));
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        roomOf(from) === room &&
+        roomOf(to) !== room &&
+        allowed !== 'all' &&
+        !allowed.includes(roomOf(to)) &&
+        !allowed.includes(to.replace(/\.ts$/, '')),
+    );
     expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
   });
 
   it('the library knows nothing of cli/ and index.ts', () => {
-    expect(imports.filter(({ from, to }) => (roomOf(to) === 'cli' || to === 'index.ts') && roomOf(from) !== 'cli').map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+    expect(
+      imports
+        .filter(({ from, to }) => (roomOf(to) === 'cli' || to === 'index.ts') && roomOf(from) !== 'cli')
+        .map(({ from, to }) => `${from} → ${to}`),
+    ).toEqual([]);
   });
 });
 
 it('every import names a file that exists, with its ending', () => {
-  expect(imports.filter(({ to }) => !files.includes(to) && !to.endsWith('.json')).map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+  expect(
+    imports.filter(({ to }) => !files.includes(to) && !to.endsWith('.json')).map(({ from, to }) => `${from} → ${to}`),
+  ).toEqual([]);
 });
 
 it('files do not import each other in a circle when the code runs', () => {
-  const edges = new Map(files.map((file) => [file, imports.filter(({ from, isType }) => from === file && !isType).map(({ to }) => to)]));
+  const edges = new Map(
+    files.map((file) => [file, imports.filter(({ from, isType }) => from === file && !isType).map(({ to }) => to)]),
+  );
   const done = new Set<string>();
   const circles: string[] = [];
   const visit = (file: string, above: readonly string[]): void => {
@@ -74,7 +91,14 @@ it('files do not import each other in a circle when the code runs', () => {
 
 it('only cli/ prints, reads the environment or sets an exit code', () => {
   const forbidden = /\bconsole\.|process\.(?:env|exit|exitCode|stdout|stderr)\b/;
-  const found = files.filter((file) => roomOf(file) !== 'cli').flatMap((file) => withoutComments(readFileSync(join(sources, file), 'utf8')).split('\n').filter((line) => forbidden.test(line)).map((line) => `${file}: ${line.trim()}`));
+  const found = files
+    .filter((file) => roomOf(file) !== 'cli')
+    .flatMap((file) =>
+      withoutComments(readFileSync(join(sources, file), 'utf8'))
+        .split('\n')
+        .filter((line) => forbidden.test(line))
+        .map((line) => `${file}: ${line.trim()}`),
+    );
   expect(found).toEqual([]);
 });
 
@@ -85,9 +109,12 @@ function roomOf(file: string): string {
 
 function importsOf(file: string, text: string): Import[] {
   const found: Import[] = [];
-  for (const match of withoutComments(text).matchAll(/\b(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'(\.[^']+)'|\bimport\('(\.[^']+)'\)/g)) {
+  for (const match of withoutComments(text).matchAll(
+    /\b(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'(\.[^']+)'|\bimport\('(\.[^']+)'\)/g,
+  )) {
     const target = match[2] ?? match[3];
-    if (target !== undefined) found.push({ from: file, to: posix.join(dirname(file), target), isType: match[1] !== undefined });
+    if (target !== undefined)
+      found.push({ from: file, to: posix.join(dirname(file), target), isType: match[1] !== undefined });
   }
   return found;
 }

@@ -8,7 +8,12 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '..');
 
 // Node 20 does not run TypeScript, and what a bundle leaves outside must find node_modules: so it lies inside the checkout.
-const bundle = await rolldown({ input: join(root, 'test/support/fixture/make.ts'), platform: 'node', external: [/^node:/, 'tar-stream'], logLevel: 'silent' });
+const bundle = await rolldown({
+  input: join(root, 'test/support/fixture/make.ts'),
+  platform: 'node',
+  external: [/^node:/, 'tar-stream'],
+  logLevel: 'silent',
+});
 const folder = mkdtempSync(join(root, '.regtar-make-'));
 try {
   await bundle.write({ file: join(folder, 'make.mjs'), format: 'es' });

@@ -33,7 +33,9 @@ export function describeTag(repository, tag, digests) {
   const images = tag.platforms.map((platform) => describeImage(`${repository}:${tag.tag}`, platform, digests, types));
   const manifests = images.map((image) => image.manifest);
   const configs = images.map((image) => image.config);
-  const layers = tag.platforms.flatMap((platform) => platform.layers.map((layer) => /** @type {string} */ (digests[layer.number])));
+  const layers = tag.platforms.flatMap((platform) =>
+    platform.layers.map((layer) => /** @type {string} */ (digests[layer.number])),
+  );
   const [single] = manifests;
   if (single && manifests.length === 1) return { root: single, manifests, configs, layers };
   const root = blob({
@@ -50,18 +52,25 @@ export function describeTag(repository, tag, digests) {
 /** @param {string} name @param {PlannedImage} image @param {readonly string[]} digests @param {typeof docker} types */
 function describeImage(name, image, digests, types) {
   const created = '2024-05-06T07:08:09.123456789Z';
-  const config = blob({
-    architecture: image.architecture,
-    config: {
-      Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', `NAME=${name}`],
-      Entrypoint: ['/docker-entrypoint.sh'],
-      Labels: { 'org.opencontainers.image.title': name },
+  const config = blob(
+    {
+      architecture: image.architecture,
+      config: {
+        Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', `NAME=${name}`],
+        Entrypoint: ['/docker-entrypoint.sh'],
+        Labels: { 'org.opencontainers.image.title': name },
+      },
+      created,
+      history: image.layers.map((layer) => ({
+        created,
+        created_by: `RUN /bin/sh -c step-${layer.number} --install --clean # buildkit`,
+        comment: 'buildkit.dockerfile.v0',
+      })),
+      os: 'linux',
+      rootfs: { type: 'layers', diff_ids: image.layers.map((layer) => `sha256:${sha256(`unpacked ${layer.number}`)}`) },
     },
-    created,
-    history: image.layers.map((layer) => ({ created, created_by: `RUN /bin/sh -c step-${layer.number} --install --clean # buildkit`, comment: 'buildkit.dockerfile.v0' })),
-    os: 'linux',
-    rootfs: { type: 'layers', diff_ids: image.layers.map((layer) => `sha256:${sha256(`unpacked ${layer.number}`)}`) },
-  }, 0);
+    0,
+  );
   const manifest = blob({
     schemaVersion: 2,
     mediaType: types.manifest,

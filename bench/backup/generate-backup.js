@@ -41,7 +41,10 @@ export function benchFolder() {
  * @returns {GeneratedBackup}
  */
 export function generateBackup(parameters, folder = benchFolder()) {
-  const key = createHash('sha256').update(JSON.stringify([generatorVersion, Object.entries(parameters).sort()])).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update(JSON.stringify([generatorVersion, Object.entries(parameters).sort()]))
+    .digest('hex')
+    .slice(0, 12);
   const file = join(folder, `${parameters.name}-${key}.tar`);
   const record = `${file}.json`;
   if (existsSync(file) && existsSync(record)) return JSON.parse(readFileSync(record, 'utf8'));
@@ -65,7 +68,10 @@ function writeBackup(parameters, path) {
   // A path holds its blob's digest, so everything is hashed before the first header is written.
   const digests = plan.layers.map((layer) => layerDigest(layer, pool));
   const layers = new Map(plan.layers.map((layer) => [/** @type {string} */ (digests[layer.number]), layer]));
-  const repositories = plan.repositories.map(({ name, tags }) => ({ name, tags: tags.map((tag) => ({ tag: tag.tag, described: describeTag(name, tag, digests) })) }));
+  const repositories = plan.repositories.map(({ name, tags }) => ({
+    name,
+    tags: tags.map((tag) => ({ tag: tag.tag, described: describeTag(name, tag, digests) })),
+  }));
   const tar = createTarFile(path);
   const { blobs } = writeStorage(tar, { repositories, layers, pool, seed: parameters.seed });
   const { members, files, bytes } = tar.end();

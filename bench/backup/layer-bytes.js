@@ -26,7 +26,7 @@ export function layerHead(layer) {
  */
 export function* layerRest(layer, pool) {
   let at = (layer.number * 7_368_787) % pool.length;
-  for (let left = Math.max(0, layer.size - layerHeadBytes); left > 0; ) {
+  for (let left = Math.max(0, layer.size - layerHeadBytes); left > 0;) {
     const piece = pool.subarray(at, Math.min(pool.length, at + left));
     yield piece;
     left -= piece.length;
@@ -40,7 +40,8 @@ export function layerDigest(layer, pool) {
   if (!layer.hole) {
     for (const piece of layerRest(layer, pool)) hash.update(piece);
   } else {
-    for (let left = layer.size - layerHeadBytes; left > 0; left -= zeros.length) hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
+    for (let left = layer.size - layerHeadBytes; left > 0; left -= zeros.length)
+      hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
   }
   return `sha256:${hash.digest('hex')}`;
 }

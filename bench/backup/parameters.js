@@ -39,20 +39,90 @@ const usual = {
 /** The backups that the bench rows name. `small` ones are for trying things out, a few seconds each. */
 export const presets = /** @type {const} */ ({
   /** 5,000 images, about 150,000 members and 9 GB. */
-  scale: { ...usual, name: 'scale', images: 5000, repositories: 500, bytes: 9_000_000_000, baseImages: 60, ownLayers: 3 },
-  'scale-small': { ...usual, name: 'scale-small', images: 300, repositories: 40, bytes: 300_000_000, baseImages: 8, largestLayer: 16 * 1024 * 1024 },
+  scale: {
+    ...usual,
+    name: 'scale',
+    images: 5000,
+    repositories: 500,
+    bytes: 9_000_000_000,
+    baseImages: 60,
+    ownLayers: 3,
+  },
+  'scale-small': {
+    ...usual,
+    name: 'scale-small',
+    images: 300,
+    repositories: 40,
+    bytes: 300_000_000,
+    baseImages: 8,
+    largestLayer: 16 * 1024 * 1024,
+  },
   /** 500 images and 1 GB, to push. */
   push: { ...usual, name: 'push', images: 500, repositories: 60, bytes: 1_000_000_000, baseImages: 12 },
-  'push-small': { ...usual, name: 'push-small', images: 40, repositories: 8, bytes: 40_000_000, baseImages: 3, multiArchRatio: 0.15, largestLayer: 4 * 1024 * 1024 },
+  'push-small': {
+    ...usual,
+    name: 'push-small',
+    images: 40,
+    repositories: 8,
+    bytes: 40_000_000,
+    baseImages: 3,
+    multiArchRatio: 0.15,
+    largestLayer: 4 * 1024 * 1024,
+  },
   /** What was once pushed into a real Harbor: 127 images, 150 MB. */
   harbor: { ...usual, name: 'harbor', images: 127, repositories: 20, bytes: 150_000_000, multiArchRatio: 0.1 },
-  'harbor-small': { ...usual, name: 'harbor-small', images: 30, repositories: 6, bytes: 20_000_000, baseImages: 2, multiArchRatio: 0.15, largestLayer: 4 * 1024 * 1024 },
+  'harbor-small': {
+    ...usual,
+    name: 'harbor-small',
+    images: 30,
+    repositories: 6,
+    bytes: 20_000_000,
+    baseImages: 2,
+    multiArchRatio: 0.15,
+    largestLayer: 4 * 1024 * 1024,
+  },
   /** About 3,000,000 members with next to nothing in them. */
-  members: { ...usual, name: 'members', images: 100_000, repositories: 5000, bytes: 100_000_000, baseImages: 500, largestLayer: 2000, smallestLayer: 40 },
-  'members-small': { ...usual, name: 'members-small', images: 5000, repositories: 300, bytes: 5_000_000, baseImages: 50, largestLayer: 2000, smallestLayer: 40 },
+  members: {
+    ...usual,
+    name: 'members',
+    images: 100_000,
+    repositories: 5000,
+    bytes: 100_000_000,
+    baseImages: 500,
+    largestLayer: 2000,
+    smallestLayer: 40,
+  },
+  'members-small': {
+    ...usual,
+    name: 'members-small',
+    images: 5000,
+    repositories: 300,
+    bytes: 5_000_000,
+    baseImages: 50,
+    largestLayer: 2000,
+    smallestLayer: 40,
+  },
   /** One layer of 20 GB, a hole in the archive's file. */
-  huge: { ...usual, name: 'huge', images: 3, repositories: 2, bytes: 5_000_000, baseImages: 1, multiArchRatio: 0, holeBytes: 20_000_000_000 },
-  'huge-small': { ...usual, name: 'huge-small', images: 3, repositories: 2, bytes: 5_000_000, baseImages: 1, multiArchRatio: 0, holeBytes: 1_000_000_000 },
+  huge: {
+    ...usual,
+    name: 'huge',
+    images: 3,
+    repositories: 2,
+    bytes: 5_000_000,
+    baseImages: 1,
+    multiArchRatio: 0,
+    holeBytes: 20_000_000_000,
+  },
+  'huge-small': {
+    ...usual,
+    name: 'huge-small',
+    images: 3,
+    repositories: 2,
+    bytes: 5_000_000,
+    baseImages: 1,
+    multiArchRatio: 0,
+    holeBytes: 1_000_000_000,
+  },
 });
 
 /**

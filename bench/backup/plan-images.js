@@ -12,7 +12,20 @@ import { createRandom } from './random.js';
  */
 
 const groups = ['library', 'platform', 'team-a', 'team-b', 'data', 'monitoring', 'ingress', 'build'];
-const parts = ['api', 'web', 'worker', 'gateway', 'billing', 'search', 'cache', 'proxy', 'agent', 'operator', 'exporter', 'migrate'];
+const parts = [
+  'api',
+  'web',
+  'worker',
+  'gateway',
+  'billing',
+  'search',
+  'cache',
+  'proxy',
+  'agent',
+  'operator',
+  'exporter',
+  'migrate',
+];
 
 /**
  * Decides everything but the bytes: names, tags, platforms, which layer is shared by whom, and sizes.
@@ -30,7 +43,8 @@ export function planImages(parameters) {
   };
   const bases = repeat(parameters.baseImages, () => repeat(2, () => repeat(parameters.baseLayers, () => newLayer(10))));
   const repositories = repeat(parameters.repositories, (number) => {
-    const base = bases.length > 0 && random.next() < parameters.sharedRatio ? bases[random.below(bases.length)] : undefined;
+    const base =
+      bases.length > 0 && random.next() < parameters.sharedRatio ? bases[random.below(bases.length)] : undefined;
     return { name: repositoryName(number, random), tags: tagsOf(number, parameters, random, base, newLayer) };
   });
   const first = repositories[0]?.tags[0]?.platforms[0];
@@ -60,7 +74,11 @@ function tagsOf(repository, parameters, random, base, newLayer) {
       const own = Math.max(1, Math.floor(parameters.ownLayers + random.next() * 3 - 1));
       return { architecture, layers: [...(base?.[which] ?? []), ...repeat(own, () => newLayer(1))] };
     });
-    return { tag: number === 0 ? 'latest' : `v${1 + Math.floor(number / 10)}.${number % 10}.${random.below(20)}`, oci: random.next() < parameters.ociRatio, platforms };
+    return {
+      tag: number === 0 ? 'latest' : `v${1 + Math.floor(number / 10)}.${number % 10}.${random.below(20)}`,
+      oci: random.next() < parameters.ociRatio,
+      platforms,
+    };
   });
 }
 
@@ -71,12 +89,15 @@ function repositoryName(number, random) {
   const depth = random.next();
   if (depth < 0.05) return last;
   if (depth < 0.75) return `${group}/${last}`;
-  return depth < 0.95 ? `${group}/${parts[number % parts.length]}/${last}` : `${group}/${parts[number % parts.length]}/images/${last}`;
+  return depth < 0.95
+    ? `${group}/${parts[number % parts.length]}/${last}`
+    : `${group}/${parts[number % parts.length]}/images/${last}`;
 }
 
 /** Finds the factor at which the clamped sizes come to the wanted sum. @param {Layer[]} layers @param {BackupParameters} parameters */
 function scaleSizes(layers, { bytes, largestLayer, smallestLayer }) {
-  const sized = (/** @type {number} */ factor, /** @type {Layer} */ layer) => Math.round(Math.min(largestLayer, Math.max(smallestLayer, layer.weight * factor)));
+  const sized = (/** @type {number} */ factor, /** @type {Layer} */ layer) =>
+    Math.round(Math.min(largestLayer, Math.max(smallestLayer, layer.weight * factor)));
   let low = 0;
   let high = largestLayer * 1e6;
   for (let step = 0; step < 80; step++) {

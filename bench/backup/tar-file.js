@@ -26,7 +26,7 @@ export function createTarFile(path) {
     filled = 0;
   };
   const write = (/** @type {Buffer} */ bytes) => {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const count = writeSync(fd, bytes, at, bytes.length - at, written);
       at += count;
       written += count;
@@ -109,7 +109,17 @@ export function createTarFile(path) {
 /** @param {string} mode @param {string} type */
 function template(mode, type) {
   const block = Buffer.alloc(512);
-  const fields = /** @type {const} */ ([[100, mode], [108, '0000000'], [116, '0000000'], [136, '14616107211'], [148, '        '], [156, type], [257, 'ustar  '], [265, 'root'], [297, 'root']]);
+  const fields = /** @type {const} */ ([
+    [100, mode],
+    [108, '0000000'],
+    [116, '0000000'],
+    [136, '14616107211'],
+    [148, '        '],
+    [156, type],
+    [257, 'ustar  '],
+    [265, 'root'],
+    [297, 'root'],
+  ]);
   for (const [at, text] of fields) block.write(text, at, 'latin1');
   return block;
 }

@@ -19,7 +19,15 @@ const root = 'docker/registry/v2/';
 export function writeStorage(tar, { repositories, layers, pool, seed }) {
   const random = createRandom(seed);
   for (const folder of ['docker/', 'docker/registry/', root]) tar.directory(folder);
-  const small = new Map(repositories.flatMap(({ tags }) => tags.flatMap(({ described }) => [...described.manifests, ...described.configs].map(({ digest, bytes }) => /** @type {const} */ ([digest, bytes])))));
+  const small = new Map(
+    repositories.flatMap(({ tags }) =>
+      tags.flatMap(({ described }) =>
+        [...described.manifests, ...described.configs].map(
+          ({ digest, bytes }) => /** @type {const} */ ([digest, bytes]),
+        ),
+      ),
+    ),
+  );
   for (const half of random.shuffled(['blobs', 'repositories'])) {
     if (half === 'blobs') writeBlobs(tar, layers, small, pool, random);
     else writeRepositories(tar, repositories, random);
@@ -64,7 +72,16 @@ function writeRepositories(tar, repositories, random) {
     const base = `${root}repositories/${repository.name}/`;
     for (const folder of random.shuffled(['_layers', '_manifests', '_uploads'])) {
       tar.directory(`${base}${folder}/`);
-      if (folder === '_layers') writeLinks(tar, `${base}_layers/`, repository.tags.flatMap(({ described }) => [...described.layers, ...described.configs.map((config) => config.digest)]), random);
+      if (folder === '_layers')
+        writeLinks(
+          tar,
+          `${base}_layers/`,
+          repository.tags.flatMap(({ described }) => [
+            ...described.layers,
+            ...described.configs.map((config) => config.digest),
+          ]),
+          random,
+        );
       if (folder === '_manifests') writeManifests(tar, `${base}_manifests/`, repository, random);
     }
   }
@@ -73,7 +90,12 @@ function writeRepositories(tar, repositories, random) {
 /** @param {TarFile} tar @param {string} base @param {DescribedRepository} repository @param {import('./random.js').Random} random */
 function writeManifests(tar, base, repository, random) {
   tar.directory(`${base}revisions/`);
-  writeLinks(tar, `${base}revisions/`, repository.tags.flatMap(({ described }) => described.manifests.map((manifest) => manifest.digest)), random);
+  writeLinks(
+    tar,
+    `${base}revisions/`,
+    repository.tags.flatMap(({ described }) => described.manifests.map((manifest) => manifest.digest)),
+    random,
+  );
   tar.directory(`${base}tags/`);
   for (const { tag, described } of random.shuffled(repository.tags)) {
     const folder = `${base}tags/${tag}/`;

@@ -19,9 +19,12 @@ const chunk = 256 * 1024;
 const lines = await Promise.all(Array.from({ length: Number(connections) }, () => openLine(host)));
 for (const requests of phases) {
   let next = 0;
-  await Promise.all(lines.map(async (line) => {
-    for (let request = requests[next++]; request !== undefined; request = requests[next++]) await carryOut(line, request);
-  }));
+  await Promise.all(
+    lines.map(async (line) => {
+      for (let request = requests[next++]; request !== undefined; request = requests[next++])
+        await carryOut(line, request);
+    }),
+  );
 }
 for (const line of lines) line.end();
 
@@ -30,7 +33,10 @@ async function carryOut(line, { method, path, type, file, size, digest }) {
   if (digest === undefined) return expect(201, await line.ask(method, path, type, file, size));
   const begun = expect(202, await line.ask('POST', path));
   const { pathname, search } = new URL(begun.location, `http://${host}`);
-  return expect(201, await line.ask('PUT', `${pathname}${search}&digest=${digest}`, 'application/octet-stream', file, size));
+  return expect(
+    201,
+    await line.ask('PUT', `${pathname}${search}&digest=${digest}`, 'application/octet-stream', file, size),
+  );
 }
 
 /** @param {number} status @param {{ status: number, location: string }} answer */
@@ -66,10 +72,12 @@ async function openLine(address) {
   return {
     /** @param {string} method @param {string} path @param {string} [type] @param {string} [file] @param {number} [size] @returns {Promise<{ status: number, location: string }>} */
     async ask(method, path, type, file, size = 0) {
-      const answered = new Promise((/** @type {(answer: { status: number, location: string }) => void} */ onAnswer, onError) => {
-        resolve = onAnswer;
-        reject = onError;
-      });
+      const answered = new Promise(
+        (/** @type {(answer: { status: number, location: string }) => void} */ onAnswer, onError) => {
+          resolve = onAnswer;
+          reject = onError;
+        },
+      );
       answered.catch(() => undefined);
       const head = `${method} ${path} HTTP/1.1\r\nHost: ${address}\r\nContent-Length: ${size}\r\n${type === undefined ? '' : `Content-Type: ${type}\r\n`}\r\n`;
       if (file === undefined) socket.write(head);
@@ -77,7 +85,8 @@ async function openLine(address) {
       else {
         socket.write(head);
         const descriptor = openSync(file, 'r');
-        for (let count = readSync(descriptor, buffer); count > 0; count = readSync(descriptor, buffer)) if (!socket.write(Buffer.from(buffer.subarray(0, count)))) await wrote();
+        for (let count = readSync(descriptor, buffer); count > 0; count = readSync(descriptor, buffer))
+          if (!socket.write(Buffer.from(buffer.subarray(0, count)))) await wrote();
         closeSync(descriptor);
       }
       return answered;

@@ -10,7 +10,8 @@ import { readTags } from './skopeo-tree.js';
  * @returns {import('./bare-client.js').BareRequests}
  */
 export function listBareRequests(unpacked) {
-  const dataOf = (/** @type {string} */ digest) => join(unpacked, 'docker/registry/v2/blobs/sha256', digest.slice(7, 9), digest.slice(7), 'data');
+  const dataOf = (/** @type {string} */ digest) =>
+    join(unpacked, 'docker/registry/v2/blobs/sha256', digest.slice(7, 9), digest.slice(7), 'data');
   /** @type {Map<string, Set<string>>} digest → repositories */
   const blobs = new Map();
   /** @type {Map<string, { request: import('./bare-client.js').BareRequest, depth: number }>} */
@@ -21,10 +22,21 @@ export function listBareRequests(unpacked) {
     const file = dataOf(digest);
     const bytes = readFileSync(file);
     const manifest = JSON.parse(bytes.toString('utf8'));
-    const depth = 1 + Math.max(-1, ...(manifest.manifests ?? []).map((/** @type {{ digest: string }} */ child) => walk(repository, child.digest, child.digest)));
-    for (const blob of manifest.config ? [manifest.config, ...manifest.layers] : []) blobs.set(blob.digest, (blobs.get(blob.digest) ?? new Set()).add(repository));
+    const depth =
+      1 +
+      Math.max(
+        -1,
+        ...(manifest.manifests ?? []).map((/** @type {{ digest: string }} */ child) =>
+          walk(repository, child.digest, child.digest),
+        ),
+      );
+    for (const blob of manifest.config ? [manifest.config, ...manifest.layers] : [])
+      blobs.set(blob.digest, (blobs.get(blob.digest) ?? new Set()).add(repository));
     const path = `/v2/${repository}/manifests/${reference}`;
-    manifests.set(path, { depth, request: { method: 'PUT', path, type: manifest.mediaType, file, size: bytes.length } });
+    manifests.set(path, {
+      depth,
+      request: { method: 'PUT', path, type: manifest.mediaType, file, size: bytes.length },
+    });
     return depth;
   };
   for (const [name, digest] of readTags(unpacked)) {
@@ -39,10 +51,13 @@ export function listBareRequests(unpacked) {
   for (const [digest, [first = '', ...others]] of blobs) {
     const file = dataOf(digest);
     uploads.push({ method: 'PUT', path: `/v2/${first}/blobs/uploads/`, file, size: statSync(file).size, digest });
-    for (const repository of others) mounts.push({ method: 'POST', path: `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${first}` });
+    for (const repository of others)
+      mounts.push({ method: 'POST', path: `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${first}` });
   }
   uploads.sort((left, right) => (right.size ?? 0) - (left.size ?? 0));
   const deepest = Math.max(0, ...[...manifests.values()].map(({ depth }) => depth));
-  const levels = Array.from({ length: deepest + 1 }, (_, level) => [...manifests.values()].filter(({ depth }) => depth === level).map(({ request }) => request));
+  const levels = Array.from({ length: deepest + 1 }, (_, level) =>
+    [...manifests.values()].filter(({ depth }) => depth === level).map(({ request }) => request),
+  );
   return [uploads, mounts, ...levels];
 }

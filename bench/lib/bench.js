@@ -53,7 +53,9 @@ export function createBench({ scale, repetitions, log }) {
 
     /** @param {'scale' | 'push' | 'harbor' | 'members' | 'huge'} name @returns {GeneratedBackup} */
     backup: (name) => {
-      const made = generateBackup(presets[/** @type {keyof typeof presets} */ (scale === 'full' ? name : `${name}-small`)]);
+      const made = generateBackup(
+        presets[/** @type {keyof typeof presets} */ (scale === 'full' ? name : `${name}-small`)],
+      );
       log(`  ${made.file}: ${made.images} images, ${made.members} members, ${(made.bytes / 1e9).toFixed(2)} GB`);
       return made;
     },
@@ -65,7 +67,8 @@ export function createBench({ scale, repetitions, log }) {
      * @param {readonly Contender[]} contenders
      * @param {{ warmUp?: boolean, repetitions?: number, exactly?: number }} [how] `repetitions` unless the command line says others
      */
-    race: (contenders, { warmUp = false, repetitions: usual = 3, exactly } = {}) => race(contenders, { repetitions: exactly ?? repetitions ?? usual, warmUp, folder: work, log }),
+    race: (contenders, { warmUp = false, repetitions: usual = 3, exactly } = {}) =>
+      race(contenders, { repetitions: exactly ?? repetitions ?? usual, warmUp, folder: work, log }),
 
     /** Writes out what is dirty and, where it may, forgets what is cached, so that nobody starts on another's cost or gain. */
     settle: () => {

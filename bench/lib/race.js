@@ -22,7 +22,9 @@ import { runCommand } from './run-command.js';
  * @returns {Promise<Measured[]>} in the same order
  */
 export async function race(contenders, { repetitions, warmUp, folder, log }) {
-  const measured = contenders.map(({ name }) => /** @type {Measured} */ ({ name, seconds: [], peakMiB: undefined, failure: undefined, output: '' }));
+  const measured = contenders.map(
+    ({ name }) => /** @type {Measured} */ ({ name, seconds: [], peakMiB: undefined, failure: undefined, output: '' }),
+  );
   for (let round = warmUp ? -1 : 0; round < repetitions; round++) {
     for (const [index, contender] of contenders.entries()) {
       const entry = measured[index];
@@ -46,8 +48,9 @@ export async function race(contenders, { repetitions, warmUp, folder, log }) {
 /** @param {readonly number[]} numbers */
 export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? /** @type {number} */ (sorted[middle]) : (/** @type {number} */ (sorted[middle - 1]) + /** @type {number} */ (sorted[middle])) / 2;
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
 /** @param {Contender} contender @param {string} folder @returns {Promise<Run>} */

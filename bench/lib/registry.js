@@ -18,7 +18,15 @@ export async function startRegistry(folder) {
   const host = `127.0.0.1:${await freePort()}`;
   const config = join(folder, 'config.json');
   // JSON is YAML. Its own words: no log of every request, as an operator would set it.
-  writeFileSync(config, JSON.stringify({ version: 0.1, log: { level: 'error', accesslog: { disabled: true } }, storage: { filesystem: { rootdirectory: storage } }, http: { addr: host } }));
+  writeFileSync(
+    config,
+    JSON.stringify({
+      version: 0.1,
+      log: { level: 'error', accesslog: { disabled: true } },
+      storage: { filesystem: { rootdirectory: storage } },
+      http: { addr: host },
+    }),
+  );
   const log = openSync(join(folder, 'log.txt'), 'w');
   const child = spawn('docker-registry', ['serve', config], { stdio: ['ignore', log, log] });
   closeSync(log);

@@ -27,16 +27,34 @@ export function quoted(argv) {
  * @returns {Promise<Run>} the peak is that of the largest process; undefined where GNU time is not installed
  */
 export async function runCommand(command, folder) {
-  const names = { output: join(folder, 'output.txt'), messages: join(folder, 'messages.txt'), peak: join(folder, 'peak.txt') };
+  const names = {
+    output: join(folder, 'output.txt'),
+    messages: join(folder, 'messages.txt'),
+    peak: join(folder, 'peak.txt'),
+  };
   rmSync(names.peak, { force: true });
-  const timed = existsSync(timeProgram) ? [timeProgram, '-q', '-f', '%M', '-o', names.peak, ...command.argv] : [...command.argv];
-  const files = [openSync(command.input ?? '/dev/null', 'r'), openSync(names.output, 'w'), openSync(names.messages, 'w')];
+  const timed = existsSync(timeProgram)
+    ? [timeProgram, '-q', '-f', '%M', '-o', names.peak, ...command.argv]
+    : [...command.argv];
+  const files = [
+    openSync(command.input ?? '/dev/null', 'r'),
+    openSync(names.output, 'w'),
+    openSync(names.messages, 'w'),
+  ];
   try {
     const started = performance.now();
     const code = await exitCode(timed, files);
     const seconds = (performance.now() - started) / 1000;
-    const peak = existsSync(names.peak) ? Number(readFileSync(names.peak, 'utf8').trim().split('\n').at(-1)) / 1024 : undefined;
-    return { seconds, peakMiB: peak, code, output: readFileSync(names.output, 'utf8'), messages: readFileSync(names.messages, 'utf8') };
+    const peak = existsSync(names.peak)
+      ? Number(readFileSync(names.peak, 'utf8').trim().split('\n').at(-1)) / 1024
+      : undefined;
+    return {
+      seconds,
+      peakMiB: peak,
+      code,
+      output: readFileSync(names.output, 'utf8'),
+      messages: readFileSync(names.messages, 'utf8'),
+    };
   } finally {
     for (const file of files) closeSync(file);
   }

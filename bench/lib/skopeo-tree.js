@@ -9,11 +9,15 @@ import { join } from 'node:path';
  */
 export function readTags(folder) {
   const repositories = join(folder, 'docker/registry/v2/repositories');
-  const links = readdirSync(repositories, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('/current/link'));
-  return new Map(links.map((path) => {
-    const [, repository, tag] = /^(.+)\/_manifests\/tags\/([^/]+)\/current\/link$/.exec(path) ?? [];
-    return [`${repository}:${tag}`, readFileSync(join(repositories, path), 'utf8').trim()];
-  }));
+  const links = readdirSync(repositories, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('/current/link'),
+  );
+  return new Map(
+    links.map((path) => {
+      const [, repository, tag] = /^(.+)\/_manifests\/tags\/([^/]+)\/current\/link$/.exec(path) ?? [];
+      return [`${repository}:${tag}`, readFileSync(join(repositories, path), 'utf8').trim()];
+    }),
+  );
 }
 
 /**
@@ -39,7 +43,8 @@ export function unpackForSkopeo(bench, file) {
 export function buildSkopeoTree(unpacked, out) {
   rmSync(out, { recursive: true, force: true });
   const v2 = join(unpacked, 'docker/registry/v2');
-  const dataOf = (/** @type {string} */ digest) => join(v2, 'blobs/sha256', digest.slice(7, 9), digest.slice(7), 'data');
+  const dataOf = (/** @type {string} */ digest) =>
+    join(v2, 'blobs/sha256', digest.slice(7, 9), digest.slice(7), 'data');
   const link = (/** @type {string} */ digest, /** @type {string} */ target) => {
     try {
       linkSync(dataOf(digest), target);
@@ -58,7 +63,9 @@ export function buildSkopeoTree(unpacked, out) {
   function linkManifest(digest, name, target) {
     link(digest, name);
     const manifest = JSON.parse(readFileSync(dataOf(digest), 'utf8'));
-    for (const child of manifest.manifests ?? []) linkManifest(child.digest, join(target, `${child.digest.slice(7)}.manifest.json`), target);
-    for (const blob of manifest.config ? [manifest.config, ...manifest.layers] : []) link(blob.digest, join(target, blob.digest.slice(7)));
+    for (const child of manifest.manifests ?? [])
+      linkManifest(child.digest, join(target, `${child.digest.slice(7)}.manifest.json`), target);
+    for (const blob of manifest.config ? [manifest.config, ...manifest.layers] : [])
+      link(blob.digest, join(target, blob.digest.slice(7)));
   }
 }

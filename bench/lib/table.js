@@ -10,12 +10,24 @@ import { median } from './race.js';
 /** @param {readonly { row: string, result: Result }[]} results @returns {string} a Markdown table */
 export function renderTable(results) {
   const head = ['row', 'regtar', 'peak', 'the other', 'ratio', 'goal', ''];
-  const lines = results.filter(({ result }) => !isEmptyMemoryRow(result)).map(({ row, result }) => {
-    const { ours, theirs, goal } = result;
-    const title = `${row}: ${result.title}${result.remark === undefined ? '' : ` (${result.remark})`}`;
-    return [title, seconds(ours), peak(ours), theirs === undefined ? '' : `${theirs.name}: ${seconds(theirs)}`, figure(result), goalText(goal), verdict(result)];
-  });
-  return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
+  const lines = results
+    .filter(({ result }) => !isEmptyMemoryRow(result))
+    .map(({ row, result }) => {
+      const { ours, theirs, goal } = result;
+      const title = `${row}: ${result.title}${result.remark === undefined ? '' : ` (${result.remark})`}`;
+      return [
+        title,
+        seconds(ours),
+        peak(ours),
+        theirs === undefined ? '' : `${theirs.name}: ${seconds(theirs)}`,
+        figure(result),
+        goalText(goal),
+        verdict(result),
+      ];
+    });
+  return [head, head.map(() => '---'), ...lines]
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n');
 }
 
 /** @param {Result} result @returns {number | undefined} in the goal's unit */
@@ -50,7 +62,9 @@ function seconds(measured) {
   if (measured.failure !== undefined) return 'not available';
   if (measured.seconds.length === 0) return '';
   const middle = median(measured.seconds).toFixed(2);
-  return measured.seconds.length === 1 ? `${middle} s` : `${middle} s (${Math.min(...measured.seconds).toFixed(2)}–${Math.max(...measured.seconds).toFixed(2)})`;
+  return measured.seconds.length === 1
+    ? `${middle} s`
+    : `${middle} s (${Math.min(...measured.seconds).toFixed(2)}–${Math.max(...measured.seconds).toFixed(2)})`;
 }
 
 /** @param {Measured} measured */

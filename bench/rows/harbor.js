@@ -29,8 +29,13 @@ export const row = {
         const robot = harbor.addPusher('pusher', '*');
         writeFileSync(password, robot.password, { mode: 0o600 });
         await runOnce(bench, measured, command(harbor.host, robot));
-        const arrived = [...expected].filter(([name, digest]) => harbor.tags(`bench/${name.slice(0, name.lastIndexOf(':'))}`).get(name.slice(name.lastIndexOf(':') + 1)) === digest).length;
-        if (measured.failure === undefined && arrived !== expected.size) measured.failure = `only ${arrived} of ${expected.size} tags arrived with their digests`;
+        const arrived = [...expected].filter(
+          ([name, digest]) =>
+            harbor.tags(`bench/${name.slice(0, name.lastIndexOf(':'))}`).get(name.slice(name.lastIndexOf(':') + 1)) ===
+            digest,
+        ).length;
+        if (measured.failure === undefined && arrived !== expected.size)
+          measured.failure = `only ${arrived} of ${expected.size} tags arrived with their digests`;
       } finally {
         await harbor.stop();
       }
@@ -38,10 +43,32 @@ export const row = {
 
     const [ours, direct, skopeo] = [unmeasured('regtar'), unmeasured('without the double'), unmeasured('skopeo sync')];
     for (let round = 0; round < (bench.repetitions ?? 3); round++) {
-      await intoHarbor(ours, (host, { username }) => ({ ...bench.regtar('push', '--plain-http', '--username', username, '--password-stdin', file, `${host}/bench`), input: password }));
+      await intoHarbor(ours, (host, { username }) => ({
+        ...bench.regtar('push', '--plain-http', '--username', username, '--password-stdin', file, `${host}/bench`),
+        input: password,
+      }));
       const registry = await startRegistry(bench.fresh('registry'));
-      await runOnce(bench, direct, bench.regtar('push', '--plain-http', file, `${registry.host}/bench`)).finally(() => registry.stop());
-      if (round === 0) await intoHarbor(skopeo, (host, robot) => ({ argv: ['skopeo', 'sync', '--scoped', '--all', '--dest-tls-verify=false', '--dest-creds', `${robot.username}:${robot.password}`, '--src', 'dir', '--dest', 'docker', tree, `${host}/bench`] }));
+      await runOnce(bench, direct, bench.regtar('push', '--plain-http', file, `${registry.host}/bench`)).finally(() =>
+        registry.stop(),
+      );
+      if (round === 0)
+        await intoHarbor(skopeo, (host, robot) => ({
+          argv: [
+            'skopeo',
+            'sync',
+            '--scoped',
+            '--all',
+            '--dest-tls-verify=false',
+            '--dest-creds',
+            `${robot.username}:${robot.password}`,
+            '--src',
+            'dir',
+            '--dest',
+            'docker',
+            tree,
+            `${host}/bench`,
+          ],
+        }));
     }
     return [
       { title: 'push, fresh Harbor double', ours, theirs: skopeo, goal: { timesFaster: 5 } },

@@ -9,11 +9,19 @@ export const row = {
     const { file } = bench.backup('huge');
     const measured = await bench.race(
       [
-        { name: 'docker-archive', command: shell(`${quoted(bench.regtar('export', '--format', 'docker-archive', file, '-').argv)} > /dev/null`) },
+        {
+          name: 'docker-archive',
+          command: shell(`${quoted(bench.regtar('export', '--format', 'docker-archive', file, '-').argv)} > /dev/null`),
+        },
         { name: 'verify', command: bench.regtar('verify', file) },
       ],
       { repetitions: 1 },
     );
-    return measured.map((ours) => ({ title: `${ours.name} of one huge layer, memory`, ours, theirs: undefined, goal: { peakMiB: 200 } }));
+    return measured.map((ours) => ({
+      title: `${ours.name} of one huge layer, memory`,
+      ours,
+      theirs: undefined,
+      goal: { peakMiB: 200 },
+    }));
   },
 };

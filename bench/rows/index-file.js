@@ -35,6 +35,8 @@ export const row = {
       },
     ]);
     rmSync(index, { force: true });
-    return ours && theirs ? [{ title: 'inspect with an index file, cold', ours, theirs, goal: { timesFaster: 4 } }] : [];
+    return ours && theirs
+      ? [{ title: 'inspect with an index file, cold', ours, theirs, goal: { timesFaster: 4 } }]
+      : [];
   },
 };

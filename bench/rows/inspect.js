@@ -13,6 +13,11 @@ export const row = {
       ],
       { warmUp: true, repetitions: 7 },
     );
-    return ours && theirs ? [{ title: 'inspect', ours, theirs, goal: { atMost: 1.5 } }, { title: 'inspect, memory', ours, theirs: undefined, goal: { peakMiB: 200 } }] : [];
+    return ours && theirs
+      ? [
+          { title: 'inspect', ours, theirs, goal: { atMost: 1.5 } },
+          { title: 'inspect, memory', ours, theirs: undefined, goal: { peakMiB: 200 } },
+        ]
+      : [];
   },
 };

@@ -14,12 +14,17 @@ export const row = {
     const results = [];
     for (const format of ['dir', 'oci']) {
       const clear = () => void bench.fresh('out');
-      const command = (/** @type {string[]} */ ...words) => bench.regtar('export', '--format', format, ...words, unpacked, bench.fresh('out'));
-      const [ours, theirs] = await bench.race([
-        { name: '--link', command: command('--link'), prepare: bench.settle, cleanUp: clear },
-        { name: 'copying', command: command(), prepare: bench.settle, cleanUp: clear },
-      ], { repetitions: 2 });
-      if (ours && theirs) results.push({ title: `directory into ${format} with --link`, ours, theirs, goal: { timesFaster: 20 } });
+      const command = (/** @type {string[]} */ ...words) =>
+        bench.regtar('export', '--format', format, ...words, unpacked, bench.fresh('out'));
+      const [ours, theirs] = await bench.race(
+        [
+          { name: '--link', command: command('--link'), prepare: bench.settle, cleanUp: clear },
+          { name: 'copying', command: command(), prepare: bench.settle, cleanUp: clear },
+        ],
+        { repetitions: 2 },
+      );
+      if (ours && theirs)
+        results.push({ title: `directory into ${format} with --link`, ours, theirs, goal: { timesFaster: 20 } });
     }
     bench.fresh('unpacked');
     return results;

@@ -17,7 +17,8 @@ const connections = 8;
  */
 export const row = {
   name: 'push',
-  about: 'push against skopeo sync of the same images into fresh docker-registries, both a second time, and against the bare requests',
+  about:
+    'push against skopeo sync of the same images into fresh docker-registries, both a second time, and against the bare requests',
   measure: async (bench) => {
     const { file } = bench.backup('push');
     const { unpacked, tree, expected } = unpackForSkopeo(bench, file);
@@ -25,9 +26,31 @@ export const row = {
     const requests = bench.fresh('requests.json');
     writeFileSync(requests, JSON.stringify(listBareRequests(unpacked)));
 
-    const regtar = contest(bench, 'regtar', expected, (host) => bench.regtar('push', '--plain-http', '--jobs', String(connections), file, host));
-    const bare = contest(bench, 'bare client', expected, (host) => ({ argv: [process.execPath, bareClient, host, String(connections), requests] }), { once: true });
-    const skopeo = contest(bench, 'skopeo sync', expected, (host) => ({ argv: ['skopeo', 'sync', '--scoped', '--all', '--dest-tls-verify=false', '--src', 'dir', '--dest', 'docker', tree, host] }));
+    const regtar = contest(bench, 'regtar', expected, (host) =>
+      bench.regtar('push', '--plain-http', '--jobs', String(connections), file, host),
+    );
+    const bare = contest(
+      bench,
+      'bare client',
+      expected,
+      (host) => ({ argv: [process.execPath, bareClient, host, String(connections), requests] }),
+      { once: true },
+    );
+    const skopeo = contest(bench, 'skopeo sync', expected, (host) => ({
+      argv: [
+        'skopeo',
+        'sync',
+        '--scoped',
+        '--all',
+        '--dest-tls-verify=false',
+        '--src',
+        'dir',
+        '--dest',
+        'docker',
+        tree,
+        host,
+      ],
+    }));
     const repetitions = bench.repetitions ?? 3;
     for (let round = 0; round < repetitions; round++) {
       await regtar.run();

@@ -10,16 +10,29 @@ export const row = {
   measure: async (bench) => {
     const program = await bundled(bench.project, bench.fresh('scan-program.mjs'));
     const { file } = bench.backup('scale');
-    const warm = await bench.race(scanAndList(program, file, (run) => Number(run.output)), { warmUp: true, repetitions: 7 });
-    const cold = canDropCaches ? await bench.race(scanAndList(program, file, undefined, bench.settle), { repetitions: 3 }) : [];
+    const warm = await bench.race(
+      scanAndList(program, file, (run) => Number(run.output)),
+      { warmUp: true, repetitions: 7 },
+    );
+    const cold = canDropCaches
+      ? await bench.race(scanAndList(program, file, undefined, bench.settle), { repetitions: 3 })
+      : [];
     const large = bench.backup('members');
-    const members = await bench.race(scanAndList(program, large.file, (run) => Number(run.output)), { warmUp: true, repetitions: 3 });
+    const members = await bench.race(
+      scanAndList(program, large.file, (run) => Number(run.output)),
+      { warmUp: true, repetitions: 3 },
+    );
     const allowed = Math.round(150 + (250 * large.files) / 2 ** 20);
     return [
       ...pair('scan, warm, without start-up', warm, { atMost: 0.85 }),
       ...pair('scan, cold, with start-up', cold, { atMost: 0.8 }),
       ...pair(`scan of ${large.members} members`, members, { atMost: 0.85 }),
-      ...members.slice(0, 1).map((ours) => ({ title: `memory for ${large.files} blobs and links`, ours, theirs: undefined, goal: { peakMiB: allowed } })),
+      ...members.slice(0, 1).map((ours) => ({
+        title: `memory for ${large.files} blobs and links`,
+        ours,
+        theirs: undefined,
+        goal: { peakMiB: allowed },
+      })),
     ];
   },
 };

@@ -8,7 +8,9 @@ export const row = {
   name: 'standalone',
   about: 'size and start-up of the single files, --version against node -e 0',
   measure: async (bench) => {
-    execFileSync(process.execPath, [join(bench.project, 'scripts/build-standalone.js'), '--if-changed'], { stdio: 'ignore' });
+    execFileSync(process.execPath, [join(bench.project, 'scripts/build-standalone.js'), '--if-changed'], {
+      stdio: 'ignore',
+    });
     const folder = join(bench.project, 'build/standalone');
     const executable = `regtar-${process.platform}-${process.arch}`;
     const files = [
@@ -16,12 +18,25 @@ export const row = {
       { file: executable, start: [join(folder, executable)], atMost: 1.5 },
     ];
     const [theirs, ...ours] = await bench.race(
-      [{ name: 'node -e 0', command: { argv: [process.execPath, '-e', '0'] } }, ...files.map(({ file, start }) => ({ name: `${file} --version`, command: { argv: [...start, '--version'] } }))],
+      [
+        { name: 'node -e 0', command: { argv: [process.execPath, '-e', '0'] } },
+        ...files.map(({ file, start }) => ({ name: `${file} --version`, command: { argv: [...start, '--version'] } })),
+      ],
       { warmUp: true, repetitions: 15 },
     );
     return files.flatMap(({ file, atMost }, index) => {
       const measured = ours[index];
-      return measured && theirs ? [{ title: `start-up of ${file}`, ours: measured, theirs, goal: { atMost }, remark: `${(statSync(join(folder, file)).size / 1e6).toFixed(1)} MB` }] : [];
+      return measured && theirs
+        ? [
+            {
+              title: `start-up of ${file}`,
+              ours: measured,
+              theirs,
+              goal: { atMost },
+              remark: `${(statSync(join(folder, file)).size / 1e6).toFixed(1)} MB`,
+            },
+          ]
+        : [];
     });
   },
 };

@@ -12,9 +12,21 @@ export const row = {
     const gzip = compressed(file, 'gz', `gzip -1 < ${quoted([file])}`);
     const zstd = compressed(file, 'zst', `zstd -q -1 < ${quoted([file])}`);
     const kinds = [
-      { name: 'standard input', ours: { ...bench.regtar('export', '--format', 'oci', '-', bench.fresh('out')), input: file }, theirs: `cat ${quoted([file])}` },
-      { name: 'gzip', ours: bench.regtar('export', '--format', 'oci', gzip, bench.fresh('out')), theirs: `zcat ${quoted([gzip])}` },
-      { name: 'zstd', ours: bench.regtar('export', '--format', 'oci', zstd, bench.fresh('out')), theirs: `zstd -dcq ${quoted([zstd])}` },
+      {
+        name: 'standard input',
+        ours: { ...bench.regtar('export', '--format', 'oci', '-', bench.fresh('out')), input: file },
+        theirs: `cat ${quoted([file])}`,
+      },
+      {
+        name: 'gzip',
+        ours: bench.regtar('export', '--format', 'oci', gzip, bench.fresh('out')),
+        theirs: `zcat ${quoted([gzip])}`,
+      },
+      {
+        name: 'zstd',
+        ours: bench.regtar('export', '--format', 'oci', zstd, bench.fresh('out')),
+        theirs: `zstd -dcq ${quoted([zstd])}`,
+      },
     ];
     const results = [];
     for (const kind of kinds) {
@@ -31,7 +43,11 @@ export const row = {
           cleanUp: clear,
         },
       ]);
-      if (ours && theirs) results.push({ title: `export from ${kind.name}`, ours, theirs, goal: { atMost: 1.2 } }, { title: `export from ${kind.name}, memory`, ours, theirs: undefined, goal: { peakMiB: 200 } });
+      if (ours && theirs)
+        results.push(
+          { title: `export from ${kind.name}`, ours, theirs, goal: { atMost: 1.2 } },
+          { title: `export from ${kind.name}, memory`, ours, theirs: undefined, goal: { peakMiB: 200 } },
+        );
     }
     return results;
   },

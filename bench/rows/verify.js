@@ -16,6 +16,11 @@ export const row = {
       ],
       { warmUp: bench.scale === 'small', repetitions: 2 },
     );
-    return ours && theirs ? [{ title: 'verify', ours, theirs, goal: { timesFaster: 3 } }, { title: 'verify, memory', ours, theirs: undefined, goal: { peakMiB: 200 } }] : [];
+    return ours && theirs
+      ? [
+          { title: 'verify', ours, theirs, goal: { timesFaster: 3 } },
+          { title: 'verify, memory', ours, theirs: undefined, goal: { peakMiB: 200 } },
+        ]
+      : [];
   },
 };

@@ -34,7 +34,8 @@ export async function bundleProgram(format) {
   try {
     // Not minified: with -v a stack trace names functions that can be found.
     const { output } = await bundle.generate({ format, codeSplitting: false, comments: false });
-    if (output.length !== 1) throw new Error(`one file was expected, and not ${output.map(({ fileName }) => fileName).join(', ')}`);
+    if (output.length !== 1)
+      throw new Error(`one file was expected, and not ${output.map(({ fileName }) => fileName).join(', ')}`);
     return { code: output[0].code, packages };
   } finally {
     await bundle.close();

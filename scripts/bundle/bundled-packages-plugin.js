@@ -19,9 +19,13 @@ export function bundledPackages(use) {
   return {
     name: 'regtar:bundled-packages',
     generateBundle(_options, bundle) {
-      const modules = Object.values(bundle).flatMap((output) => (output.type === 'chunk' ? Object.keys(output.modules) : []));
+      const modules = Object.values(bundle).flatMap((output) =>
+        output.type === 'chunk' ? Object.keys(output.modules) : [],
+      );
       // A module may itself be made of a bundle, as the report page's script is.
-      const inner = modules.flatMap((id) => /** @type {string[]} */ (this.getModuleInfo(id)?.meta['bundledModules'] ?? []));
+      const inner = modules.flatMap(
+        (id) => /** @type {string[]} */ (this.getModuleInfo(id)?.meta['bundledModules'] ?? []),
+      );
       const file = use(packagesOf([...modules, ...inner]));
       if (file !== undefined) this.emitFile({ type: 'asset', ...file });
     },
@@ -30,13 +34,19 @@ export function bundledPackages(use) {
 
 /** What the licences ask for: each in full, with the name of what it covers. @param {readonly BundledPackage[]} packages */
 export function licenseTexts(packages) {
-  return packages.map(({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text.trim()}\n`).join(`\n${'-'.repeat(80)}\n\n`);
+  return packages
+    .map(({ name, version, license, text }) => `${name} ${version} (${license})\n\n${text.trim()}\n`)
+    .join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 /** @param {readonly string[]} modules @returns {BundledPackage[]} sorted by name */
 function packagesOf(modules) {
   const folders = new Set(modules.flatMap((id) => /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []));
-  return [...folders].map(readPackage).sort((left, right) => (left.name < right.name ? -1 : left.name > right.name ? 1 : left.version < right.version ? -1 : 1));
+  return [...folders]
+    .map(readPackage)
+    .sort((left, right) =>
+      left.name < right.name ? -1 : left.name > right.name ? 1 : left.version < right.version ? -1 : 1,
+    );
 }
 
 /** @param {string} folder @returns {BundledPackage} */

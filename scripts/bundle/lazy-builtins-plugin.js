@@ -16,6 +16,9 @@ export function lazyBuiltins() {
       // The bundle itself begins with `createRequire`, before anything could be loaded lazily.
       handler: (id) => (id !== 'node:module' && isBuiltin(id) ? prefix + id : undefined),
     },
-    load: (id) => (id.startsWith(prefix) ? `module.exports = process.getBuiltinModule(${JSON.stringify(id.slice(prefix.length))});` : undefined),
+    load: (id) =>
+      id.startsWith(prefix)
+        ? `module.exports = process.getBuiltinModule(${JSON.stringify(id.slice(prefix.length))});`
+        : undefined,
   };
 }

@@ -12,7 +12,10 @@ const require = createRequire(import.meta.url);
 export function undiciParts() {
   return {
     name: 'regtar:undici-parts',
-    resolveId: { order: 'pre', handler: (id, importer) => (id === 'undici' ? virtual : importer === virtual ? require.resolve(id) : undefined) },
+    resolveId: {
+      order: 'pre',
+      handler: (id, importer) => (id === 'undici' ? virtual : importer === virtual ? require.resolve(id) : undefined),
+    },
     load: (id) => (id === virtual ? parts : undefined),
   };
 }

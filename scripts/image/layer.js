@@ -46,7 +46,8 @@ async function addAll(archive, files, mtime) {
 function withFolders(files) {
   const byPath = new Map(files.map((file) => [file.path, file]));
   for (const { path } of files) {
-    for (let folder = dirname(path); folder !== '/'; folder = dirname(folder)) if (!byPath.has(folder)) byPath.set(folder, { path: folder, folder: true });
+    for (let folder = dirname(path); folder !== '/'; folder = dirname(folder))
+      if (!byPath.has(folder)) byPath.set(folder, { path: folder, folder: true });
   }
   return [...byPath.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
 }

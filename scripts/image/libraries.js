@@ -32,9 +32,18 @@ export function packagesOf(libraries) {
   for (const { path, source } of libraries) {
     const owner = ownerOf(path) ?? ownerOf(source) ?? ownerOf(`/usr${source}`) ?? ownerOf(source.replace(/^\/usr/, ''));
     if (owner === undefined || found.has(owner)) continue;
-    const [name = '', version = '', arch = ''] = run('dpkg-query', ['--show', '--showformat=${Package} ${Version} ${Architecture}', owner]).split(' ');
+    const [name = '', version = '', arch = ''] = run('dpkg-query', [
+      '--show',
+      '--showformat=${Package} ${Version} ${Architecture}',
+      owner,
+    ]).split(' ');
     const copyright = `/usr/share/doc/${name}/copyright`;
-    found.set(owner, { name, version, arch, copyright: existsSync(copyright) ? readFileSync(copyright, 'utf8') : undefined });
+    found.set(owner, {
+      name,
+      version,
+      arch,
+      copyright: existsSync(copyright) ? readFileSync(copyright, 'utf8') : undefined,
+    });
   }
   return [...found.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
 }

@@ -17,8 +17,21 @@ const own = JSON.parse(readFileSync(new URL('../../package.json', import.meta.ur
  * @param {Readonly<Record<string, string>>} [file.nodeVersions] `process.versions` of the Node in it
  */
 export function billOfMaterials({ name, sha256, packages, nodeVersions }) {
-  const subject = { type: 'application', 'bom-ref': `${own.name}@${own.version}`, name: own.name, version: own.version, description: own.description, licenses: licenses(own.license), purl: `pkg:npm/${own.name}@${own.version}`, hashes: [{ alg: 'SHA-256', content: sha256 }], properties: [{ name: 'regtar:file', value: name }] };
-  const components = [...(nodeVersions === undefined ? [] : [nodeComponent(nodeVersions)]), ...packages.map(packageComponent)];
+  const subject = {
+    type: 'application',
+    'bom-ref': `${own.name}@${own.version}`,
+    name: own.name,
+    version: own.version,
+    description: own.description,
+    licenses: licenses(own.license),
+    purl: `pkg:npm/${own.name}@${own.version}`,
+    hashes: [{ alg: 'SHA-256', content: sha256 }],
+    properties: [{ name: 'regtar:file', value: name }],
+  };
+  const components = [
+    ...(nodeVersions === undefined ? [] : [nodeComponent(nodeVersions)]),
+    ...packages.map(packageComponent),
+  ];
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
     bomFormat: 'CycloneDX',
@@ -34,9 +47,21 @@ export function billOfMaterials({ name, sha256, packages, nodeVersions }) {
 /** @param {import('../bundle/bundled-packages-plugin.js').BundledPackage} bundled */
 function packageComponent({ name, version, license }) {
   const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
-  const entry = Object.entries(locked).find(([path, { version: lockedVersion }]) => path.endsWith(`node_modules/${name}`) && lockedVersion === version)?.[1];
+  const entry = Object.entries(locked).find(
+    ([path, { version: lockedVersion }]) => path.endsWith(`node_modules/${name}`) && lockedVersion === version,
+  )?.[1];
   if (entry?.integrity === undefined) throw new Error(`${name} ${version} is not what the lock file says: run npm ci`);
-  return { type: 'library', 'bom-ref': purl, name, version, purl, licenses: licenses(license), hashes: [{ alg: 'SHA-512', content: Buffer.from(entry.integrity.replace('sha512-', ''), 'base64').toString('hex') }] };
+  return {
+    type: 'library',
+    'bom-ref': purl,
+    name,
+    version,
+    purl,
+    licenses: licenses(license),
+    hashes: [
+      { alg: 'SHA-512', content: Buffer.from(entry.integrity.replace('sha512-', ''), 'base64').toString('hex') },
+    ],
+  };
 }
 
 /** Node and what it is made of. @param {Readonly<Record<string, string>>} versions */
@@ -44,7 +69,15 @@ function nodeComponent(versions) {
   const purl = `pkg:generic/node@${versions['node']}`;
   // `modules` and `napi` number interfaces, they are no parts.
   const parts = Object.entries(versions).filter(([name]) => !['node', 'modules', 'napi'].includes(name));
-  return { type: 'platform', 'bom-ref': purl, name: 'node', version: versions['node'], purl, licenses: licenses('MIT'), components: parts.map(([name, version]) => ({ type: 'library', 'bom-ref': `${purl}#${name}`, name, version })) };
+  return {
+    type: 'platform',
+    'bom-ref': purl,
+    name: 'node',
+    version: versions['node'],
+    purl,
+    licenses: licenses('MIT'),
+    components: parts.map(([name, version]) => ({ type: 'library', 'bom-ref': `${purl}#${name}`, name, version })),
+  };
 }
 
 /** @param {string} spdx an identifier, or an expression of several */

@@ -21,11 +21,24 @@ export const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
  * @returns {NodeBinary}
  */
 export function findNode(wanted, cache) {
-  const path = wanted === undefined ? process.execPath : /^[0-9]+\.[0-9]+\.[0-9]+$/.test(wanted) ? fetchNode(wanted, cache) : wanted;
+  const path =
+    wanted === undefined
+      ? process.execPath
+      : /^[0-9]+\.[0-9]+\.[0-9]+$/.test(wanted)
+        ? fetchNode(wanted, cache)
+        : wanted;
   if (!existsSync(path)) throw new Error(`there is no Node at ${path}`);
-  if (!readFileSync(path).includes(sentinelFuse)) throw new Error(`${path} cannot carry a program (a Node of a distribution that keeps its parts in shared libraries?): name another with --node`);
-  const { versions, arch } = JSON.parse(run(path, ['-p', 'JSON.stringify({ versions: process.versions, arch: process.arch })']));
-  const license = [join(dirname(path), '../LICENSE'), ...(path.startsWith('/usr/bin/') ? ['/usr/share/doc/nodejs/LICENSE'] : [])].find((file) => existsSync(file));
+  if (!readFileSync(path).includes(sentinelFuse))
+    throw new Error(
+      `${path} cannot carry a program (a Node of a distribution that keeps its parts in shared libraries?): name another with --node`,
+    );
+  const { versions, arch } = JSON.parse(
+    run(path, ['-p', 'JSON.stringify({ versions: process.versions, arch: process.arch })']),
+  );
+  const license = [
+    join(dirname(path), '../LICENSE'),
+    ...(path.startsWith('/usr/bin/') ? ['/usr/share/doc/nodejs/LICENSE'] : []),
+  ].find((file) => existsSync(file));
   return { path, versions, arch, license: license === undefined ? undefined : readFileSync(license, 'utf8') };
 }
 
@@ -50,8 +63,13 @@ function fetchNode(version, cache) {
  * @returns its standard output
  */
 export function run(program, args) {
-  const result = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, stdio: ['ignore', 'pipe', 'pipe'] });
+  const result = spawnSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   if (result.error) throw result.error;
-  if (result.status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${result.status}\n${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`${program} ${args.join(' ')} ended with ${result.status}\n${result.stderr}`);
   return result.stdout;
 }

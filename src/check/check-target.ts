@@ -44,20 +44,50 @@ export async function checkTarget(target: CheckedTarget, paper: Paper, options: 
   });
   const order = new Map(expected.map((image, index) => [keyOf(image), index]));
   const rank = (difference: Difference): number => order.get(keyOf(difference)) ?? 0;
-  return { target: target.describe, deep: options.deep === true, images: counts, blobs: blobs.totals(), differences: differences.sort((left, right) => rank(left) - rank(right)), seconds: (performance.now() - started) / 1000 };
+  return {
+    target: target.describe,
+    deep: options.deep === true,
+    images: counts,
+    blobs: blobs.totals(),
+    differences: differences.sort((left, right) => rank(left) - rank(right)),
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
 /** undefined where the paper does not say that the image arrived. @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths */
-function expectedOf(paper: Paper, { status, arrived, bytes = 0 }: PaperImage, rename: CheckOptions['rename']): ExpectedImage | undefined {
+function expectedOf(
+  paper: Paper,
+  { status, arrived, bytes = 0 }: PaperImage,
+  rename: CheckOptions['rename'],
+): ExpectedImage | undefined {
   if (arrived === undefined || (status !== 'copied' && status !== 'present')) return undefined;
-  if (!isDigest(arrived.digest) || (arrived.tag !== undefined && !isTag(arrived.tag))) throw new RegtarError('REPORT_INVALID', `the report has an image "${arrived.tag ?? ''}" with the digest "${arrived.digest}"`, { side: 'usage', hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' });
+  if (!isDigest(arrived.digest) || (arrived.tag !== undefined && !isTag(arrived.tag)))
+    throw new RegtarError(
+      'REPORT_INVALID',
+      `the report has an image "${arrived.tag ?? ''}" with the digest "${arrived.digest}"`,
+      { side: 'usage', hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' },
+    );
   const beneath = paper.target.path === undefined ? '' : `${paper.target.path}/`;
-  const repository = arrived.repository.startsWith(beneath) ? arrived.repository.slice(beneath.length) : arrived.repository;
+  const repository = arrived.repository.startsWith(beneath)
+    ? arrived.repository.slice(beneath.length)
+    : arrived.repository;
   return { repository: rename(repository), tag: arrived.tag, digest: arrived.digest, bytes };
 }
 
-async function checkImage(target: CheckedTarget, image: ExpectedImage, blobs: BlobChecks, signal: AbortSignal | undefined): Promise<Difference | undefined> {
-  const differs = (kind: DifferenceKind, message: string, found?: Digest): Difference => ({ repository: image.repository, ...(image.tag !== undefined && { tag: image.tag }), digest: image.digest, kind, ...(found !== undefined && { found }), message });
+async function checkImage(
+  target: CheckedTarget,
+  image: ExpectedImage,
+  blobs: BlobChecks,
+  signal: AbortSignal | undefined,
+): Promise<Difference | undefined> {
+  const differs = (kind: DifferenceKind, message: string, found?: Digest): Difference => ({
+    repository: image.repository,
+    ...(image.tag !== undefined && { tag: image.tag }),
+    digest: image.digest,
+    kind,
+    ...(found !== undefined && { found }),
+    message,
+  });
   try {
     const found = await target.digestOf(image);
     if (found === undefined) return differs('missing', 'is not there');
@@ -72,23 +102,38 @@ async function checkImage(target: CheckedTarget, image: ExpectedImage, blobs: Bl
 }
 
 /** A target that serves other bytes than it should, or cannot parse what it has. */
-const damageCodes: ReadonlySet<ErrorCode> = new Set(['TARGET_DIFFERS', 'BLOB_CORRUPT', 'MANIFEST_INVALID', 'MANIFEST_TOO_LARGE']);
+const damageCodes: ReadonlySet<ErrorCode> = new Set([
+  'TARGET_DIFFERS',
+  'BLOB_CORRUPT',
+  'MANIFEST_INVALID',
+  'MANIFEST_TOO_LARGE',
+]);
 
 interface Wrong {
   readonly kind: 'incomplete' | 'damaged';
   readonly message: string;
 }
 
-async function checkManifest(target: CheckedTarget, image: ExpectedImage, digest: Digest, blobs: BlobChecks, seen: Set<Digest>): Promise<Wrong | undefined> {
+async function checkManifest(
+  target: CheckedTarget,
+  image: ExpectedImage,
+  digest: Digest,
+  blobs: BlobChecks,
+  seen: Set<Digest>,
+): Promise<Wrong | undefined> {
   if (seen.has(digest)) return undefined;
   seen.add(digest);
   const bytes = await target.readManifest(image, digest);
-  if (bytes === undefined) return blobs.isDelta && digest !== image.digest ? undefined : { kind: 'incomplete', message: `its manifest ${digest} is not there` };
+  if (bytes === undefined)
+    return blobs.isDelta && digest !== image.digest
+      ? undefined
+      : { kind: 'incomplete', message: `its manifest ${digest} is not there` };
   const manifest = parseManifest(bytes);
   // What a signed schema1 manifest is called is the digest of its payload, not of its bytes.
   if (manifest.mediaType !== mediaTypes.dockerSchema1Signed) {
     const actual = digestOf(bytes, digestAlgorithm(digest));
-    if (actual !== digest) return { kind: 'damaged', message: `its manifest ${digest} has bytes whose digest is ${actual}` };
+    if (actual !== digest)
+      return { kind: 'damaged', message: `its manifest ${digest} has bytes whose digest is ${actual}` };
   }
   for (const child of childManifests(manifest)) {
     const wrong = await checkManifest(target, image, child.digest, blobs, seen);
@@ -121,12 +166,18 @@ function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOp
       return isElsewhere ? undefined : { kind: 'incomplete', message: `its blob ${blob.digest} is not there` };
     }
     sizes.set(blob.digest, Math.max(size, 0));
-    if (blob.size >= 0 && size >= 0 && size !== blob.size) return { kind: 'damaged', message: `its blob ${blob.digest} has ${size} bytes instead of ${blob.size}` };
+    if (blob.size >= 0 && size >= 0 && size !== blob.size)
+      return { kind: 'damaged', message: `its blob ${blob.digest} has ${size} bytes instead of ${blob.size}` };
     if (deep !== true) return undefined;
     const work = hashed.get(blob.digest) ?? target.hashBlob(image, blob.digest);
     hashed.set(blob.digest, work);
     const actual = await work;
-    return actual === blob.digest ? undefined : { kind: 'damaged', message: `its blob ${blob.digest} has bytes whose digest is ${actual ?? 'not known: they are gone'}` };
+    return actual === blob.digest
+      ? undefined
+      : {
+          kind: 'damaged',
+          message: `its blob ${blob.digest} has bytes whose digest is ${actual ?? 'not known: they are gone'}`,
+        };
   };
   return {
     isDelta,
@@ -140,6 +191,14 @@ function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOp
   };
 }
 
-function keyOf({ repository, tag, digest }: { readonly repository: string; readonly tag?: string | undefined; readonly digest: string }): string {
+function keyOf({
+  repository,
+  tag,
+  digest,
+}: {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest: string;
+}): string {
   return `${repository}\n${tag ?? digest}`;
 }

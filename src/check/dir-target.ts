@@ -22,7 +22,10 @@ export function dirTarget(files: Files): CheckedTarget {
       if (bytes === undefined || files.size(`${folder}/version`) === undefined) return undefined;
       return digestOf(bytes, digestAlgorithm(image.digest));
     },
-    readManifest: async (image, digest) => files.read(digest === image.digest ? `${folderOf(image)}/manifest.json` : `${folderOf(image)}/${childFileName(digest)}`),
+    readManifest: async (image, digest) =>
+      files.read(
+        digest === image.digest ? `${folderOf(image)}/manifest.json` : `${folderOf(image)}/${childFileName(digest)}`,
+      ),
     statBlob: async (image, digest) => files.size(blobPath(image, digest)),
     hashBlob: async (image, digest) => hashBody(files.open(blobPath(image, digest)), digest),
     placeOf: folderOf,

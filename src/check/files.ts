@@ -36,9 +36,13 @@ export async function openArchive(path: string, signal: AbortSignal): Promise<Fi
   const access = openRandomAccess(path);
   const members = new Map<string, { readonly start: number; readonly size: number }>();
   try {
-    await scanTar(access, ({ path: name, kind, start, size, runs }) => {
-      if (kind === 'file' && runs === undefined) members.set(name.replace(/^\.\//, ''), { start, size });
-    }, { signal });
+    await scanTar(
+      access,
+      ({ path: name, kind, start, size, runs }) => {
+        if (kind === 'file' && runs === undefined) members.set(name.replace(/^\.\//, ''), { start, size });
+      },
+      { signal },
+    );
   } catch (error) {
     access.close();
     throw error;

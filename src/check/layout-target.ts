@@ -19,14 +19,18 @@ export function layoutTarget(files: Files): CheckedTarget {
     indexes.set(folder, known);
     return known;
   };
-  const pathOf = (image: ExpectedImage, digest: Digest): string => `${folderOf(image)}blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+  const pathOf = (image: ExpectedImage, digest: Digest): string =>
+    `${folderOf(image)}blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
   return {
     describe: files.describe,
     parallel: 2,
     async digestOf(image) {
       const names = namesIn(folderOf(image));
       const full = `${image.repository}${image.tag === undefined ? `@${image.digest}` : `:${image.tag}`}`;
-      const found = names.get(full) ?? (isOne || image.tag === undefined ? undefined : names.get(image.tag)) ?? [...names].find(([name]) => name.endsWith(`/${full}`))?.[1];
+      const found =
+        names.get(full) ??
+        (isOne || image.tag === undefined ? undefined : names.get(image.tag)) ??
+        [...names].find(([name]) => name.endsWith(`/${full}`))?.[1];
       return found;
     },
     readManifest: async (image, digest) => files.read(pathOf(image, digest)),

@@ -9,7 +9,8 @@ import { hashBody } from './layout-target.ts';
 export function storageTarget(describe: string, catalog: Catalog, store: ContentStore): CheckedTarget {
   const known = new Map<string, ReadonlyMap<string, Digest>>();
   const tagsOf = (repository: string): ReadonlyMap<string, Digest> => {
-    const tags = known.get(repository) ?? new Map([...catalog.tags(repository)].map(({ tag, digest }) => [tag, digest]));
+    const tags =
+      known.get(repository) ?? new Map([...catalog.tags(repository)].map(({ tag, digest }) => [tag, digest]));
     known.set(repository, tags);
     return tags;
   };
@@ -24,7 +25,11 @@ export function storageTarget(describe: string, catalog: Catalog, store: Content
     async readManifest(_image, digest) {
       const size = store.stat(digest)?.size;
       if (size === undefined) return undefined;
-      if (size > limits.manifestBytes) throw new RegtarError('MANIFEST_TOO_LARGE', `${digest} has ${size} bytes`, { side: 'target', where: { digest } });
+      if (size > limits.manifestBytes)
+        throw new RegtarError('MANIFEST_TOO_LARGE', `${digest} has ${size} bytes`, {
+          side: 'target',
+          where: { digest },
+        });
       return store.readSmall(digest);
     },
     statBlob: async (_image, digest) => store.stat(digest)?.size,

@@ -15,9 +15,14 @@ export interface CredentialOptions {
 
 /** What the command line says, else the environment, else the files and helpers of docker and podman. @throws RegtarError USAGE, CREDENTIALS_INVALID */
 export async function readCredentials(host: string, options: CredentialOptions): Promise<CredentialSource> {
-  const chosen = [options.anonymous === true, options.registryTokenStdin === true, options.username !== undefined].filter(Boolean).length;
+  const chosen = [
+    options.anonymous === true,
+    options.registryTokenStdin === true,
+    options.username !== undefined,
+  ].filter(Boolean).length;
   if (chosen > 1) throw usage('--anonymous, --registry-token-stdin and --username exclude each other');
-  if (options.passwordStdin === true && options.username === undefined) throw usage('--password-stdin needs --username');
+  if (options.passwordStdin === true && options.username === undefined)
+    throw usage('--password-stdin needs --username');
   return findCredentials({
     host,
     username: options.username,
@@ -33,7 +38,8 @@ export async function readCredentials(host: string, options: CredentialOptions):
 
 async function readPassword(options: CredentialOptions): Promise<Secret | undefined> {
   if (options.passwordStdin === true) return readSecret('--password-stdin');
-  const isAsked = options.username !== undefined && !process.env['REGTAR_PASSWORD'] && process.stdin.isTTY && process.stderr.isTTY;
+  const isAsked =
+    options.username !== undefined && !process.env['REGTAR_PASSWORD'] && process.stdin.isTTY && process.stderr.isTTY;
   return isAsked ? promptPassword(options.username) : undefined;
 }
 
@@ -52,7 +58,9 @@ async function promptPassword(username: string): Promise<Secret> {
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
   try {
     return await new Promise<Secret>((resolve, reject) => {
-      reader.once('line', (line) => resolve(new Secret(line))).once('SIGINT', () => reject(new RegtarError('INTERRUPTED', 'interrupted', { side: 'usage' })));
+      reader
+        .once('line', (line) => resolve(new Secret(line)))
+        .once('SIGINT', () => reject(new RegtarError('INTERRUPTED', 'interrupted', { side: 'usage' })));
     });
   } finally {
     reader.close();

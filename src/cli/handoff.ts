@@ -29,17 +29,32 @@ export interface Handoff {
  * after a power cut it says how far things were meant to go; and once at the end, whatever the end is.
  * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL
  */
-export async function startHandoff(plan: Plan, subject: HandoffSubject, options: ReportOptions, context: Context): Promise<Handoff | undefined> {
+export async function startHandoff(
+  plan: Plan,
+  subject: HandoffSubject,
+  options: ReportOptions,
+  context: Context,
+): Promise<Handoff | undefined> {
   const { report: files = [] } = options;
   if (files.length === 0) return undefined;
-  const [{ recordPaper }, { hashFiles }] = await Promise.all([import('../report/record-paper.ts'), import('../report/hash-source.ts')]);
+  const [{ recordPaper }, { hashFiles }] = await Promise.all([
+    import('../report/record-paper.ts'),
+    import('../report/hash-source.ts'),
+  ]);
   const { opened, ...rest } = subject;
-  const recorder = recordPaper(plan, { ...rest, versions: { regtar: context.version, node: process.versions.node, system: `${process.platform} ${process.arch}` } });
+  const recorder = recordPaper(plan, {
+    ...rest,
+    versions: { regtar: context.version, node: process.versions.node, system: `${process.platform} ${process.arch}` },
+  });
   // Every shard would read the whole source for the same sum: one of them does.
   const isHashed = options.sourceHash !== false && (subject.shard?.index ?? 1) === 1;
   const given = opened.backup.given ?? [];
   const stop = new AbortController();
-  const hashes = given.map(({ files: paths }) => (isHashed && paths.length > 0 ? hashFiles(paths, AbortSignal.any([stop.signal, context.signal])) : Promise.resolve(undefined)));
+  const hashes = given.map(({ files: paths }) =>
+    isHashed && paths.length > 0
+      ? hashFiles(paths, AbortSignal.any([stop.signal, context.signal]))
+      : Promise.resolve(undefined),
+  );
   const sourcesOf = (sums: readonly (string | undefined)[]): PaperSource[] =>
     given.map(({ name, format, bytes }, index) => {
       const sha256 = sums[index] ?? (name === 'standard input' && isHashed ? opened.inputHash?.() : undefined);
@@ -56,7 +71,14 @@ export async function startHandoff(plan: Plan, subject: HandoffSubject, options:
     async fail(thrown) {
       stop.abort();
       const error = toRegtarError(thrown);
-      await writePaper(files, recorder.paper({ state: error.code === 'INTERRUPTED' ? 'interrupted' : 'failed', error, sources: sourcesOf(await Promise.all(hashes)) }));
+      await writePaper(
+        files,
+        recorder.paper({
+          state: error.code === 'INTERRUPTED' ? 'interrupted' : 'failed',
+          error,
+          sources: sourcesOf(await Promise.all(hashes)),
+        }),
+      );
       context.output.message(`wrote ${files.join(', ')}, which says what was finished`);
     },
   };
@@ -67,7 +89,10 @@ export async function writePaper(files: readonly string[], paper: Paper): Promis
   const { writeReport } = await import('../report/write-report.ts');
   for (const file of files) {
     if (/\.html?$/i.test(file)) {
-      const [{ paperPage }, { renderPage }] = await Promise.all([import('../report/paper-page.ts'), import('../report/page/render-page.ts')]);
+      const [{ paperPage }, { renderPage }] = await Promise.all([
+        import('../report/paper-page.ts'),
+        import('../report/page/render-page.ts'),
+      ]);
       writeReport(file, renderPage(paperPage(paper)));
     } else writeReport(file, formatPaper(paper));
   }
@@ -75,7 +100,10 @@ export async function writePaper(files: readonly string[], paper: Paper): Promis
 
 /** Somebody who waits at the end should know for what. */
 async function sayWhileWaiting(hashes: readonly Promise<unknown>[], context: Context): Promise<undefined> {
-  const isLate = await Promise.race([Promise.all(hashes).then(() => false), new Promise<boolean>((resolve) => setTimeout(resolve, 1000, true).unref())]);
+  const isLate = await Promise.race([
+    Promise.all(hashes).then(() => false),
+    new Promise<boolean>((resolve) => setTimeout(resolve, 1000, true).unref()),
+  ]);
   if (isLate) context.output.message('the SHA-256 of the source is not ready yet; it goes into the report');
   return undefined;
 }

@@ -25,7 +25,12 @@ async function run(argv: readonly string[]): Promise<number> {
   const onSignal = (): void => {
     signals++;
     if (signals > 1) process.exit(130);
-    interrupted.abort(new RegtarError('INTERRUPTED', 'interrupted', { side: 'usage', hint: 'what was finished stays valid; run the same command again to continue' }));
+    interrupted.abort(
+      new RegtarError('INTERRUPTED', 'interrupted', {
+        side: 'usage',
+        hint: 'what was finished stays valid; run the same command again to continue',
+      }),
+    );
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {

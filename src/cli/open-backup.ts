@@ -45,7 +45,12 @@ export interface OpenOptions extends BackupOptions {
 }
 
 /** Opens SOURCE, reads its catalog, gives it to `use` and closes it, whatever happens. */
-export async function withBackup<Result>(sources: readonly string[], options: OpenOptions, context: Context, use: (opened: OpenedBackup) => Promise<Result>): Promise<Result> {
+export async function withBackup<Result>(
+  sources: readonly string[],
+  options: OpenOptions,
+  context: Context,
+  use: (opened: OpenedBackup) => Promise<Result>,
+): Promise<Result> {
   const input = options.hashInput === true && sources.includes('-') ? hashedInput() : undefined;
   const backup = await openSource(sources, {
     signal: context.signal,
@@ -62,7 +67,12 @@ export async function withBackup<Result>(sources: readonly string[], options: Op
   process.once('exit', onExit);
   try {
     const catalog = await renameTags(await readCatalog(backup, { signal: context.signal }), options);
-    return await use({ backup, catalog, store: openContentStore(backup, catalog), ...(input && { inputHash: input.hash }) });
+    return await use({
+      backup,
+      catalog,
+      store: openContentStore(backup, catalog),
+      ...(input && { inputHash: input.hash }),
+    });
   } finally {
     await backup.close();
     process.off('exit', onExit);
@@ -93,7 +103,10 @@ async function renameTags(catalog: StorageCatalog, options: BackupOptions): Prom
   return (options.atDigest ?? []).reduce((chosen, text) => {
     const { repository, tag, digest } = parseImageReference(text);
     if (tag === undefined || digest === undefined) {
-      throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag shall have which digest`, { side: 'usage', hint: 'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what the tag meant' });
+      throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag shall have which digest`, {
+        side: 'usage',
+        hint: 'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what the tag meant',
+      });
     }
     return withTagAt(chosen, { repository, tag, digest });
   }, named);

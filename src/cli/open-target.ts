@@ -18,18 +18,35 @@ export interface RemoteOptions extends CredentialOptions {
 }
 
 /** Opens the registry of a target with everything that the command line says of it. @throws RegtarError USAGE, CREDENTIALS_INVALID, CONFIG_INVALID */
-export function openTarget(target: Target, options: RemoteOptions & { readonly jobs: number }, context: Context): Promise<Registry> {
-  return readCredentials(target.host, options).then((credentials) => openRegistry({
-    host: target.host,
-    scheme: options.plainHttp === true ? 'http' : target.scheme,
-    credentials,
-    tls: { caFile: options.caFile, certFile: options.certFile, keyFile: options.keyFile, certDir: options.certDir, insecure: options.insecure, env: process.env, home: homedir() },
-    env: process.env,
-    retry: { ...(options.retryTimes !== undefined && { times: options.retryTimes }), ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }) },
-    stallTimeoutSeconds: options.stallTimeout,
-    connections: options.jobs,
-    userAgent: `regtar/${context.version}`,
-    onWarning: (text) => context.output.message(`${target.host} warns: ${text}`),
-    signal: context.signal,
-  }));
+export function openTarget(
+  target: Target,
+  options: RemoteOptions & { readonly jobs: number },
+  context: Context,
+): Promise<Registry> {
+  return readCredentials(target.host, options).then((credentials) =>
+    openRegistry({
+      host: target.host,
+      scheme: options.plainHttp === true ? 'http' : target.scheme,
+      credentials,
+      tls: {
+        caFile: options.caFile,
+        certFile: options.certFile,
+        keyFile: options.keyFile,
+        certDir: options.certDir,
+        insecure: options.insecure,
+        env: process.env,
+        home: homedir(),
+      },
+      env: process.env,
+      retry: {
+        ...(options.retryTimes !== undefined && { times: options.retryTimes }),
+        ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }),
+      },
+      stallTimeoutSeconds: options.stallTimeout,
+      connections: options.jobs,
+      userAgent: `regtar/${context.version}`,
+      onWarning: (text) => context.output.message(`${target.host} warns: ${text}`),
+      signal: context.signal,
+    }),
+  );
 }

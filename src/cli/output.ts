@@ -35,7 +35,8 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
       else events.write('error', { text });
     },
     divert: (next) => void (diverted = next),
-    json: (value) => void process.stdout.write(`${JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f]/g, escapeControl)}\n`),
+    json: (value) =>
+      void process.stdout.write(`${JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f]/g, escapeControl)}\n`),
   };
 }
 
@@ -46,7 +47,10 @@ export function printable(text: string): string {
 
 /** `regtar: CODE: what and where`, then the hint. */
 export function formatError(error: RegtarError, verbose: boolean): string {
-  const lines = [`regtar: ${error.code}: ${error.message}`, `hint: ${error.hint ?? `run \`regtar help ${error.code}\``}`];
+  const lines = [
+    `regtar: ${error.code}: ${error.message}`,
+    `hint: ${error.hint ?? `run \`regtar help ${error.code}\``}`,
+  ];
   if (verbose && error.stack !== undefined) lines.push(error.stack);
   return lines.map((line) => oneLine(line, verbose)).join('\n');
 }

@@ -10,7 +10,10 @@ import { createEventWriter } from './progress/event-writer.ts';
 import { toUsageError } from './usage-error.ts';
 
 /** Parses the command line and runs one command. @returns the exit code */
-export async function runProgram(argv: readonly string[], outside: { readonly version: string; readonly signal: AbortSignal }): Promise<number> {
+export async function runProgram(
+  argv: readonly string[],
+  outside: { readonly version: string; readonly signal: AbortSignal },
+): Promise<number> {
   let exitCode = 0;
   let settings: readonly string[] = [];
   const program = createProgram(outside.version, async (options, action) => {
@@ -19,9 +22,11 @@ export async function runProgram(argv: readonly string[], outside: { readonly ve
     exitCode = await act(context, action);
   });
   program.hook('preAction', async (_program, command) => {
-    if (hasSettings(command)) settings = (await import('./settings/apply.ts')).applySettings(program, command, process.env);
+    if (hasSettings(command))
+      settings = (await import('./settings/apply.ts')).applySettings(program, command, process.env);
   });
-  if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h' || word === 'help')) (await import('./help/add-examples.ts')).addExamples(program);
+  if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h' || word === 'help'))
+    (await import('./help/add-examples.ts')).addExamples(program);
   if (argv.length === 0) {
     program.outputHelp({ error: true });
     return 2;
@@ -45,15 +50,24 @@ async function act(context: Context, action: (context: Context) => Promise<numbe
     exitCode = await action(context);
   } catch (thrown) {
     const error = toRegtarError(thrown);
-    events.write('error', { code: error.code, text: error.message, ...(error.hint !== undefined && { hint: error.hint }), ...(context.verbose && { stack: error.stack }) });
+    events.write('error', {
+      code: error.code,
+      text: error.message,
+      ...(error.hint !== undefined && { hint: error.hint }),
+      ...(context.verbose && { stack: error.stack }),
+    });
     exitCode = exitCodeOf(error);
   }
   events.write('end', { exitCode });
   return exitCode;
 }
 
-function contextOf(options: GlobalOptions, outside: { readonly version: string; readonly signal: AbortSignal }): Context {
-  const events = options.events === undefined ? undefined : createEventWriter((line) => void process.stderr.write(line));
+function contextOf(
+  options: GlobalOptions,
+  outside: { readonly version: string; readonly signal: AbortSignal },
+): Context {
+  const events =
+    options.events === undefined ? undefined : createEventWriter((line) => void process.stderr.write(line));
   return {
     output: createOutput({ quiet: options.quiet === true, events }),
     events,
@@ -69,5 +83,9 @@ function contextOf(options: GlobalOptions, outside: { readonly version: string; 
 /** Whether anything but flags may say something: the parser of settings is not loaded otherwise. */
 function hasSettings(command: Command): boolean {
   if (command.parent?.parent || !command.options.some((option) => option.long === '--config')) return false;
-  return command.getOptionValue('config') !== undefined || Object.keys(process.env).some((name) => name.startsWith('REGTAR_')) || existsSync('regtar.yaml');
+  return (
+    command.getOptionValue('config') !== undefined ||
+    Object.keys(process.env).some((name) => name.startsWith('REGTAR_')) ||
+    existsSync('regtar.yaml')
+  );
 }

@@ -7,8 +7,10 @@ import { withBackup } from './open-backup.ts';
 
 /** What `--base` has: a backup, an OCI layout, or a file that `--save-digests` wrote. */
 export async function readBase(path: string, context: Context): Promise<ReadonlySet<Digest>> {
-  if (existsSync(path) && statSync(path).isDirectory() && existsSync(join(path, 'oci-layout'))) return layoutDigests(path);
-  if (existsSync(path) && statSync(path).isFile() && isDigestList(firstBytes(path))) return parseDigestList(readFileSync(path, 'utf8'));
+  if (existsSync(path) && statSync(path).isDirectory() && existsSync(join(path, 'oci-layout')))
+    return layoutDigests(path);
+  if (existsSync(path) && statSync(path).isFile() && isDigestList(firstBytes(path)))
+    return parseDigestList(readFileSync(path, 'utf8'));
   return withBackup([path], {}, context, async ({ catalog }) => new Set(catalog.blobs()));
 }
 

@@ -39,16 +39,35 @@ export interface RunCopyExtras {
 }
 
 /** Prints a plan, or carries it out and says what became of it. @returns the exit code */
-export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, extras: RunCopyExtras = {}): Promise<number> {
+export async function runCopy(
+  plan: Plan,
+  store: ContentStore,
+  sink: ImageSink,
+  options: CopyCommandOptions,
+  context: Context,
+  extras: RunCopyExtras = {},
+): Promise<number> {
   const { output } = context;
   for (const problem of renderProblems(plan.problems, context.verbose)) output.error(problem);
-  for (const { text, images } of plan.notes) output.message(`note: ${text}: ${someOf(images.map(({ name, detail }) => (detail === undefined ? name : `${name} (${detail})`)), context.verbose)}`);
+  for (const { text, images } of plan.notes)
+    output.message(
+      `note: ${text}: ${someOf(
+        images.map(({ name, detail }) => (detail === undefined ? name : `${name} (${detail})`)),
+        context.verbose,
+      )}`,
+    );
   // Before the first byte, while there is time to stop it.
-  printFailures(plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })), context);
+  printFailures(
+    plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })),
+    context,
+  );
   if (options.dryRun === true) return showPlan(plan, sink, extras, context);
   const report = await copyOnTheRecord(plan, store, sink, options, context, extras);
   const printed = new Set(plan.refused.map(({ error }) => error));
-  printFailures(report.images.filter(({ error }) => error === undefined || !printed.has(error)), context);
+  printFailures(
+    report.images.filter(({ error }) => error === undefined || !printed.has(error)),
+    context,
+  );
   for (const note of sink.notes?.() ?? []) output.message(`note: ${note}`);
   if (context.json) output.json(reportJson(report));
   if (context.events === undefined) output.message(renderCopySummary(report));
@@ -58,7 +77,14 @@ export async function runCopy(plan: Plan, store: ContentStore, sink: ImageSink, 
 }
 
 /** Copies and reviews; whatever happens, it is shown on the way and kept in the paper. */
-async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyCommandOptions, context: Context, { review, subject }: RunCopyExtras): Promise<CopyReport> {
+async function copyOnTheRecord(
+  plan: Plan,
+  store: ContentStore,
+  sink: ImageSink,
+  options: CopyCommandOptions,
+  context: Context,
+  { review, subject }: RunCopyExtras,
+): Promise<CopyReport> {
   const handoff = subject && (await startHandoff(plan, subject, options, context));
   const progress = await startProgress(context);
   let done = 0;
@@ -68,7 +94,12 @@ async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink,
     handoff?.follow(event);
   };
   try {
-    const copied = await copyImages(plan, store, sink, { jobs: options.jobs ?? defaultJobs, failFast: options.failFast === true, signal: context.signal, onEvent }).finally(() => progress.stop());
+    const copied = await copyImages(plan, store, sink, {
+      jobs: options.jobs ?? defaultJobs,
+      failFast: options.failFast === true,
+      signal: context.signal,
+      onEvent,
+    }).finally(() => progress.stop());
     const report = review === undefined ? copied : await review(copied);
     report.images.forEach((result, index) => {
       if (result !== copied.images[index]) context.events?.write('image', resultJson(result));
@@ -76,7 +107,9 @@ async function copyOnTheRecord(plan: Plan, store: ContentStore, sink: ImageSink,
     await handoff?.finish(report);
     return report;
   } catch (error) {
-    context.output.message(`${formatCount(done)} of ${plural(plan.images.length + plan.refused.length, 'image')} were done`);
+    context.output.message(
+      `${formatCount(done)} of ${plural(plan.images.length + plan.refused.length, 'image')} were done`,
+    );
     await handoff?.fail(error);
     throw error;
   }
@@ -89,10 +122,31 @@ function printFailures(results: readonly ImageResult[], context: Context): void 
 
 function showPlan(plan: Plan, sink: ImageSink, extras: RunCopyExtras, context: Context): number {
   const { output } = context;
-  const planned = plan.images.map((image) => ({ repository: image.source.repository, ...(image.source.tag !== undefined && { tag: image.source.tag }), digest: image.source.digest, target: sink.describe(image.target), status: 'planned', ...(extras.stateOf !== undefined && { state: extras.stateOf(image) }) }));
-  const refused = plan.refused.map(({ source, status, error }) => resultJson({ ...source, status, error, target: undefined }));
-  if (context.json) output.json({ dryRun: true, images: [...planned, ...refused], blobs: { planned: plan.blobs, bytes: plan.bytes }, ...extras.planJson });
-  else output.line([renderPlan(plan, (target) => sink.describe(target), { verbose: context.verbose, stateOf: extras.stateOf }), ...(extras.planLines ?? [])].join('\n'));
+  const planned = plan.images.map((image) => ({
+    repository: image.source.repository,
+    ...(image.source.tag !== undefined && { tag: image.source.tag }),
+    digest: image.source.digest,
+    target: sink.describe(image.target),
+    status: 'planned',
+    ...(extras.stateOf !== undefined && { state: extras.stateOf(image) }),
+  }));
+  const refused = plan.refused.map(({ source, status, error }) =>
+    resultJson({ ...source, status, error, target: undefined }),
+  );
+  if (context.json)
+    output.json({
+      dryRun: true,
+      images: [...planned, ...refused],
+      blobs: { planned: plan.blobs, bytes: plan.bytes },
+      ...extras.planJson,
+    });
+  else
+    output.line(
+      [
+        renderPlan(plan, (target) => sink.describe(target), { verbose: context.verbose, stateOf: extras.stateOf }),
+        ...(extras.planLines ?? []),
+      ].join('\n'),
+    );
   return losesMembers(plan.problems) || plan.refused.some(({ status }) => status === 'failed') ? 3 : 0;
 }
 
@@ -105,4 +159,3 @@ function exitCodeOf({ images }: CopyReport, isIncomplete: boolean): number {
   if (!isIncomplete && !images.some(({ status }) => status === 'failed')) return 0;
   return images.some(({ status }) => status === 'copied' || status === 'present') ? 3 : 1;
 }
-

@@ -34,6 +34,10 @@ export async function readTextFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new RegtarError('USAGE', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'usage', where: { path }, cause });
+    throw new RegtarError('USAGE', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+      side: 'usage',
+      where: { path },
+      cause,
+    });
   }
 }

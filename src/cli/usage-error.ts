@@ -7,13 +7,19 @@ export function toUsageError(error: CommanderError, argv: readonly string[], pro
   if (error.code === 'commander.help') return missingCommand(argv, program);
   const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /^\(Did you mean (one of )?(.+)\?\)$/.exec(more.join(' '))?.[2];
-  return new RegtarError('USAGE', first.replace(/\.$/, ''), { side: 'usage', hint: suggestion === undefined ? hintFor(error, argv, program) : `did you mean ${suggestion}?` });
+  return new RegtarError('USAGE', first.replace(/\.$/, ''), {
+    side: 'usage',
+    hint: suggestion === undefined ? hintFor(error, argv, program) : `did you mean ${suggestion}?`,
+  });
 }
 
 /** A command that only holds others was given alone. */
 function missingCommand(argv: readonly string[], program: Command): RegtarError {
   const name = argv.find((argument) => !argument.startsWith('-')) ?? '';
-  const inner = program.commands.find((command) => command.name() === name)?.commands.map((command) => `\`regtar ${name} ${command.name()}\``) ?? [];
+  const inner =
+    program.commands
+      .find((command) => command.name() === name)
+      ?.commands.map((command) => `\`regtar ${name} ${command.name()}\``) ?? [];
   return new RegtarError('USAGE', `${name} is not complete`, { side: 'usage', hint: `there is ${inner.join(', ')}` });
 }
 
@@ -21,6 +27,7 @@ function hintFor(error: CommanderError, argv: readonly string[], program: Comman
   const word = argv.find((argument) => !argument.startsWith('-')) ?? '';
   const command = program.commands.find((candidate) => candidate.name() === word);
   if (command !== undefined) return `run \`regtar ${word} --help\``;
-  if (error.code === 'commander.unknownCommand' && existsSync(word)) return `a command comes first, such as \`regtar inspect ${word}\``;
+  if (error.code === 'commander.unknownCommand' && existsSync(word))
+    return `a command comes first, such as \`regtar inspect ${word}\``;
   return 'run `regtar --help`';
 }

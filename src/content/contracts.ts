@@ -88,7 +88,11 @@ export interface ImageWriter {
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at a time may call it as late as `commit`, and with a ring of its own
    * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where somebody asked for that, or where it is verified
    */
-  putBlob(blob: Descriptor, open: (from?: number, ring?: Ring) => Body, options: WriteOptions & { readonly file?: string | undefined; readonly isFileVerified?: boolean | undefined }): Promise<BlobOutcome>;
+  putBlob(
+    blob: Descriptor,
+    open: (from?: number, ring?: Ring) => Body,
+    options: WriteOptions & { readonly file?: string | undefined; readonly isFileVerified?: boolean | undefined },
+  ): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */
   putManifest(manifest: Descriptor, bytes: Uint8Array, options: WriteOptions): Promise<BlobOutcome>;
   /** Makes the image visible: tags, marker files and index entries appear here and never before. */

@@ -50,7 +50,11 @@ export function createGraphReader(store: ContentStore): GraphReader {
 
   const readNode = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
     if (above.includes(digest) || above.length > deepestNesting) {
-      throw new RegtarError('MANIFEST_CYCLE', `index ${above[0] ?? digest} contains itself or nests deeper than ${deepestNesting}`, { side: 'source', where: { digest } });
+      throw new RegtarError(
+        'MANIFEST_CYCLE',
+        `index ${above[0] ?? digest} contains itself or nests deeper than ${deepestNesting}`,
+        { side: 'source', where: { digest } },
+      );
     }
     const earlier = known.get(digest);
     if (earlier instanceof RegtarError) throw earlier;
@@ -61,7 +65,8 @@ export function createGraphReader(store: ContentStore): GraphReader {
       return node;
     } catch (error) {
       // A cycle is a cycle from where it was entered only.
-      if (error instanceof RegtarError && error.code !== 'MANIFEST_CYCLE' && error.code !== 'SOURCE_CHANGED') known.set(digest, error);
+      if (error instanceof RegtarError && error.code !== 'MANIFEST_CYCLE' && error.code !== 'SOURCE_CHANGED')
+        known.set(digest, error);
       throw error;
     }
   };
@@ -76,7 +81,14 @@ export function createGraphReader(store: ContentStore): GraphReader {
         children.push({ ...node, reference: child, platform: child.platform ?? node.platform });
       } catch (error) {
         if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
-        lostChildren.push({ descriptor: child, problem: { code: error.code === 'BLOB_MISSING' ? 'CHILD_MISSING' : error.code, digest: child.digest, message: error.message } });
+        lostChildren.push({
+          descriptor: child,
+          problem: {
+            code: error.code === 'BLOB_MISSING' ? 'CHILD_MISSING' : error.code,
+            digest: child.digest,
+            message: error.message,
+          },
+        });
       }
     }
     const blobs: Descriptor[] = [];
@@ -85,7 +97,8 @@ export function createGraphReader(store: ContentStore): GraphReader {
     for (const blob of manifestBlobs(manifest)) {
       const stored = store.stat(blob.digest);
       if (stored !== undefined) blobs.push({ ...blob, size: blob.size < 0 ? stored.size : blob.size });
-      else if (isForeignLayerType(blob.mediaType) || (blob.urls !== undefined && blob.urls.length > 0)) foreign.push(blob);
+      else if (isForeignLayerType(blob.mediaType) || (blob.urls !== undefined && blob.urls.length > 0))
+        foreign.push(blob);
       else missing.push(blob);
     }
     const config = manifest.kind === 'image' ? manifest.config : undefined;
@@ -99,7 +112,11 @@ export function createGraphReader(store: ContentStore): GraphReader {
       foreign,
       config,
       layers: manifest.kind === 'image' ? manifest.layers : [],
-      platform: platformOf(store, config) ?? (manifest.kind === 'schema1' && manifest.architecture ? { os: 'linux', architecture: manifest.architecture } : expected?.platform),
+      platform:
+        platformOf(store, config) ??
+        (manifest.kind === 'schema1' && manifest.architecture
+          ? { os: 'linux', architecture: manifest.architecture }
+          : expected?.platform),
       subject: manifest.subject,
       annotations: manifest.kind === 'schema1' ? {} : manifest.annotations,
     };
@@ -123,17 +140,31 @@ export function childrenFirst(root: ManifestNode): readonly ManifestNode[] {
 /** Every blob that an image needs and the backup has, each once. */
 export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
   const seen = new Map<Digest, Descriptor>();
-  for (const node of childrenFirst(root)) for (const blob of node.blobs) if (!seen.has(blob.digest)) seen.set(blob.digest, blob);
+  for (const node of childrenFirst(root))
+    for (const blob of node.blobs) if (!seen.has(blob.digest)) seen.set(blob.digest, blob);
   return [...seen.values()];
 }
 
 /** Everything that an image lacks. Foreign layers do not count: they are absent on purpose. */
-export function imageProblems(root: ManifestNode, name: { readonly repository: string; readonly tag?: string | undefined }): readonly Problem[] {
+export function imageProblems(
+  root: ManifestNode,
+  name: { readonly repository: string; readonly tag?: string | undefined },
+): readonly Problem[] {
   const place = { repository: name.repository, ...(name.tag !== undefined && { tag: name.tag }) };
-  const title = name.tag === undefined ? `${name.repository}@${root.descriptor.digest}` : `${name.repository}:${name.tag}`;
+  const title =
+    name.tag === undefined ? `${name.repository}@${root.descriptor.digest}` : `${name.repository}:${name.tag}`;
   return childrenFirst(root).flatMap((node): Problem[] => [
-    ...node.lostChildren.map(({ descriptor, problem }) => ({ ...problem, ...place, message: `${title}: ${descriptor.platform ? `${descriptor.platform.os}/${descriptor.platform.architecture}: ` : ''}${problem.message}` })),
-    ...node.missing.map((blob): Problem => ({ code: 'BLOB_MISSING', ...place, digest: blob.digest, message: `${title} needs ${blob.digest}, which is not in the backup` })),
+    ...node.lostChildren.map(({ descriptor, problem }) => ({
+      ...problem,
+      ...place,
+      message: `${title}: ${descriptor.platform ? `${descriptor.platform.os}/${descriptor.platform.architecture}: ` : ''}${problem.message}`,
+    })),
+    ...node.missing.map((blob): Problem => ({
+      code: 'BLOB_MISSING',
+      ...place,
+      digest: blob.digest,
+      message: `${title} needs ${blob.digest}, which is not in the backup`,
+    })),
   ]);
 }
 
@@ -141,7 +172,8 @@ export function imageProblems(root: ManifestNode, name: { readonly repository: s
 export function imagePlatforms(root: ManifestNode): readonly Platform[] {
   const seen = new Map<string, Platform>();
   for (const node of childrenFirst(root)) {
-    if (node.kind !== 'index' && node.platform !== undefined && !isUnknownPlatform(node.platform)) seen.set(JSON.stringify(node.platform), node.platform);
+    if (node.kind !== 'index' && node.platform !== undefined && !isUnknownPlatform(node.platform))
+      seen.set(JSON.stringify(node.platform), node.platform);
   }
   return [...seen.values()];
 }

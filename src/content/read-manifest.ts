@@ -20,18 +20,44 @@ export interface StoredManifest {
 export function readManifest(store: ContentStore, digest: Digest, expectedMediaType?: string): StoredManifest {
   const size = store.stat(digest)?.size;
   if (size !== undefined && size > limits.manifestBytes) {
-    throw new RegtarError('MANIFEST_TOO_LARGE', `manifest ${digest} has ${size} bytes; no registry takes more than ${limits.manifestBytes}`, { side: 'source', where: { digest }, hint: 'this digest is probably a layer: look where it is referred to as a manifest' });
+    throw new RegtarError(
+      'MANIFEST_TOO_LARGE',
+      `manifest ${digest} has ${size} bytes; no registry takes more than ${limits.manifestBytes}`,
+      {
+        side: 'source',
+        where: { digest },
+        hint: 'this digest is probably a layer: look where it is referred to as a manifest',
+      },
+    );
   }
   const bytes = readBytes(store, digest);
   if (digestOf(bytes, digestAlgorithm(digest)) !== digest) {
-    throw new RegtarError('BLOB_CORRUPT', `manifest ${digest} is damaged: its bytes have another digest`, { side: 'source', where: { digest }, hint: 'run `regtar verify` to list everything that is damaged' });
+    throw new RegtarError('BLOB_CORRUPT', `manifest ${digest} is damaged: its bytes have another digest`, {
+      side: 'source',
+      where: { digest },
+      hint: 'run `regtar verify` to list everything that is damaged',
+    });
   }
   try {
     const manifest = parseManifest(bytes, expectedMediaType);
-    return { descriptor: { mediaType: manifest.mediaType, digest, size: bytes.length, ...('artifactType' in manifest && manifest.artifactType !== undefined && { artifactType: manifest.artifactType }) }, manifest, bytes };
+    return {
+      descriptor: {
+        mediaType: manifest.mediaType,
+        digest,
+        size: bytes.length,
+        ...('artifactType' in manifest &&
+          manifest.artifactType !== undefined && { artifactType: manifest.artifactType }),
+      },
+      manifest,
+      bytes,
+    };
   } catch (error) {
     if (!(error instanceof RegtarError)) throw error;
-    throw new RegtarError(error.code, `manifest ${digest} is ${error.message}`, { side: 'source', where: { digest }, cause: error });
+    throw new RegtarError(error.code, `manifest ${digest} is ${error.message}`, {
+      side: 'source',
+      where: { digest },
+      cause: error,
+    });
   }
 }
 
@@ -41,6 +67,11 @@ function readBytes(store: ContentStore, digest: Digest): Uint8Array {
     return store.readSmall(digest);
   } catch (error) {
     if (!(error instanceof RegtarError) || error.code !== 'SOURCE_UNREADABLE') throw error;
-    throw new RegtarError('BLOB_UNREADABLE', `manifest ${digest} cannot be read: ${error.message}`, { side: 'source', where: { digest }, cause: error, hint: error.hint });
+    throw new RegtarError('BLOB_UNREADABLE', `manifest ${digest} cannot be read: ${error.message}`, {
+      side: 'source',
+      where: { digest },
+      cause: error,
+      hint: error.hint,
+    });
   }
 }

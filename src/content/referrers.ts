@@ -23,7 +23,12 @@ export function referrerTagSubject(tag: string): Digest | undefined {
  * @param unreached revisions that no tag and no index reaches: untagged referrers are among them
  * @see OCI distribution-spec v1.1, "Listing Referrers" and "Referrers Tag Schema"
  */
-export function findReferrers(graph: GraphReader, roots: readonly Digest[], tags: readonly TagEntry[], unreached: readonly Digest[]): readonly Referrer[] {
+export function findReferrers(
+  graph: GraphReader,
+  roots: readonly Digest[],
+  tags: readonly TagEntry[],
+  unreached: readonly Digest[],
+): readonly Referrer[] {
   const bySubject = new Map<Digest, Referrer[]>();
   const taken = new Set<Digest>(roots);
   const add = (subject: Digest | undefined, referrer: Referrer): void => {

@@ -4,7 +4,14 @@ import { DigestMap } from '../oci/digest-map.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Catalog, ContentStore } from './contracts.ts';
-import { childrenFirst, createGraphReader, imagePlatforms, imageProblems, type GraphReader, type ManifestNode } from './image-graph.ts';
+import {
+  childrenFirst,
+  createGraphReader,
+  imagePlatforms,
+  imageProblems,
+  type GraphReader,
+  type ManifestNode,
+} from './image-graph.ts';
 
 /** A backup at a glance; sizes are bytes as stored, each blob once. */
 export interface BackupSummary {
@@ -30,7 +37,12 @@ export interface BackupSummary {
   /** By bytes, most first. */
   readonly perRepository: readonly RepositorySummary[];
   /** The biggest blobs that tags reach, at most 20. */
-  readonly biggestLayers: readonly { readonly digest: Digest; readonly size: number; readonly repositories: number; readonly image: string }[];
+  readonly biggestLayers: readonly {
+    readonly digest: Digest;
+    readonly size: number;
+    readonly repositories: number;
+    readonly image: string;
+  }[];
   readonly problems: readonly Problem[];
 }
 
@@ -56,7 +68,11 @@ interface Reach {
 const biggestShown = 20;
 
 /** Follows every tag and revision. @param graph share it with whoever reads the same backup next */
-export function summarize(catalog: Catalog, store: ContentStore, graph: GraphReader = createGraphReader(store)): BackupSummary {
+export function summarize(
+  catalog: Catalog,
+  store: ContentStore,
+  graph: GraphReader = createGraphReader(store),
+): BackupSummary {
   const problems: Problem[] = [...catalog.problems];
   const platforms = new Map<string, number>();
   const reached = new DigestMap<Reach>();
@@ -76,10 +92,17 @@ export function summarize(catalog: Catalog, store: ContentStore, graph: GraphRea
       for (const problem of imageProblems(root, { repository, tag })) problems.push(problem);
       if (!roots.has(digest)) {
         roots.add(digest);
-        for (const platform of imagePlatforms(root).map(formatPlatform)) platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
+        for (const platform of imagePlatforms(root).map(formatPlatform))
+          platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
       for (const part of digestsOf(root)) {
-        const reach = reached.getOrMake(part, (known) => ({ digest: known, size: store.stat(known)?.size ?? 0, repositories: 0, lastRepository: -1, image: { repository, tag } }));
+        const reach = reached.getOrMake(part, (known) => ({
+          digest: known,
+          size: store.stat(known)?.size ?? 0,
+          repositories: 0,
+          lastRepository: -1,
+          image: { repository, tag },
+        }));
         if (reach.lastRepository === index) continue;
         reach.repositories++;
         reach.lastRepository = index;
@@ -96,23 +119,42 @@ export function summarize(catalog: Catalog, store: ContentStore, graph: GraphRea
     images: roots.size,
     manifests: revisions.size,
     ...countBlobs(catalog, store, graph, reached, revisions),
-    platforms: [...platforms].map(([platform, images]) => ({ platform, images })).sort((left, right) => right.images - left.images || compareCodePoints(left.platform, right.platform)),
+    platforms: [...platforms]
+      .map(([platform, images]) => ({ platform, images }))
+      .sort((left, right) => right.images - left.images || compareCodePoints(left.platform, right.platform)),
     perRepository: repositories
-      .map(({ name, tags: count, parts }) => ({ repository: name, tags: count, bytes: sum(parts), own: sum(parts.filter((part) => part.repositories === 1)) }))
+      .map(({ name, tags: count, parts }) => ({
+        repository: name,
+        tags: count,
+        bytes: sum(parts),
+        own: sum(parts.filter((part) => part.repositories === 1)),
+      }))
       .sort((left, right) => right.bytes - left.bytes || compareCodePoints(left.repository, right.repository)),
-    biggestLayers: biggest(reached.values()).map(({ digest, size, repositories: count, image }) => ({ digest, size, repositories: count, image: `${image.repository}:${image.tag}` })),
+    biggestLayers: biggest(reached.values()).map(({ digest, size, repositories: count, image }) => ({
+      digest,
+      size,
+      repositories: count,
+      image: `${image.repository}:${image.tag}`,
+    })),
     problems,
   };
 }
 
-function countBlobs(catalog: Catalog, store: ContentStore, graph: GraphReader, reached: DigestMap<Reach>, revisions: ReadonlySet<Digest>): Pick<BackupSummary, 'blobs' | 'bytes'> {
+function countBlobs(
+  catalog: Catalog,
+  store: ContentStore,
+  graph: GraphReader,
+  reached: DigestMap<Reach>,
+  revisions: ReadonlySet<Digest>,
+): Pick<BackupSummary, 'blobs' | 'bytes'> {
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   /** What revisions reach and tags do not. */
   const sizes = new DigestMap<number>();
   for (const digest of revisions) {
     if (reached.has(digest)) continue;
     const root = tryRead(graph, digest, undefined, []);
-    for (const part of root === undefined ? [digest] : digestsOf(root)) if (!reached.has(part)) sizes.getOrMake(part, sizeOf);
+    for (const part of root === undefined ? [digest] : digestsOf(root))
+      if (!reached.has(part)) sizes.getOrMake(part, sizeOf);
   }
   let blobs = 0;
   let bytes = 0;
@@ -126,12 +168,18 @@ function countBlobs(catalog: Catalog, store: ContentStore, graph: GraphReader, r
   return { blobs, bytes: { blobs: bytes, referenced, untagged, unreferenced: bytes - referenced - untagged } };
 }
 
-function tryRead(graph: GraphReader, digest: Digest, name: { readonly repository: string; readonly tag: string } | undefined, problems: Problem[]): ManifestNode | undefined {
+function tryRead(
+  graph: GraphReader,
+  digest: Digest,
+  name: { readonly repository: string; readonly tag: string } | undefined,
+  problems: Problem[],
+): ManifestNode | undefined {
   try {
     return graph.read(digest);
   } catch (error) {
     if (!(error instanceof RegtarError)) throw error;
-    if (name !== undefined) problems.push({ code: error.code, ...name, digest, message: `${name.repository}:${name.tag}: ${error.message}` });
+    if (name !== undefined)
+      problems.push({ code: error.code, ...name, digest, message: `${name.repository}:${name.tag}: ${error.message}` });
     return undefined;
   }
 }
@@ -147,7 +195,8 @@ function digestsOf(root: ManifestNode): Digest[] {
 
 /** The biggest, without sorting all of them. */
 function biggest(all: Iterable<Reach>): readonly Reach[] {
-  const compare = (left: Reach, right: Reach): number => right.size - left.size || compareCodePoints(left.digest, right.digest);
+  const compare = (left: Reach, right: Reach): number =>
+    right.size - left.size || compareCodePoints(left.digest, right.digest);
   const kept: Reach[] = [];
   for (const reach of all) {
     const last = kept[biggestShown - 1];

@@ -2,12 +2,17 @@ import type { Digest } from '../oci/digest.ts';
 import { childrenFirst, type GraphReader } from './image-graph.ts';
 
 /** Revisions that no tag and no index of the repository reaches, referrers among them. */
-export function unreachedRevisions(graph: GraphReader, tagged: readonly Digest[], revisions: readonly Digest[]): readonly Digest[] {
+export function unreachedRevisions(
+  graph: GraphReader,
+  tagged: readonly Digest[],
+  revisions: readonly Digest[],
+): readonly Digest[] {
   const reached = new Set<Digest>(tagged);
   for (const digest of [...tagged, ...revisions]) {
     try {
       const root = graph.read(digest);
-      for (const node of childrenFirst(root)) if (node.descriptor.digest !== digest) reached.add(node.descriptor.digest);
+      for (const node of childrenFirst(root))
+        if (node.descriptor.digest !== digest) reached.add(node.descriptor.digest);
       for (const { descriptor } of root.lostChildren) reached.add(descriptor.digest);
     } catch {
       // What cannot be read reaches nothing; it is reported where it is itself looked at.

@@ -21,7 +21,12 @@ export interface CopyImageOptions {
 }
 
 /** Copies one image: blobs, manifests children first, then what makes it visible. @throws RegtarError; nothing of the image is visible then */
-export async function copyImage(image: PlannedImage, store: ContentStore, sink: ImageSink, options: CopyImageOptions): Promise<'copied' | 'present' | 'skipped'> {
+export async function copyImage(
+  image: PlannedImage,
+  store: ContentStore,
+  sink: ImageSink,
+  options: CopyImageOptions,
+): Promise<'copied' | 'present' | 'skipped'> {
   const { signal, onBytes } = options;
   const writer = await sink.begin(image.target, { signal, onBytes });
   if (typeof writer === 'string') return writer;
@@ -29,7 +34,10 @@ export async function copyImage(image: PlannedImage, store: ContentStore, sink: 
     await copyBlobs(image.travelling, store, writer, options);
     for (const node of childrenFirst(image.node)) {
       const isRoot = node.descriptor.digest === image.node.descriptor.digest;
-      const bytes = isRoot && image.rewritten !== undefined ? image.rewritten.bytes : readManifest(store, node.descriptor.digest).bytes;
+      const bytes =
+        isRoot && image.rewritten !== undefined
+          ? image.rewritten.bytes
+          : readManifest(store, node.descriptor.digest).bytes;
       const outcome = await writer.putManifest(node.descriptor, bytes, { signal, onBytes });
       options.onBlob(node.descriptor.digest, bytes.length, outcome);
     }
@@ -41,7 +49,12 @@ export async function copyImage(image: PlannedImage, store: ContentStore, sink: 
   }
 }
 
-async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writer: ImageWriter, options: CopyImageOptions): Promise<void> {
+async function copyBlobs(
+  blobs: readonly Descriptor[],
+  store: ContentStore,
+  writer: ImageWriter,
+  options: CopyImageOptions,
+): Promise<void> {
   // One blob's failure fails the image: the others under way are told, so that they do not send gigabytes for nothing.
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -50,16 +63,26 @@ async function copyBlobs(blobs: readonly Descriptor[], store: ContentStore, writ
   let failure: unknown;
   await Promise.all(
     inOrder.map((blob) =>
-      options.firsts.run(blob.digest, () => options.slots.run(async (ring) => {
-        if (stop.signal.aborted) return;
-        signal.throwIfAborted();
-        const open = (from = 0, own: Ring = ring): Body => skipBytes(verifiedBody(store.open(blob.digest, 0, own), blob), from);
-        const outcome = await writer.putBlob(blob, open, { signal, onBytes: options.onBytes, file: store.file(blob.digest), isFileVerified: store.hashedAs?.(blob.digest) === blob.digest });
-        options.onBlob(blob.digest, blob.size, outcome);
-      })).catch((error: unknown) => {
-        failure ??= error;
-        stop.abort();
-      }),
+      options.firsts
+        .run(blob.digest, () =>
+          options.slots.run(async (ring) => {
+            if (stop.signal.aborted) return;
+            signal.throwIfAborted();
+            const open = (from = 0, own: Ring = ring): Body =>
+              skipBytes(verifiedBody(store.open(blob.digest, 0, own), blob), from);
+            const outcome = await writer.putBlob(blob, open, {
+              signal,
+              onBytes: options.onBytes,
+              file: store.file(blob.digest),
+              isFileVerified: store.hashedAs?.(blob.digest) === blob.digest,
+            });
+            options.onBlob(blob.digest, blob.size, outcome);
+          }),
+        )
+        .catch((error: unknown) => {
+          failure ??= error;
+          stop.abort();
+        }),
     ),
   );
   if (failure !== undefined) throw failure;

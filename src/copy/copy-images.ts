@@ -26,7 +26,12 @@ export interface CopyOptions {
  * registry that refuses the account, an interruption.
  * @throws RegtarError when the output as a whole failed
  */
-export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSink, options: CopyOptions): Promise<CopyReport> {
+export async function copyImages(
+  plan: Plan,
+  store: ContentStore,
+  sink: ImageSink,
+  options: CopyOptions,
+): Promise<CopyReport> {
   const started = performance.now();
   const emit = options.onEvent ?? (() => undefined);
   const stop = new AbortController();
@@ -34,16 +39,32 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
   // Every transfer under way listens for the end: many of them are no leak.
   setMaxListeners(0, signal);
   const tally = createTally(emit);
-  const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error }));
+  const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({
+    ...source,
+    target: undefined,
+    status,
+    error,
+  }));
   emit({ type: 'start', images: plan.images.length + plan.refused.length, blobs: plan.blobs, bytes: plan.bytes });
   for (const result of results) emit({ type: 'image', result });
   const settle = (image: PlannedImage, status: ImageStatus, error?: RegtarError, untried = false): void => {
-    const result: ImageResult = { ...image.source, target: sink.describe(image.target), status, ...(error && { error }), ...(untried && { untried }) };
+    const result: ImageResult = {
+      ...image.source,
+      target: sink.describe(image.target),
+      status,
+      ...(error && { error }),
+      ...(untried && { untried }),
+    };
     results.push(result);
     emit({ type: 'image', result });
   };
   const { parallelBlobs, bigBlobsFirst = false } = sink.traits;
-  await store.keepOnly?.(plan.images.flatMap(({ node }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...imageBlobs(node).map(({ digest }) => digest)]));
+  await store.keepOnly?.(
+    plan.images.flatMap(({ node }) => [
+      ...childrenFirst(node).map(({ descriptor }) => descriptor.digest),
+      ...imageBlobs(node).map(({ digest }) => digest),
+    ]),
+  );
   const slots = createSlots(parallelBlobs, sink.traits.chunkBytes);
   const firsts = createFirstTransfers();
   const outage = createOutage(options.jobs);
@@ -58,8 +79,15 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
         if (over !== undefined) return settle(image, 'failed', over, true);
         emit({ type: 'image-start', ...image.source });
         try {
-          const status = await copyImage(image, store, sink, { slots, firsts, signal, onBytes: tally.bytes, onBlob: tally.blob });
-          if (status === 'present') for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
+          const status = await copyImage(image, store, sink, {
+            slots,
+            firsts,
+            signal,
+            onBytes: tally.bytes,
+            onBlob: tally.blob,
+          });
+          if (status === 'present')
+            for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
           outage.passed();
           settle(image, status);
         } catch (thrown) {
@@ -72,24 +100,51 @@ export async function copyImages(plan: Plan, store: ContentStore, sink: ImageSin
         }
       });
     }
-    if (!signal.aborted || options.signal?.aborted !== true) await sink.finish({ signal: options.signal, onBytes: tally.bytes });
+    if (!signal.aborted || options.signal?.aborted !== true)
+      await sink.finish({ signal: options.signal, onBytes: tally.bytes });
   } catch (error) {
     if (!(options.failFast === true && error === stop.signal.reason)) throw toRegtarError(error);
     await sink.finish({ signal: options.signal, onBytes: tally.bytes });
   } finally {
     await sink.close();
   }
-  const order = new Map(plan.images.map((image, index) => [`${image.source.repository}\n${image.source.tag ?? image.source.digest}`, index]));
+  const order = new Map(
+    plan.images.map((image, index) => [
+      `${image.source.repository}\n${image.source.tag ?? image.source.digest}`,
+      index,
+    ]),
+  );
   const rank = (result: ImageResult): number => order.get(`${result.repository}\n${result.tag ?? result.digest}`) ?? -1;
-  return { images: results.sort((left, right) => rank(left) - rank(right)), blobs: tally.totals(), seconds: (performance.now() - started) / 1000 };
+  return {
+    images: results.sort((left, right) => rank(left) - rank(right)),
+    blobs: tally.totals(),
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
 /** What no other image would survive either, and leaves no output worth a report. */
-const fatalCodes: ReadonlySet<ErrorCode> = new Set(['OUTPUT_FULL', 'OUTPUT_UNWRITABLE', 'OUTPUT_BUSY', 'SOURCE_CHANGED', 'INTERRUPTED']);
+const fatalCodes: ReadonlySet<ErrorCode> = new Set([
+  'OUTPUT_FULL',
+  'OUTPUT_UNWRITABLE',
+  'OUTPUT_BUSY',
+  'SOURCE_CHANGED',
+  'INTERRUPTED',
+]);
 /** What no other image would survive, although those that arrived stay. */
-const hopelessCodes: ReadonlySet<ErrorCode> = new Set(['AUTH_FAILED', 'READ_ONLY', 'TARGET_TLS', 'ENGINE_UNREACHABLE', 'ENGINE_REFUSED']);
+const hopelessCodes: ReadonlySet<ErrorCode> = new Set([
+  'AUTH_FAILED',
+  'READ_ONLY',
+  'TARGET_TLS',
+  'ENGINE_UNREACHABLE',
+  'ENGINE_REFUSED',
+]);
 /** What one image may meet alone; when all meet it, the target is gone. */
-const outageCodes: ReadonlySet<ErrorCode> = new Set(['TARGET_UNREACHABLE', 'TARGET_TIMEOUT', 'TARGET_UNAVAILABLE', 'AUTH_TOKEN']);
+const outageCodes: ReadonlySet<ErrorCode> = new Set([
+  'TARGET_UNREACHABLE',
+  'TARGET_TIMEOUT',
+  'TARGET_UNAVAILABLE',
+  'AUTH_TOKEN',
+]);
 
 /**
  * Knows when going on is useless. Without it a target that is down would be asked for each of thousands of images, with all retries.
@@ -105,7 +160,13 @@ function createOutage(jobs: number) {
       if (hopelessCodes.has(error.code) || inARow >= Math.max(3, jobs)) reason ??= error;
     },
     /** For an image that is not tried any more. */
-    error: (): RegtarError | undefined => reason && new RegtarError(reason.code, `not tried any more: ${reason.message}`, { side: reason.side, hint: reason.hint, cause: reason }),
+    error: (): RegtarError | undefined =>
+      reason &&
+      new RegtarError(reason.code, `not tried any more: ${reason.message}`, {
+        side: reason.side,
+        hint: reason.hint,
+        cause: reason,
+      }),
   };
 }
 

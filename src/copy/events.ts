@@ -21,12 +21,23 @@ export interface ImageResult {
 /** What happens while images are copied; sizes are in bytes. */
 export type CopyEvent =
   | { readonly type: 'start'; readonly images: number; readonly blobs: number; readonly bytes: number }
-  | { readonly type: 'image-start'; readonly repository: string; readonly tag: string | undefined; readonly digest: Digest }
+  | {
+      readonly type: 'image-start';
+      readonly repository: string;
+      readonly tag: string | undefined;
+      readonly digest: Digest;
+    }
   | { readonly type: 'image'; readonly result: ImageResult }
   /** Bytes on their way; negative when a retry takes some back. */
   | { readonly type: 'bytes'; readonly bytes: number }
   /** What became of a blob or manifest that an image needs; `isFirst` at the first outcome of its digest. A written one was told in `bytes` events before. */
-  | { readonly type: 'blob'; readonly digest: Digest; readonly size: number; readonly outcome: BlobOutcome; readonly isFirst: boolean };
+  | {
+      readonly type: 'blob';
+      readonly digest: Digest;
+      readonly size: number;
+      readonly outcome: BlobOutcome;
+      readonly isFirst: boolean;
+    };
 
 /** What `export` and `push` say at the end. */
 export interface CopyReport {

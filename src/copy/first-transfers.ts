@@ -16,7 +16,8 @@ export function createFirstTransfers(): FirstTransfers {
   const broken = new Map<Digest, RegtarError>();
   return {
     async run(digest, transfer) {
-      for (let other = pending.get(digest); other !== undefined; other = pending.get(digest)) await other.catch(() => undefined);
+      for (let other = pending.get(digest); other !== undefined; other = pending.get(digest))
+        await other.catch(() => undefined);
       const known = broken.get(digest);
       if (known !== undefined) throw known;
       if (done.has(digest)) return transfer();

@@ -18,7 +18,12 @@ export interface BlobPlace {
 
 /** Blobs as files, each written once: a second name is a hard link, or a copy where links fail. */
 export interface BlobFiles {
-  put(blob: Descriptor, place: BlobPlace, open: Parameters<ImageWriter['putBlob']>[1], options: Parameters<ImageWriter['putBlob']>[2]): Promise<BlobOutcome>;
+  put(
+    blob: Descriptor,
+    place: BlobPlace,
+    open: Parameters<ImageWriter['putBlob']>[1],
+    options: Parameters<ImageWriter['putBlob']>[2],
+  ): Promise<BlobOutcome>;
   /** The same for bytes that are in memory: manifests. */
   putBytes(blob: Descriptor, place: BlobPlace, bytes: Uint8Array): BlobOutcome;
   /** How many blobs had to be copied because a hard link was refused. */
@@ -33,7 +38,9 @@ export interface BlobFilesOptions {
 
 /** What a person should know of shared blobs. @see ImageSink.notes */
 export function copyNotes(files: BlobFiles, out: string): readonly string[] {
-  return files.copies() === 0 ? [] : [`${files.copies()} shared blobs were copied, because ${out} takes no more hard links`];
+  return files.copies() === 0
+    ? []
+    : [`${files.copies()} shared blobs were copied, because ${out} takes no more hard links`];
 }
 
 /** Files appear under their name by rename, when all their bytes have been verified. */
@@ -82,7 +89,8 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
           await repeat(blob, known, place);
           return 'present';
         }
-        if ((options.link || isFileVerified === true) && file !== undefined && linkFile(file, place.path(), blob.size)) onBytes?.(Math.max(0, blob.size));
+        if ((options.link || isFileVerified === true) && file !== undefined && linkFile(file, place.path(), blob.size))
+          onBytes?.(Math.max(0, blob.size));
         else {
           const temporary = folder.temporaryPath();
           await unlessItFails(temporary, async () => {

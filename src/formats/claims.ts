@@ -13,7 +13,10 @@ export function createClaims(): Claims {
       for (let other = running.get(digest); other !== undefined; other = running.get(digest)) await other;
       const result = work();
       // The others only wait: a failure is this caller's alone, and the next one tries for itself.
-      running.set(digest, result.catch(() => undefined));
+      running.set(
+        digest,
+        result.catch(() => undefined),
+      );
       try {
         return await result;
       } finally {

@@ -16,7 +16,9 @@ const formats = {
   dir: { folder: openDirSink, archive: undefined },
   'docker-archive': { folder: undefined, archive: openDockerArchiveSink },
   registry: { folder: openRegistrySink, archive: openRegistryArchiveSink },
-} as const satisfies Readonly<Record<string, { readonly folder: OpenSink | undefined; readonly archive: OpenSink | undefined }>>;
+} as const satisfies Readonly<
+  Record<string, { readonly folder: OpenSink | undefined; readonly archive: OpenSink | undefined }>
+>;
 
 /** The name of a format that `export` writes. */
 export type Format = keyof typeof formats;
@@ -30,13 +32,20 @@ export const formatNames = Object.keys(formats) as readonly Format[];
  */
 export function openFileSink(format: Format, options: FileSinkOptions): ImageSink {
   const { folder, archive } = formats[format];
-  const wantsArchive = folder === undefined || options.out === '-' || options.out.endsWith('.tar') || isSpecialFile(options.out);
+  const wantsArchive =
+    folder === undefined || options.out === '-' || options.out.endsWith('.tar') || isSpecialFile(options.out);
   if (!wantsArchive) {
-    if (options.split !== undefined) throw usage('--split cuts archives, and this is a folder', 'name an OUT that ends in .tar');
+    if (options.split !== undefined)
+      throw usage('--split cuts archives, and this is a folder', 'name an OUT that ends in .tar');
     return folder(options);
   }
-  if (archive === undefined) throw usage(`the format ${format} is a folder of images, and ${options.out} ${options.out.endsWith('.tar') ? 'ends in .tar' : 'is a stream'}`, 'name a folder, or choose another format');
-  if (options.perRepository === true) throw usage('--per-repository makes a folder for each repository, and OUT is one archive', 'name a folder');
+  if (archive === undefined)
+    throw usage(
+      `the format ${format} is a folder of images, and ${options.out} ${options.out.endsWith('.tar') ? 'ends in .tar' : 'is a stream'}`,
+      'name a folder, or choose another format',
+    );
+  if (options.perRepository === true)
+    throw usage('--per-repository makes a folder for each repository, and OUT is one archive', 'name a folder');
   return archive(options);
 }
 

@@ -8,15 +8,31 @@ export interface ApiOptions {
 }
 
 /** One request to Harbor's API. It takes passwords alone: a registry's token counts as anonymous there. */
-export function askApi(registry: Registry, request: Omit<RegistryRequest, 'basicOnly' | 'path'> & { readonly path: string }): Promise<Answer> {
-  return registry.request({ ...request, path: `/api/v2.0${request.path}`, basicOnly: true, headers: { accept: 'application/json', ...request.headers } });
+export function askApi(
+  registry: Registry,
+  request: Omit<RegistryRequest, 'basicOnly' | 'path'> & { readonly path: string },
+): Promise<Answer> {
+  return registry.request({
+    ...request,
+    path: `/api/v2.0${request.path}`,
+    basicOnly: true,
+    headers: { accept: 'application/json', ...request.headers },
+  });
 }
 
 /** The answer's JSON in the shape that is read of it. @throws RegtarError TARGET_REFUSED for anything else */
 export function parseApi<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry: Registry): T {
   const parsed = tryParseApi(schema, answer);
   if (parsed !== undefined) return parsed;
-  throw new RegtarError('TARGET_REFUSED', `${registry.host} answered ${answer.url.pathname} with something else than Harbor's API does`, { side: 'target', where: { url: answer.url.pathname, status: answer.status }, hint: '--no-harbor treats it as a plain registry' });
+  throw new RegtarError(
+    'TARGET_REFUSED',
+    `${registry.host} answered ${answer.url.pathname} with something else than Harbor's API does`,
+    {
+      side: 'target',
+      where: { url: answer.url.pathname, status: answer.status },
+      hint: '--no-harbor treats it as a plain registry',
+    },
+  );
 }
 
 /** @returns undefined when the answer is not of this shape */

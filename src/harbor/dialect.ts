@@ -22,22 +22,37 @@ export function harborDialect(registry: Registry, limited: (project: string) => 
     },
     async beforeRetry(request, error) {
       const project = projectOf(request.repository ?? '');
-      const mayHide = request.method !== 'GET' && request.method !== 'HEAD' && (error.where.status === 502 || error.code === 'TARGET_UNREACHABLE');
+      const mayHide =
+        request.method !== 'GET' &&
+        request.method !== 'HEAD' &&
+        (error.where.status === 502 || error.code === 'TARGET_UNREACHABLE');
       if (!mayHide || project === '' || !limited(project)) return undefined;
       const quota = await readQuota(registry, project, { signal: request.signal }).catch(() => undefined);
       const bytes = bodyBytes(request);
-      return quota === undefined || quota.limit < 0 || quota.used + bytes <= quota.limit ? undefined : quotaExceeded(registry, project, quota, bytes, error);
+      return quota === undefined || quota.limit < 0 || quota.used + bytes <= quota.limit
+        ? undefined
+        : quotaExceeded(registry, project, quota, bytes, error);
     },
   };
 }
 
 /** @param bytes that were to be added */
-export function quotaExceeded(registry: Registry, project: string, quota: Quota, bytes: number, cause?: unknown): RegtarError {
-  return new RegtarError('QUOTA_EXCEEDED', `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`, {
-    side: 'target',
-    hint: 'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push less with --include',
-    cause,
-  });
+export function quotaExceeded(
+  registry: Registry,
+  project: string,
+  quota: Quota,
+  bytes: number,
+  cause?: unknown,
+): RegtarError {
+  return new RegtarError(
+    'QUOTA_EXCEEDED',
+    `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`,
+    {
+      side: 'target',
+      hint: 'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push less with --include',
+      cause,
+    },
+  );
 }
 
 function bodyBytes({ body }: RegistryRequest): number {

@@ -2,7 +2,14 @@ import { RegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { ApiOptions } from './api.ts';
-import { createProject, findProject, listProjectRepositories, readQuota, type NewProject, type Quota } from './projects.ts';
+import {
+  createProject,
+  findProject,
+  listProjectRepositories,
+  readQuota,
+  type NewProject,
+  type Quota,
+} from './projects.ts';
 import type { Harbor } from './recognise.ts';
 
 /** What a push will meet in one project. */
@@ -25,7 +32,12 @@ export interface ProjectsOptions extends ApiOptions {
 }
 
 /** Looks at every project that a push needs; changes nothing. */
-export async function inspectProjects(registry: Registry, harbor: Harbor, names: readonly string[], options: ProjectsOptions): Promise<ReadonlyMap<string, ProjectFacts>> {
+export async function inspectProjects(
+  registry: Registry,
+  harbor: Harbor,
+  names: readonly string[],
+  options: ProjectsOptions,
+): Promise<ReadonlyMap<string, ProjectFacts>> {
   const facts = new Map<string, ProjectFacts>();
   await forEachParallel(names, options.parallel, async (name) => {
     facts.set(name, await inspectProject(registry, harbor, name, options));
@@ -34,7 +46,13 @@ export async function inspectProjects(registry: Registry, harbor: Harbor, names:
 }
 
 /** Creates projects that are missing. @returns why not, by name, for those that could not be created */
-export async function createProjects(registry: Registry, harbor: Harbor, names: readonly string[], project: NewProject, options: ApiOptions & { readonly parallel: number }): Promise<ReadonlyMap<string, RegtarError>> {
+export async function createProjects(
+  registry: Registry,
+  harbor: Harbor,
+  names: readonly string[],
+  project: NewProject,
+  options: ApiOptions & { readonly parallel: number },
+): Promise<ReadonlyMap<string, RegtarError>> {
   const failures = new Map<string, RegtarError>();
   await forEachParallel(names, options.parallel, async (name) => {
     try {
@@ -49,28 +67,70 @@ export async function createProjects(registry: Registry, harbor: Harbor, names: 
   return failures;
 }
 
-async function inspectProject(registry: Registry, harbor: Harbor, name: string, options: ProjectsOptions): Promise<ProjectFacts> {
+async function inspectProject(
+  registry: Registry,
+  harbor: Harbor,
+  name: string,
+  options: ProjectsOptions,
+): Promise<ProjectFacts> {
   const nothing = { name, quota: undefined, repositories: undefined };
   const project = await findProject(registry, name, harbor.account, options);
   if (project === 'hidden') return { ...nothing, state: 'unknown', obstacle: undefined };
-  if (project === undefined) return { ...nothing, state: 'missing', repositories: new Set(), obstacle: refuseCreation(registry, harbor, name, options.create) };
+  if (project === undefined)
+    return {
+      ...nothing,
+      state: 'missing',
+      repositories: new Set(),
+      obstacle: refuseCreation(registry, harbor, name, options.create),
+    };
   const obstacle = refuseProject(registry, name, project);
   if (obstacle !== undefined) return { ...nothing, state: 'exists', obstacle };
-  const [quota, repositories] = await Promise.all([readQuota(registry, name, options), listProjectRepositories(registry, name, options)]);
+  const [quota, repositories] = await Promise.all([
+    readQuota(registry, name, options),
+    listProjectRepositories(registry, name, options),
+  ]);
   return { name, state: 'exists', obstacle: undefined, quota, repositories: repositories && new Set(repositories) };
 }
 
 function refuseCreation(registry: Registry, harbor: Harbor, name: string, create: boolean): RegtarError | undefined {
-  if (!create) return new RegtarError('PROJECT_MISSING', `${registry.host} has no project ${name}`, { side: 'target', hint: 'create it, or leave --no-create-projects out' });
-  return harbor.mayCreateProjects === 'no' ? new RegtarError('PROJECT_FORBIDDEN', `${registry.host} has no project ${name}, and this account may not create it`, { side: 'target', hint: harbor.creationHint }) : undefined;
+  if (!create)
+    return new RegtarError('PROJECT_MISSING', `${registry.host} has no project ${name}`, {
+      side: 'target',
+      hint: 'create it, or leave --no-create-projects out',
+    });
+  return harbor.mayCreateProjects === 'no'
+    ? new RegtarError(
+        'PROJECT_FORBIDDEN',
+        `${registry.host} has no project ${name}, and this account may not create it`,
+        { side: 'target', hint: harbor.creationHint },
+      )
+    : undefined;
 }
 
-function refuseProject(registry: Registry, name: string, { isProxyCache, mayPush }: { readonly isProxyCache: boolean | undefined; readonly mayPush: boolean | undefined }): RegtarError | undefined {
-  if (isProxyCache === true) return new RegtarError('PROJECT_PROXY', `project ${name} of ${registry.host} is a proxy cache, which takes no pushes`, { side: 'target', hint: 'choose another project with --project or --map' });
-  if (mayPush === false) return new RegtarError('PROJECT_FORBIDDEN', `this account may not push into project ${name} of ${registry.host}`, { side: 'target', hint: 'have it made a developer, maintainer or administrator of the project, or push as another account' });
+function refuseProject(
+  registry: Registry,
+  name: string,
+  { isProxyCache, mayPush }: { readonly isProxyCache: boolean | undefined; readonly mayPush: boolean | undefined },
+): RegtarError | undefined {
+  if (isProxyCache === true)
+    return new RegtarError(
+      'PROJECT_PROXY',
+      `project ${name} of ${registry.host} is a proxy cache, which takes no pushes`,
+      { side: 'target', hint: 'choose another project with --project or --map' },
+    );
+  if (mayPush === false)
+    return new RegtarError('PROJECT_FORBIDDEN', `this account may not push into project ${name} of ${registry.host}`, {
+      side: 'target',
+      hint: 'have it made a developer, maintainer or administrator of the project, or push as another account',
+    });
   return undefined;
 }
 
 function isRefusal(error: RegtarError): boolean {
-  return error.code === 'PROJECT_FORBIDDEN' || error.code === 'PROJECT_INVALID' || error.code === 'READ_ONLY' || error.code === 'TARGET_REFUSED';
+  return (
+    error.code === 'PROJECT_FORBIDDEN' ||
+    error.code === 'PROJECT_INVALID' ||
+    error.code === 'READ_ONLY' ||
+    error.code === 'TARGET_REFUSED'
+  );
 }

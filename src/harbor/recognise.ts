@@ -31,7 +31,11 @@ const userSchema = v.object({ sysadmin_flag: v.optional(v.nullable(v.boolean()))
  * Recognises Harbor by what it answers, whatever it is called: `systeminfo` of its API, which every account and nobody may read.
  * @returns undefined for every other registry
  */
-export async function recogniseHarbor(registry: Registry, credential: Credential, options: ApiOptions = {}): Promise<Harbor | undefined> {
+export async function recogniseHarbor(
+  registry: Registry,
+  credential: Credential,
+  options: ApiOptions = {},
+): Promise<Harbor | undefined> {
   const system = await readSystem(registry, options);
   if (system === undefined) return undefined;
   const account = system.harbor_version === undefined ? 'none' : await readAccount(registry, options);
@@ -51,11 +55,22 @@ export function isAtLeast(harbor: Harbor, major: number, minor: number): boolean
   return ownMajor > major || (ownMajor === major && ownMinor >= minor);
 }
 
-async function readSystem(registry: Registry, options: ApiOptions): Promise<v.InferOutput<typeof systemSchema> | undefined> {
+async function readSystem(
+  registry: Registry,
+  options: ApiOptions,
+): Promise<v.InferOutput<typeof systemSchema> | undefined> {
   try {
     // A registry that is none has any answer to a path that it does not know.
     const accept = Array.from({ length: 200 }, (_, index) => 300 + index);
-    const answer = await askApi(registry, { method: 'GET', path: '/systeminfo', doing: 'ask whether it is Harbor', accept, mayBeDenied: true, retryTimes: 2, ...options });
+    const answer = await askApi(registry, {
+      method: 'GET',
+      path: '/systeminfo',
+      doing: 'ask whether it is Harbor',
+      accept,
+      mayBeDenied: true,
+      retryTimes: 2,
+      ...options,
+    });
     return answer.status === 200 ? tryParseApi(systemSchema, answer) : undefined;
   } catch (error) {
     options.signal?.throwIfAborted();
@@ -65,25 +80,52 @@ async function readSystem(registry: Registry, options: ApiOptions): Promise<v.In
 }
 
 async function readAccount(registry: Registry, options: ApiOptions): Promise<Harbor['account']> {
-  const answer = await askApi(registry, { method: 'GET', path: '/users/current', doing: 'ask who it is talking to', accept: [401, 403, 404, 412], mayBeDenied: true, ...options });
+  const answer = await askApi(registry, {
+    method: 'GET',
+    path: '/users/current',
+    doing: 'ask who it is talking to',
+    accept: [401, 403, 404, 412],
+    mayBeDenied: true,
+    ...options,
+  });
   // Robots have no user behind them, and Harbor says so with this status.
   if (answer.status === 412) return 'robot';
   if (answer.status !== 200) return 'none';
   return tryParseApi(userSchema, answer)?.sysadmin_flag === true ? 'admin' : 'user';
 }
 
-function creationRight(account: Harbor['account'], restriction: string | undefined, credential: Credential): Pick<Harbor, 'mayCreateProjects' | 'creationHint'> {
+function creationRight(
+  account: Harbor['account'],
+  restriction: string | undefined,
+  credential: Credential,
+): Pick<Harbor, 'mayCreateProjects' | 'creationHint'> {
   const isRestricted = restriction === 'adminonly';
   switch (account) {
     case 'admin':
       return { mayCreateProjects: 'yes', creationHint: '' };
     case 'user':
-      return { mayCreateProjects: isRestricted ? 'no' : 'yes', creationHint: 'only administrators may create projects in this Harbor: have one do it, or push as one' };
+      return {
+        mayCreateProjects: isRestricted ? 'no' : 'yes',
+        creationHint: 'only administrators may create projects in this Harbor: have one do it, or push as one',
+      };
     case 'robot':
       // Robots of a project are called robot$project+name; no other account may have a + in its name.
-      if (credential.kind === 'basic' && credential.username.includes('+')) return { mayCreateProjects: 'no', creationHint: 'a robot of one project may not create others: have them created, or push as a user or a robot of the system' };
-      return { mayCreateProjects: isRestricted ? 'unknown' : 'yes', creationHint: 'only administrators may create projects in this Harbor: have one do it, or give the robot the permission to create projects' };
+      if (credential.kind === 'basic' && credential.username.includes('+'))
+        return {
+          mayCreateProjects: 'no',
+          creationHint:
+            'a robot of one project may not create others: have them created, or push as a user or a robot of the system',
+        };
+      return {
+        mayCreateProjects: isRestricted ? 'unknown' : 'yes',
+        creationHint:
+          'only administrators may create projects in this Harbor: have one do it, or give the robot the permission to create projects',
+      };
     case 'none':
-      return { mayCreateProjects: 'unknown', creationHint: 'Harbor creates projects for accounts with a password only: have them created, or pass --username and --password-stdin' };
+      return {
+        mayCreateProjects: 'unknown',
+        creationHint:
+          'Harbor creates projects for accounts with a password only: have them created, or pass --username and --password-stdin',
+      };
   }
 }

@@ -45,9 +45,13 @@ function collectGarbage(): void {
 
 function tooLarge(describe: string, limit: number): RegtarError {
   const megabytes = Math.round(limit / 2 ** 20);
-  return new RegtarError('SOURCE_TOO_LARGE', `${describe} holds more names than fit into the ${megabytes} MiB that Node gives to this program`, {
-    side: 'source',
-    where: { path: describe },
-    hint: `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if nobody has millions of tags, the backup was made to do harm`,
-  });
+  return new RegtarError(
+    'SOURCE_TOO_LARGE',
+    `${describe} holds more names than fit into the ${megabytes} MiB that Node gives to this program`,
+    {
+      side: 'source',
+      where: { path: describe },
+      hint: `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if nobody has millions of tags, the backup was made to do harm`,
+    },
+  );
 }

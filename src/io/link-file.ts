@@ -4,7 +4,15 @@ import { systemErrorCode } from '../errors.ts';
 import { outputError } from './output-error.ts';
 
 /** What systems answer where a link cannot be, and a copy still can. */
-const linkRefusals: ReadonlySet<string> = new Set(['EXDEV', 'EMLINK', 'EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+const linkRefusals: ReadonlySet<string> = new Set([
+  'EXDEV',
+  'EMLINK',
+  'EPERM',
+  'EACCES',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+]);
 
 /**
  * Gives a file a second name. Its bytes are not read.

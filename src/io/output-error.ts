@@ -14,7 +14,12 @@ export function outputError(error: unknown, path: string): unknown {
   const system = systemErrorCode(error);
   if (system === undefined || error instanceof RegtarError) return error;
   const { code, reason, hint } = meaningOf(system);
-  return new RegtarError(code, `${path} cannot be written: ${reason}`, { side: 'target', where: { path }, cause: error, hint });
+  return new RegtarError(code, `${path} cannot be written: ${reason}`, {
+    side: 'target',
+    where: { path },
+    cause: error,
+    hint,
+  });
 }
 
 interface Meaning {
@@ -31,25 +36,49 @@ function meaningOf(system: string): Meaning {
     case 'EDQUOT':
       return { code: 'OUTPUT_FULL', reason: 'the disk quota is used up', hint: `raise the quota, ${again}` };
     case 'EFBIG':
-      return { code: 'OUTPUT_FULL', reason: 'the file would be larger than the file system or `ulimit -f` allows', hint: 'choose another file system, or another format: --split makes smaller archives' };
+      return {
+        code: 'OUTPUT_FULL',
+        reason: 'the file would be larger than the file system or `ulimit -f` allows',
+        hint: 'choose another file system, or another format: --split makes smaller archives',
+      };
     case 'EROFS':
       return { code: 'OUTPUT_UNWRITABLE', reason: 'the file system is read-only', hint: 'choose another OUT' };
     case 'EACCES':
     case 'EPERM':
-      return { code: 'OUTPUT_UNWRITABLE', reason: 'permission denied', hint: 'choose another OUT, or an account that may write there' };
+      return {
+        code: 'OUTPUT_UNWRITABLE',
+        reason: 'permission denied',
+        hint: 'choose another OUT, or an account that may write there',
+      };
     case 'ENOENT':
-      return { code: 'OUTPUT_UNWRITABLE', reason: 'its folder is gone', hint: `see whether the disk is still mounted, ${again}` };
+      return {
+        code: 'OUTPUT_UNWRITABLE',
+        reason: 'its folder is gone',
+        hint: `see whether the disk is still mounted, ${again}`,
+      };
     case 'EPIPE':
-      return { code: 'OUTPUT_UNWRITABLE', reason: 'whoever read it has stopped', hint: 'see what the reading command said' };
+      return {
+        code: 'OUTPUT_UNWRITABLE',
+        reason: 'whoever read it has stopped',
+        hint: 'see what the reading command said',
+      };
     case 'ENAMETOOLONG':
     case 'EILSEQ':
     case 'EINVAL':
-      return { code: 'OUTPUT_NAME', reason: 'this file system does not take the name', hint: 'use --path-style safe, --map for a shorter name, or another file system' };
+      return {
+        code: 'OUTPUT_NAME',
+        reason: 'this file system does not take the name',
+        hint: 'use --path-style safe, --map for a shorter name, or another file system',
+      };
     case 'EISDIR':
     case 'ENOTDIR':
     case 'EEXIST':
     case 'ENOTEMPTY':
-      return { code: 'OUTPUT_COLLISION', reason: 'a file and a folder would have the same name there', hint: 'use --map to rename a repository, or choose another OUT' };
+      return {
+        code: 'OUTPUT_COLLISION',
+        reason: 'a file and a folder would have the same name there',
+        hint: 'use --map to rename a repository, or choose another OUT',
+      };
     default:
       return { code: 'OUTPUT_UNWRITABLE', reason: system, hint: `look at the disk, ${again}` };
   }

@@ -49,20 +49,29 @@ const temporaryName = '.regtar-tmp';
 export function openOutputFolder(out: string, options: OutputFolderOptions): OutputFolder {
   const path = resolve(out);
   const found = onOutput(path, () => statSync(path, { throwIfNoEntry: false }));
-  if (found !== undefined && !found.isDirectory()) throw new RegtarError('OUTPUT_FOREIGN', `${path} is a file, and this format makes a folder`, { side: 'target', where: { path }, hint: 'choose a new or empty folder' });
+  if (found !== undefined && !found.isDirectory())
+    throw new RegtarError('OUTPUT_FOREIGN', `${path} is a file, and this format makes a folder`, {
+      side: 'target',
+      where: { path },
+      hint: 'choose a new or empty folder',
+    });
   onOutput(path, () => mkdirSync(path, { recursive: true }));
   const names = onOutput(path, () => readdirSync(path));
   const kept = names.filter((name) => name !== lockName && name !== temporaryName && !name.startsWith(`${lockName}.`));
   const isOurs = kept.includes(markerName);
-  if (kept.length > 0 && !isOurs && (options.force === true || options.adopt?.(path) !== true)) throw foreign(path, options.force === true);
+  if (kept.length > 0 && !isOurs && (options.force === true || options.adopt?.(path) !== true))
+    throw foreign(path, options.force === true);
   if (isOurs) refuseOtherFormat(path, options);
   const lock = lockOutput(join(path, lockName), path);
   try {
     rmSync(join(path, temporaryName), { recursive: true, force: true });
     // Emptied with the marker last, so that an interrupted emptying is not mistaken for somebody else's folder.
-    if (options.force === true) for (const name of [...kept.filter((each) => each !== markerName), ...kept.filter((each) => each === markerName)]) rmSync(join(path, name), { recursive: true, force: true });
+    if (options.force === true)
+      for (const name of [...kept.filter((each) => each !== markerName), ...kept.filter((each) => each === markerName)])
+        rmSync(join(path, name), { recursive: true, force: true });
     onOutput(path, () => mkdirSync(join(path, temporaryName)));
-    if (kept.length === 0 || options.force === true) writeFileAtomically(join(path, markerName), markerOf(options.format), join(path, temporaryName, 'marker'));
+    if (kept.length === 0 || options.force === true)
+      writeFileAtomically(join(path, markerName), markerOf(options.format), join(path, temporaryName, 'marker'));
     if (options.owner !== undefined && found === undefined) giveTo(path, options.owner);
   } catch (error) {
     rmSync(join(path, temporaryName), { recursive: true, force: true });
@@ -105,7 +114,11 @@ export function giveTo(path: string, owner: OwnerIds): void {
   try {
     lchownSync(path, owner.uid, owner.gid);
   } catch (cause) {
-    throw new RegtarError('OUTPUT_UNWRITABLE', `${path} cannot be given to ${owner.uid}:${owner.gid}: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'target', where: { path }, cause, hint: 'run it as root, or write a .tar: its members carry the owner' });
+    throw new RegtarError(
+      'OUTPUT_UNWRITABLE',
+      `${path} cannot be given to ${owner.uid}:${owner.gid}: ${systemErrorCode(cause) ?? String(cause)}`,
+      { side: 'target', where: { path }, cause, hint: 'run it as root, or write a .tar: its members carry the owner' },
+    );
   }
 }
 
@@ -117,16 +130,21 @@ function refuseOtherFormat(path: string, options: OutputFolderOptions): void {
   let found = '';
   try {
     const json: unknown = JSON.parse(readFileSync(join(path, markerName), 'utf8'));
-    if (typeof json === 'object' && json !== null && 'format' in json && typeof json.format === 'string') found = json.format;
+    if (typeof json === 'object' && json !== null && 'format' in json && typeof json.format === 'string')
+      found = json.format;
   } catch {
     // A marker that a full disk or a power cut emptied: what it stood for is not known, so it is nobody's.
   }
   if (found === options.format || (found !== '' && options.force === true)) return;
-  throw new RegtarError('OUTPUT_FOREIGN', found === '' ? `${path} has a ${markerName} that says nothing` : `${path} holds an export of the format ${found}`, {
-    side: 'target',
-    where: { path },
-    hint: 'choose another OUT, or --force to replace what regtar made there',
-  });
+  throw new RegtarError(
+    'OUTPUT_FOREIGN',
+    found === '' ? `${path} has a ${markerName} that says nothing` : `${path} holds an export of the format ${found}`,
+    {
+      side: 'target',
+      where: { path },
+      hint: 'choose another OUT, or --force to replace what regtar made there',
+    },
+  );
 }
 
 function foreign(path: string, force: boolean): RegtarError {

@@ -86,7 +86,8 @@ function takeAway(path: string, dead: string): void {
 
 function isHeld(path: string, content: string): boolean {
   const holder = parseHolder(content);
-  if (holder === undefined) return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < emptyLockMilliseconds;
+  if (holder === undefined)
+    return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < emptyLockMilliseconds;
   // Processes of another machine cannot be seen from here.
   if (holder.host !== hostname()) return true;
   if (!isAlive(holder.pid)) return false;
@@ -98,8 +99,18 @@ function parseHolder(content: string): Holder | undefined {
   try {
     const json: unknown = JSON.parse(content);
     if (typeof json !== 'object' || json === null || !('pid' in json) || !('host' in json)) return undefined;
-    if (typeof json.pid !== 'number' || !Number.isSafeInteger(json.pid) || json.pid <= 0 || typeof json.host !== 'string') return undefined;
-    return { pid: json.pid, host: json.host, started: 'started' in json && typeof json.started === 'string' ? json.started : undefined };
+    if (
+      typeof json.pid !== 'number' ||
+      !Number.isSafeInteger(json.pid) ||
+      json.pid <= 0 ||
+      typeof json.host !== 'string'
+    )
+      return undefined;
+    return {
+      pid: json.pid,
+      host: json.host,
+      started: 'started' in json && typeof json.started === 'string' ? json.started : undefined,
+    };
   } catch {
     return undefined;
   }
@@ -140,6 +151,13 @@ function readLock(path: string): string | undefined {
 
 function busy(output: string, path: string, content: string): RegtarError {
   const holder = parseHolder(content);
-  const who = holder === undefined ? 'another process' : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`}`;
-  return new RegtarError('OUTPUT_BUSY', `${output} is being written by ${who}`, { side: 'target', where: { path: output }, hint: `wait until it has ended; if it has, remove ${path}` });
+  const who =
+    holder === undefined
+      ? 'another process'
+      : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`}`;
+  return new RegtarError('OUTPUT_BUSY', `${output} is being written by ${who}`, {
+    side: 'target',
+    where: { path: output },
+    hint: `wait until it has ended; if it has, remove ${path}`,
+  });
 }

@@ -1,4 +1,17 @@
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncate, fsync, openSync, readSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncate,
+  fsync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { RegtarError } from '../errors.ts';
@@ -50,11 +63,17 @@ export function isSpecialFile(out: string): boolean {
 export function refuseForeignFile(path: string, beginning: Uint8Array): void {
   const found = onOutput(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found === undefined || (found.isFile() && (found.size === 0 || startsWith(path, beginning)))) return;
-  throw new RegtarError('OUTPUT_FOREIGN', found.isDirectory() ? `${path} is a folder, and this format makes one file` : `${path} is there and regtar did not make it`, {
-    side: 'target',
-    where: { path },
-    hint: 'choose a new name: regtar replaces only archives that it made itself',
-  });
+  throw new RegtarError(
+    'OUTPUT_FOREIGN',
+    found.isDirectory()
+      ? `${path} is a folder, and this format makes one file`
+      : `${path} is there and regtar did not make it`,
+    {
+      side: 'target',
+      where: { path },
+      hint: 'choose a new name: regtar replaces only archives that it made itself',
+    },
+  );
 }
 
 /** Writes `file.temporary`, and renames it to `path` when it is complete. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */

@@ -1,5 +1,9 @@
 /** Runs `work` on every item, at most `limit` at once, in order of start. A rejection rejects the whole when those under way have ended. */
-export async function forEachParallel<Item>(items: readonly Item[], limit: number, work: (item: Item) => Promise<void>): Promise<void> {
+export async function forEachParallel<Item>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const failures: unknown[] = [];
   const worker = async (): Promise<void> => {

@@ -56,7 +56,7 @@ export function concatRandomAccess(pieces: readonly RandomAccess[]): RandomAcces
   }
   const locate = (position: number) => {
     let low = 0;
-    for (let high = pieces.length - 1; low < high; ) {
+    for (let high = pieces.length - 1; low < high;) {
       const middle = Math.ceil((low + high) / 2);
       if ((starts[middle] ?? 0) <= position) low = middle;
       else high = middle - 1;
@@ -70,19 +70,30 @@ export function concatRandomAccess(pieces: readonly RandomAccess[]): RandomAcces
     modified: pieces.reduce((sum, { modified = Number.NaN }) => sum + modified, 0),
     readSync: (buffer, offset, length, position) => {
       const place = locate(position);
-      return place === undefined ? 0 : place.piece.readSync(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
+      return place === undefined
+        ? 0
+        : place.piece.readSync(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
     },
     read: async (buffer, offset, length, position) => {
       const place = locate(position);
-      return place === undefined ? 0 : place.piece.read(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
+      return place === undefined
+        ? 0
+        : place.piece.read(buffer, offset, Math.min(length, place.piece.size - place.inside), place.inside);
     },
     changed: () => pieces.some((piece) => piece.changed()),
-    ...(pieces.every((piece) => piece.ranges !== undefined) && { ranges: (start: number, length: number) => rangesOf(pieces, starts, start, length) }),
+    ...(pieces.every((piece) => piece.ranges !== undefined) && {
+      ranges: (start: number, length: number) => rangesOf(pieces, starts, start, length),
+    }),
     close: () => pieces.forEach((piece) => piece.close()),
   };
 }
 
-function rangesOf(pieces: readonly RandomAccess[], starts: readonly number[], start: number, length: number): FileRange[] {
+function rangesOf(
+  pieces: readonly RandomAccess[],
+  starts: readonly number[],
+  start: number,
+  length: number,
+): FileRange[] {
   return pieces.flatMap((piece, index) => {
     const from = Math.max(start - (starts[index] ?? 0), 0);
     const to = Math.min(start + length - (starts[index] ?? 0), piece.size);
@@ -91,7 +102,13 @@ function rangesOf(pieces: readonly RandomAccess[], starts: readonly number[], st
 }
 
 /** Fills `length` bytes. @returns how many there were: less only at the end */
-export function readFullySync(access: Pick<RandomAccess, 'readSync'>, buffer: Uint8Array, offset: number, length: number, position: number): number {
+export function readFullySync(
+  access: Pick<RandomAccess, 'readSync'>,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): number {
   let done = 0;
   while (done < length) {
     const count = access.readSync(buffer, offset + done, length - done, position + done);
@@ -106,8 +123,17 @@ function openForReading(path: string): number {
     return openSync(path, 'r');
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT') {
-      throw new RegtarError('SOURCE_NOT_FOUND', `${path} does not exist`, { side: 'usage', where: { path }, cause, hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
+      throw new RegtarError('SOURCE_NOT_FOUND', `${path} does not exist`, {
+        side: 'usage',
+        where: { path },
+        cause,
+        hint: 'name the backup: `regtar inspect path/to/docker.tar`',
+      });
     }
-    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'source', where: { path }, cause });
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
+      side: 'source',
+      where: { path },
+      cause,
+    });
   }
 }

@@ -10,7 +10,12 @@ const syncReadBytes = 128 * 1024;
  * Streams `size` bytes from `start` on, one chunk read ahead while the consumer works on the last.
  * @returns fewer bytes when the file has become shorter: whoever verifies sees it
  */
-export async function* readRange(access: RandomAccess, start: number, size: number, ring: Ring = createRing()): AsyncGenerator<Uint8Array> {
+export async function* readRange(
+  access: RandomAccess,
+  start: number,
+  size: number,
+  ring: Ring = createRing(),
+): AsyncGenerator<Uint8Array> {
   if (size <= syncReadBytes) {
     const buffer = ring.take(size);
     const count = readFullySync(access, buffer, 0, size, start);

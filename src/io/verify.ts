@@ -24,7 +24,8 @@ export async function* verifiedBody(body: Body, expected: Expected): AsyncGenera
     held = chunk;
   }
   const digest = digester.digest();
-  if (expected.size >= 0 && size !== expected.size) throw corrupt(expected, `it has ${size} bytes instead of ${expected.size}`);
+  if (expected.size >= 0 && size !== expected.size)
+    throw corrupt(expected, `it has ${size} bytes instead of ${expected.size}`);
   if (digest !== expected.digest) throw corrupt(expected, `its bytes have the digest ${digest}`);
   if (held !== undefined) yield held;
 }

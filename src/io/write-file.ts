@@ -48,7 +48,12 @@ export async function writeBody(path: string, body: Body, options: WriteBodyOpti
  * @param options sync: default true; false where an output has thousands of such files
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
-export function writeFileAtomically(path: string, bytes: Uint8Array, temporary: string, options: { readonly sync?: boolean } = {}): void {
+export function writeFileAtomically(
+  path: string,
+  bytes: Uint8Array,
+  temporary: string,
+  options: { readonly sync?: boolean } = {},
+): void {
   const sync = options.sync ?? true;
   writeSmallFile(temporary, bytes, { sync });
   onOutput(path, () => renameSync(temporary, path));
@@ -80,8 +85,13 @@ export function syncFolder(path: string): void {
 }
 
 /** @param position undefined writes where a pipe or device stands */
-export async function writeFully(descriptor: number, bytes: Uint8Array, position: number | undefined, path: string): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+export async function writeFully(
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number | undefined,
+  path: string,
+): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
     const at = position === undefined ? null : position + done;
     done += await new Promise<number>((resolve, reject) => {
       write(descriptor, bytes, done, bytes.length - done, at, (error, count) => {
@@ -96,6 +106,7 @@ export async function writeFully(descriptor: number, bytes: Uint8Array, position
 
 function writeFullySync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
   onOutput(path, () => {
-    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+    for (let done = 0; done < bytes.length;)
+      done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
   });
 }

@@ -28,7 +28,8 @@ export async function openEngineSink(options: EngineOptions): Promise<ImageSink>
   const archive = openDockerArchiveSink({ out: '-', stream: request.stream, prefix: options.prefix });
   return {
     ...archive,
-    describe: (target) => `${options.host} ${options.prefix === undefined ? '' : `${options.prefix}/`}${formatImageReference({ ...target, digest: target.root.digest })}`,
+    describe: (target) =>
+      `${options.host} ${options.prefix === undefined ? '' : `${options.prefix}/`}${formatImageReference({ ...target, digest: target.root.digest })}`,
     async close() {
       await archive.close();
       await request.close();
@@ -36,7 +37,9 @@ export async function openEngineSink(options: EngineOptions): Promise<ImageSink>
   };
 }
 
-async function startRequest(options: EngineOptions): Promise<{ readonly stream: OutputStream; close(): Promise<void> }> {
+async function startRequest(
+  options: EngineOptions,
+): Promise<{ readonly stream: OutputStream; close(): Promise<void> }> {
   const { Client } = await import('undici');
   const { origin, connect } = engineAddress(options);
   const client = new Client(origin, { connect, headersTimeout: 0, bodyTimeout: 0 });
@@ -46,10 +49,16 @@ async function startRequest(options: EngineOptions): Promise<{ readonly stream: 
   // Nothing is sent before the first byte: a plan without images leaves the engine alone.
   const begin = (): void => {
     answer ??= client
-      .request({ method: 'POST', path: '/images/load?quiet=1', headers: { 'content-type': 'application/x-tar' }, body: relay.bytes as unknown as never, signal: options.signal })
+      .request({
+        method: 'POST',
+        path: '/images/load?quiet=1',
+        headers: { 'content-type': 'application/x-tar' },
+        body: relay.bytes as unknown as never,
+        signal: options.signal,
+      })
       .then(async ({ statusCode, body }) => {
         const text = (await body.text()).slice(0, limits.responseBytes);
-        const refusal = statusCode === 200 ? errorIn(text) : errorIn(text) ?? `status ${statusCode}`;
+        const refusal = statusCode === 200 ? errorIn(text) : (errorIn(text) ?? `status ${statusCode}`);
         if (refusal !== undefined) throw refused(options.host, refusal);
       })
       .catch((cause: unknown) => {
@@ -102,7 +111,10 @@ function createRelay() {
         yield offered.bytes;
         settle();
       } else if (isEnded) return;
-      else await new Promise<void>((resolve) => { wake = resolve; });
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
     }
   }
   return {
@@ -130,13 +142,25 @@ function createRelay() {
   };
 }
 
-function engineAddress({ host, certPath }: EngineOptions): { readonly origin: string; readonly connect: { socketPath?: string; ca?: string; cert?: string; key?: string } } {
-  if (host.startsWith('unix://') || host.startsWith('/')) return { origin: 'http://engine', connect: { socketPath: host.replace(/^unix:\/\//, '') } };
+function engineAddress({ host, certPath }: EngineOptions): {
+  readonly origin: string;
+  readonly connect: { socketPath?: string; ca?: string; cert?: string; key?: string };
+} {
+  if (host.startsWith('unix://') || host.startsWith('/'))
+    return { origin: 'http://engine', connect: { socketPath: host.replace(/^unix:\/\//, '') } };
   const address = /^(?:tcp|http|https):\/\/(.+?)\/?$/.exec(host)?.[1];
-  if (address === undefined) throw new RegtarError('USAGE', `"${host}" is no engine that regtar can reach`, { side: 'usage', hint: 'give unix:///path/to/docker.sock or tcp://host:port; for ssh:// forward the socket with `ssh -L`' });
-  if (certPath === undefined) return { origin: `${host.startsWith('https') ? 'https' : 'http'}://${address}`, connect: {} };
+  if (address === undefined)
+    throw new RegtarError('USAGE', `"${host}" is no engine that regtar can reach`, {
+      side: 'usage',
+      hint: 'give unix:///path/to/docker.sock or tcp://host:port; for ssh:// forward the socket with `ssh -L`',
+    });
+  if (certPath === undefined)
+    return { origin: `${host.startsWith('https') ? 'https' : 'http'}://${address}`, connect: {} };
   const read = (name: string): string => readFileSync(join(certPath, name), 'utf8');
-  return { origin: `https://${address}`, connect: { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') } };
+  return {
+    origin: `https://${address}`,
+    connect: { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') },
+  };
 }
 
 /** The engine answers with a line of JSON for each step; one of them may be a failure, although the status is 200. */
@@ -155,9 +179,22 @@ function errorIn(text: string): string | undefined {
 }
 
 function refused(host: string, words: string): RegtarError {
-  return new RegtarError('ENGINE_REFUSED', `the engine at ${host} did not load the images: ${words.trim().slice(0, 500)}`, { side: 'target', where: { url: host }, hint: 'its log says more; is there room where it unpacks images?' });
+  return new RegtarError(
+    'ENGINE_REFUSED',
+    `the engine at ${host} did not load the images: ${words.trim().slice(0, 500)}`,
+    { side: 'target', where: { url: host }, hint: 'its log says more; is there room where it unpacks images?' },
+  );
 }
 
 function unreachable(host: string, cause: unknown): RegtarError {
-  return new RegtarError('ENGINE_UNREACHABLE', `no engine answers at ${host}: ${systemErrorCode(cause) ?? (cause instanceof Error ? cause.message : String(cause))}`, { side: 'target', where: { url: host }, cause, hint: 'is it running, and may this user open its socket? Name another one with --socket or DOCKER_HOST' });
+  return new RegtarError(
+    'ENGINE_UNREACHABLE',
+    `no engine answers at ${host}: ${systemErrorCode(cause) ?? (cause instanceof Error ? cause.message : String(cause))}`,
+    {
+      side: 'target',
+      where: { url: host },
+      cause,
+      hint: 'is it running, and may this user open its socket? Name another one with --socket or DOCKER_HOST',
+    },
+  );
 }

@@ -7,19 +7,35 @@ import { compareCodePoints } from '../oci/reference.ts';
 export type TagChoices = ReadonlyMap<string, ReadonlyMap<string, Digest>>;
 
 /** Problems that a choice answers. */
-const settled: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TAG_AMBIGUOUS', 'TAG_NO_CURRENT', 'LINK_INVALID', 'LINK_RECOVERED']);
+const settled: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TAG_AMBIGUOUS',
+  'TAG_NO_CURRENT',
+  'LINK_INVALID',
+  'LINK_RECOVERED',
+]);
 
 /** A catalog whose tags mean what was chosen; all other tags keep their meaning. What a tag meant before stays in its history. */
-export function chooseTags<Some extends Catalog>(catalog: Some, choices: TagChoices, problems: readonly Problem[] = []): Some {
-  const isChosen = (repository: string | undefined, tag: string | undefined): boolean => repository !== undefined && tag !== undefined && choices.get(repository)?.has(tag) === true;
+export function chooseTags<Some extends Catalog>(
+  catalog: Some,
+  choices: TagChoices,
+  problems: readonly Problem[] = [],
+): Some {
+  const isChosen = (repository: string | undefined, tag: string | undefined): boolean =>
+    repository !== undefined && tag !== undefined && choices.get(repository)?.has(tag) === true;
   return {
     ...catalog,
     tags(repository: string): Iterable<TagEntry> {
       const chosen = choices.get(repository);
-      return chosen === undefined ? catalog.tags(repository) : mergeTags([...catalog.tags(repository)], [...catalog.lostTags(repository)], chosen);
+      return chosen === undefined
+        ? catalog.tags(repository)
+        : mergeTags([...catalog.tags(repository)], [...catalog.lostTags(repository)], chosen);
     },
-    lostTags: (repository: string): Iterable<LostTag> => [...catalog.lostTags(repository)].filter(({ tag }) => !isChosen(repository, tag)),
-    problems: [...catalog.problems.filter(({ code, repository, tag }) => !(settled.has(code) && isChosen(repository, tag))), ...problems],
+    lostTags: (repository: string): Iterable<LostTag> =>
+      [...catalog.lostTags(repository)].filter(({ tag }) => !isChosen(repository, tag)),
+    problems: [
+      ...catalog.problems.filter(({ code, repository, tag }) => !(settled.has(code) && isChosen(repository, tag))),
+      ...problems,
+    ],
   };
 }
 
@@ -27,12 +43,27 @@ export function chooseTags<Some extends Catalog>(catalog: Some, choices: TagChoi
  * Lets a tag mean an entry of its history again: for empty links with several candidates, and to go back to an older image.
  * @throws RegtarError TAG_UNKNOWN when the backup has no such tag, or the tag never meant this digest
  */
-export function withTagAt<Some extends Catalog>(catalog: Some, wanted: { readonly repository: string; readonly tag: string; readonly digest: Digest }): Some {
+export function withTagAt<Some extends Catalog>(
+  catalog: Some,
+  wanted: { readonly repository: string; readonly tag: string; readonly digest: Digest },
+): Some {
   const { repository, tag, digest } = wanted;
   const history = tagHistory(catalog, repository, tag);
-  if (history === undefined) throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} is not in the backup`, { side: 'usage', where: { repository, tag }, hint: 'run `regtar list` to see what is' });
+  if (history === undefined)
+    throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} is not in the backup`, {
+      side: 'usage',
+      where: { repository, tag },
+      hint: 'run `regtar list` to see what is',
+    });
   if (!history.includes(digest)) {
-    throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} never meant ${digest}`, { side: 'usage', where: { repository, tag, digest }, hint: history.length > 0 ? `it meant ${history.join(', ')}` : 'its history is empty; name the image by its digest: repository@sha256:…' });
+    throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} never meant ${digest}`, {
+      side: 'usage',
+      where: { repository, tag, digest },
+      hint:
+        history.length > 0
+          ? `it meant ${history.join(', ')}`
+          : 'its history is empty; name the image by its digest: repository@sha256:…',
+    });
   }
   return chooseTags(catalog, new Map([[repository, new Map([[tag, digest]])]]));
 }
@@ -44,7 +75,11 @@ export function tagHistory(catalog: Catalog, repository: string, tag: string): r
   return undefined;
 }
 
-function* mergeTags(stored: readonly TagEntry[], lost: readonly LostTag[], chosen: ReadonlyMap<string, Digest>): Generator<TagEntry> {
+function* mergeTags(
+  stored: readonly TagEntry[],
+  lost: readonly LostTag[],
+  chosen: ReadonlyMap<string, Digest>,
+): Generator<TagEntry> {
   const entries = new Map(stored.map((entry) => [entry.tag, entry]));
   const candidates = new Map(lost.map((entry) => [entry.tag, entry.candidates]));
   for (const [tag, digest] of chosen) {

@@ -17,17 +17,30 @@ const longestStatement = 64 * 1024 * 1024;
  * @param fail makes the error for a line that cannot be read
  * @see PostgreSQL, pg_dump (--inserts, --column-inserts, --rows-per-insert) and COPY, "Text Format"
  */
-export async function* readTableRows(lines: AsyncIterable<NumberedLine>, tables: ReadonlySet<string>, fail: (line: number, reason: string) => Error): AsyncGenerator<TableRow> {
+export async function* readTableRows(
+  lines: AsyncIterable<NumberedLine>,
+  tables: ReadonlySet<string>,
+  fail: (line: number, reason: string) => Error,
+): AsyncGenerator<TableRow> {
   const created = new Map<string, string[]>();
-  let copy: { readonly table: string; readonly columns: readonly string[] | undefined; readonly isWanted: boolean } | undefined;
+  let copy:
+    { readonly table: string; readonly columns: readonly string[] | undefined; readonly isWanted: boolean } | undefined;
   let creating: string[] | undefined;
-  let insert: { readonly table: string; readonly line: number; text: string; isQuoted: boolean; readonly isWanted: boolean } | undefined;
+  let insert:
+    | { readonly table: string; readonly line: number; text: string; isQuoted: boolean; readonly isWanted: boolean }
+    | undefined;
   let last = 0;
   for await (const { number, text } of lines) {
     last = number;
     if (copy !== undefined) {
       if (text === '\\.') copy = undefined;
-      else if (copy.isWanted) yield { table: copy.table, columns: copy.columns ?? created.get(copy.table), values: text.split('\t').map(copyValue), line: number };
+      else if (copy.isWanted)
+        yield {
+          table: copy.table,
+          columns: copy.columns ?? created.get(copy.table),
+          values: text.split('\t').map(copyValue),
+          line: number,
+        };
       continue;
     }
     if (insert === undefined) {
@@ -50,13 +63,18 @@ export async function* readTableRows(lines: AsyncIterable<NumberedLine>, tables:
     if (creating !== undefined) {
       const column = /^\s*"?(\w+)"?\s/.exec(text)?.[1];
       if (/^\s*\)/.test(text)) creating = undefined;
-      else if (column !== undefined && !/^(?:CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE)$/.test(column)) creating.push(column);
+      else if (column !== undefined && !/^(?:CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE)$/.test(column))
+        creating.push(column);
       continue;
     }
     const copying = /^COPY\s+([\w".]+)\s*(?:\(([^)]*)\))?\s*FROM\s+stdin/i.exec(text);
     if (copying !== null) {
       const table = tableName(copying[1] ?? '');
-      copy = { table, columns: copying[2] === undefined ? undefined : columnNames(copying[2]), isWanted: tables.has(table) };
+      copy = {
+        table,
+        columns: copying[2] === undefined ? undefined : columnNames(copying[2]),
+        isWanted: tables.has(table),
+      };
     }
     const table = /^CREATE TABLE\s+(?:IF NOT EXISTS\s+)?([\w".]+)\s*\(\s*$/i.exec(text)?.[1];
     if (table !== undefined && tables.has(tableName(table))) created.set(tableName(table), (creating = []));
@@ -65,8 +83,13 @@ export async function* readTableRows(lines: AsyncIterable<NumberedLine>, tables:
   if (copy?.isWanted === true) throw fail(last, `the rows of ${copy.table} do not end: the dump was cut`);
 }
 
-function* insertRows({ table, line, text }: { readonly table: string; readonly line: number; readonly text: string }, created: ReadonlyMap<string, readonly string[]>, fail: (line: number, reason: string) => Error): Generator<TableRow> {
-  const head = /^INSERT INTO\s+(?:ONLY\s+)?[\w".]+\s*(?:\(([^)]*)\)\s*)?(?:OVERRIDING\s+\w+\s+VALUE\s+)?VALUES\s*/i.exec(text);
+function* insertRows(
+  { table, line, text }: { readonly table: string; readonly line: number; readonly text: string },
+  created: ReadonlyMap<string, readonly string[]>,
+  fail: (line: number, reason: string) => Error,
+): Generator<TableRow> {
+  const head =
+    /^INSERT INTO\s+(?:ONLY\s+)?[\w".]+\s*(?:\(([^)]*)\)\s*)?(?:OVERRIDING\s+\w+\s+VALUE\s+)?VALUES\s*/i.exec(text);
   if (head === null) throw fail(line, 'an INSERT statement cannot be read');
   const columns = head[1] === undefined ? created.get(table) : columnNames(head[1]);
   let at = head[0].length;
@@ -83,8 +106,12 @@ function* insertRows({ table, line, text }: { readonly table: string; readonly l
 }
 
 /** `(1, 'text', NULL, E'a\nb')`. */
-function readTuple(text: string, from: number): { readonly values: (string | undefined)[]; readonly end: number } | undefined {
-  const token = /\s*(?:E'([^'\\]*(?:(?:''|\\[^])[^'\\]*)*)'|'([^']*(?:''[^']*)*)'|([^\s,()']+))(?:::[\w ]+)?\s*([,)])/iy;
+function readTuple(
+  text: string,
+  from: number,
+): { readonly values: (string | undefined)[]; readonly end: number } | undefined {
+  const token =
+    /\s*(?:E'([^'\\]*(?:(?:''|\\[^])[^'\\]*)*)'|'([^']*(?:''[^']*)*)'|([^\s,()']+))(?:::[\w ]+)?\s*([,)])/iy;
   const open = /\s*\(/y;
   open.lastIndex = from;
   if (open.exec(text) === null) return undefined;
@@ -114,7 +141,9 @@ const copyEscapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n
 
 function copyValue(text: string): string | undefined {
   if (text === '\\N') return undefined;
-  return text.includes('\\') ? text.replaceAll(/\\(.)/gs, (_all, character: string) => copyEscapes[character] ?? character) : text;
+  return text.includes('\\')
+    ? text.replaceAll(/\\(.)/gs, (_all, character: string) => copyEscapes[character] ?? character)
+    : text;
 }
 
 function tableName(text: string): string {

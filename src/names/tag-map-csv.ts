@@ -4,7 +4,10 @@ import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row
 const columns = ['repository', 'tag', 'digest'] as const;
 
 /** `repository,tag,digest`, with or without a header; a header may name the columns in another order, and further ones. `#` begins a comment. */
-export async function* parseCsvTagMap(lines: AsyncIterable<NumberedLine>, options: TagMapOptions): AsyncGenerator<TagMapRow> {
+export async function* parseCsvTagMap(
+  lines: AsyncIterable<NumberedLine>,
+  options: TagMapOptions,
+): AsyncGenerator<TagMapRow> {
   let places: readonly number[] = [0, 1, 2];
   let isFirst = true;
   for await (const { number, text } of lines) {
@@ -21,7 +24,8 @@ export async function* parseCsvTagMap(lines: AsyncIterable<NumberedLine>, option
       }
     }
     const [repository, tag, digest] = places.map((place) => fields[place]);
-    if (repository === undefined || tag === undefined || digest === undefined) throw invalidTagMap(options, number, `"${text.slice(0, 200)}" is not repository,tag,digest`);
+    if (repository === undefined || tag === undefined || digest === undefined)
+      throw invalidTagMap(options, number, `"${text.slice(0, 200)}" is not repository,tag,digest`);
     yield { repository, tag, digest, line: number };
   }
 }
@@ -29,7 +33,7 @@ export async function* parseCsvTagMap(lines: AsyncIterable<NumberedLine>, option
 /** @see RFC 4180; names hold no line ends, so a field never spans lines. @returns undefined when a quote is not closed */
 function splitFields(text: string): string[] | undefined {
   const fields: string[] = [];
-  for (let at = 0; at <= text.length; ) {
+  for (let at = 0; at <= text.length;) {
     if (text[at] === '"') {
       let field = '';
       let end = at + 1;

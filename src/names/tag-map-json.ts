@@ -7,8 +7,12 @@ import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row
  * Also what `regtar list --json` prints.
  * @see Harbor API v2.0, GET /projects/{project_name}/repositories/{repository_name}/artifacts
  */
-export async function* parseJsonTagMap(lines: AsyncIterable<NumberedLine>, options: TagMapOptions): AsyncGenerator<TagMapRow> {
-  for (const { value, line } of parseDocuments(await collect(lines, options), options)) yield* rowsOf(value, { options, line, repository: options.repository, depth: 0 });
+export async function* parseJsonTagMap(
+  lines: AsyncIterable<NumberedLine>,
+  options: TagMapOptions,
+): AsyncGenerator<TagMapRow> {
+  for (const { value, line } of parseDocuments(await collect(lines, options), options))
+    yield* rowsOf(value, { options, line, repository: options.repository, depth: 0 });
 }
 
 interface Context {
@@ -27,13 +31,21 @@ async function collect(lines: AsyncIterable<NumberedLine>, options: TagMapOption
   let length = 0;
   for await (const line of lines) {
     length += line.text.length;
-    if (length > limits.tagMapJsonBytes) throw invalidTagMap(options, line.number, `this JSON has more than ${limits.tagMapJsonBytes} bytes; split it, or use CSV`);
+    if (length > limits.tagMapJsonBytes)
+      throw invalidTagMap(
+        options,
+        line.number,
+        `this JSON has more than ${limits.tagMapJsonBytes} bytes; split it, or use CSV`,
+      );
     all.push(line);
   }
   return all;
 }
 
-function parseDocuments(lines: readonly NumberedLine[], options: TagMapOptions): { readonly value: unknown; readonly line: number }[] {
+function parseDocuments(
+  lines: readonly NumberedLine[],
+  options: TagMapOptions,
+): { readonly value: unknown; readonly line: number }[] {
   try {
     return [{ value: JSON.parse(lines.map(({ text }) => text).join('\n')) as unknown, line: 1 }];
   } catch (cause) {
@@ -43,7 +55,12 @@ function parseDocuments(lines: readonly NumberedLine[], options: TagMapOptions):
         return { value: JSON.parse(text) as unknown, line: number };
       } catch {
         // The first message speaks of the whole document, which is what most people meant to write.
-        throw invalidTagMap(options, filled.length > 1 && number > 1 ? number : 1, `this is not JSON: ${cause instanceof Error ? cause.message.slice(0, 200) : ''}`, cause);
+        throw invalidTagMap(
+          options,
+          filled.length > 1 && number > 1 ? number : 1,
+          `this is not JSON: ${cause instanceof Error ? cause.message.slice(0, 200) : ''}`,
+          cause,
+        );
       }
     });
   }
@@ -51,24 +68,39 @@ function parseDocuments(lines: readonly NumberedLine[], options: TagMapOptions):
 
 function* rowsOf(value: unknown, above: Context): Generator<TagMapRow> {
   const context = { ...above, depth: above.depth + 1 };
-  if (context.depth > deepestNesting) throw invalidTagMap(context.options, context.line, `lists are nested deeper than ${deepestNesting}`);
+  if (context.depth > deepestNesting)
+    throw invalidTagMap(context.options, context.line, `lists are nested deeper than ${deepestNesting}`);
   if (Array.isArray(value)) {
     for (const item of value as unknown[]) yield* rowsOf(item, context);
-  } else if (isObject(value) && typeof value['digest'] === 'string') yield* artifactRows(value, value['digest'], context);
+  } else if (isObject(value) && typeof value['digest'] === 'string')
+    yield* artifactRows(value, value['digest'], context);
   else if (isObject(value)) {
     for (const [repository, list] of Object.entries(value)) {
-      if (!Array.isArray(list)) throw invalidTagMap(context.options, context.line, `"${repository.slice(0, 200)}" does not hold a list of artifacts`);
+      if (!Array.isArray(list))
+        throw invalidTagMap(
+          context.options,
+          context.line,
+          `"${repository.slice(0, 200)}" does not hold a list of artifacts`,
+        );
       yield* rowsOf(list, { ...context, repository });
     }
   } else throw invalidTagMap(context.options, context.line, 'a list holds something that is no artifact');
 }
 
-function* artifactRows(artifact: Readonly<Record<string, unknown>>, digest: string, { options, line, repository: above }: Context): Generator<TagMapRow> {
+function* artifactRows(
+  artifact: Readonly<Record<string, unknown>>,
+  digest: string,
+  { options, line, repository: above }: Context,
+): Generator<TagMapRow> {
   const names = tagNames(artifact);
   if (names.length === 0) return;
   const repository = above ?? text(artifact['repository_name']) ?? text(artifact['repository']);
   if (repository === undefined) {
-    throw invalidTagMap(options, line, `artifact ${digest.slice(0, 140)} does not say its repository; put the lists into one object with the repositories' names as keys`);
+    throw invalidTagMap(
+      options,
+      line,
+      `artifact ${digest.slice(0, 140)} does not say its repository; put the lists into one object with the repositories' names as keys`,
+    );
   }
   for (const tag of names) yield { repository, tag, digest, line };
 }
@@ -78,7 +110,9 @@ function tagNames(artifact: Readonly<Record<string, unknown>>): string[] {
   if (single !== undefined) return [single];
   const tags = artifact['tags'];
   if (!Array.isArray(tags)) return [];
-  return (tags as unknown[]).flatMap((tag) => (typeof tag === 'string' ? [tag] : isObject(tag) ? [text(tag['name']) ?? ''] : []));
+  return (tags as unknown[]).flatMap((tag) =>
+    typeof tag === 'string' ? [tag] : isObject(tag) ? [text(tag['name']) ?? ''] : [],
+  );
 }
 
 function text(value: unknown): string | undefined {

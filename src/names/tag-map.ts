@@ -36,7 +36,11 @@ export async function readTagMap(path: string, options: Partial<TagMapOptions> =
   } catch (cause) {
     const code = systemErrorCode(cause);
     if (code === undefined) throw cause;
-    throw new RegtarError(code === 'ENOENT' ? 'SOURCE_NOT_FOUND' : 'SOURCE_UNREADABLE', `${path} cannot be read: ${code}`, { side: 'usage', where: { path }, cause, hint: 'name the tag map: --tag-map tags.csv' });
+    throw new RegtarError(
+      code === 'ENOENT' ? 'SOURCE_NOT_FOUND' : 'SOURCE_UNREADABLE',
+      `${path} cannot be read: ${code}`,
+      { side: 'usage', where: { path }, cause, hint: 'name the tag map: --tag-map tags.csv' },
+    );
   }
 }
 
@@ -53,7 +57,11 @@ export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: Tag
     refuseBinary(first, options);
     const problems: Problem[] = [];
     const all = prepend(head, lines);
-    const rows = /^[[{]/.test(first) ? parseJsonTagMap(all, options) : isSql(first) ? parseSqlTagMap(all, options, problems) : parseCsvTagMap(all, options);
+    const rows = /^[[{]/.test(first)
+      ? parseJsonTagMap(all, options)
+      : isSql(first)
+        ? parseSqlTagMap(all, options, problems)
+        : parseCsvTagMap(all, options);
     return { entries: await checkRows(rows, options), problems };
   } finally {
     await lines.return(undefined);
@@ -79,12 +87,24 @@ export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): So
     const chosen = new Map<string, Digest>();
     for (const { tag, digest } of entries) {
       if (!revisions.has(digest)) {
-        problems.push({ code: 'TAG_MAP_UNKNOWN', repository, tag, digest, message: `the tag map names ${repository}:${tag}, but ${digest} is no manifest of ${repository} in this backup` });
+        problems.push({
+          code: 'TAG_MAP_UNKNOWN',
+          repository,
+          tag,
+          digest,
+          message: `the tag map names ${repository}:${tag}, but ${digest} is no manifest of ${repository} in this backup`,
+        });
         continue;
       }
       const before = stored.get(tag);
       if (before !== undefined && before !== digest) {
-        problems.push({ code: 'TAG_CONFLICT', repository, tag, digest, message: `${repository}:${tag} is ${digest} in the tag map, which is used, and ${before} in storage` });
+        problems.push({
+          code: 'TAG_CONFLICT',
+          repository,
+          tag,
+          digest,
+          message: `${repository}:${tag} is ${digest} in the tag map, which is used, and ${before} in storage`,
+        });
       }
       chosen.set(tag, digest);
     }
@@ -96,12 +116,14 @@ export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): So
 async function checkRows(rows: AsyncIterable<TagMapRow>, options: TagMapOptions): Promise<TagMapEntry[]> {
   const entries = new Map<string, TagMapEntry & { readonly line: number }>();
   for await (const { repository, tag, digest, line } of rows) {
-    if (!isRepository(repository)) throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is no repository name`);
+    if (!isRepository(repository))
+      throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is no repository name`);
     if (!isTag(tag)) throw invalidTagMap(options, line, `"${tag.slice(0, 200)}" is no tag`);
     if (!isDigest(digest)) throw invalidTagMap(options, line, `"${digest.slice(0, 200)}" is no digest`);
     const name = `${repository}:${tag}`;
     const earlier = entries.get(name);
-    if (earlier !== undefined && earlier.digest !== digest) throw invalidTagMap(options, line, `${name} is ${digest}, but line ${earlier.line} says ${earlier.digest}`);
+    if (earlier !== undefined && earlier.digest !== digest)
+      throw invalidTagMap(options, line, `${name} is ${digest}, but line ${earlier.line} says ${earlier.digest}`);
     if (earlier === undefined) entries.set(name, { repository, tag, digest, line });
   }
   return [...entries.values()].map(({ repository, tag, digest }) => ({ repository, tag, digest }));
@@ -112,12 +134,25 @@ function isSql(first: string): boolean {
 }
 
 function refuseBinary(first: string, options: TagMapOptions): void {
-  if (first.startsWith('PGDMP')) throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is a dump in PostgreSQL's own format`, { side: 'usage', where: { path: options.describe }, hint: 'make it plain: pg_restore -f tags.sql -t repository -t artifact -t tag <dump>' });
+  if (first.startsWith('PGDMP'))
+    throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is a dump in PostgreSQL's own format`, {
+      side: 'usage',
+      where: { path: options.describe },
+      hint: 'make it plain: pg_restore -f tags.sql -t repository -t artifact -t tag <dump>',
+    });
   // A byte that text never has: compressed files and archives.
-  if (first.includes('\0') || first.startsWith('\x1f') || first.startsWith('\u{fffd}')) throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is no text`, { side: 'usage', where: { path: options.describe }, hint: 'unpack it first' });
+  if (first.includes('\0') || first.startsWith('\x1f') || first.startsWith('\u{fffd}'))
+    throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is no text`, {
+      side: 'usage',
+      where: { path: options.describe },
+      hint: 'unpack it first',
+    });
 }
 
-async function* prepend(head: readonly NumberedLine[], rest: AsyncGenerator<NumberedLine>): AsyncGenerator<NumberedLine> {
+async function* prepend(
+  head: readonly NumberedLine[],
+  rest: AsyncGenerator<NumberedLine>,
+): AsyncGenerator<NumberedLine> {
   yield* head;
   yield* rest;
 }

@@ -28,7 +28,10 @@ function proxyOf(env: Environment, name: string): URL | undefined {
   const url = URL.canParse(full) ? new URL(full) : undefined;
   // The value stays out of the message: proxies have passwords too.
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw new RegtarError('CONFIG_INVALID', `${name.toUpperCase()} is not the http or https URL of a proxy`, { side: 'usage', hint: 'write http://proxy.example.com:3128, or unset it' });
+    throw new RegtarError('CONFIG_INVALID', `${name.toUpperCase()} is not the http or https URL of a proxy`, {
+      side: 'usage',
+      hint: 'write http://proxy.example.com:3128, or unset it',
+    });
   }
   return url;
 }
@@ -49,7 +52,10 @@ function parseNoProxy(text: string): (url: URL) => boolean {
     const address = name.replace(/^\[|\]$/g, '');
     const family = isIP(address);
     if (family !== 0 && ranges.check(address, family === 6 ? 'ipv6' : 'ipv4')) return true;
-    return names.some((entry) => (entry.port === undefined || entry.port === port) && (name === entry.name || name.endsWith(`.${entry.name}`)));
+    return names.some(
+      (entry) =>
+        (entry.port === undefined || entry.port === port) && (name === entry.name || name.endsWith(`.${entry.name}`)),
+    );
   };
 }
 
@@ -59,6 +65,7 @@ function addRange(ranges: BlockList, entry: string): boolean {
   if (family === 0) return false;
   const type = family === 6 ? 'ipv6' : 'ipv4';
   if (bits === undefined) ranges.addAddress(address, type);
-  else if (/^[0-9]+$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32)) ranges.addSubnet(address, Number(bits), type);
+  else if (/^[0-9]+$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32))
+    ranges.addSubnet(address, Number(bits), type);
   return true;
 }

@@ -4,7 +4,11 @@ import { headerOf, type Answer, type Transport, type TransportRequest } from './
 import { createWarnings } from './warnings.ts';
 
 /** Told of every answer; status 0 where none came. */
-export type RequestListener = (request: { readonly method: string; readonly path: string; readonly status: number }) => void;
+export type RequestListener = (request: {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+}) => void;
 
 export interface SenderOptions {
   readonly transport: Transport;
@@ -35,12 +39,16 @@ export function createSender(options: SenderOptions): Sender {
     await gate.pass(request.signal);
     const told = { method: request.method, path: request.url.pathname };
     try {
-      const answer = await options.transport.send({ ...request, headers: { 'user-agent': options.userAgent, ...request.headers } });
+      const answer = await options.transport.send({
+        ...request,
+        headers: { 'user-agent': options.userAgent, ...request.headers },
+      });
       options.onRequest?.({ ...told, status: answer.status });
       warnings.read(answer);
       const seconds = retryAfterOf(answer);
       // Nobody has the patience for more, so nobody is kept waiting for it.
-      if (seconds !== undefined && seconds <= options.maxPauseSeconds && isTransientStatus(answer.status)) gate.closeFor(seconds);
+      if (seconds !== undefined && seconds <= options.maxPauseSeconds && isTransientStatus(answer.status))
+        gate.closeFor(seconds);
       return answer;
     } catch (error) {
       options.onRequest?.({ ...told, status: 0 });
@@ -58,9 +66,16 @@ export function createSender(options: SenderOptions): Sender {
 
   const patiently: Sender['patiently'] = async (request, backoff, firstContact) => {
     for (;;) {
-      const outcome = await once(request).then((answer) => ({ answer }), async (error: unknown) => explain(error, request, firstContact));
+      const outcome = await once(request).then(
+        (answer) => ({ answer }),
+        async (error: unknown) => explain(error, request, firstContact),
+      );
       if ('answer' in outcome) {
-        if (!isTransientStatus(outcome.answer.status) || !(await backoff.wait(retryAfterOf(outcome.answer), request.signal))) return outcome.answer;
+        if (
+          !isTransientStatus(outcome.answer.status) ||
+          !(await backoff.wait(retryAfterOf(outcome.answer), request.signal))
+        )
+          return outcome.answer;
       } else if (!outcome.transient || !(await backoff.wait(undefined, request.signal))) throw outcome.error;
     }
   };

@@ -22,7 +22,12 @@ export function probeTls(url: URL, options: { readonly alerts?: boolean } = {}):
   return new Promise((resolve) => {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const isName = !/^[0-9.]+$|:/.test(host);
-    const socket = connect({ host, port: Number(url.port) || 443, rejectUnauthorized: false, ...(isName && { servername: host }) });
+    const socket = connect({
+      host,
+      port: Number(url.port) || 443,
+      rejectUnauthorized: false,
+      ...(isName && { servername: host }),
+    });
     let shaken: TlsProbe = { spoken: false };
     const finish = (probe: TlsProbe): void => {
       socket.destroy();

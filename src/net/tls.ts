@@ -61,20 +61,28 @@ export function openTls(host: string, options: TlsOptions): TlsSettings {
 
 function userMaterial(host: string, options: TlsOptions): Material {
   const directory = options.certDir ?? findCertsDirectory(host, options);
-  const fromDirectory = directory === undefined ? { authorities: [], client: undefined } : readCertsDirectory(directory);
-  const authorities = [...(options.caFile === undefined ? [] : readAuthorities(options.caFile)), ...fromDirectory.authorities];
+  const fromDirectory =
+    directory === undefined ? { authorities: [], client: undefined } : readCertsDirectory(directory);
+  const authorities = [
+    ...(options.caFile === undefined ? [] : readAuthorities(options.caFile)),
+    ...fromDirectory.authorities,
+  ];
   if ((options.certFile === undefined) !== (options.keyFile === undefined)) {
-    throw new RegtarError('CONFIG_INVALID', 'a client certificate needs both --cert-file and --key-file', { side: 'usage' });
+    throw new RegtarError('CONFIG_INVALID', 'a client certificate needs both --cert-file and --key-file', {
+      side: 'usage',
+    });
   }
-  const client = options.certFile !== undefined && options.keyFile !== undefined
-    ? { cert: readText(options.certFile), key: readText(options.keyFile) }
-    : fromDirectory.client;
+  const client =
+    options.certFile !== undefined && options.keyFile !== undefined
+      ? { cert: readText(options.certFile), key: readText(options.keyFile) }
+      : fromDirectory.client;
   if (client) checkClient(client, options.certFile ?? directory ?? '');
   return { authorities, client };
 }
 
 function findCertsDirectory(host: string, options: TlsOptions): string | undefined {
-  const config = options.env?.['XDG_CONFIG_HOME'] || (options.home === undefined ? undefined : join(options.home, '.config'));
+  const config =
+    options.env?.['XDG_CONFIG_HOME'] || (options.home === undefined ? undefined : join(options.home, '.config'));
   const bases = [...(config === undefined ? [] : [join(config, 'containers')]), '/etc/containers', '/etc/docker'];
   return bases.map((base) => join(base, 'certs.d', host)).find((path) => existsSync(path));
 }
@@ -87,21 +95,36 @@ function readCertsDirectory(directory: string): Material {
     throw unreadable(directory, cause);
   }
   const certName = names.find((name) => name.endsWith('.cert'));
-  const keyName = certName === undefined ? undefined : names.find((name) => name === certName.replace(/\.cert$/, '.key'));
+  const keyName =
+    certName === undefined ? undefined : names.find((name) => name === certName.replace(/\.cert$/, '.key'));
   if (certName !== undefined && keyName === undefined) {
-    throw new RegtarError('CONFIG_INVALID', `${join(directory, certName)} has no key beside it`, { side: 'usage', hint: `put the key into ${certName.replace(/\.cert$/, '.key')}` });
+    throw new RegtarError('CONFIG_INVALID', `${join(directory, certName)} has no key beside it`, {
+      side: 'usage',
+      hint: `put the key into ${certName.replace(/\.cert$/, '.key')}`,
+    });
   }
   return {
-    authorities: names.filter((name) => name.endsWith('.crt')).flatMap((name) => readAuthorities(join(directory, name))),
-    client: certName !== undefined && keyName !== undefined ? { cert: readText(join(directory, certName)), key: readText(join(directory, keyName)) } : undefined,
+    authorities: names
+      .filter((name) => name.endsWith('.crt'))
+      .flatMap((name) => readAuthorities(join(directory, name))),
+    client:
+      certName !== undefined && keyName !== undefined
+        ? { cert: readText(join(directory, certName)), key: readText(join(directory, keyName)) }
+        : undefined,
   };
 }
 
 function secureContext(material: Material, options: TlsOptions, own: boolean): SecureContext {
   const environment = options.env ?? {};
   const extra = environment['NODE_EXTRA_CA_CERTS'];
-  const all = new Set([...rootCertificates, ...systemAuthorities(environment), ...(extra ? pemBlocks(tryRead(extra)) : []), ...material.authorities]);
-  const client: SecureContextOptions = own && material.client ? { cert: material.client.cert, key: material.client.key } : {};
+  const all = new Set([
+    ...rootCertificates,
+    ...systemAuthorities(environment),
+    ...(extra ? pemBlocks(tryRead(extra)) : []),
+    ...material.authorities,
+  ]);
+  const client: SecureContextOptions =
+    own && material.client ? { cert: material.client.cert, key: material.client.key } : {};
   try {
     return createSecureContext({ ...client, ca: [...all] });
   } catch {
@@ -120,7 +143,9 @@ const systemBundles = [
 
 function systemAuthorities(environment: Environment): readonly string[] {
   const directories = (environment['SSL_CERT_DIR'] ?? '').split(':').filter((directory) => directory !== '');
-  const files = directories.flatMap((directory) => (existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : []));
+  const files = directories.flatMap((directory) =>
+    existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [],
+  );
   const bundle = environment['SSL_CERT_FILE'] || systemBundles.find((path) => existsSync(path));
   return [...(bundle === undefined ? [] : [bundle]), ...files].flatMap((path) => pemBlocks(tryRead(path)));
 }
@@ -128,7 +153,11 @@ function systemAuthorities(environment: Environment): readonly string[] {
 function readAuthorities(path: string): readonly string[] {
   const blocks = pemBlocks(readText(path));
   if (blocks.length === 0 || !blocks.every(isCertificate)) {
-    throw new RegtarError('CONFIG_INVALID', `${path} holds no PEM certificate`, { side: 'usage', where: { path }, hint: 'a certificate begins with -----BEGIN CERTIFICATE-----; convert DER with `openssl x509 -inform der`' });
+    throw new RegtarError('CONFIG_INVALID', `${path} holds no PEM certificate`, {
+      side: 'usage',
+      where: { path },
+      hint: 'a certificate begins with -----BEGIN CERTIFICATE-----; convert DER with `openssl x509 -inform der`',
+    });
   }
   return blocks;
 }
@@ -137,7 +166,15 @@ function checkClient(client: { readonly cert: string; readonly key: string }, pa
   try {
     createSecureContext(client);
   } catch (cause) {
-    throw new RegtarError('CONFIG_INVALID', `the client certificate ${path} and its key do not work: ${cause instanceof Error ? cause.message : ''}`, { side: 'usage', where: { path }, hint: 'both must be PEM, belong together, and the key must have no pass phrase' });
+    throw new RegtarError(
+      'CONFIG_INVALID',
+      `the client certificate ${path} and its key do not work: ${cause instanceof Error ? cause.message : ''}`,
+      {
+        side: 'usage',
+        where: { path },
+        hint: 'both must be PEM, belong together, and the key must have no pass phrase',
+      },
+    );
   }
 }
 

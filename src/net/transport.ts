@@ -67,9 +67,16 @@ export function createTransport(options: TransportOptions): Transport {
       bodyTimeout: 0,
     };
     const connect = { ...tls, timeout: Math.min(options.stallTimeoutSeconds, 30) * 1000 };
-    const made = proxy === undefined
-      ? new Agent({ ...shared, connect })
-      : new ProxyAgent({ ...shared, uri: proxy.href, requestTls: connect, ...(proxy.protocol === 'https:' && { proxyTls: options.tls.connectOptions(proxy.hostname) }), proxyTunnel: false });
+    const made =
+      proxy === undefined
+        ? new Agent({ ...shared, connect })
+        : new ProxyAgent({
+            ...shared,
+            uri: proxy.href,
+            requestTls: connect,
+            ...(proxy.protocol === 'https:' && { proxyTls: options.tls.connectOptions(proxy.hostname) }),
+            proxyTunnel: false,
+          });
     dispatchers.set(key, made);
     return made;
   };
@@ -89,7 +96,13 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
   const stopWithCaller = (): void => stopper.abort(signal?.reason);
   signal?.addEventListener('abort', stopWithCaller, { once: true });
   const watch = watchStall(stallSeconds, (seconds) => {
-    stopper.abort(new RegtarError('TARGET_TIMEOUT', `${url.host} moved no byte of ${method} ${url.pathname} for ${Math.round(seconds)} s`, { side: 'target', hint: 'the network or the registry is stuck; --stall-timeout allows longer pauses' }));
+    stopper.abort(
+      new RegtarError(
+        'TARGET_TIMEOUT',
+        `${url.host} moved no byte of ${method} ${url.pathname} for ${Math.round(seconds)} s`,
+        { side: 'target', hint: 'the network or the registry is stuck; --stall-timeout allows longer pauses' },
+      ),
+    );
   });
   const outgoing = outgoingBody(request.body, watch);
   try {
@@ -105,7 +118,10 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
       ...(method === 'HEAD' ? { reset: false } : {}),
     });
     const taker = response.statusCode >= 200 && response.statusCode < 300 ? request.receive?.() : undefined;
-    const body = taker === undefined ? await readAnswer(response.body, method, url, watch) : await passAnswer(response.body, taker, watch);
+    const body =
+      taker === undefined
+        ? await readAnswer(response.body, method, url, watch)
+        : await passAnswer(response.body, taker, watch);
     return { status: response.statusCode, headers: response.headers, body, url };
   } catch (error) {
     // The body's own failure explains more than the broken request that followed from it.
@@ -116,7 +132,11 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
   }
 }
 
-async function passAnswer(body: AsyncIterable<Uint8Array>, take: (chunk: Uint8Array) => void, watch: StallWatch): Promise<Uint8Array> {
+async function passAnswer(
+  body: AsyncIterable<Uint8Array>,
+  take: (chunk: Uint8Array) => void,
+  watch: StallWatch,
+): Promise<Uint8Array> {
   for await (const chunk of body) {
     watch.moved();
     take(chunk);
@@ -124,13 +144,23 @@ async function passAnswer(body: AsyncIterable<Uint8Array>, take: (chunk: Uint8Ar
   return Buffer.alloc(0);
 }
 
-async function readAnswer(body: AsyncIterable<Uint8Array>, method: string, url: URL, watch: StallWatch): Promise<Uint8Array> {
+async function readAnswer(
+  body: AsyncIterable<Uint8Array>,
+  method: string,
+  url: URL,
+  watch: StallWatch,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     watch.moved();
     size += chunk.length;
-    if (size > limits.responseBytes) throw new RegtarError('TARGET_REFUSED', `${url.host} answered ${method} ${url.pathname} with more than ${limits.responseBytes} bytes`, { side: 'target' });
+    if (size > limits.responseBytes)
+      throw new RegtarError(
+        'TARGET_REFUSED',
+        `${url.host} answered ${method} ${url.pathname} with more than ${limits.responseBytes} bytes`,
+        { side: 'target' },
+      );
     chunks.push(chunk);
   }
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
@@ -149,7 +179,8 @@ const keptChunkBytes = 64 * 1024;
 
 function outgoingBody(body: Uint8Array | OpenedBody | undefined, watch: StallWatch): OutgoingBody {
   if (body === undefined) return { headers: {}, failure: () => undefined };
-  if (body instanceof Uint8Array) return { headers: {}, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength), failure: () => undefined };
+  if (body instanceof Uint8Array)
+    return { headers: {}, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength), failure: () => undefined };
   let failure: unknown;
   async function* watched(opened: OpenedBody): AsyncGenerator<Uint8Array> {
     try {
@@ -187,9 +218,12 @@ function watchStall(seconds: number, onStall: (seconds: number) => void): StallW
   let allowed = seconds;
   let paused = false;
   let last = performance.now();
-  const timer = setInterval(() => {
-    if (!paused && performance.now() - last > allowed * 1000) onStall(allowed);
-  }, Math.max(10, Math.min(1000, seconds * 250)));
+  const timer = setInterval(
+    () => {
+      if (!paused && performance.now() - last > allowed * 1000) onStall(allowed);
+    },
+    Math.max(10, Math.min(1000, seconds * 250)),
+  );
   return {
     moved(graceSeconds = 0) {
       allowed = seconds + graceSeconds;

@@ -122,7 +122,8 @@ export class DigestMap<Value> {
 
 function hashOf(words: Int32Array, at: number): number {
   let hash = 0;
-  for (let word = 0; word < wordsPerKey; word++) hash = (hash + Math.imul(words[at + word] as number, factors[word] as number)) | 0;
+  for (let word = 0; word < wordsPerKey; word++)
+    hash = (hash + Math.imul(words[at + word] as number, factors[word] as number)) | 0;
   return hash;
 }
 

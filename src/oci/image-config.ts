@@ -19,13 +19,16 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig | undefined {
   const { os, architecture, variant, created, rootfs } = json as Readonly<Record<string, unknown>>;
   const isPlatform = typeof os === 'string' && typeof architecture === 'string' && os !== '' && architecture !== '';
   return {
-    platform: isPlatform ? { os, architecture, ...(typeof variant === 'string' && variant !== '' && { variant }) } : undefined,
+    platform: isPlatform
+      ? { os, architecture, ...(typeof variant === 'string' && variant !== '' && { variant }) }
+      : undefined,
     created: typeof created === 'string' ? created : undefined,
     diffIds: diffIdsOf(rootfs),
   };
 }
 
 function diffIdsOf(rootfs: unknown): readonly string[] {
-  const ids: unknown = typeof rootfs === 'object' && rootfs !== null && 'diff_ids' in rootfs ? rootfs.diff_ids : undefined;
+  const ids: unknown =
+    typeof rootfs === 'object' && rootfs !== null && 'diff_ids' in rootfs ? rootfs.diff_ids : undefined;
   return Array.isArray(ids) && ids.every((id) => typeof id === 'string') ? ids : [];
 }

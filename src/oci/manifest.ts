@@ -47,7 +47,10 @@ export function parseManifest(bytes: Uint8Array, expectedMediaType?: string): Ma
   const json = parseShape(bytes);
   if ('fsLayers' in json && !('manifests' in json) && !('layers' in json)) return schema1Manifest(json);
   const said = text(json, 'mediaType') || undefined;
-  const isIndex = said === undefined ? 'manifests' in json || (expectedMediaType !== undefined && isIndexType(expectedMediaType)) : isIndexType(said);
+  const isIndex =
+    said === undefined
+      ? 'manifests' in json || (expectedMediaType !== undefined && isIndexType(expectedMediaType))
+      : isIndexType(said);
   return isIndex ? indexManifest(json, said) : imageManifest(json, said ?? usable(expectedMediaType));
 }
 
@@ -59,7 +62,14 @@ export function childManifests(manifest: Manifest): readonly Descriptor[] {
 /** Every blob that this manifest itself names: config first, then layers, each digest once. Schema1 layers have size -1: it is not stored. */
 export function manifestBlobs(manifest: Manifest): readonly Descriptor[] {
   if (manifest.kind === 'index') return [];
-  const all = manifest.kind === 'schema1' ? manifest.layers.map((digest) => ({ mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip', digest, size: -1 })) : [...(manifest.config ? [manifest.config] : []), ...manifest.layers];
+  const all =
+    manifest.kind === 'schema1'
+      ? manifest.layers.map((digest) => ({
+          mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+          digest,
+          size: -1,
+        }))
+      : [...(manifest.config ? [manifest.config] : []), ...manifest.layers];
   const seen = new Set<Digest>();
   return all.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
 }
@@ -87,11 +97,17 @@ function schema1Manifest(json: JsonObject): Schema1Manifest {
 }
 
 function indexManifest(json: JsonObject, mediaType: string | undefined): IndexManifest {
-  return { kind: 'index', mediaType: mediaType ?? mediaTypes.ociIndex, manifests: descriptors(json, 'manifests'), ...shared(json) };
+  return {
+    kind: 'index',
+    mediaType: mediaType ?? mediaTypes.ociIndex,
+    manifests: descriptors(json, 'manifests'),
+    ...shared(json),
+  };
 }
 
 function imageManifest(json: JsonObject, mediaType: string | undefined): ImageManifest {
-  if (!json['config'] && !json['layers'] && !json['blobs']) throw invalid('it has neither a config, layers nor manifests');
+  if (!json['config'] && !json['layers'] && !json['blobs'])
+    throw invalid('it has neither a config, layers nor manifests');
   return {
     kind: 'image',
     mediaType: mediaType ?? mediaTypes.ociManifest,
@@ -116,7 +132,8 @@ function descriptors(json: JsonObject, key: string): Descriptor[] {
 function descriptor(value: unknown, where: string): Descriptor {
   const json = object(value, where);
   const size = json['size'];
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw invalid(`${where}.size is no size in bytes`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    throw invalid(`${where}.size is no size in bytes`);
   const artifactType = text(json, 'artifactType');
   const notes = annotations(json);
   return {
@@ -125,7 +142,9 @@ function descriptor(value: unknown, where: string): Descriptor {
     size,
     ...(json['platform'] ? { platform: platform(object(json['platform'], `${where}.platform`)) } : undefined),
     ...(artifactType === undefined ? undefined : { artifactType }),
-    ...(json['urls'] ? { urls: list(json, 'urls').map((url) => (typeof url === 'string' ? url : fail(`${where}.urls`))) } : undefined),
+    ...(json['urls']
+      ? { urls: list(json, 'urls').map((url) => (typeof url === 'string' ? url : fail(`${where}.urls`))) }
+      : undefined),
     ...(notes === undefined ? undefined : { annotations: notes }),
   };
 }
@@ -133,7 +152,12 @@ function descriptor(value: unknown, where: string): Descriptor {
 function platform(json: JsonObject): Platform {
   const variant = text(json, 'variant');
   const version = text(json, 'os.version');
-  return { os: text(json, 'os') ?? fail('platform.os'), architecture: text(json, 'architecture') ?? fail('platform.architecture'), ...(variant === undefined ? undefined : { variant }), ...(version === undefined ? undefined : { 'os.version': version }) };
+  return {
+    os: text(json, 'os') ?? fail('platform.os'),
+    architecture: text(json, 'architecture') ?? fail('platform.architecture'),
+    ...(variant === undefined ? undefined : { variant }),
+    ...(version === undefined ? undefined : { 'os.version': version }),
+  };
 }
 
 function annotations(json: JsonObject): Readonly<Record<string, string>> | undefined {

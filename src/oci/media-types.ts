@@ -17,11 +17,21 @@ export function isIndexType(mediaType: string): boolean {
 }
 
 export function isSchema1Type(mediaType: string): boolean {
-  return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed || mediaType === 'application/json';
+  return (
+    mediaType === mediaTypes.dockerSchema1 ||
+    mediaType === mediaTypes.dockerSchema1Signed ||
+    mediaType === 'application/json'
+  );
 }
 
 export function isManifestType(mediaType: string): boolean {
-  return isIndexType(mediaType) || mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest || mediaType === mediaTypes.ociArtifact || isSchema1Type(mediaType);
+  return (
+    isIndexType(mediaType) ||
+    mediaType === mediaTypes.ociManifest ||
+    mediaType === mediaTypes.dockerManifest ||
+    mediaType === mediaTypes.ociArtifact ||
+    isSchema1Type(mediaType)
+  );
 }
 
 /** Configs that describe a runnable image, with `rootfs` and a platform. */

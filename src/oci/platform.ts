@@ -18,7 +18,10 @@ export function formatPlatform(platform: Platform): string {
 export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...rest] = text.split('/');
   if (!os || !architecture || variant === '' || rest.length > 0) {
-    throw new RegtarError('USAGE', `"${text}" is not a platform`, { side: 'usage', hint: 'platforms look like linux/amd64 or linux/arm/v7' });
+    throw new RegtarError('USAGE', `"${text}" is not a platform`, {
+      side: 'usage',
+      hint: 'platforms look like linux/amd64 or linux/arm/v7',
+    });
   }
   return variant === undefined ? { os, architecture } : { os, architecture, variant };
 }
@@ -33,7 +36,16 @@ export function platformMatches(wanted: Platform, actual: Platform): boolean {
 
 /** The platform of this process in the words of images: Node says x64 where images say amd64. */
 export function hostPlatform(): Platform {
-  const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64' };
+  const architectures: Readonly<Record<string, string>> = {
+    x64: 'amd64',
+    ia32: '386',
+    arm64: 'arm64',
+    arm: 'arm',
+    ppc64: 'ppc64le',
+    s390x: 's390x',
+    riscv64: 'riscv64',
+    loong64: 'loong64',
+  };
   return { os: 'linux', architecture: architectures[process.arch] ?? process.arch };
 }
 

@@ -13,7 +13,9 @@ const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** @see OCI distribution-spec v1.1, "Pulling manifests": `<name>`, at most 255 characters */
 export function isRepository(name: string): boolean {
-  return name.length > 0 && name.length <= 255 && name.split('/').every((component) => componentPattern.test(component));
+  return (
+    name.length > 0 && name.length <= 255 && name.split('/').every((component) => componentPattern.test(component))
+  );
 }
 
 /** @see OCI distribution-spec v1.1, "Pulling manifests": `<reference>` as a tag */
@@ -29,7 +31,11 @@ export function parseImageReference(text: string): ImageReference {
   const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
   const repository = colon < 0 ? name : name.slice(0, colon);
   const tag = colon < 0 ? undefined : name.slice(colon + 1);
-  const valid = isRepository(repository) && (tag === undefined || isTag(tag)) && (digest === undefined || isDigest(digest)) && (tag !== undefined || digest !== undefined);
+  const valid =
+    isRepository(repository) &&
+    (tag === undefined || isTag(tag)) &&
+    (digest === undefined || isDigest(digest)) &&
+    (tag !== undefined || digest !== undefined);
   if (!valid) {
     throw new RegtarError('REFERENCE_INVALID', `"${text}" is not an image reference`, {
       side: 'usage',
@@ -40,8 +46,14 @@ export function parseImageReference(text: string): ImageReference {
 }
 
 /** `repository:tag` where there is a tag, else `repository@digest`. */
-export function formatImageReference(reference: { readonly repository: string; readonly tag?: string | undefined; readonly digest?: string | undefined }): string {
-  return reference.tag === undefined ? `${reference.repository}@${reference.digest ?? ''}` : `${reference.repository}:${reference.tag}`;
+export function formatImageReference(reference: {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
+}): string {
+  return reference.tag === undefined
+    ? `${reference.repository}@${reference.digest ?? ''}`
+    : `${reference.repository}:${reference.tag}`;
 }
 
 /** The order of `regtar list`: by code point, as `LC_ALL=C sort` has it. */

@@ -12,7 +12,12 @@ export interface BlobPlacesOptions {
   /** Whether a repository had nothing before this run: then nothing is asked of it. Unknown counts as not. */
   readonly isFresh?: ((repository: string) => boolean) | undefined;
   /** Sessions of large blobs that an earlier run began, and where to keep new ones. */
-  readonly journalOf?: ((repository: string, blob: Descriptor) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined) | undefined;
+  readonly journalOf?:
+    | ((
+        repository: string,
+        blob: Descriptor,
+      ) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined)
+    | undefined;
   /** Where in the target somebody else is about to bring a blob: it is waited for as long as sending it would take, then mounted. */
   readonly elsewhere?: ReadonlyMap<Digest, string> | undefined;
   /** Send blobs in pieces of this many bytes; by default only large blobs, so that an upload which breaks can go on from the last piece. */
@@ -53,15 +58,32 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
     return place;
   };
 
-  const upload = async (blob: Descriptor, repository: string, open: (from?: number) => Body, session: UploadSession | undefined, write: WriteOptions): Promise<BlobOutcome> => {
+  const upload = async (
+    blob: Descriptor,
+    repository: string,
+    open: (from?: number) => Body,
+    session: UploadSession | undefined,
+    write: WriteOptions,
+  ): Promise<BlobOutcome> => {
     const kept = blob.size >= resumableBytes ? options.journalOf?.(repository, blob) : undefined;
     const chunkBytes = options.chunkBytes ?? (blob.size >= resumableBytes ? resumableChunkBytes : undefined);
-    await uploadBlob(registry, repository, blob, open, { ...write, session: session ?? kept?.session, journal: kept?.journal, chunkBytes });
+    await uploadBlob(registry, repository, blob, open, {
+      ...write,
+      session: session ?? kept?.session,
+      journal: kept?.journal,
+      chunkBytes,
+    });
     return 'written';
   };
 
   /** A mount doubles as the existence check: no HEAD is owed before it, and what it begins instead is used. */
-  const mountOrUpload = async (blob: Descriptor, repository: string, from: string, open: (from?: number) => Body, write: WriteOptions): Promise<BlobOutcome> => {
+  const mountOrUpload = async (
+    blob: Descriptor,
+    repository: string,
+    from: string,
+    open: (from?: number) => Body,
+    write: WriteOptions,
+  ): Promise<BlobOutcome> => {
     const mounted = await mountBlob(registry, repository, blob.digest, from, { signal: write.signal });
     if (mounted === 'mounted') return from === repository ? 'present' : 'mounted';
     if (mounted === 'refused') {
@@ -71,12 +93,22 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
     return upload(blob, repository, open, mounted, write);
   };
 
-  const bring = async (place: Place, blob: Descriptor, repository: string, open: (from?: number) => Body, write: WriteOptions): Promise<BlobOutcome> => {
-    const from = chooseSource(place, repository) ?? (await findElsewhere(registry, blob, options.elsewhere?.get(blob.digest), write.signal));
+  const bring = async (
+    place: Place,
+    blob: Descriptor,
+    repository: string,
+    open: (from?: number) => Body,
+    write: WriteOptions,
+  ): Promise<BlobOutcome> => {
+    const from =
+      chooseSource(place, repository) ??
+      (await findElsewhere(registry, blob, options.elsewhere?.get(blob.digest), write.signal));
     if (from !== undefined) return mountOrUpload(blob, repository, from, open, write);
     // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better where it has one.
     const kept = blob.size >= resumableBytes ? options.journalOf?.(repository, blob)?.session : undefined;
-    return isFresh(repository) || kept !== undefined ? upload(blob, repository, open, undefined, write) : mountOrUpload(blob, repository, repository, open, write);
+    return isFresh(repository) || kept !== undefined
+      ? upload(blob, repository, open, undefined, write)
+      : mountOrUpload(blob, repository, repository, open, write);
   };
 
   return {
@@ -121,11 +153,17 @@ const lookEverySeconds = 0.25;
  * Nobody knows whether the other one is running at all. Waiting as long as an upload would take costs at most twice of what knowing it would.
  * @returns the repository to try a mount from: a mount of what is not there begins an upload, so a wrong guess costs nothing
  */
-async function findElsewhere(registry: Registry, blob: Descriptor, repository: string | undefined, signal: AbortSignal | undefined): Promise<string | undefined> {
+async function findElsewhere(
+  registry: Registry,
+  blob: Descriptor,
+  repository: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   if (repository === undefined || blob.size < awaitedBytes) return repository;
   const end = performance.now() + 1000 * Math.min(longestWaitSeconds, blob.size / awaitedBytesPerSecond);
   try {
-    while ((await headBlob(registry, repository, blob.digest, { signal })) === undefined && performance.now() < end) await setTimeout(1000 * lookEverySeconds, undefined, { signal });
+    while ((await headBlob(registry, repository, blob.digest, { signal })) === undefined && performance.now() < end)
+      await setTimeout(1000 * lookEverySeconds, undefined, { signal });
   } catch (error) {
     // Its project may not be there yet, or not be for this account: then the mount finds out, too.
     if (!(error instanceof RegtarError) || error.code !== 'AUTH_DENIED') throw error;

@@ -4,7 +4,13 @@ import type { Inspection, OnExistingTag, RemoteImage } from './inspect.ts';
 
 /** What a push will do, before it does it. Blobs that are in the target without a tag are counted as missing: only trying tells. */
 export interface Estimate {
-  readonly images: { readonly new: number; readonly changed: number; readonly present: number; readonly skipped: number; readonly refused: number };
+  readonly images: {
+    readonly new: number;
+    readonly changed: number;
+    readonly present: number;
+    readonly skipped: number;
+    readonly refused: number;
+  };
   /** To be uploaded, each blob once. */
   readonly upload: { readonly blobs: number; readonly bytes: number };
   /** In the target by then, so that they travel as a name. */
@@ -13,7 +19,15 @@ export interface Estimate {
 }
 
 /** @param options verify: one request more a tag; elsewhere: blobs that another shard brings */
-export function estimatePush<Image extends RemoteImage>(images: readonly Image[], inspection: Inspection<Image>, options: { readonly onExistingTag: OnExistingTag; readonly verify: boolean; readonly elsewhere?: ReadonlyMap<Digest, string> | undefined }): Estimate {
+export function estimatePush<Image extends RemoteImage>(
+  images: readonly Image[],
+  inspection: Inspection<Image>,
+  options: {
+    readonly onExistingTag: OnExistingTag;
+    readonly verify: boolean;
+    readonly elsewhere?: ReadonlyMap<Digest, string> | undefined;
+  },
+): Estimate {
   const counts = { new: 0, changed: 0, present: 0, skipped: 0, refused: 0 };
   const upload = { blobs: 0, bytes: 0 };
   const mount = { blobs: 0, bytes: 0 };

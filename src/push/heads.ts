@@ -25,13 +25,20 @@ export interface HeadsOptions {
 }
 
 /** One HEAD a tag, none for repositories that are not there. @throws RegtarError when the registry as a whole does not answer */
-export async function readHeads(registry: Registry, targets: readonly ImageTarget[], { isFresh: known, jobs, signal }: HeadsOptions): Promise<Heads> {
+export async function readHeads(
+  registry: Registry,
+  targets: readonly ImageTarget[],
+  { isFresh: known, jobs, signal }: HeadsOptions,
+): Promise<Heads> {
   const digests = new Map<string, Digest | undefined>();
   const failures = new Map<ImageTarget, RegtarError>();
   const ask = async (target: ImageTarget): Promise<void> => {
     if (digests.has(keyOf(target))) return;
     try {
-      digests.set(keyOf(target), (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest);
+      digests.set(
+        keyOf(target),
+        (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest,
+      );
     } catch (error) {
       if (!(error instanceof RegtarError) || !isAboutOne(error)) throw error;
       failures.set(target, error);
@@ -39,14 +46,23 @@ export async function readHeads(registry: Registry, targets: readonly ImageTarge
   };
   const isFresh = known ?? (await askFreshness(registry, targets, ask, (target) => digests.get(keyOf(target)), signal));
   const byRepository = groupByRepository(targets.filter(({ repository }) => isFresh(repository) !== true));
-  const fresh = new Set(targets.map(({ repository }) => repository).filter((repository) => isFresh(repository) === true));
+  const fresh = new Set(
+    targets.map(({ repository }) => repository).filter((repository) => isFresh(repository) === true),
+  );
   const rest: ImageTarget[] = [];
   await forEachParallel([...byRepository], jobs, async ([repository, ofRepository]) => {
     const [first, ...others] = ofRepository;
     if (first === undefined) return;
     await ask(first);
     // A missing tag may stand for a missing repository: one list of tags spares a request for each of the others.
-    if (isFresh(repository) === undefined && others.length > 1 && digests.has(keyOf(first)) && digests.get(keyOf(first)) === undefined && (await listTags(registry, repository, { signal })) === undefined) fresh.add(repository);
+    if (
+      isFresh(repository) === undefined &&
+      others.length > 1 &&
+      digests.has(keyOf(first)) &&
+      digests.get(keyOf(first)) === undefined &&
+      (await listTags(registry, repository, { signal })) === undefined
+    )
+      fresh.add(repository);
     else rest.push(...others);
   });
   await forEachParallel(rest, jobs, ask);
@@ -62,7 +78,13 @@ export async function readHeads(registry: Registry, targets: readonly ImageTarge
 const fewTargets = 20;
 
 /** A registry that has the first tag has probably most of them: then a list of its repositories, for which it may walk all of its storage, spares nothing. */
-async function askFreshness(registry: Registry, targets: readonly ImageTarget[], ask: (target: ImageTarget) => Promise<void>, digestOf: (target: ImageTarget) => Digest | undefined, signal: AbortSignal): Promise<(repository: string) => boolean | undefined> {
+async function askFreshness(
+  registry: Registry,
+  targets: readonly ImageTarget[],
+  ask: (target: ImageTarget) => Promise<void>,
+  digestOf: (target: ImageTarget) => Digest | undefined,
+  signal: AbortSignal,
+): Promise<(repository: string) => boolean | undefined> {
   const [first] = targets;
   if (first !== undefined && targets.length > fewTargets) await ask(first);
   if (first !== undefined && digestOf(first) !== undefined) return () => undefined;
@@ -102,5 +124,10 @@ function groupByRepository(targets: readonly ImageTarget[]): ReadonlyMap<string,
 
 /** A refusal of this repository; what concerns the whole registry ends the push before it begins. */
 function isAboutOne(error: RegtarError): boolean {
-  return error.code === 'AUTH_DENIED' || error.code === 'PROJECT_MISSING' || error.code === 'REPOSITORY_INVALID' || error.code === 'TARGET_REFUSED';
+  return (
+    error.code === 'AUTH_DENIED' ||
+    error.code === 'PROJECT_MISSING' ||
+    error.code === 'REPOSITORY_INVALID' ||
+    error.code === 'TARGET_REFUSED'
+  );
 }

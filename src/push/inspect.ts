@@ -50,7 +50,11 @@ export interface Inspection<Image extends RemoteImage = RemoteImage> {
  * Asks the target everything that decides whether a push can succeed: projects, tags, rules and room. Writes nothing.
  * @throws RegtarError when the target as a whole cannot be asked
  */
-export async function inspectRemote<Image extends RemoteImage>(registry: Registry, images: readonly Image[], options: InspectOptions): Promise<Inspection<Image>> {
+export async function inspectRemote<Image extends RemoteImage>(
+  registry: Registry,
+  images: readonly Image[],
+  options: InspectOptions,
+): Promise<Inspection<Image>> {
   const refused = new Map<Image, RegtarError>();
   const presence = new Map<Image, Presence>();
   const left = (): Image[] => images.filter((image) => !refused.has(image));
@@ -62,20 +66,47 @@ export async function inspectRemote<Image extends RemoteImage>(registry: Registr
   };
   const { harbor } = options;
   if (harbor !== undefined) refuseEach(({ target }) => refuseName(target.repository));
-  const projects = harbor === undefined ? new Map<string, ProjectFacts>() : await inspectProjects(registry, harbor, [...new Set(left().map(({ target }) => projectOf(target.repository)))], { create: options.createProjects, parallel: options.jobs, signal: options.signal });
+  const projects =
+    harbor === undefined
+      ? new Map<string, ProjectFacts>()
+      : await inspectProjects(
+          registry,
+          harbor,
+          [...new Set(left().map(({ target }) => projectOf(target.repository)))],
+          { create: options.createProjects, parallel: options.jobs, signal: options.signal },
+        );
   refuseEach(({ target }) => projects.get(projectOf(target.repository))?.obstacle);
   if (harbor !== undefined) refuseEach(({ node, target }) => refuseContent(node, target, registry.host));
 
-  const heads = await readHeads(registry, left().map(({ target }) => target), { isFresh: harbor && freshness(projects), jobs: options.jobs, signal: options.signal });
+  const heads = await readHeads(
+    registry,
+    left().map(({ target }) => target),
+    { isFresh: harbor && freshness(projects), jobs: options.jobs, signal: options.signal },
+  );
   refuseEach(({ target }) => heads.failures.get(target));
   for (const image of left()) presence.set(image, presenceOf(image.target, heads));
   await refuseChanges(registry, left(), presence, refused, options);
-  if (harbor?.isReadOnly === true) refuseEach((image) => (presence.get(image) === 'present' ? undefined : readOnly(registry)));
-  const writes = (image: Image): boolean => presence.get(image) === 'new' || (presence.get(image) === 'changed' && options.onExistingTag !== 'skip');
-  for (const [image, error] of await refuseQuota(registry, left(), { ...options, projects, presence, writes, isFresh: (repository) => heads.isFresh(repository) })) refused.set(image, error);
+  if (harbor?.isReadOnly === true)
+    refuseEach((image) => (presence.get(image) === 'present' ? undefined : readOnly(registry)));
+  const writes = (image: Image): boolean =>
+    presence.get(image) === 'new' || (presence.get(image) === 'changed' && options.onExistingTag !== 'skip');
+  for (const [image, error] of await refuseQuota(registry, left(), {
+    ...options,
+    projects,
+    presence,
+    writes,
+    isFresh: (repository) => heads.isFresh(repository),
+  }))
+    refused.set(image, error);
 
-  const needed = new Set(left().filter(writes).map(({ target }) => projectOf(target.repository)));
-  const projectsToCreate = [...projects.values()].filter(({ name, state }) => state === 'missing' && needed.has(name)).map(({ name }) => name);
+  const needed = new Set(
+    left()
+      .filter(writes)
+      .map(({ target }) => projectOf(target.repository)),
+  );
+  const projectsToCreate = [...projects.values()]
+    .filter(({ name, state }) => state === 'missing' && needed.has(name))
+    .map(({ name }) => name);
   return { presence, refused, projects, projectsToCreate, heads };
 }
 
@@ -92,28 +123,54 @@ function presenceOf(target: ImageTarget, heads: Heads): Presence {
   return there === undefined ? 'new' : there === target.root.digest ? 'present' : 'changed';
 }
 
-async function refuseChanges<Image extends RemoteImage>(registry: Registry, images: readonly Image[], presence: ReadonlyMap<Image, Presence>, refused: Map<Image, RegtarError>, { harbor, onExistingTag, jobs, signal }: InspectOptions): Promise<void> {
+async function refuseChanges<Image extends RemoteImage>(
+  registry: Registry,
+  images: readonly Image[],
+  presence: ReadonlyMap<Image, Presence>,
+  refused: Map<Image, RegtarError>,
+  { harbor, onExistingTag, jobs, signal }: InspectOptions,
+): Promise<void> {
   const changed = images.filter((image) => presence.get(image) === 'changed');
   if (onExistingTag === 'error') for (const image of changed) refused.set(image, tagExists(registry, image.target));
   if (onExistingTag !== 'overwrite' || harbor === undefined) return;
   await forEachParallel(changed, jobs, async (image) => {
     const { repository, tag } = image.target;
-    if (tag !== undefined && (await isTagImmutable(registry, repository, tag, { signal })) === true) refused.set(image, tagImmutable(registry, repository, tag));
+    if (tag !== undefined && (await isTagImmutable(registry, repository, tag, { signal })) === true)
+      refused.set(image, tagImmutable(registry, repository, tag));
   });
 }
 
 export function tagExists(registry: Registry, target: ImageTarget, digest?: Digest): RegtarError {
-  return new RegtarError('TAG_EXISTS', `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already${digest === undefined ? '' : ` as ${digest}`}`, {
-    side: 'target',
-    where: { repository: target.repository, ...(target.tag !== undefined && { tag: target.tag }), digest: target.root.digest },
-    hint: '--on-existing-tag overwrite replaces it, skip leaves it',
-  });
+  return new RegtarError(
+    'TAG_EXISTS',
+    `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already${digest === undefined ? '' : ` as ${digest}`}`,
+    {
+      side: 'target',
+      where: {
+        repository: target.repository,
+        ...(target.tag !== undefined && { tag: target.tag }),
+        digest: target.root.digest,
+      },
+      hint: '--on-existing-tag overwrite replaces it, skip leaves it',
+    },
+  );
 }
 
 function tagImmutable(registry: Registry, repository: string, tag: string): RegtarError {
-  return new RegtarError('TAG_IMMUTABLE', `${registry.host}/${repository}:${tag} means another image there, and a rule of the project makes it immutable`, { side: 'target', where: { repository, tag }, hint: 'change the rule, or leave the tag with --on-existing-tag skip' });
+  return new RegtarError(
+    'TAG_IMMUTABLE',
+    `${registry.host}/${repository}:${tag} means another image there, and a rule of the project makes it immutable`,
+    {
+      side: 'target',
+      where: { repository, tag },
+      hint: 'change the rule, or leave the tag with --on-existing-tag skip',
+    },
+  );
 }
 
 function readOnly(registry: Registry): RegtarError {
-  return new RegtarError('READ_ONLY', `${registry.host} is in read-only mode`, { side: 'target', hint: 'an administrator has to end it' });
+  return new RegtarError('READ_ONLY', `${registry.host} is in read-only mode`, {
+    side: 'target',
+    hint: 'an administrator has to end it',
+  });
 }

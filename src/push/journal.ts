@@ -10,7 +10,10 @@ import type { UploadJournal } from '../remote/upload.ts';
  * and may push could continue these uploads, so nobody else may read it. Losing it costs time and nothing else.
  */
 export interface PushJournal {
-  of(repository: string, blob: Descriptor): { readonly session: UploadSession | undefined; readonly journal: UploadJournal };
+  of(
+    repository: string,
+    blob: Descriptor,
+  ): { readonly session: UploadSession | undefined; readonly journal: UploadJournal };
 }
 
 export interface PushJournalOptions {
@@ -22,8 +25,17 @@ export interface PushJournalOptions {
 }
 
 const kind = 'regtar push sessions';
-const sessionSchema = v.object({ location: v.string(), offset: v.pipe(v.number(), v.safeInteger(), v.minValue(1)), minChunkBytes: v.optional(v.number()), saved: v.string() });
-const fileSchema = v.object({ kind: v.literal(kind), version: v.literal(1), sessions: v.record(v.string(), v.unknown()) });
+const sessionSchema = v.object({
+  location: v.string(),
+  offset: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  minChunkBytes: v.optional(v.number()),
+  saved: v.string(),
+});
+const fileSchema = v.object({
+  kind: v.literal(kind),
+  version: v.literal(1),
+  sessions: v.record(v.string(), v.unknown()),
+});
 type Session = v.InferOutput<typeof sessionSchema>;
 
 /** Registries clear uploads away after a week. @see distribution, docs/configuration.md, "uploadpurging" */
@@ -38,12 +50,21 @@ export function openPushJournal(path: string, options: PushJournalOptions): Push
       if (sessions.size === 0) rmSync(path, { force: true });
       else {
         const temporary = `${path}.${process.pid}.tmp`;
-        writeFileSync(temporary, `${JSON.stringify({ kind, version: 1, sessions: Object.fromEntries(sessions) }, undefined, 2)}\n`, { mode: 0o600 });
+        writeFileSync(
+          temporary,
+          `${JSON.stringify({ kind, version: 1, sessions: Object.fromEntries(sessions) }, undefined, 2)}\n`,
+          { mode: 0o600 },
+        );
         renameSync(temporary, path);
       }
     } catch (cause) {
       // Beside a source on read-only media there is no journal, and none is owed.
-      if (options.isNamed) throw new RegtarError('STATE_INVALID', `${path} cannot be written: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'usage', where: { path }, cause });
+      if (options.isNamed)
+        throw new RegtarError(
+          'STATE_INVALID',
+          `${path} cannot be written: ${systemErrorCode(cause) ?? String(cause)}`,
+          { side: 'usage', where: { path }, cause },
+        );
     }
   };
   return {
@@ -53,7 +74,12 @@ export function openPushJournal(path: string, options: PushJournalOptions): Push
         session: usable(sessions.get(key), repository, options.origin),
         journal: {
           save({ location, offset, minChunkBytes }) {
-            sessions.set(key, { location, offset, ...(minChunkBytes !== undefined && { minChunkBytes }), saved: new Date().toISOString() });
+            sessions.set(key, {
+              location,
+              offset,
+              ...(minChunkBytes !== undefined && { minChunkBytes }),
+              saved: new Date().toISOString(),
+            });
             write();
           },
           forget() {
@@ -73,20 +99,31 @@ function usable(session: Session | undefined, repository: string, origin: string
   return { location: session.location, offset: session.offset, minChunkBytes: session.minChunkBytes };
 }
 
-function readSessions(path: string, { isNamed, now = Date.now() }: PushJournalOptions): Map<string, Session> | undefined {
+function readSessions(
+  path: string,
+  { isNamed, now = Date.now() }: PushJournalOptions,
+): Map<string, Session> | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT') return new Map();
     if (!isNamed) return undefined;
-    throw new RegtarError('STATE_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'usage', where: { path }, cause });
+    throw new RegtarError('STATE_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+      side: 'usage',
+      where: { path },
+      cause,
+    });
   }
   const parsed = v.safeParse(fileSchema, text.trim() === '' ? { kind, version: 1, sessions: {} } : parseJson(text));
   if (!parsed.success) {
     // A file of somebody else's must not be lost.
     if (!isNamed) return undefined;
-    throw new RegtarError('STATE_INVALID', `${path} is no file that a push has written`, { side: 'usage', where: { path }, hint: 'name another file with --state, or delete this one: it only saves time' });
+    throw new RegtarError('STATE_INVALID', `${path} is no file that a push has written`, {
+      side: 'usage',
+      where: { path },
+      hint: 'name another file with --state, or delete this one: it only saves time',
+    });
   }
   const sessions = new Map<string, Session>();
   for (const [key, value] of Object.entries(parsed.output.sessions)) {

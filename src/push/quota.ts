@@ -31,7 +31,11 @@ interface Need {
 }
 
 /** Images of projects that have no room for all that they lack. Each blob of a project counts once. */
-export async function refuseQuota<Image extends RemoteImage>(registry: Registry, images: readonly Image[], options: QuotaOptions<Image>): Promise<ReadonlyMap<Image, RegtarError>> {
+export async function refuseQuota<Image extends RemoteImage>(
+  registry: Registry,
+  images: readonly Image[],
+  options: QuotaOptions<Image>,
+): Promise<ReadonlyMap<Image, RegtarError>> {
   const refused = new Map<Image, RegtarError>();
   for (const facts of options.projects.values()) {
     const quota = quotaOf(facts, options.storageLimit);
@@ -51,10 +55,15 @@ export async function refuseQuota<Image extends RemoteImage>(registry: Registry,
 }
 
 function quotaOf(facts: ProjectFacts, storageLimit: number | undefined): Quota | undefined {
-  return facts.state === 'missing' && storageLimit !== undefined && storageLimit > 0 ? { limit: storageLimit, used: 0 } : facts.quota;
+  return facts.state === 'missing' && storageLimit !== undefined && storageLimit > 0
+    ? { limit: storageLimit, used: 0 }
+    : facts.quota;
 }
 
-function needsOf<Image extends RemoteImage>(images: readonly Image[], { presence, writes }: QuotaOptions<Image>): Map<Digest, Need> {
+function needsOf<Image extends RemoteImage>(
+  images: readonly Image[],
+  { presence, writes }: QuotaOptions<Image>,
+): Map<Digest, Need> {
   const needs = new Map<Digest, Need>();
   for (const { target, node } of images.filter(writes)) {
     const add = ({ digest, size }: Descriptor, isManifest: boolean): void => {
@@ -66,12 +75,17 @@ function needsOf<Image extends RemoteImage>(images: readonly Image[], { presence
     for (const { descriptor } of childrenFirst(node)) add(descriptor, true);
   }
   for (const image of images.filter((each) => presence.get(each) === 'present')) {
-    for (const { digest } of [...image.target.blobs, ...childrenFirst(image.node).map(({ descriptor }) => descriptor)]) needs.delete(digest);
+    for (const { digest } of [...image.target.blobs, ...childrenFirst(image.node).map(({ descriptor }) => descriptor)])
+      needs.delete(digest);
   }
   return needs;
 }
 
-async function dropPresent<Image>(registry: Registry, needs: Map<Digest, Need>, { isFresh, jobs, signal }: QuotaOptions<Image>): Promise<void> {
+async function dropPresent<Image>(
+  registry: Registry,
+  needs: Map<Digest, Need>,
+  { isFresh, jobs, signal }: QuotaOptions<Image>,
+): Promise<void> {
   await forEachParallel([...needs], jobs, async ([digest, { repositories, isManifest }]) => {
     const head = isManifest ? headManifest : headBlob;
     for (const repository of repositories) {

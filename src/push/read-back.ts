@@ -7,12 +7,17 @@ import type { Registry } from '../remote/registry.ts';
 import type { RemoteImage } from './inspect.ts';
 
 /** Reads back what every tag means, and that the children of its index are there. @returns what is wrong, by image */
-export async function verifyRemote<Image extends RemoteImage>(registry: Registry, images: readonly Image[], options: { readonly jobs: number; readonly signal: AbortSignal }): Promise<ReadonlyMap<Image, RegtarError>> {
+export async function verifyRemote<Image extends RemoteImage>(
+  registry: Registry,
+  images: readonly Image[],
+  options: { readonly jobs: number; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<Image, RegtarError>> {
   const wrong = new Map<Image, RegtarError>();
   const children = new Map<string, Promise<boolean>>();
   const hasChild = (repository: string, digest: Digest): Promise<boolean> => {
     const key = `${repository}@${digest}`;
-    const asked = children.get(key) ?? headManifest(registry, repository, digest, options).then((head) => head?.digest === digest);
+    const asked =
+      children.get(key) ?? headManifest(registry, repository, digest, options).then((head) => head?.digest === digest);
     children.set(key, asked);
     return asked;
   };
@@ -22,9 +27,19 @@ export async function verifyRemote<Image extends RemoteImage>(registry: Registry
     const where = { repository, ...(tag !== undefined && { tag }), digest: root.digest };
     try {
       const head = await headManifest(registry, repository, tag ?? root.digest, { signal: options.signal });
-      if (head?.digest !== root.digest) throw new RegtarError('TARGET_DIFFERS', `${name} is ${head === undefined ? 'not there' : head.digest} and not ${root.digest}`, { side: 'target', where, hint: 'somebody else pushes to this tag, or the registry has lost it: push again' });
+      if (head?.digest !== root.digest)
+        throw new RegtarError(
+          'TARGET_DIFFERS',
+          `${name} is ${head === undefined ? 'not there' : head.digest} and not ${root.digest}`,
+          { side: 'target', where, hint: 'somebody else pushes to this tag, or the registry has lost it: push again' },
+        );
       for (const { descriptor } of image.node.children) {
-        if (!(await hasChild(repository, descriptor.digest))) throw new RegtarError('TARGET_DIFFERS', `${name} lacks its child ${descriptor.digest}`, { side: 'target', where, hint: 'delete the tag there, then push again' });
+        if (!(await hasChild(repository, descriptor.digest)))
+          throw new RegtarError('TARGET_DIFFERS', `${name} lacks its child ${descriptor.digest}`, {
+            side: 'target',
+            where,
+            hint: 'delete the tag there, then push again',
+          });
       }
     } catch (error) {
       options.signal.throwIfAborted();

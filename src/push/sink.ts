@@ -1,5 +1,12 @@
 import { RegtarError } from '../errors.ts';
-import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../content/contracts.ts';
+import type {
+  BlobOutcome,
+  ImageSink,
+  ImageTarget,
+  ImageWriter,
+  SinkTraits,
+  WriteOptions,
+} from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -28,7 +35,14 @@ export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
 
 /** @param options schema1: whether this registry takes schema1 manifests; none does any more unless told */
 export function remoteTraits(options: { readonly jobs: number; readonly schema1?: boolean | undefined }): SinkTraits {
-  return { schema1: options.schema1 === true, indexes: true, artifacts: true, parallelBlobs: options.jobs, chunkBytes: limits.smallBodyBytes, bigBlobsFirst: true };
+  return {
+    schema1: options.schema1 === true,
+    indexes: true,
+    artifacts: true,
+    parallelBlobs: options.jobs,
+    chunkBytes: limits.smallBodyBytes,
+    bigBlobsFirst: true,
+  };
 }
 
 /**
@@ -37,7 +51,10 @@ export function remoteTraits(options: { readonly jobs: number; readonly schema1?
  */
 export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): ImageSink {
   const { heads } = options;
-  const places = createBlobPlaces(registry, { ...options, isFresh: (repository) => heads?.isFresh(repository) === true });
+  const places = createBlobPlaces(registry, {
+    ...options,
+    isFresh: (repository) => heads?.isFresh(repository) === true,
+  });
   const manifests = new Map<string, Promise<BlobOutcome>>();
   const addAll = (target: ImageTarget): void => {
     for (const { digest } of target.blobs) places.add(digest, target.repository);
@@ -47,7 +64,10 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
     traits: remoteTraits(options),
     describe: (target) => `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })}`,
     async begin(target, { signal }) {
-      const there = heads?.has(target) === true ? heads.digestOf(target) : (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest;
+      const there =
+        heads?.has(target) === true
+          ? heads.digestOf(target)
+          : (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest;
       if (there === target.root.digest) {
         addAll(target);
         return 'present';
@@ -62,33 +82,66 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
   };
 }
 
-function createWriter(registry: Registry, places: BlobPlaces, manifests: Map<string, Promise<BlobOutcome>>, target: ImageTarget): ImageWriter {
+function createWriter(
+  registry: Registry,
+  places: BlobPlaces,
+  manifests: Map<string, Promise<BlobOutcome>>,
+  target: ImageTarget,
+): ImageWriter {
   const { repository } = target;
   let root: { readonly manifest: Descriptor; readonly bytes: Uint8Array } | undefined;
 
-  const put = async (manifest: Descriptor, bytes: Uint8Array, reference: string, signal: AbortSignal | undefined): Promise<void> => {
-    const { subject } = await putManifest(registry, repository, reference, manifest.mediaType, bytes, { signal, digest: manifest.digest });
+  const put = async (
+    manifest: Descriptor,
+    bytes: Uint8Array,
+    reference: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const { subject } = await putManifest(registry, repository, reference, manifest.mediaType, bytes, {
+      signal,
+      digest: manifest.digest,
+    });
     if (subject === undefined) await keepReferrer(registry, repository, manifest, bytes, signal);
   };
 
-  const bringChild = async (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> => {
-    if (!places.isFresh(repository) && (await headManifest(registry, repository, manifest.digest, { signal })) !== undefined) return 'present';
+  const bringChild = async (
+    manifest: Descriptor,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobOutcome> => {
+    if (
+      !places.isFresh(repository) &&
+      (await headManifest(registry, repository, manifest.digest, { signal })) !== undefined
+    )
+      return 'present';
     await put(manifest, bytes, manifest.digest, signal);
     return 'written';
   };
 
   /** Indexes share children, and tags share indexes: each goes once. */
-  const putChild = async (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> => {
+  const putChild = async (
+    manifest: Descriptor,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobOutcome> => {
     const key = `${repository}@${manifest.digest}`;
     const others = manifests.get(key);
-    if (others !== undefined && (await others.then(() => true, () => false))) return 'present';
+    if (
+      others !== undefined &&
+      (await others.then(
+        () => true,
+        () => false,
+      ))
+    )
+      return 'present';
     const work = bringChild(manifest, bytes, signal);
     manifests.set(key, work);
     return work;
   };
 
   return {
-    putBlob: (blob: Descriptor, open: (from?: number) => Body, blobOptions: WriteOptions) => places.put(blob, repository, open, blobOptions),
+    putBlob: (blob: Descriptor, open: (from?: number) => Body, blobOptions: WriteOptions) =>
+      places.put(blob, repository, open, blobOptions),
     async putManifest(manifest, bytes, { signal }) {
       if (manifest.digest !== target.root.digest) return putChild(manifest, bytes, signal);
       // The root makes the image visible, so it waits for commit.
@@ -96,7 +149,11 @@ function createWriter(registry: Registry, places: BlobPlaces, manifests: Map<str
       return 'written';
     },
     async commit({ signal }) {
-      if (root === undefined) throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, { side: 'internal', where: { repository } });
+      if (root === undefined)
+        throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, {
+          side: 'internal',
+          where: { repository },
+        });
       await put(root.manifest, root.bytes, target.tag ?? root.manifest.digest, signal);
     },
     abort: async () => undefined,
@@ -104,7 +161,13 @@ function createWriter(registry: Registry, places: BlobPlaces, manifests: Map<str
 }
 
 /** Registries without the referrers API answer without `OCI-Subject`: there the client keeps the list. @see OCI distribution-spec v1.1, "Pushing Manifests with Subject" */
-async function keepReferrer(registry: Registry, repository: string, descriptor: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+async function keepReferrer(
+  registry: Registry,
+  repository: string,
+  descriptor: Descriptor,
+  bytes: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"subject"')) return;
   const manifest = parseManifest(bytes, descriptor.mediaType);
   if (manifest.kind === 'schema1' || manifest.subject === undefined) return;

@@ -30,7 +30,12 @@ export interface Authenticator {
    * @param since when the refused request began, of `performance.now()`: a token that was fetched later is fresh, so the 401 means no
    * @returns undefined when nothing better is left
    */
-  renew(need: AuthNeed, refused: Authorization | undefined, challenges: readonly Challenge[], since: number): Promise<Authorization | undefined>;
+  renew(
+    need: AuthNeed,
+    refused: Authorization | undefined,
+    challenges: readonly Challenge[],
+    since: number,
+  ): Promise<Authorization | undefined>;
   /** Tokens say what was allowed when they were made; a project that was created since is not in them. */
   forgetTokens(): void;
   scheme(): AuthScheme;
@@ -65,12 +70,21 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const slotOf = (credential: Credential, scopes: readonly string[]): Slot => {
     const ofCredential = slots.get(credential) ?? new Map<string, Slot>();
     slots.set(credential, ofCredential);
-    const slot = ofCredential.get(scopes[0] ?? '') ?? { scopes: new Set<string>(), token: undefined, pending: undefined };
+    const slot = ofCredential.get(scopes[0] ?? '') ?? {
+      scopes: new Set<string>(),
+      token: undefined,
+      pending: undefined,
+    };
     ofCredential.set(scopes[0] ?? '', slot);
     return slot;
   };
 
-  const tokenFor = async (bearer: Challenge, credential: Credential, scopes: readonly string[], stale?: Token): Promise<Token> => {
+  const tokenFor = async (
+    bearer: Challenge,
+    credential: Credential,
+    scopes: readonly string[],
+    stale?: Token,
+  ): Promise<Token> => {
     const slot = slotOf(credential, scopes);
     for (;;) {
       if (slot.pending) {
@@ -97,7 +111,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const authorize = async (need: AuthNeed, stale?: Token, extraScope?: string): Promise<Authorization | undefined> => {
     const credential = await options.credentials(need.repository);
     used.add(credential);
-    if (credential.kind === 'registry-token' && need.basicOnly !== true) return { value: `Bearer ${credential.token.reveal()}`, credential };
+    if (credential.kind === 'registry-token' && need.basicOnly !== true)
+      return { value: `Bearer ${credential.token.reveal()}`, credential };
     if (need.basicOnly === true || adopted?.scheme === 'basic') {
       if (need.basicOnly !== true && credential.kind === 'identity-token') throw identityUnusable(credential);
       return credential.kind === 'basic' ? { value: basicHeader(credential), credential } : undefined;
@@ -126,7 +141,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (refused.token === undefined) return undefined;
       // Some registries want another scope than the standard's; they say so here.
       const asked = findChallenge(challenges, 'bearer')?.parameters['scope'];
-      const extra = asked && asked.split(' ').some((scope) => !need.scopes.some((own) => covers(own, scope))) ? asked : undefined;
+      const extra =
+        asked && asked.split(' ').some((scope) => !need.scopes.some((own) => covers(own, scope))) ? asked : undefined;
       if (refused.token.fetchedAt >= since && extra === undefined) return undefined;
       return authorize(need, refused.token, extra);
     },
@@ -154,5 +170,9 @@ function splitScope(scope: string): readonly [string, readonly string[]] {
 }
 
 function identityUnusable(credential: Credential): RegtarError {
-  return new RegtarError('AUTH_FAILED', `the registry wants a password, but ${credential.origin} holds an identity token`, { side: 'target', hint: 'pass --username and --password-stdin' });
+  return new RegtarError(
+    'AUTH_FAILED',
+    `the registry wants a password, but ${credential.origin} holds an identity token`,
+    { side: 'target', hint: 'pass --username and --password-stdin' },
+  );
 }

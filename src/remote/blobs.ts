@@ -18,8 +18,21 @@ export interface BlobRequestOptions {
 }
 
 /** @returns the size in bytes, or undefined when the repository has no such blob */
-export async function headBlob(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions = {}): Promise<{ readonly size: number } | undefined> {
-  const answer = await registry.request({ method: 'HEAD', path: `/v2/${repository}/blobs/${digest}`, doing: `look for blob ${digest} in ${repository}`, where: { repository, digest }, repository, accept: [404], ...options });
+export async function headBlob(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  options: BlobRequestOptions = {},
+): Promise<{ readonly size: number } | undefined> {
+  const answer = await registry.request({
+    method: 'HEAD',
+    path: `/v2/${repository}/blobs/${digest}`,
+    doing: `look for blob ${digest} in ${repository}`,
+    where: { repository, digest },
+    repository,
+    accept: [404],
+    ...options,
+  });
   return answer.status === 404 ? undefined : { size: Number(headerOf(answer, 'content-length') ?? -1) };
 }
 
@@ -27,7 +40,12 @@ export async function headBlob(registry: Registry, repository: string, digest: D
  * Downloads a blob for nothing but its digest; nothing is kept.
  * @returns what its bytes are, or undefined when the repository has no such blob
  */
-export async function hashRemoteBlob(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions & { readonly onBytes?: (bytes: number) => void } = {}): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
+export async function hashRemoteBlob(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  options: BlobRequestOptions & { readonly onBytes?: (bytes: number) => void } = {},
+): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
   let digester = createDigester(digestAlgorithm(digest));
   let size = 0;
   const receive = (): ((chunk: Uint8Array) => void) => {
@@ -40,7 +58,16 @@ export async function hashRemoteBlob(registry: Registry, repository: string, dig
       options.onBytes?.(chunk.length);
     };
   };
-  const answer = await registry.request({ method: 'GET', path: `/v2/${repository}/blobs/${digest}`, doing: `send blob ${digest} of ${repository}`, where: { repository, digest }, repository, accept: [404], receive, signal: options.signal });
+  const answer = await registry.request({
+    method: 'GET',
+    path: `/v2/${repository}/blobs/${digest}`,
+    doing: `send blob ${digest} of ${repository}`,
+    where: { repository, digest },
+    repository,
+    accept: [404],
+    receive,
+    signal: options.signal,
+  });
   return answer.status === 404 ? undefined : { digest: digester.digest(), size };
 }
 
@@ -49,7 +76,13 @@ export async function hashRemoteBlob(registry: Registry, repository: string, dig
  * @returns 'mounted', or the upload session that has begun instead, or 'refused' where this account or registry cannot do it: upload plainly
  * @see OCI distribution-spec v1.1, "Mounting a blob from another repository"
  */
-export async function mountBlob(registry: Registry, repository: string, digest: Digest, from: string, options: BlobRequestOptions = {}): Promise<'mounted' | 'refused' | UploadSession> {
+export async function mountBlob(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  from: string,
+  options: BlobRequestOptions = {},
+): Promise<'mounted' | 'refused' | UploadSession> {
   try {
     const answer = await registry.request({
       method: 'POST',
@@ -72,28 +105,71 @@ export async function mountBlob(registry: Registry, repository: string, digest: 
 }
 
 /** @see OCI distribution-spec v1.1, "Pushing a blob in chunks": POST with no body */
-export async function beginUpload(registry: Registry, repository: string, digest: Digest, options: BlobRequestOptions = {}): Promise<UploadSession> {
-  const answer = await registry.request({ method: 'POST', path: `/v2/${repository}/blobs/uploads/`, doing: `begin an upload to ${repository}`, where: { repository, digest }, repository, ...options });
+export async function beginUpload(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  options: BlobRequestOptions = {},
+): Promise<UploadSession> {
+  const answer = await registry.request({
+    method: 'POST',
+    path: `/v2/${repository}/blobs/uploads/`,
+    doing: `begin an upload to ${repository}`,
+    where: { repository, digest },
+    repository,
+    ...options,
+  });
   return sessionOf(registry, answer);
 }
 
 /** Asks how far an upload has come. @returns undefined when the registry does not know it any more */
-export async function resumeUpload(registry: Registry, repository: string, session: UploadSession, options: BlobRequestOptions = {}): Promise<UploadSession | undefined> {
-  const answer = await registry.request({ method: 'GET', path: new URL(session.location), doing: `continue an upload to ${repository}`, where: { repository }, repository, accept: [400, 404, 405, 410, 416], ...options });
+export async function resumeUpload(
+  registry: Registry,
+  repository: string,
+  session: UploadSession,
+  options: BlobRequestOptions = {},
+): Promise<UploadSession | undefined> {
+  const answer = await registry.request({
+    method: 'GET',
+    path: new URL(session.location),
+    doing: `continue an upload to ${repository}`,
+    where: { repository },
+    repository,
+    accept: [400, 404, 405, 410, 416],
+    ...options,
+  });
   if (answer.status >= 300) return undefined;
   return nextSession(registry, session, answer, 0);
 }
 
 /** Tells the registry to forget an upload; what it answers does not matter, because registries clean up by themselves. */
-export async function cancelUpload(registry: Registry, repository: string, session: UploadSession, options: BlobRequestOptions = {}): Promise<void> {
+export async function cancelUpload(
+  registry: Registry,
+  repository: string,
+  session: UploadSession,
+  options: BlobRequestOptions = {},
+): Promise<void> {
   const signal = options.signal ?? AbortSignal.timeout(cancelMilliseconds);
-  await registry.exchange({ method: 'DELETE', path: new URL(session.location), doing: `cancel an upload to ${repository}`, repository, signal }).catch(() => undefined);
+  await registry
+    .exchange({
+      method: 'DELETE',
+      path: new URL(session.location),
+      doing: `cancel an upload to ${repository}`,
+      repository,
+      signal,
+    })
+    .catch(() => undefined);
 }
 
 const cancelMilliseconds = 5000;
 
 /** The session after a request that moved it. @param assumedOffset where the answer has no `Range` */
-export function nextSession(registry: Registry, session: UploadSession, answer: Answer, assumedOffset: number): UploadSession {
+export function nextSession(
+  registry: Registry,
+  session: UploadSession,
+  answer: Answer,
+  assumedOffset: number,
+): UploadSession {
   const location = headerOf(answer, 'location');
   const url = location === undefined ? undefined : registry.resolve(location, answer.url);
   // `0-0` stands for nothing in Distribution, although it could be one byte.
@@ -104,7 +180,12 @@ export function nextSession(registry: Registry, session: UploadSession, answer: 
 
 function sessionOf(registry: Registry, answer: Answer): UploadSession {
   const url = registry.resolve(headerOf(answer, 'location') ?? '', answer.url);
-  if (!url) throw new RegtarError('TARGET_REFUSED', `${registry.host} began an upload without saying where (status ${answer.status}, no Location)`, { side: 'target', hint: 'a proxy before the registry may remove the header' });
+  if (!url)
+    throw new RegtarError(
+      'TARGET_REFUSED',
+      `${registry.host} began an upload without saying where (status ${answer.status}, no Location)`,
+      { side: 'target', hint: 'a proxy before the registry may remove the header' },
+    );
   const least = Number(headerOf(answer, 'oci-chunk-min-length') ?? 0);
   return { location: url.href, offset: 0, ...(least > 0 && { minChunkBytes: least }) };
 }

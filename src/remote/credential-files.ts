@@ -45,7 +45,12 @@ const fileSchema = v.looseObject({
 });
 
 /** The files to look into, first to last; only the first where the user names one. */
-export function credentialFiles(options: { readonly authFile?: string | undefined; readonly env: Environment; readonly home: string; readonly uid: number }): readonly CredentialPlace[] {
+export function credentialFiles(options: {
+  readonly authFile?: string | undefined;
+  readonly env: Environment;
+  readonly home: string;
+  readonly uid: number;
+}): readonly CredentialPlace[] {
   const { env, home } = options;
   const named = options.authFile ?? (env['REGISTRY_AUTH_FILE'] || undefined);
   if (named !== undefined) return [{ path: named, legacy: false, required: true }];
@@ -55,7 +60,10 @@ export function credentialFiles(options: { readonly authFile?: string | undefine
     join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json'),
     join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
   ];
-  return [...paths.map((path) => ({ path, legacy: false, required: false })), { path: join(home, '.dockercfg'), legacy: true, required: false }];
+  return [
+    ...paths.map((path) => ({ path, legacy: false, required: false })),
+    { path: join(home, '.dockercfg'), legacy: true, required: false },
+  ];
 }
 
 /**
@@ -71,7 +79,10 @@ export function readCredentialFile(place: CredentialPlace): CredentialFile | und
   if (!parsed.success) throw invalid(place.path, 'is no credentials file of docker, podman or skopeo');
   const { auths, credHelpers, credsStore } = parsed.output;
   return {
-    entries: Object.entries(auths ?? {}).map(([key, entry]) => ({ key, credential: memoized(() => credentialOf(entry, key, place.path)) })),
+    entries: Object.entries(auths ?? {}).map(([key, entry]) => ({
+      key,
+      credential: memoized(() => credentialOf(entry, key, place.path)),
+    })),
     helpers: new Map(Object.entries(credHelpers ?? {})),
     store: credsStore || undefined,
   };
@@ -88,7 +99,8 @@ function credentialOf(entry: v.InferOutput<typeof entrySchema>, key: string, pat
     if (colon < 1) throw invalid(path, `has an entry for "${key}" that is not user:password in base64`);
     return { kind: 'basic', username: pair.slice(0, colon), password: new Secret(pair.slice(colon + 1)), origin };
   }
-  if (entry.username && entry.password) return { kind: 'basic', username: entry.username, password: new Secret(entry.password), origin };
+  if (entry.username && entry.password)
+    return { kind: 'basic', username: entry.username, password: new Secret(entry.password), origin };
   return undefined;
 }
 
@@ -98,7 +110,12 @@ function readText(place: CredentialPlace): string | undefined {
   } catch (cause) {
     const code = systemErrorCode(cause);
     if (!place.required && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
-    throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read (${code ?? 'unknown reason'})`, { side: 'usage', where: { path: place.path }, cause, hint: 'name another file with --authfile, or pass --username and --password-stdin' });
+    throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read (${code ?? 'unknown reason'})`, {
+      side: 'usage',
+      where: { path: place.path },
+      cause,
+      hint: 'name another file with --authfile, or pass --username and --password-stdin',
+    });
   }
 }
 
@@ -112,7 +129,11 @@ function parseJson(text: string, path: string): unknown {
 }
 
 function invalid(path: string, reason: string): RegtarError {
-  return new RegtarError('CREDENTIALS_INVALID', `${path} ${reason}`, { side: 'usage', where: { path }, hint: 'write it anew with `docker login` or `skopeo login`, or pass --username and --password-stdin' });
+  return new RegtarError('CREDENTIALS_INVALID', `${path} ${reason}`, {
+    side: 'usage',
+    where: { path },
+    hint: 'write it anew with `docker login` or `skopeo login`, or pass --username and --password-stdin',
+  });
 }
 
 function memoized<T>(make: () => T): () => T {

@@ -16,7 +16,11 @@ const answerBytes = 1024 * 1024;
  * @throws RegtarError CREDENTIAL_HELPER when it is missing, fails or answers with something else
  * @see docker-credential-helpers, "Development"
  */
-export async function askHelper(name: string, server: string, options: { readonly env: Environment; readonly signal?: AbortSignal | undefined }): Promise<Credential | undefined> {
+export async function askHelper(
+  name: string,
+  server: string,
+  options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
+): Promise<Credential | undefined> {
   if (!/^[A-Za-z0-9._-]+$/.test(name)) throw failed(name, 'has a name that no program can have');
   const program = `docker-credential-${name}`;
   const { code, output } = await run(program, server, options);
@@ -33,9 +37,17 @@ export async function askHelper(name: string, server: string, options: { readonl
     : { kind: 'basic', username, password: new Secret(secret), origin: program };
 }
 
-function run(program: string, input: string, options: { readonly env: Environment; readonly signal?: AbortSignal | undefined }): Promise<{ readonly code: number | string; readonly output: string }> {
+function run(
+  program: string,
+  input: string,
+  options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
+): Promise<{ readonly code: number | string; readonly output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { env: { ...options.env }, stdio: ['pipe', 'pipe', 'ignore'], signal: options.signal });
+    const child = spawn(program, ['get'], {
+      env: { ...options.env },
+      stdio: ['pipe', 'pipe', 'ignore'],
+      signal: options.signal,
+    });
     // Not spawn's own: that one keeps the process for its whole time when the program is not there.
     const timer = setTimeout(() => child.kill(), timeoutMilliseconds);
     const chunks: Buffer[] = [];
@@ -51,7 +63,13 @@ function run(program: string, input: string, options: { readonly env: Environmen
     child.once('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       if (error.name === 'AbortError') reject(error);
-      else reject(failed(program, error.code === 'ENOENT' ? 'is not installed' : `cannot be run (${error.code ?? 'unknown reason'})`));
+      else
+        reject(
+          failed(
+            program,
+            error.code === 'ENOENT' ? 'is not installed' : `cannot be run (${error.code ?? 'unknown reason'})`,
+          ),
+        );
     });
     child.once('close', (code, signal) => {
       clearTimeout(timer);
@@ -61,7 +79,10 @@ function run(program: string, input: string, options: { readonly env: Environmen
 }
 
 function failed(program: string, reason: string): RegtarError {
-  return new RegtarError('CREDENTIAL_HELPER', `the credential helper ${program} ${reason}`, { side: 'usage', hint: 'install or repair it, take it out of credHelpers or credsStore, or pass --username and --password-stdin' });
+  return new RegtarError('CREDENTIAL_HELPER', `the credential helper ${program} ${reason}`, {
+    side: 'usage',
+    hint: 'install or repair it, take it out of credHelpers or credsStore, or pass --username and --password-stdin',
+  });
 }
 
 function parseJson(text: string): unknown {

@@ -27,10 +27,13 @@ export function anonymousCredentials(): CredentialSource {
 /** Everything of a credential that must not appear in a message, in the forms in which it is sent. */
 export function secretsOf(credential: Credential): readonly Secret[] {
   switch (credential.kind) {
-    case 'anonymous': return [];
-    case 'basic': return [credential.password, new Secret(basicHeader(credential).slice('Basic '.length))];
+    case 'anonymous':
+      return [];
+    case 'basic':
+      return [credential.password, new Secret(basicHeader(credential).slice('Basic '.length))];
     case 'identity-token':
-    case 'registry-token': return [credential.token];
+    case 'registry-token':
+      return [credential.token];
   }
 }
 

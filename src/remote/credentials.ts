@@ -53,25 +53,42 @@ export function findCredentials(options: CredentialOptions): CredentialSource {
 
 function givenCredential(options: CredentialOptions): Credential | undefined {
   if (options.anonymous === true) return anonymous;
-  if (options.registryToken) return { kind: 'registry-token', token: options.registryToken, origin: '--registry-token-stdin' };
+  if (options.registryToken)
+    return { kind: 'registry-token', token: options.registryToken, origin: '--registry-token-stdin' };
   const { env } = options;
   const username = options.username ?? (env['REGTAR_USERNAME'] || undefined);
   const password = options.password ?? (env['REGTAR_PASSWORD'] ? new Secret(env['REGTAR_PASSWORD']) : undefined);
   if (username === undefined && password === undefined) return undefined;
   if (username === undefined || password === undefined) {
-    throw new RegtarError('CREDENTIALS_INVALID', username === undefined ? 'there is a password but no user name' : `there is no password for user "${username}"`, {
-      side: 'usage',
-      hint: 'pass --username and --password-stdin, or set REGTAR_USERNAME and REGTAR_PASSWORD; write \'robot$name\' in single quotes, or the shell takes the $ away',
-    });
+    throw new RegtarError(
+      'CREDENTIALS_INVALID',
+      username === undefined ? 'there is a password but no user name' : `there is no password for user "${username}"`,
+      {
+        side: 'usage',
+        hint: "pass --username and --password-stdin, or set REGTAR_USERNAME and REGTAR_PASSWORD; write 'robot$name' in single quotes, or the shell takes the $ away",
+      },
+    );
   }
-  return { kind: 'basic', username, password, origin: options.username === undefined ? 'REGTAR_USERNAME' : '--username' };
+  return {
+    kind: 'basic',
+    username,
+    password,
+    origin: options.username === undefined ? 'REGTAR_USERNAME' : '--username',
+  };
 }
 
 function readFiles(options: CredentialOptions): readonly CredentialFile[] {
-  return credentialFiles(options).map((place) => readCredentialFile(place)).filter((file) => file !== undefined);
+  return credentialFiles(options)
+    .map((place) => readCredentialFile(place))
+    .filter((file) => file !== undefined);
 }
 
-async function search(files: readonly CredentialFile[], host: string, repository: string, help: (helper: string) => Promise<Credential | undefined>): Promise<Credential> {
+async function search(
+  files: readonly CredentialFile[],
+  host: string,
+  repository: string,
+  help: (helper: string) => Promise<Credential | undefined>,
+): Promise<Credential> {
   for (const file of files) {
     const credential = await searchFile(file, host, repository, help);
     if (credential) return credential;
@@ -79,7 +96,12 @@ async function search(files: readonly CredentialFile[], host: string, repository
   return anonymous;
 }
 
-async function searchFile(file: CredentialFile, host: string, repository: string, help: (helper: string) => Promise<Credential | undefined>): Promise<Credential | undefined> {
+async function searchFile(
+  file: CredentialFile,
+  host: string,
+  repository: string,
+  help: (helper: string) => Promise<Credential | undefined>,
+): Promise<Credential | undefined> {
   const entries = new Map<string, CredentialEntry>();
   for (const entry of file.entries) {
     const key = normalKey(entry.key);

@@ -21,16 +21,28 @@ type Send = (request: TransportRequest) => Promise<Answer>;
  * @throws RegtarError TARGET_NOT_REGISTRY when something else answers
  * @see OCI distribution-spec v1.1, "Determining Support"
  */
-export async function greet(options: { readonly host: string; readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined }, send: Send): Promise<Greeting> {
+export async function greet(
+  options: { readonly host: string; readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined },
+  send: Send,
+): Promise<Greeting> {
   const address = dockerHubHosts.has(options.host) ? 'registry-1.docker.io' : options.host;
   const first = new URL(`${options.scheme ?? ((await speaksHttpAlone(address)) ? 'http' : 'https')}://${address}/v2/`);
   let url = first;
   for (let hops = 0; ; hops++) {
     const answer = await send({ method: 'GET', url, headers: {}, signal: options.signal });
     const location = headerOf(answer, 'location');
-    const next = answer.status >= 300 && answer.status < 400 && location !== undefined && URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    const next =
+      answer.status >= 300 && answer.status < 400 && location !== undefined && URL.canParse(location, url.href)
+        ? new URL(location, url)
+        : undefined;
     // A redirect to another host is not followed: credentials are for the host that was named.
-    if (next && hops < 3 && hostName(next.host) === hostName(url.host) && next.pathname.startsWith('/v2') && !(url.protocol === 'https:' && next.protocol === 'http:')) {
+    if (
+      next &&
+      hops < 3 &&
+      hostName(next.host) === hostName(url.host) &&
+      next.pathname.startsWith('/v2') &&
+      !(url.protocol === 'https:' && next.protocol === 'http:')
+    ) {
       url = resolveLocation(location ?? '', url, next) ?? next;
       continue;
     }
@@ -49,12 +61,28 @@ function greetingOf(answer: Answer, host: string): Greeting {
   const challenges = parseChallenges(headerOf(answer, 'www-authenticate'));
   const says = headerOf(answer, 'docker-distribution-api-version') !== undefined;
   const isPage = /text\/html/.test(headerOf(answer, 'content-type') ?? '');
-  const other = answer.status === 404 || answer.status === 400 || (answer.status >= 300 && answer.status < 400) || (answer.status < 300 && isPage);
+  const other =
+    answer.status === 404 ||
+    answer.status === 400 ||
+    (answer.status >= 300 && answer.status < 400) ||
+    (answer.status < 300 && isPage);
   if (!says && other && challenges.length === 0) {
-    throw new RegtarError('TARGET_NOT_REGISTRY', `${host} is not a registry: GET /v2/ was answered with ${answer.status}${isPage ? ' and a web page' : ''}`, { side: 'target', where: { url: answer.url.origin, status: answer.status }, hint: 'check host and port; a registry may have a port of its own, such as 5000' });
+    throw new RegtarError(
+      'TARGET_NOT_REGISTRY',
+      `${host} is not a registry: GET /v2/ was answered with ${answer.status}${isPage ? ' and a web page' : ''}`,
+      {
+        side: 'target',
+        where: { url: answer.url.origin, status: answer.status },
+        hint: 'check host and port; a registry may have a port of its own, such as 5000',
+      },
+    );
   }
   if (answer.status >= 500 || answer.status === 429 || answer.status === 408) {
-    throw new RegtarError('TARGET_UNAVAILABLE', `${host} does not work: GET /v2/ was answered with ${answer.status}`, { side: 'target', where: { url: answer.url.origin, status: answer.status }, hint: 'look into the registry’s log, or try again later' });
+    throw new RegtarError('TARGET_UNAVAILABLE', `${host} does not work: GET /v2/ was answered with ${answer.status}`, {
+      side: 'target',
+      where: { url: answer.url.origin, status: answer.status },
+      hint: 'look into the registry’s log, or try again later',
+    });
   }
   return { origin: new URL(answer.url.origin), status: answer.status, headers: answer.headers, challenges };
 }

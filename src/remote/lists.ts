@@ -15,9 +15,22 @@ const pagesAtMost = 1000;
  * @returns undefined when it has no such repository
  * @see OCI distribution-spec v1.1, "Listing Tags"
  */
-export async function listTags(registry: Registry, repository: string, options: BlobRequestOptions = {}): Promise<readonly string[] | undefined> {
+export async function listTags(
+  registry: Registry,
+  repository: string,
+  options: BlobRequestOptions = {},
+): Promise<readonly string[] | undefined> {
   const tags: string[] = [];
-  const first: RegistryRequest = { method: 'GET', path: `/v2/${repository}/tags/list?n=${pageSize}`, doing: `list the tags of ${repository}`, where: { repository }, repository, scopes: [pullScope(repository)], accept: [404], ...options };
+  const first: RegistryRequest = {
+    method: 'GET',
+    path: `/v2/${repository}/tags/list?n=${pageSize}`,
+    doing: `list the tags of ${repository}`,
+    where: { repository },
+    repository,
+    scopes: [pullScope(repository)],
+    accept: [404],
+    ...options,
+  };
   for await (const answer of pages(registry, first)) {
     if (answer.status === 404) return undefined;
     tags.push(...(parse(tagsSchema, answer, registry, 'tags').tags ?? []));
@@ -30,9 +43,21 @@ export async function listTags(registry: Registry, repository: string, options: 
  * @returns undefined when this account or registry has no such list
  * @see distribution, docs/spec/api.md, "Listing Repositories"
  */
-export async function listRepositories(registry: Registry, options: BlobRequestOptions = {}): Promise<readonly string[] | undefined> {
+export async function listRepositories(
+  registry: Registry,
+  options: BlobRequestOptions = {},
+): Promise<readonly string[] | undefined> {
   const repositories: string[] = [];
-  const first: RegistryRequest = { method: 'GET', path: `/v2/_catalog?n=${pageSize}`, doing: 'list its repositories', scopes: ['registry:catalog:*'], accept: [400, 401, 403, 404, 405, 500, 501], retryTimes: 0, mayBeDenied: true, ...options };
+  const first: RegistryRequest = {
+    method: 'GET',
+    path: `/v2/_catalog?n=${pageSize}`,
+    doing: 'list its repositories',
+    scopes: ['registry:catalog:*'],
+    accept: [400, 401, 403, 404, 405, 500, 501],
+    retryTimes: 0,
+    mayBeDenied: true,
+    ...options,
+  };
   for await (const answer of pages(registry, first)) {
     if (answer.status !== 200) return undefined;
     repositories.push(...(parse(catalogSchema, answer, registry, 'repositories').repositories ?? []));
@@ -59,5 +84,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry:
   } catch {
     // Not JSON is as wrong as JSON of another shape.
   }
-  throw new RegtarError('TARGET_REFUSED', `${registry.host} answered with something else than a list of ${what}`, { side: 'target' });
+  throw new RegtarError('TARGET_REFUSED', `${registry.host} answered with something else than a list of ${what}`, {
+    side: 'target',
+  });
 }

@@ -9,7 +9,9 @@ import { hostName } from '../net/host.ts';
 export function resolveLocation(location: string, base: URL, registry: URL): URL | undefined {
   if (location === '' || !URL.canParse(location, base.href)) return undefined;
   const url = new URL(location, base);
-  const sameHost = url.host === registry.host || (url.port === '' && registry.port === '' && hostName(url.host) === hostName(registry.host));
+  const sameHost =
+    url.host === registry.host ||
+    (url.port === '' && registry.port === '' && hostName(url.host) === hostName(registry.host));
   if (sameHost && url.protocol !== registry.protocol) url.protocol = registry.protocol;
   return url;
 }

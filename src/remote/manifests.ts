@@ -22,10 +22,24 @@ export interface PutManifestOptions extends BlobRequestOptions {
 }
 
 /** Every type, with the plain ones last: a registry must find no reason to convert. */
-const accept = [mediaTypes.ociIndex, mediaTypes.ociManifest, mediaTypes.dockerList, mediaTypes.dockerManifest, mediaTypes.ociArtifact, mediaTypes.dockerSchema1Signed, mediaTypes.dockerSchema1, '*/*;q=0.1'].join(', ');
+const accept = [
+  mediaTypes.ociIndex,
+  mediaTypes.ociManifest,
+  mediaTypes.dockerList,
+  mediaTypes.dockerManifest,
+  mediaTypes.ociArtifact,
+  mediaTypes.dockerSchema1Signed,
+  mediaTypes.dockerSchema1,
+  '*/*;q=0.1',
+].join(', ');
 
 /** @param reference a tag or a digest. @returns undefined when the registry has no such manifest */
-export async function headManifest(registry: Registry, repository: string, reference: string, options: BlobRequestOptions = {}): Promise<ManifestHead | undefined> {
+export async function headManifest(
+  registry: Registry,
+  repository: string,
+  reference: string,
+  options: BlobRequestOptions = {},
+): Promise<ManifestHead | undefined> {
   const answer = await ask(registry, 'HEAD', repository, reference, options);
   if (answer.status === 404) return undefined;
   const digest = headerOf(answer, 'docker-content-digest');
@@ -38,11 +52,17 @@ export async function headManifest(registry: Registry, repository: string, refer
  * @returns undefined when the registry has no such manifest
  * @throws RegtarError TARGET_DIFFERS when the bytes are not those of the digest that was asked for
  */
-export async function getManifest(registry: Registry, repository: string, reference: string, options: BlobRequestOptions = {}): Promise<FetchedManifest | undefined> {
+export async function getManifest(
+  registry: Registry,
+  repository: string,
+  reference: string,
+  options: BlobRequestOptions = {},
+): Promise<FetchedManifest | undefined> {
   const answer = await ask(registry, 'GET', repository, reference, options);
   if (answer.status === 404) return undefined;
   const digest = digestOf(answer.body, isDigest(reference) ? digestAlgorithm(reference) : 'sha256');
-  if (isDigest(reference) && reference !== digest && mediaTypeOf(answer) !== mediaTypes.dockerSchema1Signed) throw differs(registry, repository, reference, digest);
+  if (isDigest(reference) && reference !== digest && mediaTypeOf(answer) !== mediaTypes.dockerSchema1Signed)
+    throw differs(registry, repository, reference, digest);
   return { digest, mediaType: mediaTypeOf(answer), size: answer.body.length, bytes: answer.body };
 }
 
@@ -54,7 +74,14 @@ export async function getManifest(registry: Registry, repository: string, refere
  * @throws RegtarError TARGET_DIFFERS when the registry stored something else; TAG_IMMUTABLE, CHILD_MISSING, MANIFEST_UNSUPPORTED, …
  * @see OCI distribution-spec v1.1, "Pushing Manifests"
  */
-export async function putManifest(registry: Registry, repository: string, reference: string, mediaType: string, bytes: Uint8Array, options: PutManifestOptions = {}): Promise<{ readonly digest: Digest; readonly subject?: string }> {
+export async function putManifest(
+  registry: Registry,
+  repository: string,
+  reference: string,
+  mediaType: string,
+  bytes: Uint8Array,
+  options: PutManifestOptions = {},
+): Promise<{ readonly digest: Digest; readonly subject?: string }> {
   const expected = options.digest ?? (isDigest(reference) ? reference : digestOf(bytes));
   const where = { repository, ...(isDigest(reference) ? { digest: reference } : { tag: reference, digest: expected }) };
   try {
@@ -71,18 +98,44 @@ export async function putManifest(registry: Registry, repository: string, refere
       signal: options.signal,
     });
     const stored = headerOf(answer, 'docker-content-digest');
-    if (stored !== undefined && isDigest(stored) && digestAlgorithm(stored) === digestAlgorithm(expected) && stored !== expected) throw differs(registry, repository, reference, stored);
+    if (
+      stored !== undefined &&
+      isDigest(stored) &&
+      digestAlgorithm(stored) === digestAlgorithm(expected) &&
+      stored !== expected
+    )
+      throw differs(registry, repository, reference, stored);
     const subject = headerOf(answer, 'oci-subject');
     return { digest: expected, ...(subject !== undefined && { subject }) };
   } catch (error) {
     // Immutable tags refuse even what they already are, and a repeated request may find its own work.
-    if (error instanceof RegtarError && error.code === 'TAG_IMMUTABLE' && (await headManifest(registry, repository, reference, options))?.digest === expected) return { digest: expected };
+    if (
+      error instanceof RegtarError &&
+      error.code === 'TAG_IMMUTABLE' &&
+      (await headManifest(registry, repository, reference, options))?.digest === expected
+    )
+      return { digest: expected };
     throw error;
   }
 }
 
-function ask(registry: Registry, method: 'GET' | 'HEAD', repository: string, reference: string, options: BlobRequestOptions): Promise<Answer> {
-  return registry.request({ method, path: pathOf(repository, reference), doing: `show manifest ${nameOf(repository, reference)}`, where: { repository, ...(isDigest(reference) ? { digest: reference } : { tag: reference }) }, repository, headers: { accept }, accept: [404], ...options });
+function ask(
+  registry: Registry,
+  method: 'GET' | 'HEAD',
+  repository: string,
+  reference: string,
+  options: BlobRequestOptions,
+): Promise<Answer> {
+  return registry.request({
+    method,
+    path: pathOf(repository, reference),
+    doing: `show manifest ${nameOf(repository, reference)}`,
+    where: { repository, ...(isDigest(reference) ? { digest: reference } : { tag: reference }) },
+    repository,
+    headers: { accept },
+    accept: [404],
+    ...options,
+  });
 }
 
 function pathOf(repository: string, reference: string): string {
@@ -98,5 +151,13 @@ function mediaTypeOf(answer: Answer): string {
 }
 
 function differs(registry: Registry, repository: string, reference: string, digest: string): RegtarError {
-  return new RegtarError('TARGET_DIFFERS', `${registry.host} has other bytes for ${nameOf(repository, reference)}: their digest is ${digest}`, { side: 'target', where: { repository, digest }, hint: 'something between here and the registry changes manifests, or the registry’s storage is damaged' });
+  return new RegtarError(
+    'TARGET_DIFFERS',
+    `${registry.host} has other bytes for ${nameOf(repository, reference)}: their digest is ${digest}`,
+    {
+      side: 'target',
+      where: { repository, digest },
+      hint: 'something between here and the registry changes manifests, or the registry’s storage is damaged',
+    },
+  );
 }

@@ -16,9 +16,26 @@ export function referrersTag(subject: Digest): string {
 }
 
 /** Everything that refers to a manifest, by the registry's list or by the fallback tag. @see OCI distribution-spec v1.1, "Listing Referrers" */
-export async function listReferrers(registry: Registry, repository: string, subject: Digest, options: BlobRequestOptions = {}): Promise<readonly Descriptor[]> {
-  const answer = await registry.request({ method: 'GET', path: `/v2/${repository}/referrers/${subject}`, doing: `list the referrers of ${repository}@${subject}`, where: { repository, digest: subject }, repository, headers: { accept: mediaTypes.ociIndex }, accept: [400, 404, 405], ...options });
-  const bytes = answer.status === 200 ? answer.body : (await getManifest(registry, repository, referrersTag(subject), options))?.bytes;
+export async function listReferrers(
+  registry: Registry,
+  repository: string,
+  subject: Digest,
+  options: BlobRequestOptions = {},
+): Promise<readonly Descriptor[]> {
+  const answer = await registry.request({
+    method: 'GET',
+    path: `/v2/${repository}/referrers/${subject}`,
+    doing: `list the referrers of ${repository}@${subject}`,
+    where: { repository, digest: subject },
+    repository,
+    headers: { accept: mediaTypes.ociIndex },
+    accept: [400, 404, 405],
+    ...options,
+  });
+  const bytes =
+    answer.status === 200
+      ? answer.body
+      : (await getManifest(registry, repository, referrersTag(subject), options))?.bytes;
   if (bytes === undefined) return [];
   const index = parseManifest(bytes, mediaTypes.ociIndex);
   return index.kind === 'index' ? index.manifests : [];
@@ -29,20 +46,37 @@ export async function listReferrers(registry: Registry, repository: string, subj
  * Writers of one subject in this process wait for each other; what others added is kept.
  * @param referrer with the artifact type and annotations that lists show
  */
-export function addReferrer(registry: Registry, repository: string, subject: Digest, referrer: Descriptor, options: BlobRequestOptions = {}): Promise<void> {
+export function addReferrer(
+  registry: Registry,
+  repository: string,
+  subject: Digest,
+  referrer: Descriptor,
+  options: BlobRequestOptions = {},
+): Promise<void> {
   const queues = queuesOf(registry);
   const key = `${repository}@${subject}`;
-  const added = (queues.get(key) ?? Promise.resolve()).catch(() => undefined).then(() => extendIndex(registry, repository, subject, referrer, options));
+  const added = (queues.get(key) ?? Promise.resolve())
+    .catch(() => undefined)
+    .then(() => extendIndex(registry, repository, subject, referrer, options));
   queues.set(key, added);
   return added.finally(() => {
     if (queues.get(key) === added) queues.delete(key);
   });
 }
 
-async function extendIndex(registry: Registry, repository: string, subject: Digest, referrer: Descriptor, options: BlobRequestOptions): Promise<void> {
+async function extendIndex(
+  registry: Registry,
+  repository: string,
+  subject: Digest,
+  referrer: Descriptor,
+  options: BlobRequestOptions,
+): Promise<void> {
   const tag = referrersTag(subject);
   const current = await getManifest(registry, repository, tag, options);
-  const index = current === undefined ? { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] } : parseIndex(current.bytes, repository, tag);
+  const index =
+    current === undefined
+      ? { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }
+      : parseIndex(current.bytes, repository, tag);
   if (index.manifests.some((entry) => entry.digest === referrer.digest)) return;
   const bytes = Buffer.from(JSON.stringify({ ...index, manifests: [...index.manifests, referrer] }));
   await putManifest(registry, repository, tag, mediaTypes.ociIndex, bytes, options);
@@ -55,7 +89,11 @@ function parseIndex(bytes: Uint8Array, repository: string, tag: string): v.Infer
   } catch {
     // Not JSON is as wrong as JSON of another shape.
   }
-  throw new RegtarError('TARGET_DIFFERS', `${repository}:${tag} is no index of referrers, so none can be added`, { side: 'target', where: { repository, tag }, hint: 'delete the tag: its name is reserved for referrers' });
+  throw new RegtarError('TARGET_DIFFERS', `${repository}:${tag} is no index of referrers, so none can be added`, {
+    side: 'target',
+    where: { repository, tag },
+    hint: 'delete the tag: its name is reserved for referrers',
+  });
 }
 
 const queuesByRegistry = new WeakMap<Registry, Map<string, Promise<void>>>();

@@ -75,7 +75,8 @@ export interface Dialect {
   /** Widens a scope, so that one token serves more requests: Harbor checks projects, not repositories. */
   readonly tokenScope?: ((scope: string) => string) | undefined;
   /** Looks behind a passing failure before the request is tried again. @returns an error that will stay, to be thrown in its place */
-  readonly beforeRetry?: ((request: RegistryRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
+  readonly beforeRetry?:
+    ((request: RegistryRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
 }
 
 /** One registry, spoken to with one set of credentials. What can be asked of it is in blobs.ts, upload.ts, manifests.ts and lists.ts. */
@@ -129,8 +130,16 @@ function makeRegistry(options: RegistryOptions): Registry {
     connections: options.connections ?? 8,
     stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
   });
-  const onWarning = options.onWarning && ((text: string): void => options.onWarning?.(redact(text, authenticator.secrets())));
-  const sender = createSender({ ...options, onWarning, transport, userAgent: options.userAgent ?? 'regtar', maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300, isDirect: (url) => proxyOf(url) === undefined });
+  const onWarning =
+    options.onWarning && ((text: string): void => options.onWarning?.(redact(text, authenticator.secrets())));
+  const sender = createSender({
+    ...options,
+    onWarning,
+    transport,
+    userAgent: options.userAgent ?? 'regtar',
+    maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300,
+    isDirect: (url) => proxyOf(url) === undefined,
+  });
   // Requests have signals of their own, so the shared one ends them by their connections.
   const end = (): void => void transport.close();
   options.signal?.addEventListener('abort', end, { once: true });
@@ -145,16 +154,28 @@ function makeRegistry(options: RegistryOptions): Registry {
       const base = origin ?? new URL(`https://${options.host}`);
       const service = tokenService(bearer.parameters, (url) => resolveLocation(url, base, base), base);
       try {
-        return await fetchToken(service, need, (request) => sender.patiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}), false));
+        return await fetchToken(service, need, (request) =>
+          sender.patiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}), false),
+        );
       } catch (error) {
         if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_')) throw error;
-        throw new RegtarError('AUTH_TOKEN', `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`, { side: 'target', hint: error.hint, cause: error });
+        throw new RegtarError(
+          'AUTH_TOKEN',
+          `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`,
+          { side: 'target', hint: error.hint, cause: error },
+        );
       }
     },
   });
 
   const learn = (): Promise<Greeting> => {
-    greeting ??= greet(options, (request) => sender.patiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}, firstContactRetries), true)).then(
+    greeting ??= greet(options, (request) =>
+      sender.patiently(
+        { ...request, signal: options.signal },
+        createBackoff(options.retry ?? {}, firstContactRetries),
+        true,
+      ),
+    ).then(
       (learnt) => {
         origin = learnt.origin;
         authenticator.adopt(learnt.challenges);
@@ -172,25 +193,53 @@ function makeRegistry(options: RegistryOptions): Registry {
     let { method, url, body } = request;
     for (let hops = 0; ; hops++) {
       const own = url.origin === origin?.origin;
-      const answer = await sender.once({ method, url, body, receive: request.receive, signal: request.signal, headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) } });
+      const answer = await sender.once({
+        method,
+        url,
+        body,
+        receive: request.receive,
+        signal: request.signal,
+        headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) },
+      });
       const location = headerOf(answer, 'location');
-      const follows = redirects.has(answer.status) && location !== undefined && (method === 'GET' || method === 'HEAD' || answer.status >= 307);
+      const follows =
+        redirects.has(answer.status) &&
+        location !== undefined &&
+        (method === 'GET' || method === 'HEAD' || answer.status >= 307);
       const next = follows && hops < 5 && origin ? resolveLocation(location, url, origin) : undefined;
       if (!next) return answer;
       url = next;
     }
   };
 
-  const exchangeOnce = async (request: RegistryRequest): Promise<{ answer: Answer; authorization: Authorization | undefined }> => {
+  const exchangeOnce = async (
+    request: RegistryRequest,
+  ): Promise<{ answer: Answer; authorization: Authorization | undefined }> => {
     const { origin: base } = await learn();
     const url = typeof request.path === 'string' ? new URL(request.path, base) : request.path;
-    const need: AuthNeed = { repository: request.repository, scopes: request.scopes ?? (request.repository === undefined ? [] : [pushScope(request.repository)]), basicOnly: request.basicOnly };
-    const sent: TransportRequest = { method: request.method, url, headers: request.headers ?? {}, body: request.body, receive: request.receive, signal: request.signal ?? options.signal };
+    const need: AuthNeed = {
+      repository: request.repository,
+      scopes: request.scopes ?? (request.repository === undefined ? [] : [pushScope(request.repository)]),
+      basicOnly: request.basicOnly,
+    };
+    const sent: TransportRequest = {
+      method: request.method,
+      url,
+      headers: request.headers ?? {},
+      body: request.body,
+      receive: request.receive,
+      signal: request.signal ?? options.signal,
+    };
     const since = performance.now();
     const authorization = await authenticator.authorize(need);
     const answer = await sendFollowing(sent, authorization?.value);
     if (answer.status !== 401) return { answer, authorization };
-    const renewed = await authenticator.renew(need, authorization, parseChallenges(headerOf(answer, 'www-authenticate')), request.mayBeDenied ? since - 30_000 : since);
+    const renewed = await authenticator.renew(
+      need,
+      authorization,
+      parseChallenges(headerOf(answer, 'www-authenticate')),
+      request.mayBeDenied ? since - 30_000 : since,
+    );
     if (renewed === undefined) return { answer, authorization };
     return { answer: await sendFollowing(sent, renewed.value), authorization: renewed };
   };
@@ -202,11 +251,18 @@ function makeRegistry(options: RegistryOptions): Registry {
       const { answer, authorization } = await exchangeOnce(request);
       if ((answer.status >= 200 && answer.status < 300) || request.accept?.includes(answer.status)) return { answer };
       const account = accountOf(authorization?.credential);
-      const error = explainAnswer(answer, { host: options.host, doing: request.doing, where: request.where, account, redact: (text) => redact(text, authenticator.secrets()) });
+      const error = explainAnswer(answer, {
+        host: options.host,
+        doing: request.doing,
+        where: request.where,
+        account,
+        redact: (text) => redact(text, authenticator.secrets()),
+      });
       return { error, transient: isTransientStatus(answer.status), retryAfterSeconds: retryAfterOf(answer) };
     } catch (error) {
       if (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT') throw error;
-      const url = typeof request.path === 'string' ? new URL(request.path, origin ?? `https://${options.host}`) : request.path;
+      const url =
+        typeof request.path === 'string' ? new URL(request.path, origin ?? `https://${options.host}`) : request.path;
       const failure = await sender.explain(error, { url, signal: request.signal }, false);
       return { ...failure, retryAfterSeconds: undefined };
     }
@@ -222,10 +278,12 @@ function makeRegistry(options: RegistryOptions): Registry {
     for (;;) {
       const outcome = await exchange(asked);
       if ('answer' in outcome) return outcome.answer;
-      const is500TooOften = outcome.error.where.status === 500 && backoff.retries >= (asked.retryTimesOf500 ?? Infinity);
+      const is500TooOften =
+        outcome.error.where.status === 500 && backoff.retries >= (asked.retryTimesOf500 ?? Infinity);
       if (!outcome.transient || is500TooOften) throw gaveUp(outcome.error, backoff);
       await beforeRetry(asked, outcome.error);
-      if (!(await backoff.wait(outcome.retryAfterSeconds, asked.signal ?? options.signal))) throw gaveUp(outcome.error, backoff);
+      if (!(await backoff.wait(outcome.retryAfterSeconds, asked.signal ?? options.signal)))
+        throw gaveUp(outcome.error, backoff);
     }
   };
 
@@ -265,10 +323,17 @@ const firstContactRetries = 2;
 /** The last error, and how often it was tried. */
 export function gaveUp(error: RegtarError, backoff: Backoff): RegtarError {
   if (backoff.retries === 0) return error;
-  return new RegtarError(error.code, `${error.message}; given up after ${backoff.retries + 1} attempts`, { side: error.side, hint: error.hint, where: error.where, cause: error });
+  return new RegtarError(error.code, `${error.message}; given up after ${backoff.retries + 1} attempts`, {
+    side: error.side,
+    hint: error.hint,
+    where: error.where,
+    cause: error,
+  });
 }
 
 function accountOf(credential: Credential | undefined): string {
   if (!credential || credential.kind === 'anonymous') return 'anonymous';
-  return credential.kind === 'basic' ? `user "${credential.username}" (from ${credential.origin})` : `the token from ${credential.origin}`;
+  return credential.kind === 'basic'
+    ? `user "${credential.username}" (from ${credential.origin})`
+    : `the token from ${credential.origin}`;
 }

@@ -40,16 +40,32 @@ const documentSchema = v.object({
  * @param send one request with retries, whatever the status of its answer
  * @throws RegtarError AUTH_FAILED when it refuses the credential, AUTH_DENIED, AUTH_TOKEN when it is down or gives no token
  */
-export async function fetchToken(service: TokenService, need: TokenNeed, send: (request: TransportRequest) => Promise<Answer>): Promise<Token> {
+export async function fetchToken(
+  service: TokenService,
+  need: TokenNeed,
+  send: (request: TransportRequest) => Promise<Answer>,
+): Promise<Token> {
   const fetchedAt = performance.now();
-  const answer = await send(need.credential.kind === 'identity-token' ? postRequest(service, need.scopes, need.credential.token) : getRequest(service, need));
+  const answer = await send(
+    need.credential.kind === 'identity-token'
+      ? postRequest(service, need.scopes, need.credential.token)
+      : getRequest(service, need),
+  );
   if (answer.status !== 200) throw refused(answer, service, need.credential);
   const parsed = v.safeParse(documentSchema, parseJson(answer.body));
   // Harbor sends an empty access_token beside the token.
   const value = parsed.success ? parsed.output.token || parsed.output.access_token : undefined;
-  if (!parsed.success || !value) throw new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} gave no token`, { side: 'target', hint: 'check that this address is the registry’s token service, not a login page' });
+  if (!parsed.success || !value)
+    throw new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} gave no token`, {
+      side: 'target',
+      hint: 'check that this address is the registry’s token service, not a login page',
+    });
   const life = parsed.output.expires_in && parsed.output.expires_in > 0 ? parsed.output.expires_in : defaultLifeSeconds;
-  return { value: new Secret(value), fetchedAt, expiresAt: fetchedAt + (life - ageSeconds(parsed.output.issued_at, answer, life)) * 1000 };
+  return {
+    value: new Secret(value),
+    fetchedAt,
+    expiresAt: fetchedAt + (life - ageSeconds(parsed.output.issued_at, answer, life)) * 1000,
+  };
 }
 
 /** Whether a token has enough life for a request that begins now: 30 seconds, or a quarter of a short life. */
@@ -66,21 +82,43 @@ function getRequest(service: TokenService, { scopes, credential }: TokenNeed): T
 }
 
 function postRequest(service: TokenService, scopes: readonly string[], identity: Secret): TransportRequest {
-  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: clientName, refresh_token: identity.reveal() });
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    client_id: clientName,
+    refresh_token: identity.reveal(),
+  });
   if (service.service !== undefined) form.set('service', service.service);
   if (scopes.length > 0) form.set('scope', scopes.join(' '));
-  return { method: 'POST', url: service.realm, headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: Buffer.from(form.toString()) };
+  return {
+    method: 'POST',
+    url: service.realm,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: Buffer.from(form.toString()),
+  };
 }
 
 /**
  * The token service that a realm names.
  * @throws RegtarError AUTH_TOKEN when the realm is no URL, or would carry a credential over plain http although the registry itself is on https
  */
-export function tokenService(parameters: Readonly<Record<string, string>>, resolve: (url: string) => URL | undefined, registry: URL): TokenService {
+export function tokenService(
+  parameters: Readonly<Record<string, string>>,
+  resolve: (url: string) => URL | undefined,
+  registry: URL,
+): TokenService {
   const realm = resolve(parameters['realm'] ?? '');
-  if (!realm || !/^https?:$/.test(realm.protocol)) throw new RegtarError('AUTH_TOKEN', `${registry.host} names no usable token service (realm "${(parameters['realm'] ?? '').slice(0, 200)}")`, { side: 'target' });
+  if (!realm || !/^https?:$/.test(realm.protocol))
+    throw new RegtarError(
+      'AUTH_TOKEN',
+      `${registry.host} names no usable token service (realm "${(parameters['realm'] ?? '').slice(0, 200)}")`,
+      { side: 'target' },
+    );
   if (realm.protocol === 'http:' && registry.protocol === 'https:' && !isLoopback(realm.host)) {
-    throw new RegtarError('AUTH_TOKEN', `${registry.host} is on https but names a token service on plain http (${realm.origin})`, { side: 'target', hint: 'correct the registry’s external URL; a password would be readable on the way' });
+    throw new RegtarError(
+      'AUTH_TOKEN',
+      `${registry.host} is on https but names a token service on plain http (${realm.origin})`,
+      { side: 'target', hint: 'correct the registry’s external URL; a password would be readable on the way' },
+    );
   }
   return { realm, service: parameters['service'] || undefined };
 }
@@ -97,11 +135,36 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
   const where = { url: nameOf(service), status: answer.status };
   if (answer.status === 401 || (answer.status === 400 && credential.kind === 'identity-token')) {
     return credential.kind === 'anonymous'
-      ? new RegtarError('AUTH_FAILED', `the token service ${nameOf(service)} gives nothing to anonymous clients (${said})`, { side: 'target', where, hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first' })
-      : new RegtarError('AUTH_FAILED', `wrong ${credential.kind === 'basic' ? `password for user "${credential.username}"` : 'identity token'}, from ${credential.origin}: the token service ${nameOf(service)} refused it (${said})`, { side: 'target', where, hint: 'check user and password; after a wrong one some registries lock the user for a moment' });
+      ? new RegtarError(
+          'AUTH_FAILED',
+          `the token service ${nameOf(service)} gives nothing to anonymous clients (${said})`,
+          {
+            side: 'target',
+            where,
+            hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first',
+          },
+        )
+      : new RegtarError(
+          'AUTH_FAILED',
+          `wrong ${credential.kind === 'basic' ? `password for user "${credential.username}"` : 'identity token'}, from ${credential.origin}: the token service ${nameOf(service)} refused it (${said})`,
+          {
+            side: 'target',
+            where,
+            hint: 'check user and password; after a wrong one some registries lock the user for a moment',
+          },
+        );
   }
-  if (answer.status === 403) return new RegtarError('AUTH_DENIED', `the token service ${nameOf(service)} denies access (${said})`, { side: 'target', where, hint: 'check the account’s role' });
-  return new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} does not work (${said})`, { side: 'target', where, hint: 'look into the token service’s log' });
+  if (answer.status === 403)
+    return new RegtarError('AUTH_DENIED', `the token service ${nameOf(service)} denies access (${said})`, {
+      side: 'target',
+      where,
+      hint: 'check the account’s role',
+    });
+  return new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} does not work (${said})`, {
+    side: 'target',
+    where,
+    hint: 'look into the token service’s log',
+  });
 }
 
 function nameOf(service: TokenService): string {

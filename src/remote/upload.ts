@@ -39,15 +39,31 @@ export interface UploadedBlob {
  * @throws RegtarError what the body throws; BLOB_CORRUPT when the body has fewer bytes than it should; else what the registry refuses
  * @see OCI distribution-spec v1.1, "Pushing blobs"
  */
-export async function uploadBlob(registry: Registry, repository: string, blob: UploadedBlob, open: (from?: number) => Body, options: UploadOptions = {}): Promise<void> {
+export async function uploadBlob(
+  registry: Registry,
+  repository: string,
+  blob: UploadedBlob,
+  open: (from?: number) => Body,
+  options: UploadOptions = {},
+): Promise<void> {
   const cursor = createCursor(blob, open, options.onBytes);
-  const upload: Upload = { registry, repository, blob, options, cursor, chunkBytes: smaller(options.chunkBytes, bodyLimits.get(registry)), session: options.session, resumed: false };
+  const upload: Upload = {
+    registry,
+    repository,
+    blob,
+    options,
+    cursor,
+    chunkBytes: smaller(options.chunkBytes, bodyLimits.get(registry)),
+    session: options.session,
+    resumed: false,
+  };
   try {
     if (options.session && options.session.offset > 0) await askHowFar(upload);
     await sendAll(upload);
     await options.journal?.forget();
   } catch (error) {
-    const interrupted = options.signal?.aborted === true || !(error instanceof RegtarError) || error.code === 'INTERRUPTED';
+    const interrupted =
+      options.signal?.aborted === true || !(error instanceof RegtarError) || error.code === 'INTERRUPTED';
     // An interrupted upload is left for the next run; one that failed for good only takes room there.
     if (upload.session && !interrupted) {
       await cancelUpload(registry, repository, upload.session);
@@ -98,7 +114,14 @@ async function sendAll(upload: Upload): Promise<void> {
 }
 
 /** A small body is read and hashed while the registry thinks, so that it goes out at once. */
-async function begin({ registry, repository, blob, options, cursor, chunkBytes = blob.size }: Upload): Promise<UploadSession> {
+async function begin({
+  registry,
+  repository,
+  blob,
+  options,
+  cursor,
+  chunkBytes = blob.size,
+}: Upload): Promise<UploadSession> {
   const begun = beginUpload(registry, repository, blob.digest, options);
   if (blob.size > limits.smallBodyBytes || blob.size > chunkBytes) return begun;
   begun.catch(() => undefined);
@@ -124,7 +147,10 @@ async function nextRequest(upload: Upload, session: UploadSession): Promise<Step
   const completes = length === left;
   const end = session.offset + length;
   // A small body in one buffer: as a stream it would cost three times as much.
-  const body = length <= limits.smallBodyBytes ? await cursor.collect(session.offset, length) : { size: length, open: () => cursor.take(session.offset, length) };
+  const body =
+    length <= limits.smallBodyBytes
+      ? await cursor.collect(session.offset, length)
+      : { size: length, open: () => cursor.take(session.offset, length) };
   return {
     completes,
     end,
@@ -134,7 +160,10 @@ async function nextRequest(upload: Upload, session: UploadSession): Promise<Step
       doing: `push blob ${blob.digest} to ${repository}`,
       where: { repository, digest: blob.digest },
       repository,
-      headers: { 'content-type': 'application/octet-stream', ...((!completes || session.offset > 0) && length > 0 && { 'content-range': `${session.offset}-${end - 1}` }) },
+      headers: {
+        'content-type': 'application/octet-stream',
+        ...((!completes || session.offset > 0) && length > 0 && { 'content-range': `${session.offset}-${end - 1}` }),
+      },
       body,
       signal: options.signal,
     },
@@ -142,7 +171,12 @@ async function nextRequest(upload: Upload, session: UploadSession): Promise<Step
 }
 
 /** Brings the upload to where its next request makes sense, or throws. @returns 'done' when the blob turns out to be there */
-async function recover(upload: Upload, step: Step, outcome: Exclude<Outcome, { answer: Answer }>, backoff: Backoff): Promise<'again' | 'done'> {
+async function recover(
+  upload: Upload,
+  step: Step,
+  outcome: Exclude<Outcome, { answer: Answer }>,
+  backoff: Backoff,
+): Promise<'again' | 'done'> {
   const { registry, options, blob } = upload;
   const { error } = outcome;
   if (error.code === 'BODY_TOO_LARGE' && shrinkChunks(upload, step, { by: 4, least: leastChunkBytes })) {
@@ -150,18 +184,30 @@ async function recover(upload: Upload, step: Step, outcome: Exclude<Outcome, { a
     return 'again';
   }
   const status = error.where.status;
-  const isSessionLost = status === 404 || status === 410 || status === 416 || (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
+  const isSessionLost =
+    status === 404 ||
+    status === 410 ||
+    status === 416 ||
+    (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
   if (!outcome.transient && !isSessionLost) throw error;
   if (outcome.transient) await registry.beforeRetry(step.request, error);
   // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small pieces at least.
-  if (error.code === 'TARGET_UNREACHABLE' && backoff.retries >= 2) shrinkChunks(upload, step, { by: 16, least: limits.smallBodyBytes });
+  if (error.code === 'TARGET_UNREACHABLE' && backoff.retries >= 2)
+    shrinkChunks(upload, step, { by: 16, least: limits.smallBodyBytes });
   // A lost session has to be lost again and again before it is a refusal, but not as often as a network may fail.
-  if ((isSessionLost && backoff.retries >= 2) || !(await backoff.wait(outcome.retryAfterSeconds, options.signal))) throw gaveUp(error, backoff);
+  if ((isSessionLost && backoff.retries >= 2) || !(await backoff.wait(outcome.retryAfterSeconds, options.signal)))
+    throw gaveUp(error, backoff);
   if (blob.size <= limits.smallBodyBytes || (status === 400 && upload.resumed)) upload.session = undefined;
   else await askHowFar(upload);
   upload.resumed = upload.session !== undefined && upload.session.offset > 0;
   // The answer to the last request may have been lost on its way, and with it the session.
-  if (upload.session === undefined && step.completes && blob.size > limits.smallBodyBytes && (await headBlob(registry, upload.repository, blob.digest, options))) return 'done';
+  if (
+    upload.session === undefined &&
+    step.completes &&
+    blob.size > limits.smallBodyBytes &&
+    (await headBlob(registry, upload.repository, blob.digest, options))
+  )
+    return 'done';
   return 'again';
 }
 
@@ -172,7 +218,11 @@ async function askHowFar(upload: Upload): Promise<void> {
   upload.resumed = (upload.session?.offset ?? 0) > 0;
 }
 
-function shrinkChunks(upload: Upload, step: Step, { by, least }: { readonly by: number; readonly least: number }): boolean {
+function shrinkChunks(
+  upload: Upload,
+  step: Step,
+  { by, least }: { readonly by: number; readonly least: number },
+): boolean {
   const length = step.end - (upload.session?.offset ?? 0);
   if (length <= least || length <= (upload.session?.minChunkBytes ?? 0)) return false;
   upload.chunkBytes = Math.max(least, length > firstChunkBytes ? firstChunkBytes : Math.floor(length / by));
@@ -187,8 +237,12 @@ function withDigest(location: string, digest: Digest): URL {
 function checkDigest({ registry, repository, blob }: Upload, answer: Answer): void {
   const arrived = headerOf(answer, 'docker-content-digest');
   // Harbor answers in sha256 whatever was asked.
-  if (arrived === undefined || !arrived.startsWith(`${digestAlgorithm(blob.digest)}:`) || arrived === blob.digest) return;
-  throw new RegtarError('TARGET_DIFFERS', `${registry.host} stored blob ${blob.digest} as ${arrived}`, { side: 'target', where: { repository, digest: blob.digest } });
+  if (arrived === undefined || !arrived.startsWith(`${digestAlgorithm(blob.digest)}:`) || arrived === blob.digest)
+    return;
+  throw new RegtarError('TARGET_DIFFERS', `${registry.host} stored blob ${blob.digest} as ${arrived}`, {
+    side: 'target',
+    where: { repository, digest: blob.digest },
+  });
 }
 
 function smaller(left: number | undefined, right: number | undefined): number | undefined {
@@ -207,7 +261,11 @@ interface Cursor {
   close(): Promise<void>;
 }
 
-function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes: ((bytes: number) => void) | undefined): Cursor {
+function createCursor(
+  blob: UploadedBlob,
+  open: (from?: number) => Body,
+  onBytes: ((bytes: number) => void) | undefined,
+): Cursor {
   let iterator: AsyncIterator<Uint8Array> | undefined;
   let rest: Uint8Array | undefined;
   let at = 0;
@@ -239,7 +297,12 @@ function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes
     for (let left = length; left > 0;) {
       const chunk = rest ?? (await nextChunk(iterator).catch(fail));
       rest = undefined;
-      if (chunk === undefined) throw new RegtarError('BLOB_CORRUPT', `blob ${blob.digest} ends after ${at} of ${blob.size} bytes`, { side: 'source', where: { digest: blob.digest }, hint: 'run `regtar verify` to list everything that is damaged' });
+      if (chunk === undefined)
+        throw new RegtarError('BLOB_CORRUPT', `blob ${blob.digest} ends after ${at} of ${blob.size} bytes`, {
+          side: 'source',
+          where: { digest: blob.digest },
+          hint: 'run `regtar verify` to list everything that is damaged',
+        });
       const piece = chunk.length > left ? chunk.subarray(0, left) : chunk;
       if (chunk.length > left) rest = chunk.subarray(left);
       // Before the yield, so that a request that breaks here is seen to have moved the cursor.
@@ -257,7 +320,8 @@ function createCursor(blob: UploadedBlob, open: (from?: number) => Body, onBytes
       }
     },
     async collect(start, length) {
-      if (collected?.start !== start || collected.bytes.length !== length) collected = { start, bytes: await collectSmall(read(start, length), length) };
+      if (collected?.start !== start || collected.bytes.length !== length)
+        collected = { start, bytes: await collectSmall(read(start, length), length) };
       settle(start + length);
       return collected.bytes;
     },

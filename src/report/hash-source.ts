@@ -4,15 +4,26 @@ import { Worker } from 'node:worker_threads';
  * The SHA-256 of files as if they were one, in a thread of its own: it reads beside the copy, which has just had the same bytes read.
  * @returns undefined where they cannot be read any more, or the signal came first
  */
-export async function hashFiles(paths: readonly string[], signal: AbortSignal | undefined): Promise<string | undefined> {
+export async function hashFiles(
+  paths: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   if (signal?.aborted === true) return undefined;
-  const worker = new Worker(`(${hashFilesHere.toString()})();`, { eval: true, workerData: paths, execArgv: [], name: 'regtar source hash' });
+  const worker = new Worker(`(${hashFilesHere.toString()})();`, {
+    eval: true,
+    workerData: paths,
+    execArgv: [],
+    name: 'regtar source hash',
+  });
   let abort = (): void => undefined;
   try {
     return await new Promise((resolve) => {
       abort = () => resolve(undefined);
       signal?.addEventListener('abort', abort, { once: true });
-      worker.once('message', (hex: string) => resolve(hex)).once('error', () => resolve(undefined)).once('exit', () => resolve(undefined));
+      worker
+        .once('message', (hex: string) => resolve(hex))
+        .once('error', () => resolve(undefined))
+        .once('exit', () => resolve(undefined));
     });
   } finally {
     signal?.removeEventListener('abort', abort);
@@ -28,7 +39,7 @@ function hashFilesHere(): void {
   const buffer = Buffer.allocUnsafeSlow(4 * 1024 * 1024);
   for (const path of threads.workerData as readonly string[]) {
     const descriptor = openSync(path, 'r');
-    for (let count = 1; count > 0; ) {
+    for (let count = 1; count > 0;) {
       count = readSync(descriptor, buffer, 0, buffer.length, null);
       hash.update(buffer.subarray(0, count));
     }

@@ -31,10 +31,20 @@ export function inspectPage(summary: BackupSummary, weights: Weights, options: I
       { name: 'Only untagged reach', value: formatBytes(bytes.untagged) },
       { name: 'Nothing reaches', value: formatBytes(bytes.unreferenced) },
       { name: 'Problems', value: summary.problems.length === 0 ? 'none' : formatCount(summary.problems.length) },
-      { name: 'Platforms', value: summary.platforms.map(({ platform, images }) => `${platform} (${formatCount(images)})`).join(', ') || 'none', long: true },
+      {
+        name: 'Platforms',
+        value:
+          summary.platforms.map(({ platform, images }) => `${platform} (${formatCount(images)})`).join(', ') || 'none',
+        long: true,
+      },
     ],
     map: drawnMap(summary, weights, options.source),
-    tables: [...(summary.problems.length > 0 ? [problemsTable(summary)] : []), imagesTable(weights), repositoriesTable(summary), layersTable(summary)],
+    tables: [
+      ...(summary.problems.length > 0 ? [problemsTable(summary)] : []),
+      imagesTable(weights),
+      repositoriesTable(summary),
+      layersTable(summary),
+    ],
     footer: `Made by regtar ${options.version}. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes.`,
   };
 }
@@ -46,15 +56,44 @@ export function formatTime(date: Date): string {
 function drawnMap({ bytes }: BackupSummary, weights: Weights, name: string): MapNode {
   const drawn = weights.common.slice(0, commonBlobsDrawn);
   const rest = weights.common.slice(commonBlobsDrawn);
-  const common: MapNode[] = drawn.map((blob) => ({ name: `${blob.example} and ${formatCount(blob.images - 1)} more`, kind: 'common', bytes: blob.bytes, note: `shared by ${plural(blob.images, 'image')} of ${plural(blob.repositories, 'repository')}; ${blob.digest}` }));
-  if (rest.length > 0) common.push({ name: `${formatCount(rest.length)} smaller blobs`, kind: 'common', bytes: rest.reduce((sum, blob) => sum + blob.bytes, 0), note: 'each shared by several repositories' });
+  const common: MapNode[] = drawn.map((blob) => ({
+    name: `${blob.example} and ${formatCount(blob.images - 1)} more`,
+    kind: 'common',
+    bytes: blob.bytes,
+    note: `shared by ${plural(blob.images, 'image')} of ${plural(blob.repositories, 'repository')}; ${blob.digest}`,
+  }));
+  if (rest.length > 0)
+    common.push({
+      name: `${formatCount(rest.length)} smaller blobs`,
+      kind: 'common',
+      bytes: rest.reduce((sum, blob) => sum + blob.bytes, 0),
+      note: 'each shared by several repositories',
+    });
   return {
     name,
     children: [
       ...weights.repositories.map(repositoryNode).filter(({ children }) => (children?.length ?? 0) > 0),
       ...(common.length > 0 ? [{ name: 'shared by several repositories', children: common }] : []),
-      ...(bytes.untagged > 0 ? [{ name: 'untagged', kind: 'untagged' as const, bytes: bytes.untagged, note: 'needed by manifests without a tag only; --untagged takes them along' }] : []),
-      ...(bytes.unreferenced > 0 ? [{ name: 'unreferenced', kind: 'unreached' as const, bytes: bytes.unreferenced, note: 'no manifest needs these bytes; they do not travel' }] : []),
+      ...(bytes.untagged > 0
+        ? [
+            {
+              name: 'untagged',
+              kind: 'untagged' as const,
+              bytes: bytes.untagged,
+              note: 'needed by manifests without a tag only; --untagged takes them along',
+            },
+          ]
+        : []),
+      ...(bytes.unreferenced > 0
+        ? [
+            {
+              name: 'unreferenced',
+              kind: 'unreached' as const,
+              bytes: bytes.unreferenced,
+              note: 'no manifest needs these bytes; they do not travel',
+            },
+          ]
+        : []),
     ],
   };
 }
@@ -63,14 +102,25 @@ function repositoryNode({ repository, images, kept }: WeighedRepository): MapNod
   return {
     name: repository,
     children: [
-      ...images.filter(({ own }) => own > 0).map((image): MapNode => ({
-        name: nameOf(repository, image.tags, image.digest),
-        kind: 'own',
-        bytes: image.own,
-        note: `of ${formatBytes(image.bytes)} that it needs${image.tags.length > 1 ? `; also tagged ${image.tags.slice(1, 4).join(', ')}${image.tags.length > 4 ? ', …' : ''}` : ''}${image.problems.length > 0 ? `; ${image.problems.join(', ')}` : ''}`,
-        ...(image.problems.length > 0 && { problem: true }),
-      })),
-      ...(kept > 0 ? [{ name: `${repository}, shared inside`, kind: 'kept' as const, bytes: kept, note: 'needed by several images of this repository' }] : []),
+      ...images
+        .filter(({ own }) => own > 0)
+        .map((image): MapNode => ({
+          name: nameOf(repository, image.tags, image.digest),
+          kind: 'own',
+          bytes: image.own,
+          note: `of ${formatBytes(image.bytes)} that it needs${image.tags.length > 1 ? `; also tagged ${image.tags.slice(1, 4).join(', ')}${image.tags.length > 4 ? ', …' : ''}` : ''}${image.problems.length > 0 ? `; ${image.problems.join(', ')}` : ''}`,
+          ...(image.problems.length > 0 && { problem: true }),
+        })),
+      ...(kept > 0
+        ? [
+            {
+              name: `${repository}, shared inside`,
+              kind: 'kept' as const,
+              bytes: kept,
+              note: 'needed by several images of this repository',
+            },
+          ]
+        : []),
     ],
   };
 }
@@ -113,8 +163,20 @@ function repositoriesTable({ perRepository }: BackupSummary): Table {
     id: 'repositories',
     title: 'Repositories',
     note: '“Own” is what no other repository needs.',
-    columns: [{ name: 'Repository', kind: 'name' }, { name: 'Tags', kind: 'number' }, { name: 'Bytes', kind: 'number' }, { name: 'Own', kind: 'number' }, { name: 'Shared', kind: 'number' }],
-    rows: perRepository.map((row) => [row.repository, { text: formatCount(row.tags), sort: row.tags }, bytesCell(row.bytes), bytesCell(row.own), bytesCell(row.bytes - row.own)]),
+    columns: [
+      { name: 'Repository', kind: 'name' },
+      { name: 'Tags', kind: 'number' },
+      { name: 'Bytes', kind: 'number' },
+      { name: 'Own', kind: 'number' },
+      { name: 'Shared', kind: 'number' },
+    ],
+    rows: perRepository.map((row) => [
+      row.repository,
+      { text: formatCount(row.tags), sort: row.tags },
+      bytesCell(row.bytes),
+      bytesCell(row.own),
+      bytesCell(row.bytes - row.own),
+    ]),
   };
 }
 
@@ -122,8 +184,18 @@ function layersTable({ biggestLayers }: BackupSummary): Table {
   return {
     id: 'layers',
     title: 'Biggest blobs',
-    columns: [{ name: 'Digest', kind: 'hex' }, { name: 'Bytes', kind: 'number' }, { name: 'Repositories', kind: 'number' }, { name: 'For example in', kind: 'name' }],
-    rows: biggestLayers.map((layer) => [shortDigest(layer.digest), bytesCell(layer.size), { text: formatCount(layer.repositories), sort: layer.repositories }, layer.image]),
+    columns: [
+      { name: 'Digest', kind: 'hex' },
+      { name: 'Bytes', kind: 'number' },
+      { name: 'Repositories', kind: 'number' },
+      { name: 'For example in', kind: 'name' },
+    ],
+    rows: biggestLayers.map((layer) => [
+      shortDigest(layer.digest),
+      bytesCell(layer.size),
+      { text: formatCount(layer.repositories), sort: layer.repositories },
+      layer.image,
+    ]),
   };
 }
 
@@ -131,8 +203,16 @@ function problemsTable({ problems }: BackupSummary): Table {
   return {
     id: 'problems',
     title: 'Problems',
-    columns: [{ name: 'Code', kind: 'text' }, { name: 'Image', kind: 'name' }, { name: 'What', kind: 'text' }],
-    rows: problems.map(({ code, repository, tag, path, message }) => [{ text: code, tone: 'bad' }, repository === undefined ? (path ?? '') : tag === undefined ? repository : `${repository}:${tag}`, message]),
+    columns: [
+      { name: 'Code', kind: 'text' },
+      { name: 'Image', kind: 'name' },
+      { name: 'What', kind: 'text' },
+    ],
+    rows: problems.map(({ code, repository, tag, path, message }) => [
+      { text: code, tone: 'bad' },
+      repository === undefined ? (path ?? '') : tag === undefined ? repository : `${repository}:${tag}`,
+      message,
+    ]),
   };
 }
 

@@ -8,19 +8,30 @@ import { countStatuses, paperKey, type Paper, type PaperImage } from './paper.ts
  */
 export function mergePapers(papers: readonly Paper[]): Paper {
   const [first, ...others] = [...papers].sort((left, right) => compare(left.started, right.started));
-  if (first === undefined) throw new RegtarError('USAGE', 'no report is given', { side: 'usage', hint: 'name the reports: `regtar report merge shard-*.json`' });
+  if (first === undefined)
+    throw new RegtarError('USAGE', 'no report is given', {
+      side: 'usage',
+      hint: 'name the reports: `regtar report merge shard-*.json`',
+    });
   for (const other of others) refuseForeign(first, other);
   const all = [first, ...others];
   const images = new Map<string, PaperImage>();
   // In the order in which they ended, so that the later word counts; an image that a run did not reach says nothing new.
   for (const paper of [...all].sort((left, right) => compare(left.ended ?? '', right.ended ?? ''))) {
-    for (const image of paper.images) if (image.status !== 'unfinished' || !images.has(paperKey(image))) images.set(paperKey(image), image);
+    for (const image of paper.images)
+      if (image.status !== 'unfinished' || !images.has(paperKey(image))) images.set(paperKey(image), image);
   }
   const ordered = [...images.values()].sort((left, right) => compare(paperKey(left), paperKey(right)));
   const shards = shardsOf(all);
-  const isWhole = (shards?.missing.length ?? 0) === 0 && all.every(({ state }) => state === 'finished' || !ordered.some(({ status }) => status === 'unfinished'));
+  const isWhole =
+    (shards?.missing.length ?? 0) === 0 &&
+    all.every(({ state }) => state === 'finished' || !ordered.some(({ status }) => status === 'unfinished'));
   const unended = all.find(({ state }) => state !== 'finished');
-  const ended = all.map((paper) => paper.ended).filter((time) => time !== undefined).sort(compare).at(-1);
+  const ended = all
+    .map((paper) => paper.ended)
+    .filter((time) => time !== undefined)
+    .sort(compare)
+    .at(-1);
   return {
     kind: first.kind,
     version: first.version,
@@ -32,26 +43,44 @@ export function mergePapers(papers: readonly Paper[]): Paper {
     state: isWhole ? 'finished' : (unended?.state ?? 'running'),
     ...(!isWhole && unended?.error && { error: unended.error }),
     ...(ended !== undefined && { ended, seconds: (Date.parse(ended) - Date.parse(first.started)) / 1000 }),
-    sources: first.sources.map((source, index) => all.map(({ sources }) => sources[index]).find((each) => each?.sha256 !== undefined) ?? source),
+    sources: first.sources.map(
+      (source, index) => all.map(({ sources }) => sources[index]).find((each) => each?.sha256 !== undefined) ?? source,
+    ),
     ...(shards && { shards }),
     totals: {
       images: countStatuses(ordered),
-      blobs: all.map(({ totals }) => totals.blobs).reduce((sum, blobs) => ({ copied: sum.copied + blobs.copied, present: sum.present + blobs.present, mounted: sum.mounted + blobs.mounted, bytes: sum.bytes + blobs.bytes, spared: sum.spared + blobs.spared })),
+      blobs: all
+        .map(({ totals }) => totals.blobs)
+        .reduce((sum, blobs) => ({
+          copied: sum.copied + blobs.copied,
+          present: sum.present + blobs.present,
+          mounted: sum.mounted + blobs.mounted,
+          bytes: sum.bytes + blobs.bytes,
+          spared: sum.spared + blobs.spared,
+        })),
     },
     images: ordered,
   };
 }
 
 function refuseForeign(first: Paper, other: Paper): void {
-  const places = [first, other].map(({ command, target }) => `${command} to ${target.name}${target.path === undefined ? '' : `/${target.path}`}`);
+  const places = [first, other].map(
+    ({ command, target }) => `${command} to ${target.name}${target.path === undefined ? '' : `/${target.path}`}`,
+  );
   // Shards of an export have a folder each.
-  if (first.command !== other.command || first.target.kind !== other.target.kind || (first.command === 'push' && places[0] !== places[1])) throw foreign(`one is of a ${places[0]}, another of a ${places[1]}`);
+  if (
+    first.command !== other.command ||
+    first.target.kind !== other.target.kind ||
+    (first.command === 'push' && places[0] !== places[1])
+  )
+    throw foreign(`one is of a ${places[0]}, another of a ${places[1]}`);
   const counts = [first, other].map(({ shard, shards }) => shard?.count ?? shards?.count);
   if (counts[0] !== counts[1]) throw foreign(`one is of ${counts[0] ?? 1} shards, another of ${counts[1] ?? 1}`);
   if (first.sources.length !== other.sources.length) throw foreign('their sources differ in number');
   first.sources.forEach((source, index) => {
     const twin = other.sources[index];
-    const differs = (name: 'bytes' | 'sha256'): boolean => source[name] !== undefined && twin?.[name] !== undefined && source[name] !== twin[name];
+    const differs = (name: 'bytes' | 'sha256'): boolean =>
+      source[name] !== undefined && twin?.[name] !== undefined && source[name] !== twin[name];
     if (differs('bytes') || differs('sha256')) throw foreign(`the source ${source.name} is another one in each`);
   });
 }
@@ -60,12 +89,16 @@ function shardsOf(papers: readonly Paper[]): Paper['shards'] {
   const count = papers.map(({ shard, shards }) => shard?.count ?? shards?.count).find((each) => each !== undefined);
   if (count === undefined) return undefined;
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
-  const has = ({ shard, shards }: Paper, number: number): boolean => shard?.index === number || (shards !== undefined && !shards.missing.includes(number));
+  const has = ({ shard, shards }: Paper, number: number): boolean =>
+    shard?.index === number || (shards !== undefined && !shards.missing.includes(number));
   return { count, missing: numbers.filter((number) => !papers.some((paper) => has(paper, number))) };
 }
 
 function foreign(reason: string): RegtarError {
-  return new RegtarError('REPORT_INVALID', `these reports are not of one handoff: ${reason}`, { side: 'usage', hint: 'merge the reports of one push or export only' });
+  return new RegtarError('REPORT_INVALID', `these reports are not of one handoff: ${reason}`, {
+    side: 'usage',
+    hint: 'merge the reports of one push or export only',
+  });
 }
 
 function compare(left: string, right: string): number {

@@ -3,8 +3,20 @@ import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
 import type { Paper, PaperImage, PaperStatus } from './paper.ts';
 import { formatBytes, formatCount, formatSeconds } from './sizes.ts';
 
-const paints = { copied: 'good', present: 'present', skipped: 'warn', failed: 'bad', unfinished: 'bad' } as const satisfies Record<PaperStatus, Share['paint']>;
-const tones = { copied: 'good', present: 'good', skipped: 'warn', failed: 'bad', unfinished: 'bad' } as const satisfies Record<PaperStatus, 'good' | 'warn' | 'bad'>;
+const paints = {
+  copied: 'good',
+  present: 'present',
+  skipped: 'warn',
+  failed: 'bad',
+  unfinished: 'bad',
+} as const satisfies Record<PaperStatus, Share['paint']>;
+const tones = {
+  copied: 'good',
+  present: 'good',
+  skipped: 'warn',
+  failed: 'bad',
+  unfinished: 'bad',
+} as const satisfies Record<PaperStatus, 'good' | 'warn' | 'bad'>;
 
 /** A paper as a page. It carries the paper itself, so that one file serves people and `regtar check`. */
 export function paperPage(paper: Paper): Page {
@@ -20,10 +32,22 @@ export function paperPage(paper: Paper): Page {
       ...(paper.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(paper.seconds) }]),
       { name: 'Target', value: `${kinds[target.kind]}${target.product === undefined ? '' : `, ${target.product}`}` },
       ...(paper.shard === undefined ? [] : [{ name: 'Part', value: `${paper.shard.index} of ${paper.shard.count}` }]),
-      ...(paper.shards === undefined ? [] : [{ name: 'Parts', value: paper.shards.missing.length === 0 ? `all ${paper.shards.count}` : `missing: ${paper.shards.missing.join(', ')} of ${paper.shards.count}` }]),
+      ...(paper.shards === undefined
+        ? []
+        : [
+            {
+              name: 'Parts',
+              value:
+                paper.shards.missing.length === 0
+                  ? `all ${paper.shards.count}`
+                  : `missing: ${paper.shards.missing.join(', ')} of ${paper.shards.count}`,
+            },
+          ]),
       ...(paper.delta === true ? [{ name: 'Delta', value: 'blobs of the base stayed behind' }] : []),
       ...paper.sources.flatMap(sourceFacts),
-      ...(paper.error === undefined ? [] : [{ name: 'Ended early', value: `${paper.error.code}: ${paper.error.message}`, long: true }]),
+      ...(paper.error === undefined
+        ? []
+        : [{ name: 'Ended early', value: `${paper.error.code}: ${paper.error.message}`, long: true }]),
     ],
     shares: statuses.map((name) => ({ name, count: totals.images[name], paint: paints[name] })),
     tables: [...failures(paper), images(paper)],
@@ -32,7 +56,13 @@ export function paperPage(paper: Paper): Page {
   };
 }
 
-const kinds = { registry: 'registry', oci: 'OCI layout', dir: 'dir tree', 'docker-archive': 'docker archive', 'registry-storage': 'storage of a registry' } as const;
+const kinds = {
+  registry: 'registry',
+  oci: 'OCI layout',
+  dir: 'dir tree',
+  'docker-archive': 'docker archive',
+  'registry-storage': 'storage of a registry',
+} as const;
 
 function placeOf({ target }: Paper): string {
   return target.path === undefined ? target.name : `${target.name}/${target.path}`;
@@ -56,12 +86,26 @@ function sourceFacts({ name, format, bytes, sha256 }: Paper['sources'][number]):
 function failures({ images: all }: Paper): Table[] {
   const rows = all.filter(({ error }) => error !== undefined);
   if (rows.length === 0) return [];
-  return [{
-    id: 'problems',
-    title: 'Not there',
-    columns: [{ name: 'Image', kind: 'name' }, { name: 'Status', kind: 'text' }, { name: 'Code', kind: 'text' }, { name: 'Why', kind: 'text' }, { name: 'What to do', kind: 'text' }],
-    rows: rows.map((image) => [imageName(image), statusCell(image.status), image.error?.code ?? '', image.error?.message ?? '', image.error?.hint ?? '']),
-  }];
+  return [
+    {
+      id: 'problems',
+      title: 'Not there',
+      columns: [
+        { name: 'Image', kind: 'name' },
+        { name: 'Status', kind: 'text' },
+        { name: 'Code', kind: 'text' },
+        { name: 'Why', kind: 'text' },
+        { name: 'What to do', kind: 'text' },
+      ],
+      rows: rows.map((image) => [
+        imageName(image),
+        statusCell(image.status),
+        image.error?.code ?? '',
+        image.error?.message ?? '',
+        image.error?.hint ?? '',
+      ]),
+    },
+  ];
 }
 
 function images({ images: all }: Paper): Table {
@@ -93,7 +137,9 @@ function images({ images: all }: Paper): Table {
 function digestCell({ digest, arrived }: PaperImage): Cell {
   if (arrived === undefined) return digest === undefined ? '–' : shortDigest(digest);
   const cell = shortDigest(arrived.digest);
-  return arrived.digest === digest || typeof cell === 'string' ? cell : { ...cell, title: `${arrived.digest}, reduced from ${digest ?? 'another'}`, tone: 'warn' };
+  return arrived.digest === digest || typeof cell === 'string'
+    ? cell
+    : { ...cell, title: `${arrived.digest}, reduced from ${digest ?? 'another'}`, tone: 'warn' };
 }
 
 function statusCell(status: PaperStatus): Cell {

@@ -103,6 +103,14 @@ export function formatPaper({ images, ...head }: Paper): string {
 }
 
 /** What tells images of one paper apart. */
-export function paperKey({ repository, tag, digest }: { readonly repository: string; readonly tag?: string | undefined; readonly digest?: string | undefined }): string {
+export function paperKey({
+  repository,
+  tag,
+  digest,
+}: {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
+}): string {
   return `${repository}\n${tag ?? digest ?? ''}`;
 }

@@ -31,7 +31,12 @@ const schema: v.GenericSchema<unknown, Paper> = v.object({
   seconds: optional(count),
   versions: v.object({ regtar: text, node: text, system: text }),
   sources: v.array(v.object({ name: text, format: text, bytes: optional(count), sha256: optional(text) })),
-  target: v.object({ kind: v.picklist(['registry', 'oci', 'dir', 'docker-archive', 'registry-storage']), name: text, path: optional(text), product: optional(text) }),
+  target: v.object({
+    kind: v.picklist(['registry', 'oci', 'dir', 'docker-archive', 'registry-storage']),
+    name: text,
+    path: optional(text),
+    product: optional(text),
+  }),
   delta: optional(v.literal(true)),
   shard: optional(v.object({ index: count, count })),
   shards: optional(v.object({ count, missing: v.array(count) })),
@@ -64,5 +69,10 @@ export function readPaper(content: string, path: string): Paper {
 }
 
 function invalid(path: string, reason: string, cause?: unknown): RegtarError {
-  return new RegtarError('REPORT_INVALID', `${path} is not a report of regtar: ${reason}`, { side: 'usage', where: { path }, cause, hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' });
+  return new RegtarError('REPORT_INVALID', `${path} is not a report of regtar: ${reason}`, {
+    side: 'usage',
+    where: { path },
+    cause,
+    hint: 'give a file that `regtar export --report` or `regtar push --report` wrote',
+  });
 }

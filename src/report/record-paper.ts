@@ -3,7 +3,16 @@ import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { RegtarError } from '../errors.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
-import { countStatuses, paperKey, paperKind, type Paper, type PaperBlobs, type PaperError, type PaperImage, type PaperSource } from './paper.ts';
+import {
+  countStatuses,
+  paperKey,
+  paperKind,
+  type Paper,
+  type PaperBlobs,
+  type PaperError,
+  type PaperImage,
+  type PaperSource,
+} from './paper.ts';
 
 /** What a paper says beside its images. */
 export type PaperSubject = Pick<Paper, 'command' | 'versions' | 'target' | 'delta' | 'shard'>;
@@ -12,7 +21,12 @@ export type PaperSubject = Pick<Paper, 'command' | 'versions' | 'target' | 'delt
 export interface PaperRecorder {
   follow(event: CopyEvent): void;
   /** The paper as it stands. @param end with `report`: what became of everything, where that is known; it overrules what was seen on the way */
-  paper(end: { readonly state: Paper['state']; readonly error?: RegtarError; readonly report?: CopyReport; readonly sources: readonly PaperSource[] }): Paper;
+  paper(end: {
+    readonly state: Paper['state'];
+    readonly error?: RegtarError;
+    readonly report?: CopyReport;
+    readonly sources: readonly PaperSource[];
+  }): Paper;
 }
 
 interface Times {
@@ -39,8 +53,14 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
     paper({ state, error, report, sources }) {
       for (const result of report?.images ?? []) results.set(paperKey(result), result);
       const images = [
-        ...plan.images.map((image) => imageOf(image, results.get(paperKey(image.source)), times.get(paperKey(image.source)))),
-        ...plan.refused.map(({ source, status, error: reason }) => ({ ...nameOf(source), status, error: errorOf(reason) })),
+        ...plan.images.map((image) =>
+          imageOf(image, results.get(paperKey(image.source)), times.get(paperKey(image.source))),
+        ),
+        ...plan.refused.map(({ source, status, error: reason }) => ({
+          ...nameOf(source),
+          status,
+          error: errorOf(reason),
+        })),
       ];
       const ended = new Date();
       return {
@@ -50,7 +70,10 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
         state,
         ...(error !== undefined && { error: errorOf(error) }),
         started: started.toISOString(),
-        ...(state !== 'running' && { ended: ended.toISOString(), seconds: (ended.getTime() - started.getTime()) / 1000 }),
+        ...(state !== 'running' && {
+          ended: ended.toISOString(),
+          seconds: (ended.getTime() - started.getTime()) / 1000,
+        }),
         sources,
         totals: { images: countStatuses(images), blobs: report?.blobs ?? { ...blobs } },
         images,
@@ -59,14 +82,22 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
   };
 }
 
-function imageOf({ source, target, node }: PlannedImage, result: ImageResult | undefined, { started, ended }: Times = {}): PaperImage {
+function imageOf(
+  { source, target, node }: PlannedImage,
+  result: ImageResult | undefined,
+  { started, ended }: Times = {},
+): PaperImage {
   const platforms = imagePlatforms(node).map(formatPlatform);
   return {
     ...nameOf(source),
     mediaType: target.root.mediaType,
     ...(platforms.length > 0 && { platforms }),
     bytes: target.blobs.reduce((sum, { size }) => sum + size, target.root.size),
-    arrived: { repository: target.repository, ...(target.tag !== undefined && { tag: target.tag }), digest: target.root.digest },
+    arrived: {
+      repository: target.repository,
+      ...(target.tag !== undefined && { tag: target.tag }),
+      digest: target.root.digest,
+    },
     ...(result?.target !== undefined && { target: result.target }),
     status: result?.status ?? 'unfinished',
     ...(result?.error !== undefined && { error: errorOf(result.error) }),
@@ -75,7 +106,15 @@ function imageOf({ source, target, node }: PlannedImage, result: ImageResult | u
   };
 }
 
-function nameOf({ repository, tag, digest }: { readonly repository: string; readonly tag: string | undefined; readonly digest: string | undefined }): Pick<PaperImage, 'repository' | 'tag' | 'digest'> {
+function nameOf({
+  repository,
+  tag,
+  digest,
+}: {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: string | undefined;
+}): Pick<PaperImage, 'repository' | 'tag' | 'digest'> {
   return { repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
 }
 
@@ -83,7 +122,10 @@ function errorOf({ code, message, hint }: RegtarError): PaperError {
   return { code, message, ...(hint !== undefined && { hint }) };
 }
 
-function count(blobs: { -readonly [Name in keyof PaperBlobs]: number }, { size, outcome, isFirst }: CopyEvent & { type: 'blob' }): void {
+function count(
+  blobs: { -readonly [Name in keyof PaperBlobs]: number },
+  { size, outcome, isFirst }: CopyEvent & { type: 'blob' },
+): void {
   if (outcome === 'written') {
     blobs.copied++;
     blobs.bytes += size;

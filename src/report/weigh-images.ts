@@ -1,6 +1,12 @@
 import { RegtarError, type ErrorCode } from '../errors.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
-import { childrenFirst, imagePlatforms, imageProblems, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
+import {
+  childrenFirst,
+  imagePlatforms,
+  imageProblems,
+  type GraphReader,
+  type ManifestNode,
+} from '../content/image-graph.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 
@@ -30,7 +36,13 @@ export interface WeighedRepository {
 export interface Weights {
   readonly repositories: readonly WeighedRepository[];
   /** Blobs that several repositories need, by bytes, most first. */
-  readonly common: readonly { readonly digest: Digest; readonly bytes: number; readonly repositories: number; readonly images: number; readonly example: string }[];
+  readonly common: readonly {
+    readonly digest: Digest;
+    readonly bytes: number;
+    readonly repositories: number;
+    readonly images: number;
+    readonly example: string;
+  }[];
 }
 
 interface Reach {
@@ -54,7 +66,13 @@ export function weighImages(catalog: Catalog, store: ContentStore, graph: GraphR
     for (const { node, tags, digest } of roots) {
       for (const part of typeof node === 'string' ? [] : partsOf(node)) {
         const reach = reached.get(part);
-        if (reach === undefined) reached.set(part, { images: 1, repositories: 1, lastRepository: index, example: nameOf(repository, tags, digest) });
+        if (reach === undefined)
+          reached.set(part, {
+            images: 1,
+            repositories: 1,
+            lastRepository: index,
+            example: nameOf(repository, tags, digest),
+          });
         else {
           reach.images++;
           if (reach.lastRepository !== index) reach.repositories++;
@@ -69,15 +87,27 @@ export function weighImages(catalog: Catalog, store: ContentStore, graph: GraphR
     repositories: repositories.map(({ repository, roots }) => weighRepository(repository, roots, reached, sizeOf)),
     common: [...reached]
       .filter(([, { repositories: count }]) => count > 1)
-      .map(([digest, { repositories: count, images, example }]) => ({ digest, bytes: sizeOf(digest), repositories: count, images, example }))
+      .map(([digest, { repositories: count, images, example }]) => ({
+        digest,
+        bytes: sizeOf(digest),
+        repositories: count,
+        images,
+        example,
+      }))
       .sort((left, right) => right.bytes - left.bytes || (left.digest < right.digest ? -1 : 1)),
   };
 }
 
-function weighRepository(repository: string, roots: readonly Root[], reached: ReadonlyMap<Digest, Reach>, sizeOf: (digest: Digest) => number): WeighedRepository {
+function weighRepository(
+  repository: string,
+  roots: readonly Root[],
+  reached: ReadonlyMap<Digest, Reach>,
+  sizeOf: (digest: Digest) => number,
+): WeighedRepository {
   const kept = new Set<Digest>();
   const images = roots.map(({ digest, tags, node }): WeighedImage => {
-    if (typeof node === 'string') return { repository, tags, digest, kind: 'unreadable', platforms: [], bytes: 0, own: 0, problems: [node] };
+    if (typeof node === 'string')
+      return { repository, tags, digest, kind: 'unreadable', platforms: [], bytes: 0, own: 0, problems: [node] };
     let bytes = 0;
     let own = 0;
     for (const part of partsOf(node)) {
@@ -87,7 +117,16 @@ function weighRepository(repository: string, roots: readonly Root[], reached: Re
       if (reach?.images === 1) own += size;
       else if (reach?.repositories === 1) kept.add(part);
     }
-    return { repository, tags, digest, kind: kindOf(node), platforms: imagePlatforms(node).map(formatPlatform), bytes, own, problems: [...new Set(imageProblems(node, { repository }).map(({ code }) => code))] };
+    return {
+      repository,
+      tags,
+      digest,
+      kind: kindOf(node),
+      platforms: imagePlatforms(node).map(formatPlatform),
+      bytes,
+      own,
+      problems: [...new Set(imageProblems(node, { repository }).map(({ code }) => code))],
+    };
   });
   let keptBytes = 0;
   for (const digest of kept) keptBytes += sizeOf(digest);

@@ -23,7 +23,12 @@ export interface ChosenImage {
  * an index with the other entries taken out, which has a new digest. Attestations follow the image that they speak of.
  * @throws RegtarError PLATFORM_UNAVAILABLE when nothing matches, CHILD_MISSING and the like when the index has it and the backup has not
  */
-export function choosePlatforms(store: ContentStore, root: ManifestNode, choice: PlatformChoice, name: string): ChosenImage {
+export function choosePlatforms(
+  store: ContentStore,
+  root: ManifestNode,
+  choice: PlatformChoice,
+  name: string,
+): ChosenImage {
   if (choice.platforms.length === 0) return { node: root, rewritten: undefined };
   if (root.kind !== 'index') return { node: requireMatch(root, choice.platforms, name), rewritten: undefined };
   // The index of a subject's referrers is about no platform: like an artifact, it stays.
@@ -37,7 +42,8 @@ export function choosePlatforms(store: ContentStore, root: ManifestNode, choice:
   if (choice.platforms.length === 1 && !choice.sparse && first !== undefined) {
     return first.kind === 'index' ? choosePlatforms(store, first, choice, name) : { node: first, rewritten: undefined };
   }
-  if (kept.length === root.children.length && root.lostChildren.length === 0) return { node: root, rewritten: undefined };
+  if (kept.length === root.children.length && root.lostChildren.length === 0)
+    return { node: root, rewritten: undefined };
   const reduced: ManifestNode = { ...root, children: kept, lostChildren: [] };
   return choice.sparse ? { node: reduced, rewritten: undefined } : rewriteIndex(store, reduced);
 }
@@ -48,22 +54,38 @@ export function runnableImages(root: ManifestNode): readonly ManifestNode[] {
 }
 
 function keptChildren(root: ManifestNode, platforms: readonly Platform[]): readonly ManifestNode[] {
-  const isWanted = (node: ManifestNode): boolean => (node.kind === 'index' ? node.children.some(isWanted) : node.platform !== undefined && platforms.some((wanted) => platformMatches(wanted, node.platform as Platform)));
-  const wanted = new Set(root.children.filter((child) => !isAttestation(child) && isWanted(child)).map((child) => child.descriptor.digest));
-  return root.children.filter((child) => wanted.has(child.descriptor.digest) || wanted.has(attestedDigest(child) as Digest));
+  const isWanted = (node: ManifestNode): boolean =>
+    node.kind === 'index'
+      ? node.children.some(isWanted)
+      : node.platform !== undefined && platforms.some((wanted) => platformMatches(wanted, node.platform as Platform));
+  const wanted = new Set(
+    root.children.filter((child) => !isAttestation(child) && isWanted(child)).map((child) => child.descriptor.digest),
+  );
+  return root.children.filter(
+    (child) => wanted.has(child.descriptor.digest) || wanted.has(attestedDigest(child) as Digest),
+  );
 }
 
 function speaksOfPlatforms(root: ManifestNode): boolean {
-  return childrenFirst(root).some(({ platform }) => platform !== undefined) || root.lostChildren.some(({ descriptor }) => descriptor.platform !== undefined);
+  return (
+    childrenFirst(root).some(({ platform }) => platform !== undefined) ||
+    root.lostChildren.some(({ descriptor }) => descriptor.platform !== undefined)
+  );
 }
 
 /** A platform that was asked for and is broken must not go missing in silence. */
 function refuseLost(root: ManifestNode, platforms: readonly Platform[], name: string): void {
   for (const { descriptor, problem } of root.lostChildren) {
     const { platform } = descriptor;
-    const isWhole = (wanted: Platform): boolean => runnableImages(root).some((node) => node.platform !== undefined && platformMatches(wanted, node.platform));
-    if (platform === undefined || !platforms.some((wanted) => platformMatches(wanted, platform) && !isWhole(wanted))) continue;
-    throw new RegtarError(problem.code, `${name}: ${formatPlatform(platform)}: ${problem.message}`, { side: 'source', where: { digest: descriptor.digest }, hint: `it has ${platformsOf(root).join(', ') || 'no other platform'}` });
+    const isWhole = (wanted: Platform): boolean =>
+      runnableImages(root).some((node) => node.platform !== undefined && platformMatches(wanted, node.platform));
+    if (platform === undefined || !platforms.some((wanted) => platformMatches(wanted, platform) && !isWhole(wanted)))
+      continue;
+    throw new RegtarError(problem.code, `${name}: ${formatPlatform(platform)}: ${problem.message}`, {
+      side: 'source',
+      where: { digest: descriptor.digest },
+      hint: `it has ${platformsOf(root).join(', ') || 'no other platform'}`,
+    });
   }
 }
 
@@ -82,13 +104,18 @@ function attestedDigest(node: ManifestNode): string | undefined {
 
 function requireMatch(node: ManifestNode, platforms: readonly Platform[], name: string): ManifestNode {
   // An artifact has no platform, so no choice of platforms can mean to leave it behind.
-  if (node.platform === undefined || platforms.some((wanted) => platformMatches(wanted, node.platform as Platform))) return node;
+  if (node.platform === undefined || platforms.some((wanted) => platformMatches(wanted, node.platform as Platform)))
+    return node;
   throw unavailable(node, platforms, name);
 }
 
 function unavailable(root: ManifestNode, platforms: readonly Platform[], name: string): RegtarError {
   const has = platformsOf(root);
-  return new RegtarError('PLATFORM_UNAVAILABLE', `${name} has no ${platforms.map(formatPlatform).join(' or ')}`, { side: 'source', where: { digest: root.descriptor.digest }, hint: has.length > 0 ? `it has ${has.join(', ')}` : 'it has no runnable image in this backup' });
+  return new RegtarError('PLATFORM_UNAVAILABLE', `${name} has no ${platforms.map(formatPlatform).join(' or ')}`, {
+    side: 'source',
+    where: { digest: root.descriptor.digest },
+    hint: has.length > 0 ? `it has ${has.join(', ')}` : 'it has no runnable image in this backup',
+  });
 }
 
 function rewriteIndex(store: ContentStore, reduced: ManifestNode): ChosenImage {
@@ -96,9 +123,14 @@ function rewriteIndex(store: ContentStore, reduced: ManifestNode): ChosenImage {
   const { bytes } = readManifest(store, from);
   const kept = new Set<string>(reduced.children.map((child) => child.descriptor.digest));
   const json = JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: { digest: string }[] };
-  const rewritten = Buffer.from(stringify({ ...json, manifests: json.manifests.filter(({ digest }) => kept.has(digest)) }, from));
+  const rewritten = Buffer.from(
+    stringify({ ...json, manifests: json.manifests.filter(({ digest }) => kept.has(digest)) }, from),
+  );
   const digest = digestOf(rewritten, digestAlgorithm(from));
-  return { node: { ...reduced, descriptor: { ...reduced.descriptor, digest, size: rewritten.length } }, rewritten: { from, bytes: rewritten } };
+  return {
+    node: { ...reduced, descriptor: { ...reduced.descriptor, digest, size: rewritten.length } },
+    rewritten: { from, bytes: rewritten },
+  };
 }
 
 /** JSON.parse takes any depth, JSON.stringify does not. */
@@ -106,6 +138,10 @@ function stringify(json: unknown, digest: Digest): string {
   try {
     return JSON.stringify(json);
   } catch (cause) {
-    throw new RegtarError('MANIFEST_INVALID', `index ${digest} is nested too deep to take platforms out of it`, { side: 'source', where: { digest }, cause });
+    throw new RegtarError('MANIFEST_INVALID', `index ${digest} is nested too deep to take platforms out of it`, {
+      side: 'source',
+      where: { digest },
+      cause,
+    });
   }
 }

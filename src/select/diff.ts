@@ -24,7 +24,10 @@ export interface BackupDiff {
 }
 
 /** Compares tags by digest, and counts what an `export --base OLD` would carry. */
-export function diffBackups(before: { readonly catalog: Catalog; readonly store: ContentStore }, after: { readonly catalog: Catalog; readonly store: ContentStore }): BackupDiff {
+export function diffBackups(
+  before: { readonly catalog: Catalog; readonly store: ContentStore },
+  after: { readonly catalog: Catalog; readonly store: ContentStore },
+): BackupDiff {
   const added: ChangedImage[] = [];
   const changed: ChangedImage[] = [];
   const gone: ChangedImage[] = [];
@@ -43,14 +46,19 @@ export function diffBackups(before: { readonly catalog: Catalog; readonly store:
   return { added, changed, gone, unchanged, travel: countTravel(before.store, after, [...added, ...changed]) };
 }
 
-function countTravel(old: ContentStore, after: { readonly store: ContentStore }, images: readonly ChangedImage[]): { blobs: number; bytes: number } {
+function countTravel(
+  old: ContentStore,
+  after: { readonly store: ContentStore },
+  images: readonly ChangedImage[],
+): { blobs: number; bytes: number } {
   const graph = createGraphReader(after.store);
   const travelling = new Map<Digest, number>();
   for (const { after: digest } of images) {
     if (digest === undefined) continue;
     try {
       for (const node of childrenFirst(graph.read(digest))) {
-        for (const part of [node.descriptor, ...node.blobs]) if (old.stat(part.digest) === undefined) travelling.set(part.digest, part.size);
+        for (const part of [node.descriptor, ...node.blobs])
+          if (old.stat(part.digest) === undefined) travelling.set(part.digest, part.size);
       }
     } catch (error) {
       // A broken image does not travel; `inspect` and `verify` name it.

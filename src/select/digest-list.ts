@@ -19,7 +19,12 @@ export function parseDigestList(text: string): ReadonlySet<Digest> {
   for (const [index, line] of text.split('\n').entries()) {
     const content = line.trim();
     if (content === '' || content.startsWith('#')) continue;
-    if (!isDigest(content)) throw new RegtarError('REPORT_INVALID', `line ${index + 1} of the digests of the last handoff is no digest: "${content.slice(0, 140)}"`, { side: 'usage', hint: 'give a file that `export --save-digests` wrote' });
+    if (!isDigest(content))
+      throw new RegtarError(
+        'REPORT_INVALID',
+        `line ${index + 1} of the digests of the last handoff is no digest: "${content.slice(0, 140)}"`,
+        { side: 'usage', hint: 'give a file that `export --save-digests` wrote' },
+      );
     digests.add(content);
   }
   return digests;

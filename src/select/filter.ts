@@ -38,7 +38,9 @@ export function createFilter(options: FilterOptions): ImageFilter {
     if (included.length > 0 && !included.some((matches) => matches(name))) return false;
     return !excludes(name);
   };
-  const namesRevision = (name: ImageName): boolean => filter(name) && (byDigest.some((matches) => matches(name)) || images?.has(`${name.repository}@${name.digest}`) === true);
+  const namesRevision = (name: ImageName): boolean =>
+    filter(name) &&
+    (byDigest.some((matches) => matches(name)) || images?.has(`${name.repository}@${name.digest}`) === true);
   const asksForDigests = byDigest.length > 0 || [...(images ?? [])].some((name) => name.includes('@'));
   return Object.assign(filter, { excludes, ...(asksForDigests && { namesRevision }) });
 }
@@ -55,7 +57,11 @@ export function parseImagesList(text: string): ReadonlySet<string> {
     try {
       names.add(formatImageReference(parseImageReference(name)));
     } catch (cause) {
-      throw new RegtarError('REFERENCE_INVALID', `line ${index + 1} of the images list, "${name.slice(0, 200)}", is not an image reference`, { side: 'usage', cause, hint: 'write one repository:tag a line, as `regtar list` prints them' });
+      throw new RegtarError(
+        'REFERENCE_INVALID',
+        `line ${index + 1} of the images list, "${name.slice(0, 200)}", is not an image reference`,
+        { side: 'usage', cause, hint: 'write one repository:tag a line, as `regtar list` prints them' },
+      );
     }
   }
   return names;
@@ -67,9 +73,15 @@ function namesOf({ repository, tag, digest }: ImageName): string[] {
 }
 
 function matcher(glob: string): (name: ImageName) => boolean {
-  if (glob.trim() === '') throw new RegtarError('FILTER_INVALID', 'a filter is empty', { side: 'usage', hint: 'filters look like library/nginx, library/nginx:1.* or team/**' });
+  if (glob.trim() === '')
+    throw new RegtarError('FILTER_INVALID', 'a filter is empty', {
+      side: 'usage',
+      hint: 'filters look like library/nginx, library/nginx:1.* or team/**',
+    });
   const matches = picomatch(inSegments(glob), { dot: true, nonegate: true });
-  return glob.includes(':') ? (name) => namesOf(name).some((text) => matches(inSegments(text))) : (name) => matches(name.repository);
+  return glob.includes(':')
+    ? (name) => namesOf(name).some((text) => matches(inSegments(text)))
+    : (name) => matches(name.repository);
 }
 
 /** `**` crosses components only where it is one by itself, so the colon stands apart: `**:latest` is the tag of any repository. */

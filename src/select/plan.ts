@@ -1,6 +1,14 @@
 import { RegtarError, type ErrorCode, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
-import { childrenFirst, createGraphReader, imageBlobs, imageProblems, isSchema1, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
+import {
+  childrenFirst,
+  createGraphReader,
+  imageBlobs,
+  imageProblems,
+  isSchema1,
+  type GraphReader,
+  type ManifestNode,
+} from '../content/image-graph.ts';
 import { findReferrers, isReferrer } from '../content/referrers.ts';
 import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -42,7 +50,11 @@ export interface PlannedImage {
 
 /** An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup lacks something. */
 export interface RefusedImage {
-  readonly source: { readonly repository: string; readonly tag: string | undefined; readonly digest: Digest | undefined };
+  readonly source: {
+    readonly repository: string;
+    readonly tag: string | undefined;
+    readonly digest: Digest | undefined;
+  };
   readonly status: 'skipped' | 'failed';
   readonly error: RegtarError;
   readonly problems: readonly Problem[];
@@ -52,7 +64,10 @@ export interface RefusedImage {
 export interface PlanNote {
   /** In words, without a name. */
   readonly text: string;
-  readonly images: readonly { readonly name: string; /** What is particular to it. */ readonly detail?: string | undefined }[];
+  readonly images: readonly {
+    readonly name: string;
+    /** What is particular to it. */ readonly detail?: string | undefined;
+  }[];
 }
 
 /** Data: it can be printed, tested and carried out. */
@@ -87,7 +102,8 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   const images: PlannedImage[] = [];
   const refused: RefusedImage[] = [];
   const notes = new Map<string, PlanNote['images'][number][]>();
-  const note: AddNote = (text, name, detail) => void (notes.get(text) ?? notes.set(text, []).get(text))?.push({ name, detail });
+  const note: AddNote = (text, name, detail) =>
+    void (notes.get(text) ?? notes.set(text, []).get(text))?.push({ name, detail });
   const found = new Set<string>();
   for (const candidate of selectCandidates(catalog, graph, options)) {
     found.add(formatImageReference(candidate)).add(`${candidate.repository}@${candidate.digest}`);
@@ -96,7 +112,12 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     } catch (error) {
       if (!(error instanceof RegtarError) || error.code === 'MAP_INVALID') throw error;
       const skips = error.code === 'MANIFEST_UNSUPPORTED' || error.code === 'SCHEMA1' || error.code === 'FOREIGN_LAYER';
-      refused.push({ source: candidate, status: skips ? 'skipped' : 'failed', error, problems: problemsOf(graph, candidate) });
+      refused.push({
+        source: candidate,
+        status: skips ? 'skipped' : 'failed',
+        error,
+        problems: problemsOf(graph, candidate),
+      });
     }
   }
   for (const lost of lostImages(catalog, options.filter)) {
@@ -105,7 +126,13 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   }
   for (const name of options.wanted ?? []) if (!found.has(name)) refused.push(unknownImage(name));
   refuseCollisions(images);
-  return { images, refused, problems: remainingProblems(catalog, images, refused), notes: [...notes].map(([text, named]) => ({ text, images: named })), ...planTotals(images) };
+  return {
+    images,
+    refused,
+    problems: remainingProblems(catalog, images, refused),
+    notes: [...notes].map(([text, named]) => ({ text, images: named })),
+    ...planTotals(images),
+  };
 }
 
 function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOptions): Generator<Candidate> {
@@ -119,67 +146,136 @@ function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOp
     const { namesRevision } = options.filter;
     const isSelected = options.untagged === true || selected.size > 0;
     const revisions = isSelected || namesRevision !== undefined ? [...catalog.revisions(repository)] : [];
-    const named = new Set(namesRevision === undefined ? [] : revisions.filter((digest) => namesRevision({ repository, digest })));
-    const unreached = isSelected || named.size > 0 ? unreachedRevisions(graph, tags.map(({ digest }) => digest), revisions) : [];
-    const untagged = options.untagged === true ? unreached.filter((digest) => options.filter({ repository, digest })) : [];
+    const named = new Set(
+      namesRevision === undefined ? [] : revisions.filter((digest) => namesRevision({ repository, digest })),
+    );
+    const unreached =
+      isSelected || named.size > 0
+        ? unreachedRevisions(
+            graph,
+            tags.map(({ digest }) => digest),
+            revisions,
+          )
+        : [];
+    const untagged =
+      options.untagged === true ? unreached.filter((digest) => options.filter({ repository, digest })) : [];
     const tagged = new Set([...selected.values()].map(({ digest }) => digest));
-    for (const digest of [...untagged, ...named]) if (!tagged.has(digest)) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
+    for (const digest of [...untagged, ...named])
+      if (!tagged.has(digest)) selected.set(digest, { repository, tag: undefined, digest, referrer: false });
     const roots = [...selected.values()].map(({ digest }) => digest);
     if (options.referrers === false) {
-      const isWanted = (candidate: Candidate): boolean => named.has(candidate.digest) || options.wanted?.has(formatImageReference(candidate)) === true;
-      for (const [key, candidate] of selected) if (isReferrer(graph, candidate) && !isWanted(candidate)) selected.delete(key);
+      const isWanted = (candidate: Candidate): boolean =>
+        named.has(candidate.digest) || options.wanted?.has(formatImageReference(candidate)) === true;
+      for (const [key, candidate] of selected)
+        if (isReferrer(graph, candidate) && !isWanted(candidate)) selected.delete(key);
     } else if (selected.size > 0) {
       for (const referrer of findReferrers(graph, roots, tags, unreached)) {
         const key = referrer.tag ?? referrer.digest;
         // What somebody asked for by its digest is an image of its own, whatever it also refers to; what somebody excluded stays.
-        if (!named.has(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true) selected.set(key, { repository, ...referrer, referrer: true });
+        if (!named.has(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true)
+          selected.set(key, { repository, ...referrer, referrer: true });
       }
     }
     yield* selected.values();
   }
 }
 
-function planImage(store: ContentStore, graph: GraphReader, candidate: Candidate, options: PlanOptions, note: AddNote): PlannedImage {
+function planImage(
+  store: ContentStore,
+  graph: GraphReader,
+  candidate: Candidate,
+  options: PlanOptions,
+  note: AddNote,
+): PlannedImage {
   const { repository, tag, digest } = candidate;
   const name = formatImageReference(candidate);
   const root = graph.read(digest);
   const { node, rewritten } = chooseNode(store, root, candidate, options, note);
-  if (rewritten !== undefined) note('reduced to the platforms that were asked for, so the index has a new digest', name, `${node.descriptor.digest} instead of ${rewritten.from}`);
-  const [problem] = options.sparse === true ? imageProblems(node, { repository, tag }).filter(({ code }) => code !== 'CHILD_MISSING') : imageProblems(node, { repository, tag });
+  if (rewritten !== undefined)
+    note(
+      'reduced to the platforms that were asked for, so the index has a new digest',
+      name,
+      `${node.descriptor.digest} instead of ${rewritten.from}`,
+    );
+  const [problem] =
+    options.sparse === true
+      ? imageProblems(node, { repository, tag }).filter(({ code }) => code !== 'CHILD_MISSING')
+      : imageProblems(node, { repository, tag });
   if (problem !== undefined) throw brokenImage(problem, node, candidate);
   refuseUnsupported(node, candidate, options.traits, note);
-  const target: ImageTarget = { repository: options.rename(repository), tag, root: node.descriptor, blobs: imageBlobs(node), referrer: candidate.referrer };
+  const target: ImageTarget = {
+    repository: options.rename(repository),
+    tag,
+    root: node.descriptor,
+    blobs: imageBlobs(node),
+    referrer: candidate.referrer,
+  };
   const { base } = options;
   const travelling = base === undefined ? target.blobs : target.blobs.filter((blob) => !base.has(blob.digest));
   return { source: { repository, tag, digest }, target, node, rewritten, travelling };
 }
 
-function chooseNode(store: ContentStore, root: ManifestNode, candidate: Candidate, options: PlanOptions, note: AddNote): ChosenImage {
+function chooseNode(
+  store: ContentStore,
+  root: ManifestNode,
+  candidate: Candidate,
+  options: PlanOptions,
+  note: AddNote,
+): ChosenImage {
   const name = formatImageReference(candidate);
   const platforms = options.platforms ?? [];
   if (candidate.referrer) return { node: root, rewritten: undefined };
-  if (options.traits.indexes || root.kind !== 'index') return choosePlatforms(store, root, { platforms, sparse: options.sparse ?? false }, name);
+  if (options.traits.indexes || root.kind !== 'index')
+    return choosePlatforms(store, root, { platforms, sparse: options.sparse ?? false }, name);
   // An output of single images: what was asked for, else the only one there is, else the host's.
   const runnable = runnableImages(root);
   const [only] = runnable;
-  if (platforms.length > 1) throw new RegtarError('PLATFORM_AMBIGUOUS', `${name}: this format holds one platform of an image`, { side: 'usage', hint: 'give --platform once' });
-  if (platforms.length === 0 && runnable.length === 1 && only !== undefined) return { node: only, rewritten: undefined };
+  if (platforms.length > 1)
+    throw new RegtarError('PLATFORM_AMBIGUOUS', `${name}: this format holds one platform of an image`, {
+      side: 'usage',
+      hint: 'give --platform once',
+    });
+  if (platforms.length === 0 && runnable.length === 1 && only !== undefined)
+    return { node: only, rewritten: undefined };
   const wanted = platforms[0] ?? hostPlatform();
   const chosen = choosePlatforms(store, root, { platforms: [wanted], sparse: false }, name);
-  if (platforms.length === 0) note(`${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of several platforms (--platform chooses another)`, name);
+  if (platforms.length === 0)
+    note(
+      `${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of several platforms (--platform chooses another)`,
+      name,
+    );
   return chosen;
 }
 
 function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: SinkTraits, note: AddNote): void {
   const nodes = childrenFirst(node);
   if (!traits.schema1 && nodes.some(isSchema1)) {
-    throw new RegtarError('SCHEMA1', 'docker schema1 images cannot be held by this output', { side: 'source', where: placeOf(candidate), hint: 'export it with --format dir or registry, or push the image again with a current docker' });
+    throw new RegtarError('SCHEMA1', 'docker schema1 images cannot be held by this output', {
+      side: 'source',
+      where: placeOf(candidate),
+      hint: 'export it with --format dir or registry, or push the image again with a current docker',
+    });
   }
   const foreign = nodes.flatMap((each) => each.foreign);
   if (!traits.artifacts) {
-    if (node.kind !== 'image' || !isRunnable(node)) throw new RegtarError('MANIFEST_UNSUPPORTED', `${node.config?.mediaType ?? node.descriptor.mediaType} is no runnable image, and this output holds no other`, { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
-    if (foreign.length > 0) throw new RegtarError('FOREIGN_LAYER', 'foreign layers are not in the backup, and this output holds whole images only', { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' });
-  } else if (foreign.length > 0) note('foreign layers are left out: their bytes come from their urls', formatImageReference(candidate), `${foreign.length}`);
+    if (node.kind !== 'image' || !isRunnable(node))
+      throw new RegtarError(
+        'MANIFEST_UNSUPPORTED',
+        `${node.config?.mediaType ?? node.descriptor.mediaType} is no runnable image, and this output holds no other`,
+        { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
+      );
+    if (foreign.length > 0)
+      throw new RegtarError(
+        'FOREIGN_LAYER',
+        'foreign layers are not in the backup, and this output holds whole images only',
+        { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
+      );
+  } else if (foreign.length > 0)
+    note(
+      'foreign layers are left out: their bytes come from their urls',
+      formatImageReference(candidate),
+      `${foreign.length}`,
+    );
 }
 
 function placeOf({ repository, tag, digest }: Candidate): { repository: string; tag?: string; digest: Digest } {
@@ -187,14 +283,37 @@ function placeOf({ repository, tag, digest }: Candidate): { repository: string; 
 }
 
 function isRunnable(node: ManifestNode): boolean {
-  return node.config !== undefined && isImageConfigType(node.config.mediaType) && node.layers.every(({ mediaType }) => mediaType.includes('tar') || isForeignLayerType(mediaType));
+  return (
+    node.config !== undefined &&
+    isImageConfigType(node.config.mediaType) &&
+    node.layers.every(({ mediaType }) => mediaType.includes('tar') || isForeignLayerType(mediaType))
+  );
 }
 
 function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate): RegtarError {
-  const survivors = node.kind === 'index' ? node.children.filter((child) => child.platform !== undefined && imageProblems(child, candidate).length === 0 && child.kind === 'image') : [];
-  const whole = [...new Set(survivors.map((child) => formatPlatform(child.platform as Platform)))].filter((text) => text !== 'unknown/unknown');
-  const hint = whole.length > 0 ? `these platforms are whole: ${whole.join(', ')}; take them with --platform` : 'run `regtar verify` to list everything that this backup lacks';
-  return new RegtarError(problem.code, problem.message, { side: 'source', where: { repository: candidate.repository, ...(candidate.tag !== undefined && { tag: candidate.tag }), ...(problem.digest !== undefined && { digest: problem.digest }) }, hint });
+  const survivors =
+    node.kind === 'index'
+      ? node.children.filter(
+          (child) =>
+            child.platform !== undefined && imageProblems(child, candidate).length === 0 && child.kind === 'image',
+        )
+      : [];
+  const whole = [...new Set(survivors.map((child) => formatPlatform(child.platform as Platform)))].filter(
+    (text) => text !== 'unknown/unknown',
+  );
+  const hint =
+    whole.length > 0
+      ? `these platforms are whole: ${whole.join(', ')}; take them with --platform`
+      : 'run `regtar verify` to list everything that this backup lacks';
+  return new RegtarError(problem.code, problem.message, {
+    side: 'source',
+    where: {
+      repository: candidate.repository,
+      ...(candidate.tag !== undefined && { tag: candidate.tag }),
+      ...(problem.digest !== undefined && { digest: problem.digest }),
+    },
+    hint,
+  });
 }
 
 function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[] {
@@ -207,14 +326,30 @@ function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[
 
 /** Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not absent. */
 function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {
-  const reasons = new Map(catalog.problems.filter(({ code }) => lostTagCodes.has(code)).map((problem) => [`${problem.repository}:${problem.tag}`, problem]));
+  const reasons = new Map(
+    catalog.problems
+      .filter(({ code }) => lostTagCodes.has(code))
+      .map((problem) => [`${problem.repository}:${problem.tag}`, problem]),
+  );
   for (const repository of catalog.repositories()) {
     for (const { tag, candidates } of catalog.lostTags(repository)) {
       if (!filter({ repository, tag, digest: '' })) continue;
       const problem = reasons.get(`${repository}:${tag}`);
-      const hint = candidates.length > 0 ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} --history\`, or leave it behind with --exclude` : 'leave it behind with --exclude, or push it again in the source';
-      const error = new RegtarError(problem?.code ?? 'TAG_NO_CURRENT', problem?.message ?? `${repository}:${tag} means nothing`, { side: 'source', where: { repository, tag }, hint });
-      yield { source: { repository, tag, digest: undefined }, status: 'failed', error, problems: problem === undefined ? [] : [problem] };
+      const hint =
+        candidates.length > 0
+          ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} --history\`, or leave it behind with --exclude`
+          : 'leave it behind with --exclude, or push it again in the source';
+      const error = new RegtarError(
+        problem?.code ?? 'TAG_NO_CURRENT',
+        problem?.message ?? `${repository}:${tag} means nothing`,
+        { side: 'source', where: { repository, tag }, hint },
+      );
+      yield {
+        source: { repository, tag, digest: undefined },
+        status: 'failed',
+        error,
+        problems: problem === undefined ? [] : [problem],
+      };
     }
   }
 }
@@ -222,15 +357,29 @@ function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedIm
 const lostTagCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TAG_AMBIGUOUS', 'TAG_NO_CURRENT', 'LINK_INVALID']);
 
 /** Problems of the whole backup, and of repositories that take part; what a refused image says is not said twice. */
-function remainingProblems({ problems }: Catalog, images: readonly PlannedImage[], refused: readonly RefusedImage[]): readonly Problem[] {
+function remainingProblems(
+  { problems }: Catalog,
+  images: readonly PlannedImage[],
+  refused: readonly RefusedImage[],
+): readonly Problem[] {
   const repositories = new Set([...images, ...refused].map(({ source }) => source.repository));
   const told = new Set(refused.map(({ source: { repository, tag } }) => `${repository}\n${tag ?? ''}`));
-  return problems.filter(({ repository, tag }) => repository === undefined || (repositories.has(repository) && !(tag !== undefined && told.has(`${repository}\n${tag}`))));
+  return problems.filter(
+    ({ repository, tag }) =>
+      repository === undefined ||
+      (repositories.has(repository) && !(tag !== undefined && told.has(`${repository}\n${tag}`))),
+  );
 }
 
 function unknownImage(name: string): RefusedImage {
-  const [repository = name, tag] = name.includes('@') ? [name.slice(0, name.indexOf('@'))] : [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
-  const error = new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, { side: 'source', where: { repository }, hint: 'run `regtar list` to see what is' });
+  const [repository = name, tag] = name.includes('@')
+    ? [name.slice(0, name.indexOf('@'))]
+    : [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
+  const error = new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, {
+    side: 'source',
+    where: { repository },
+    hint: 'run `regtar list` to see what is',
+  });
   return { source: { repository, tag, digest: undefined }, status: 'failed', error, problems: [] };
 }
 
@@ -240,8 +389,16 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
   for (const image of images) {
     const name = formatImageReference({ ...image.target, digest: image.target.root.digest });
     const earlier = taken.get(name);
-    if (earlier !== undefined && earlier.source.repository !== image.source.repository && earlier.target.root.digest !== image.target.root.digest) {
-      throw new RegtarError('OUTPUT_COLLISION', `${formatImageReference(earlier.source)} and ${formatImageReference(image.source)} would both become ${name}`, { side: 'usage', hint: 'change --map or --project so that names stay apart, or filter one of them' });
+    if (
+      earlier !== undefined &&
+      earlier.source.repository !== image.source.repository &&
+      earlier.target.root.digest !== image.target.root.digest
+    ) {
+      throw new RegtarError(
+        'OUTPUT_COLLISION',
+        `${formatImageReference(earlier.source)} and ${formatImageReference(image.source)} would both become ${name}`,
+        { side: 'usage', hint: 'change --map or --project so that names stay apart, or filter one of them' },
+      );
     }
     taken.set(name, image);
   }

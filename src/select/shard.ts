@@ -39,14 +39,18 @@ export function shardPlan(plan: Plan, shard: Shard, options: ShardOptions): Plan
   const images = new Set(mine.flatMap((group) => group.images));
   const refused = new Set(mine.flatMap((group) => group.refused));
   const kept = plan.images.filter((image) => images.has(image));
-  const others = new Set(plan.images.filter((image) => !images.has(image)).map(({ source }) => formatImageReference(source)));
+  const others = new Set(
+    plan.images.filter((image) => !images.has(image)).map(({ source }) => formatImageReference(source)),
+  );
   const repositories = new Set([...images, ...refused].map(({ source }) => source.repository));
   return {
     ...plan,
     images: kept,
     refused: plan.refused.filter((each) => refused.has(each)),
     problems: plan.problems.filter(({ repository }) => repository === undefined || repositories.has(repository)),
-    notes: plan.notes.map((note) => ({ ...note, images: note.images.filter(({ name }) => !others.has(name)) })).filter((note) => note.images.length > 0),
+    notes: plan.notes
+      .map((note) => ({ ...note, images: note.images.filter(({ name }) => !others.has(name)) }))
+      .filter((note) => note.images.length > 0),
     ...planTotals(kept),
     ...(options.isShared && sharing(groups, owners, shard)),
   };
@@ -64,15 +68,21 @@ function groupByRepository(plan: Plan): readonly Group[] {
     const group = groupOf(image.target.repository);
     nameOf.set(image.source.repository, image.target.repository);
     group.images.push(image);
-    for (const { digest, size } of [...image.travelling, ...childrenFirst(image.node).map(({ descriptor }) => descriptor)]) {
+    for (const { digest, size } of [
+      ...image.travelling,
+      ...childrenFirst(image.node).map(({ descriptor }) => descriptor),
+    ]) {
       if (group.blobs.has(digest)) continue;
       group.blobs.set(digest, size);
       group.bytes += size;
     }
   }
   // A repository of which nothing can travel is reported by somebody, too.
-  for (const refused of plan.refused) groupOf(nameOf.get(refused.source.repository) ?? refused.source.repository).refused.push(refused);
-  return [...groups.values()].sort((left, right) => right.bytes - left.bytes || compareCodePoints(left.name, right.name));
+  for (const refused of plan.refused)
+    groupOf(nameOf.get(refused.source.repository) ?? refused.source.repository).refused.push(refused);
+  return [...groups.values()].sort(
+    (left, right) => right.bytes - left.bytes || compareCodePoints(left.name, right.name),
+  );
 }
 
 /** @returns for each group the shard that brings it, from 0 */
@@ -96,7 +106,8 @@ function dealOut(groups: readonly Group[], count: number, { isShared }: ShardOpt
     // A little for each image, so that thousands of small ones do not all come to one shard.
     const added = held.map((bytes) => fresh + (elsewhere - bytes) * price + group.images.length * imageCost);
     let best = 0;
-    for (let index = 1; index < count; index++) if ((loads[index] ?? 0) + (added[index] ?? 0) < (loads[best] ?? 0) + (added[best] ?? 0)) best = index;
+    for (let index = 1; index < count; index++)
+      if ((loads[index] ?? 0) + (added[index] ?? 0) < (loads[best] ?? 0) + (added[best] ?? 0)) best = index;
     loads[best] = (loads[best] ?? 0) + (added[best] ?? 0);
     owners.set(group, best);
     for (const digest of group.blobs.keys()) holders.set(digest, (holders.get(digest) ?? new Set<number>()).add(best));
@@ -108,7 +119,11 @@ function dealOut(groups: readonly Group[], count: number, { isShared }: ShardOpt
 const imageCost = 64 * 1024;
 
 /** Who brings what several shards need: the one that has it in its biggest repository. */
-function sharing(groups: readonly Group[], owners: ReadonlyMap<Group, number>, shard: Shard): Required<Pick<Plan, 'elsewhere' | 'awaited'>> {
+function sharing(
+  groups: readonly Group[],
+  owners: ReadonlyMap<Group, number>,
+  shard: Shard,
+): Required<Pick<Plan, 'elsewhere' | 'awaited'>> {
   const first = new Map<Digest, Group>();
   const elsewhere = new Map<Digest, string>();
   const awaited = new Set<Digest>();

@@ -78,7 +78,13 @@ export interface Backup {
    * @returns damage that did not stop the scan: cuts, gaps, members that cannot be read
    * @throws RegtarError SOURCE_… when nothing here is usable
    */
-  scan(visit: (entry: Entry) => void, options?: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined }): Promise<readonly Problem[]>;
+  scan(
+    visit: (entry: Entry) => void,
+    options?: {
+      readonly signal?: AbortSignal | undefined;
+      readonly onProgress?: ((bytes: number) => void) | undefined;
+    },
+  ): Promise<readonly Problem[]>;
   /** Streams a file, from byte `from` on; any number of times, any order. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating */
   read(location: Location, from?: number, ring?: Ring): Body;
   /** Reads a small file whole and at once. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */

@@ -12,8 +12,12 @@ export type Compression = 'gzip' | 'zstd';
  */
 export function decompress(chunks: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
   if (compression === 'gzip') return throughTransform(chunks, zlib.createGunzip({ chunkSize: limits.chunkBytes }));
-  const createNative = (zlib as { readonly createZstdDecompress?: (options: { readonly chunkSize: number }) => Transform }).createZstdDecompress;
-  return createNative === undefined ? unzstd(chunks) : throughTransform(chunks, createNative({ chunkSize: limits.chunkBytes }));
+  const createNative = (
+    zlib as { readonly createZstdDecompress?: (options: { readonly chunkSize: number }) => Transform }
+  ).createZstdDecompress;
+  return createNative === undefined
+    ? unzstd(chunks)
+    : throughTransform(chunks, createNative({ chunkSize: limits.chunkBytes }));
 }
 
 async function* throughTransform(chunks: AsyncIterable<Uint8Array>, transform: Transform): AsyncGenerator<Uint8Array> {
@@ -56,7 +60,7 @@ async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   let isTaken = false;
   const input = {
     *[Symbol.iterator]() {
-      for (; next !== undefined; ) {
+      for (; next !== undefined;) {
         isTaken = true;
         yield next;
       }

@@ -1,4 +1,13 @@
-import { lstatSync, readFileSync, readdir, readdirSync, readlinkSync, realpathSync, statSync, type Dirent } from 'node:fs';
+import {
+  lstatSync,
+  readFileSync,
+  readdir,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  type Dirent,
+} from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
@@ -37,7 +46,11 @@ const foldersPerProgress = 1024;
 /** What the search for folders leaves to `visitLayers`, `visitManifests` and nobody: where every file has a folder of its own, knowing the form saves most of the work. */
 const leftAlone = ['**/_uploads/**', '**/_layers/*/**', '**/_manifests/*/**'];
 
-async function scanDirectory(folder: string, visit: (entry: Entry) => void, options: DirectoryOptions & NonNullable<Parameters<Backup['scan']>[1]>): Promise<readonly Problem[]> {
+async function scanDirectory(
+  folder: string,
+  visit: (entry: Entry) => void,
+  options: DirectoryOptions & NonNullable<Parameters<Backup['scan']>[1]>,
+): Promise<readonly Problem[]> {
   // Loaded on use: it costs as much as Node's own start, and most sources are files.
   const { default: glob } = await import('fast-glob');
   const isPart = ['blobs', 'repositories'].includes(basename(folder));
@@ -54,10 +67,23 @@ async function scanDirectory(folder: string, visit: (entry: Entry) => void, opti
       problems.push({ code: 'BLOB_UNREADABLE', path, message: `${path} cannot be read: ${systemErrorCode(cause)}` });
     },
   };
-  const parts = isPart ? [basename(folder)] : findTrees(root, options.signal).flatMap((tree) => ['blobs', 'repositories'].map((name) => (tree === '' ? name : `${tree}/${name}`)));
+  const parts = isPart
+    ? [basename(folder)]
+    : findTrees(root, options.signal).flatMap((tree) =>
+        ['blobs', 'repositories'].map((name) => (tree === '' ? name : `${tree}/${name}`)),
+      );
   const patterns = parts.map((part) => `${glob.escapePath(part)}/${part.endsWith('blobs') ? '*/*/*' : '**'}`);
   // Beside the trees, the top level: it tells what a folder without a tree is.
-  const stream = glob.stream(isPart ? patterns : ['*', ...patterns], { cwd: root, dot: true, onlyFiles: false, followSymbolicLinks: false, unique: false, objectMode: true, ignore: leftAlone, fs: { readdir: readdirOrFail(walk) } });
+  const stream = glob.stream(isPart ? patterns : ['*', ...patterns], {
+    cwd: root,
+    dot: true,
+    onlyFiles: false,
+    followSymbolicLinks: false,
+    unique: false,
+    objectMode: true,
+    ignore: leftAlone,
+    fs: { readdir: readdirOrFail(walk) },
+  });
   let count = 0;
   for await (const item of stream) {
     const { path, dirent } = item as unknown as { readonly path: string; readonly dirent: Dirent };
@@ -71,7 +97,12 @@ async function scanDirectory(folder: string, visit: (entry: Entry) => void, opti
     else if (isBlobFolder(path)) visitFile(walk, `${path}/data`);
     else visit({ ...nowhere, path, kind: 'directory' });
   }
-  if (count === 0) throw new RegtarError('SOURCE_EMPTY', `${folder} is an empty folder`, { side: 'source', where: { path: folder }, hint: 'is the volume of the registry mounted there?' });
+  if (count === 0)
+    throw new RegtarError('SOURCE_EMPTY', `${folder} is an empty folder`, {
+      side: 'source',
+      where: { path: folder },
+      hint: 'is the volume of the registry mounted there?',
+    });
   return problems;
 }
 
@@ -102,7 +133,9 @@ function visitLayers(walk: Walk, path: string): void {
 /** `_manifests/revisions/<alg>/<hex>/link` and `_manifests/tags/<tag>/{current,index/<alg>/<hex>}/link`. */
 function visitManifests(walk: Walk, path: string): void {
   for (const part of namesIn(walk, path)) {
-    if (part === 'revisions') for (const algorithm of namesIn(walk, `${path}/revisions`)) visitDigests(walk, `${path}/revisions/${algorithm}`, algorithm);
+    if (part === 'revisions')
+      for (const algorithm of namesIn(walk, `${path}/revisions`))
+        visitDigests(walk, `${path}/revisions/${algorithm}`, algorithm);
     if (part === 'tags') for (const tag of namesIn(walk, `${path}/tags`)) visitTag(walk, `${path}/tags/${tag}`);
   }
 }
@@ -114,7 +147,8 @@ function visitTag(walk: Walk, path: string): void {
 }
 
 function visitDigests(walk: Walk, path: string, algorithm: string): void {
-  for (const hex of namesIn(walk, path)) visitFile(walk, `${path}/${hex}/link`, walk.trustLinks ? `${algorithm}:${hex}` : undefined);
+  for (const hex of namesIn(walk, path))
+    visitFile(walk, `${path}/${hex}/link`, walk.trustLinks ? `${algorithm}:${hex}` : undefined);
 }
 
 /** @param expected what a link holds that is not to be read */
@@ -134,7 +168,14 @@ function visitFile(walk: Walk, path: string, expected?: string): void {
 }
 
 /** Contents are read only where the visitor looks. */
-function entryOf(path: string, kind: EntryKind, file: string, stats: { readonly size: number; readonly mtimeMs: number }, target: string, expected: string | undefined): Entry {
+function entryOf(
+  path: string,
+  kind: EntryKind,
+  file: string,
+  stats: { readonly size: number; readonly mtimeMs: number },
+  target: string,
+  expected: string | undefined,
+): Entry {
   const size = kind === 'file' ? stats.size : 0;
   return {
     path,
@@ -161,7 +202,11 @@ function namesIn(walk: Walk, path: string): readonly string[] {
 
 /** A folder that may not be read is told, instead of being as good as empty. */
 function readdirOrFail({ root, fail }: Walk): typeof readdir {
-  const readOrFail = (path: string, options: { readonly withFileTypes: true }, done: (error: NodeJS.ErrnoException | null, entries: Dirent[]) => void): void => {
+  const readOrFail = (
+    path: string,
+    options: { readonly withFileTypes: true },
+    done: (error: NodeJS.ErrnoException | null, entries: Dirent[]) => void,
+  ): void => {
     readdir(path, options, (error, entries) => {
       if (error !== null && error.code !== 'ENOENT') fail(relative(root, path), error);
       done(null, error === null ? entries : []);
@@ -208,9 +253,15 @@ function findTrees(root: string, signal: AbortSignal | undefined): string[] {
 
 function foldersIn(folder: string, isRoot: boolean): string[] {
   try {
-    return readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
   } catch (cause) {
     if (!isRoot) return [];
-    throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'source', where: { path: folder }, cause });
+    throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+      side: 'source',
+      where: { path: folder },
+      cause,
+    });
   }
 }

@@ -45,7 +45,15 @@ export function createEntryLog(options: { readonly onPiece?: (piece: Uint8Array)
       const isKept = bytes !== undefined && !isPath;
       const runs = location.runs ?? [];
       makeRoom(fixedBytes + path.length + target.length + (isKept ? bytes.length : 0) + runs.length * runBytes);
-      put(kinds.indexOf(entry.kind) + (isKept ? flags.bytes : 0) + (location.runs === undefined ? 0 : flags.runs) + (file === undefined ? 0 : flags.file) + (isPath ? flags.bytesArePath : 0) + (location.copy === undefined ? 0 : flags.copy), 1);
+      put(
+        kinds.indexOf(entry.kind) +
+          (isKept ? flags.bytes : 0) +
+          (location.runs === undefined ? 0 : flags.runs) +
+          (file === undefined ? 0 : flags.file) +
+          (isPath ? flags.bytesArePath : 0) +
+          (location.copy === undefined ? 0 : flags.copy),
+        1,
+      );
       put(shared, 3);
       put(path.length - shared, 3);
       putBytes(path.subarray(shared));
@@ -75,7 +83,11 @@ export function createEntryLog(options: { readonly onPiece?: (piece: Uint8Array)
  * @param fileOf gives the path of a spooled file
  * @throws RegtarError INDEX_STALE when the pieces are no log
  */
-export function replayEntries(pieces: Iterable<Uint8Array>, visit: (entry: Entry) => void, fileOf: (file: number) => string = String): void {
+export function replayEntries(
+  pieces: Iterable<Uint8Array>,
+  visit: (entry: Entry) => void,
+  fileOf: (file: number) => string = String,
+): void {
   const reader = new LogReader(fileOf);
   for (const piece of pieces) {
     reader.open(piece);
@@ -118,17 +130,28 @@ class LogReader implements Entry {
   get location(): Location {
     const { size, start, runs, file, copy } = this;
     if (runs === undefined && file === undefined) return copy === undefined ? { size, start } : { size, start, copy };
-    return { size, start, ...(runs && { runs }), ...(file !== undefined && { file }), ...(copy !== undefined && { copy }) };
+    return {
+      size,
+      start,
+      ...(runs && { runs }),
+      ...(file !== undefined && { file }),
+      ...(copy !== undefined && { copy }),
+    };
   }
 
   get bytes(): Uint8Array | undefined {
-    if ((this.flag & flags.bytesArePath) !== 0) return Buffer.from(digestTextOfPath(this.pathBuffer, this.pathEnd), 'latin1');
-    return (this.flag & flags.bytes) === 0 ? undefined : this.piece.subarray(this.contentAt, this.contentAt + this.contentBytes);
+    if ((this.flag & flags.bytesArePath) !== 0)
+      return Buffer.from(digestTextOfPath(this.pathBuffer, this.pathEnd), 'latin1');
+    return (this.flag & flags.bytes) === 0
+      ? undefined
+      : this.piece.subarray(this.contentAt, this.contentAt + this.contentBytes);
   }
 
   get text(): string | undefined {
     if ((this.flag & flags.bytesArePath) !== 0) return digestTextOfPath(this.pathBuffer, this.pathEnd);
-    return (this.flag & flags.bytes) === 0 ? undefined : this.piece.toString('latin1', this.contentAt, this.contentAt + this.contentBytes);
+    return (this.flag & flags.bytes) === 0
+      ? undefined
+      : this.piece.toString('latin1', this.contentAt, this.contentAt + this.contentBytes);
   }
 
   open(piece: Uint8Array): void {
@@ -145,7 +168,8 @@ class LogReader implements Entry {
     const suffixAt = this.skip(suffixBytes);
     // What is shared must have been there before.
     if (shared > this.pathEnd) throw invalid();
-    if (shared + suffixBytes > this.pathBuffer.length) this.pathBuffer = Buffer.concat([this.pathBuffer], (shared + suffixBytes) * 2);
+    if (shared + suffixBytes > this.pathBuffer.length)
+      this.pathBuffer = Buffer.concat([this.pathBuffer], (shared + suffixBytes) * 2);
     this.piece.copy(this.pathBuffer, shared, suffixAt, suffixAt + suffixBytes);
     this.pathEnd = shared + suffixBytes;
     const kind = kinds[this.flag & flags.kind];
@@ -196,7 +220,10 @@ function sharedBytes(left: Uint8Array, right: Uint8Array): number {
 
 /** Nearly every link holds the digest that its own path says: `…/sha256/<hex>/link`. */
 function isDigestOfPath(path: Buffer, bytes: Uint8Array): boolean {
-  return path.toString('latin1', path.length - '/link'.length) === '/link' && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') === digestTextOfPath(path, path.length);
+  return (
+    path.toString('latin1', path.length - '/link'.length) === '/link' &&
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') === digestTextOfPath(path, path.length)
+  );
 }
 
 /** The two folders above the file, with a colon between them. */

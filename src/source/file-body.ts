@@ -6,7 +6,11 @@ import type { Ring } from '../io/ring.ts';
 import type { Location } from './backup.ts';
 
 /** Streams a file that holds one content. @throws RegtarError SOURCE_CHANGED, SOURCE_NOT_FOUND, SOURCE_UNREADABLE while iterating */
-export async function* readFileBody(location: Location, from: number, ring: Ring | undefined): AsyncGenerator<Uint8Array> {
+export async function* readFileBody(
+  location: Location,
+  from: number,
+  ring: Ring | undefined,
+): AsyncGenerator<Uint8Array> {
   const access = openRandomAccess(fileOf(location));
   let sent = from;
   try {
@@ -36,14 +40,23 @@ export function readWholeFile(location: Location): Uint8Array {
 function readError(location: Location, cause: unknown): unknown {
   const code = systemErrorCode(cause);
   if (code === undefined) return cause;
-  return new RegtarError(code === 'ENOENT' ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE', `${fileOf(location)} cannot be read: ${code}`, { side: 'source', where: { path: fileOf(location) }, cause });
+  return new RegtarError(
+    code === 'ENOENT' ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE',
+    `${fileOf(location)} cannot be read: ${code}`,
+    { side: 'source', where: { path: fileOf(location) }, cause },
+  );
 }
 
 function changed(location: Location): RegtarError {
-  return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} changed while it was read`, { side: 'source', where: { path: fileOf(location) }, hint: 'stop what writes to the registry, then run the command again' });
+  return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} changed while it was read`, {
+    side: 'source',
+    where: { path: fileOf(location) },
+    hint: 'stop what writes to the registry, then run the command again',
+  });
 }
 
 function fileOf(location: Location): string {
-  if (location.file === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
+  if (location.file === undefined)
+    throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
   return location.file;
 }

@@ -40,7 +40,10 @@ export interface OpenSourceOptions {
 export async function openSource(operands: readonly string[], options: OpenSourceOptions = {}): Promise<Backup> {
   const groups = groupParts(await expandGlobs(operands));
   if (groups.length > 1 && (options.indexFile !== undefined || options.recordIndex === true)) {
-    throw new RegtarError('USAGE', `an index belongs to one tar; ${groups.length} sources are given`, { side: 'usage', hint: 'run `regtar index` for each of them: each is found beside its own tar' });
+    throw new RegtarError('USAGE', `an index belongs to one tar; ${groups.length} sources are given`, {
+      side: 'usage',
+      hint: 'run `regtar index` for each of them: each is found beside its own tar',
+    });
   }
   const backups: Backup[] = [];
   try {
@@ -50,8 +53,17 @@ export async function openSource(operands: readonly string[], options: OpenSourc
     throw error;
   }
   const [first, second] = backups;
-  if (first === undefined) throw new RegtarError('USAGE', 'no source is given', { side: 'usage', hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
-  const given = backups.map(({ describe, format, bytes }, index): GivenSource => ({ name: describe, format, bytes, files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-') }));
+  if (first === undefined)
+    throw new RegtarError('USAGE', 'no source is given', {
+      side: 'usage',
+      hint: 'name the backup: `regtar inspect path/to/docker.tar`',
+    });
+  const given = backups.map(({ describe, format, bytes }, index): GivenSource => ({
+    name: describe,
+    format,
+    bytes,
+    files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-'),
+  }));
   return { ...(second === undefined ? first : openSeveral(backups)), given };
 }
 
@@ -63,7 +75,12 @@ async function expandGlobs(operands: readonly string[]): Promise<string[]> {
     else {
       const { default: glob } = await import('fast-glob');
       const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith(indexSuffix)).sort();
-      if (found.length === 0) throw new RegtarError('SOURCE_NOT_FOUND', `nothing matches ${operand}`, { side: 'usage', where: { path: operand }, hint: 'name the backup: `regtar inspect path/to/docker.tar`' });
+      if (found.length === 0)
+        throw new RegtarError('SOURCE_NOT_FOUND', `nothing matches ${operand}`, {
+          side: 'usage',
+          where: { path: operand },
+          hint: 'name the backup: `regtar inspect path/to/docker.tar`',
+        });
       paths.push(...found);
     }
   }
@@ -97,7 +114,10 @@ async function openParts(paths: readonly string[], options: OpenSourceOptions): 
     const form = recogniseAccess(access, path);
     if (form === 'tar') return await openTar(access, describe, path, options);
     refuseIndex(`${path}, which is compressed,`, options);
-    return await openCompressed({ chunks: readRange(access, 0, access.size), form, describe, bytes: access.size, release: () => access.close() }, options);
+    return await openCompressed(
+      { chunks: readRange(access, 0, access.size), form, describe, bytes: access.size, release: () => access.close() },
+      options,
+    );
   } catch (error) {
     access.close();
     throw error;
@@ -105,25 +125,37 @@ async function openParts(paths: readonly string[], options: OpenSourceOptions): 
 }
 
 /** A tar that can be sought, with the index that was made of it. */
-async function openTar(access: RandomAccess, describe: string, path: string, options: OpenSourceOptions): Promise<Backup> {
+async function openTar(
+  access: RandomAccess,
+  describe: string,
+  path: string,
+  options: OpenSourceOptions,
+): Promise<Backup> {
   const indexPath = options.indexFile ?? `${path}${indexSuffix}`;
   const keepCopies = options.keep === 'small';
   if (options.recordIndex !== true && !existsSync(indexPath)) {
-    if (options.indexFile !== undefined) options.onNotice?.(`INDEX_STALE: ${indexPath} does not exist; ${describe} is scanned`);
+    if (options.indexFile !== undefined)
+      options.onNotice?.(`INDEX_STALE: ${indexPath} does not exist; ${describe} is scanned`);
     return openTarFile(access, describe, { keepCopies });
   }
   const { createIndexWriter, openSavedIndex } = await import('./saved-index.ts');
-  if (options.recordIndex === true) return openTarFile(access, describe, { indexWriter: createIndexWriter(indexPath, access) });
+  if (options.recordIndex === true)
+    return openTarFile(access, describe, { indexWriter: createIndexWriter(indexPath, access) });
   const index = openSavedIndex(indexPath, access);
   if (index !== undefined && 'replay' in index) return openTarFile(access, describe, { index });
-  options.onNotice?.(`INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and \`regtar index\` makes the index anew`);
+  options.onNotice?.(
+    `INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and \`regtar index\` makes the index anew`,
+  );
   return openTarFile(access, describe, { keepCopies });
 }
 
 /** What cannot be sought has no index. */
 function refuseIndex(what: string, options: OpenSourceOptions): void {
   if (options.indexFile === undefined && options.recordIndex !== true) return;
-  throw new RegtarError('USAGE', `${what} cannot have an index: only a tar in a file can be read at any place`, { side: 'usage', hint: 'leave the index out, or store the tar uncompressed in a file' });
+  throw new RegtarError('USAGE', `${what} cannot have an index: only a tar in a file can be read at any place`, {
+    side: 'usage',
+    hint: 'leave the index out, or store the tar uncompressed in a file',
+  });
 }
 
 function openAll(paths: readonly string[]): RandomAccess {
@@ -143,6 +175,10 @@ function isDirectory(path: string): boolean {
     return statSync(path).isDirectory();
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT' || systemErrorCode(cause) === 'ENOTDIR') return false;
-    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'source', where: { path }, cause });
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
+      side: 'source',
+      where: { path },
+      cause,
+    });
   }
 }

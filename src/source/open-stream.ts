@@ -26,7 +26,11 @@ const peekedBytes = 256 * 1024;
 export async function openStandardInput(options: OpenSourceOptions): Promise<Backup> {
   const { stdin } = options;
   const describe = 'standard input';
-  if (stdin === undefined) throw new RegtarError('USAGE', 'nothing is connected to standard input', { side: 'usage', hint: 'pipe a backup in: `ssh old tar -C /var/lib/registry -cf - docker | regtar inspect -`' });
+  if (stdin === undefined)
+    throw new RegtarError('USAGE', 'nothing is connected to standard input', {
+      side: 'usage',
+      hint: 'pipe a backup in: `ssh old tar -C /var/lib/registry -cf - docker | regtar inspect -`',
+    });
   // An input that stalls must not outlive Ctrl-C: nothing else would end the wait for its next bytes.
   if (options.signal !== undefined) addAbortSignal(options.signal, stdin);
   const { start, chunks } = await peek(stdin as AsyncIterable<Uint8Array>);
@@ -40,9 +44,19 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
   const damage: { message?: string } = {};
   const unpacked = form === 'tar' ? input.chunks : untilDamage(decompress(input.chunks, form), form, damage);
   const { start, chunks } = await peek(unpacked);
-  if (start.length === 0 && damage.message !== undefined) throw new RegtarError('SOURCE_COMPRESSED', `${describe} ${damage.message}`, { side: 'source', where: { path: describe }, hint: 'was the copy interrupted? Compare its checksum with the original\'s' });
+  if (start.length === 0 && damage.message !== undefined)
+    throw new RegtarError('SOURCE_COMPRESSED', `${describe} ${damage.message}`, {
+      side: 'source',
+      where: { path: describe },
+      hint: "was the copy interrupted? Compare its checksum with the original's",
+    });
   const inside = form === 'tar' ? 'tar' : recogniseAccess(inMemory(start), `${describe} unpacked`);
-  if (inside !== 'tar') throw new RegtarError('SOURCE_COMPRESSED', `${describe} is compressed twice`, { side: 'source', where: { path: describe }, hint: 'unpack it once on the way, and give the result as `-`' });
+  if (inside !== 'tar')
+    throw new RegtarError('SOURCE_COMPRESSED', `${describe} is compressed twice`, {
+      side: 'source',
+      where: { path: describe },
+      hint: 'unpack it once on the way, and give the result as `-`',
+    });
   const spoolFolder = options.spoolFolder ?? tmpdir();
   const keep = options.keep ?? 'all';
   const backup = openStream({
@@ -53,13 +67,23 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
     spoolFolder,
     keep,
     ...(release && { release }),
-    onStart: () => options.onNotice?.(keep === 'all' ? spoolNotice(describe, spoolFolder, bytes, options.spoolFolder === undefined) : `${describe} is read once to its end; only manifests are kept, in ${spoolFolder}`),
+    onStart: () =>
+      options.onNotice?.(
+        keep === 'all'
+          ? spoolNotice(describe, spoolFolder, bytes, options.spoolFolder === undefined)
+          : `${describe} is read once to its end; only manifests are kept, in ${spoolFolder}`,
+      ),
   });
   return {
     ...backup,
     scan: async (visit, scanOptions) => {
       const problems = await backup.scan(visit, scanOptions);
-      return damage.message === undefined ? problems : [...problems, { code: 'SOURCE_UNREADABLE', message: `${describe} ${damage.message}; what comes before is used` }];
+      return damage.message === undefined
+        ? problems
+        : [
+            ...problems,
+            { code: 'SOURCE_UNREADABLE', message: `${describe} ${damage.message}; what comes before is used` },
+          ];
     },
   };
 }
@@ -67,7 +91,12 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
 function spoolNotice(describe: string, folder: string, bytes: number | undefined, isDefault: boolean): string {
   const need = bytes === undefined ? 'as much room as its blobs take' : `${gigabytes(bytes)} or somewhat more`;
   const free = freeBytes(folder);
-  const room = free === undefined ? '' : bytes !== undefined && free < bytes ? `, but only ${gigabytes(free)} are free there` : `; ${gigabytes(free)} are free there`;
+  const room =
+    free === undefined
+      ? ''
+      : bytes !== undefined && free < bytes
+        ? `, but only ${gigabytes(free)} are free there`
+        : `; ${gigabytes(free)} are free there`;
   return `${describe} can be read only once: its blobs are kept in ${folder} until they are in the output, which needs ${need}${room}${isDefault ? ' (TMPDIR names another place)' : ''}`;
 }
 
@@ -86,7 +115,11 @@ function gigabytes(bytes: number): string {
 }
 
 /** Ends where the compressed bytes are damaged: what comes before is whole, and the reader above tells where the archive was cut. */
-async function* untilDamage(chunks: AsyncIterable<Uint8Array>, form: Compression, damage: { message?: string }): AsyncGenerator<Uint8Array> {
+async function* untilDamage(
+  chunks: AsyncIterable<Uint8Array>,
+  form: Compression,
+  damage: { message?: string },
+): AsyncGenerator<Uint8Array> {
   try {
     yield* chunks;
   } catch (error) {
@@ -95,15 +128,18 @@ async function* untilDamage(chunks: AsyncIterable<Uint8Array>, form: Compression
   }
 }
 
-async function peek(source: AsyncIterable<Uint8Array>): Promise<{ readonly start: Uint8Array; readonly chunks: AsyncIterable<Uint8Array> }> {
+async function peek(
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ readonly start: Uint8Array; readonly chunks: AsyncIterable<Uint8Array> }> {
   const iterator = source[Symbol.asyncIterator]();
   const pieces: Uint8Array[] = [];
   let isOver = false;
-  for (let length = 0; length < peekedBytes && !isOver; ) {
+  for (let length = 0; length < peekedBytes && !isOver;) {
     const result = await iterator.next();
     isOver = result.done === true;
     // A copy: the producer may reuse its chunk before it is asked for here again.
-    if (result.done !== true) length += pieces[pieces.push(Uint8Array.prototype.slice.call(result.value)) - 1]?.length ?? 0;
+    if (result.done !== true)
+      length += pieces[pieces.push(Uint8Array.prototype.slice.call(result.value)) - 1]?.length ?? 0;
   }
   const start = Buffer.concat(pieces);
   return {
@@ -121,5 +157,11 @@ function inMemory(bytes: Uint8Array): RandomAccess {
     buffer.set(piece, offset);
     return piece.length;
   };
-  return { size: bytes.length, readSync, read: async (...place) => readSync(...place), changed: () => false, close: () => undefined };
+  return {
+    size: bytes.length,
+    readSync,
+    read: async (...place) => readSync(...place),
+    changed: () => false,
+    close: () => undefined,
+  };
 }

@@ -37,12 +37,18 @@ export function findParts(path: string): readonly string[] | undefined {
 export function refuseMissingFirst(path: string): void {
   const name = parsePartName(basename(path));
   if (name === undefined || isExtension(name.suffix)) return;
-  const other = namesIn(dirname(path)).find((candidate) => suffixOf(candidate, name).some((suffix) => !isExtension(suffix)));
+  const other = namesIn(dirname(path)).find((candidate) =>
+    suffixOf(candidate, name).some((suffix) => !isExtension(suffix)),
+  );
   if (other !== undefined) throw missingPart(path, join(dirname(path), other));
 }
 
 function missingPart(missing: string, other: string): RegtarError {
-  return new RegtarError('SOURCE_PART_MISSING', `${missing} is missing, although ${other} is there`, { side: 'source', where: { path: missing }, hint: 'put all parts into one folder; their sizes must be those of the originals' });
+  return new RegtarError('SOURCE_PART_MISSING', `${missing} is missing, although ${other} is there`, {
+    side: 'source',
+    where: { path: missing },
+    hint: 'put all parts into one folder; their sizes must be those of the originals',
+  });
 }
 
 type PartKind = 'letters' | 'digits';
@@ -73,7 +79,10 @@ function suffixOf(other: string, name: PartName): string[] {
 }
 
 function inOrder(suffixes: readonly string[], kind: PartKind): readonly string[] {
-  return [...suffixes].sort((left, right) => (kind === 'digits' ? Number(left) - Number(right) : left.length - right.length) || compareCodePoints(left, right));
+  return [...suffixes].sort(
+    (left, right) =>
+      (kind === 'digits' ? Number(left) - Number(right) : left.length - right.length) || compareCodePoints(left, right),
+  );
 }
 
 function firstSuffix(ordered: readonly string[], kind: PartKind): readonly string[] {
@@ -88,7 +97,10 @@ function nextSuffixes(suffix: string, kind: PartKind): readonly string[] {
   const [first, beforeLast, last] = kind === 'digits' ? ['0', '8', '9'] : ['a', 'y', 'z'];
   const plain = kind === 'digits' ? String(Number(suffix) + 1).padStart(suffix.length, '0') : nextLetters(suffix);
   const wide = new RegExp(`^(${last}*)${beforeLast}${last}+$`).exec(suffix)?.[1];
-  const widened = wide !== undefined && suffix.length === 2 * wide.length + 2 ? [last.repeat(wide.length + 1) + first.repeat(wide.length + 3)] : [];
+  const widened =
+    wide !== undefined && suffix.length === 2 * wide.length + 2
+      ? [last.repeat(wide.length + 1) + first.repeat(wide.length + 3)]
+      : [];
   return [...(plain === undefined ? [] : [plain]), ...widened];
 }
 

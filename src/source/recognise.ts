@@ -13,7 +13,12 @@ export const recognisedBytes = 34 * 1024;
 const searchedBytes = 64 * 1024 * 1024;
 
 /** Formats that people give by mistake, with the bytes that begin them. */
-const foreign: readonly { readonly name: string; readonly at?: number; readonly bytes: string; readonly unpack?: string }[] = [
+const foreign: readonly {
+  readonly name: string;
+  readonly at?: number;
+  readonly bytes: string;
+  readonly unpack?: string;
+}[] = [
   { name: 'xz-compressed data', bytes: '\xfd7zXZ\0', unpack: 'xz -dc' },
   { name: 'bzip2-compressed data', bytes: 'BZh', unpack: 'bzip2 -dc' },
   { name: 'lz4-compressed data', bytes: '\x04\x22\x4d\x18', unpack: 'lz4 -dc' },
@@ -44,18 +49,35 @@ const foreign: readonly { readonly name: string; readonly at?: number; readonly 
  * @throws RegtarError SOURCE_EMPTY; SOURCE_COMPRESSED for compressions that are not read; SOURCE_NOT_TAR for what is plainly something else
  */
 export function recognise(start: Uint8Array, describe: string): SourceForm {
-  if (start.length === 0) throw new RegtarError('SOURCE_EMPTY', `${describe} is empty`, { side: 'source', where: { path: describe }, hint: 'was the copy interrupted? Compare its size with the original\'s' });
+  if (start.length === 0)
+    throw new RegtarError('SOURCE_EMPTY', `${describe} is empty`, {
+      side: 'source',
+      where: { path: describe },
+      hint: "was the copy interrupted? Compare its size with the original's",
+    });
   const block = Buffer.alloc(blockBytes);
   block.set(start.subarray(0, blockBytes));
   const words = new Int32Array(block.buffer, block.byteOffset, blockBytes / 4);
-  if (start.length >= blockBytes && (isZeroBlock(words, 0) || (isHeaderValid(block, words, 0) && headerSize(block, 0) !== undefined))) return 'tar';
+  if (
+    start.length >= blockBytes &&
+    (isZeroBlock(words, 0) || (isHeaderValid(block, words, 0) && headerSize(block, 0) !== undefined))
+  )
+    return 'tar';
   const text = Buffer.from(start.buffer, start.byteOffset, start.length).toString('latin1');
   if (text.startsWith('\x1f\x8b')) return 'gzip';
   // The second form is a skippable frame, with which parallel compressors begin.
   if (text.startsWith('\x28\xb5\x2f\xfd') || /^[\x50-\x5f]\x2a\x4d\x18/.test(text)) return 'zstd';
   const match = foreign.find(({ at = 0, bytes }) => text.startsWith(bytes, at));
   if (match?.unpack !== undefined) {
-    throw new RegtarError('SOURCE_COMPRESSED', `${describe} is ${match.name}; gzip and zstd are read as they are, this is not`, { side: 'source', where: { path: describe }, hint: `unpack it on the way: \`${match.unpack} ${describe} | regtar … -\`` });
+    throw new RegtarError(
+      'SOURCE_COMPRESSED',
+      `${describe} is ${match.name}; gzip and zstd are read as they are, this is not`,
+      {
+        side: 'source',
+        where: { path: describe },
+        hint: `unpack it on the way: \`${match.unpack} ${describe} | regtar … -\``,
+      },
+    );
   }
   if (match !== undefined) throw notTar(describe, match.name);
   if (isText(start)) throw notTar(describe, `text: "${firstLine(text)}"`);
@@ -77,7 +99,7 @@ export function notTar(describe: string, what: string): RegtarError {
   return new RegtarError('SOURCE_NOT_TAR', `${describe} is not a tar archive but ${what}`, {
     side: 'source',
     where: { path: describe },
-    hint: 'give the registry\'s storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the folder itself',
+    hint: "give the registry's storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the folder itself",
   });
 }
 

@@ -81,7 +81,8 @@ function openBlocks(file: RandomAccess, table: Table, tar: RandomAccess): SavedI
     const known = held.get(block);
     if (known !== undefined) return known;
     const bytes = Buffer.allocUnsafeSlow(block.length);
-    if (readFullySync(file, bytes, 0, block.length, block.at) < block.length || sha256(bytes) !== block.sha256) return undefined;
+    if (readFullySync(file, bytes, 0, block.length, block.at) < block.length || sha256(bytes) !== block.sha256)
+      return undefined;
     if (heldBytes + block.length > mostHeldBytes) {
       held.clear();
       heldBytes = 0;
@@ -93,7 +94,11 @@ function openBlocks(file: RandomAccess, table: Table, tar: RandomAccess): SavedI
   function* pieces(): Generator<Buffer> {
     for (const block of entries) {
       const bytes = read(block);
-      if (bytes === undefined) throw new RegtarError('INDEX_STALE', 'the index is damaged', { side: 'source', hint: 'remove the index file, then run the command again' });
+      if (bytes === undefined)
+        throw new RegtarError('INDEX_STALE', 'the index is damaged', {
+          side: 'source',
+          hint: 'remove the index file, then run the command again',
+        });
       yield bytes;
     }
   }
@@ -112,9 +117,18 @@ function openBlocks(file: RandomAccess, table: Table, tar: RandomAccess): SavedI
   };
 }
 
-function checkPlace({ location: { size, start, runs = [], copy = 0, file } }: Entry, tarSize: number, pages: number): void {
+function checkPlace(
+  { location: { size, start, runs = [], copy = 0, file } }: Entry,
+  tarSize: number,
+  pages: number,
+): void {
   const isInside = (from: number, length: number): boolean => from + length <= tarSize;
-  if (!(runs.length > 0 || isInside(start, size)) || !runs.every((run) => isInside(run.start, run.size) && run.at + run.size <= size) || file !== undefined || (copy > 0 && pageOf(copy) >= pages)) {
+  if (
+    !(runs.length > 0 || isInside(start, size)) ||
+    !runs.every((run) => isInside(run.start, run.size) && run.at + run.size <= size) ||
+    file !== undefined ||
+    (copy > 0 && pageOf(copy) >= pages)
+  ) {
     throw new Unusable('it names places that the tar does not have');
   }
 }
@@ -123,11 +137,17 @@ function readTable(file: RandomAccess): Table {
   const damaged = (): Unusable => new Unusable('it is damaged, or no index of this version of regtar');
   const footer = Buffer.alloc(footerBytes);
   const end = file.size - footerBytes;
-  if (end < 0 || readFullySync(file, footer, 0, footerBytes, end) < footerBytes || footer.toString('latin1', 40) !== magic) throw damaged();
+  if (
+    end < 0 ||
+    readFullySync(file, footer, 0, footerBytes, end) < footerBytes ||
+    footer.toString('latin1', 40) !== magic
+  )
+    throw damaged();
   const at = footer.readUIntBE(2, 6);
   if (at > end || end - at > mostTableBytes) throw damaged();
   const bytes = Buffer.alloc(end - at);
-  if (readFullySync(file, bytes, 0, bytes.length, at) < bytes.length || sha256(bytes) !== footer.toString('hex', 8, 40)) throw damaged();
+  if (readFullySync(file, bytes, 0, bytes.length, at) < bytes.length || sha256(bytes) !== footer.toString('hex', 8, 40))
+    throw damaged();
   const table = parseTable(bytes);
   if (table === undefined || !table.blocks.every((block) => block.at + block.length <= at)) throw damaged();
   return table;
@@ -142,19 +162,38 @@ function parseTable(bytes: Buffer): Table | undefined {
   }
   if (typeof json !== 'object' || json === null) return undefined;
   const { size, modified, sample, problems, blocks } = json as Readonly<Record<string, unknown>>;
-  if (typeof size !== 'number' || typeof modified !== 'number' || typeof sample !== 'string' || !Array.isArray(problems) || !Array.isArray(blocks)) return undefined;
+  if (
+    typeof size !== 'number' ||
+    typeof modified !== 'number' ||
+    typeof sample !== 'string' ||
+    !Array.isArray(problems) ||
+    !Array.isArray(blocks)
+  )
+    return undefined;
   if (!problems.every(isProblem) || !blocks.every(isBlock)) return undefined;
   return { size, modified, sample, problems, blocks };
 }
 
 function isProblem(value: unknown): value is Problem {
-  return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string' && 'message' in value && typeof value.message === 'string';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'code' in value &&
+    typeof value.code === 'string' &&
+    'message' in value &&
+    typeof value.message === 'string'
+  );
 }
 
 function isBlock(value: unknown): value is Block {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, at, length, sha256: hash } = value as Readonly<Record<string, unknown>>;
-  return (kind === 'entries' || kind === 'page') && isLength(at, Number.MAX_SAFE_INTEGER) && isLength(length, mostBlockBytes) && typeof hash === 'string';
+  return (
+    (kind === 'entries' || kind === 'page') &&
+    isLength(at, Number.MAX_SAFE_INTEGER) &&
+    isLength(length, mostBlockBytes) &&
+    typeof hash === 'string'
+  );
 }
 
 function isLength(value: unknown, most: number): value is number {
@@ -195,10 +234,12 @@ export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter 
   let written = 0;
   let entries = 0;
   let copied = 0;
-  const write = (bytes: Uint8Array): void => onOutput(path, () => {
-    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, written + done);
-    written += bytes.length;
-  });
+  const write = (bytes: Uint8Array): void =>
+    onOutput(path, () => {
+      for (let done = 0; done < bytes.length;)
+        done += writeSync(descriptor, bytes, done, bytes.length - done, written + done);
+      written += bytes.length;
+    });
   const writeBlock = (kind: Block['kind'], bytes: Uint8Array): void => {
     blocks.push({ kind, at: written, length: bytes.length, sha256: sha256(bytes) });
     write(bytes);
@@ -215,10 +256,22 @@ export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter 
       if (entry.location.copy !== undefined) copied++;
     },
     finish(problems) {
-      if (tar.changed()) throw new RegtarError('SOURCE_CHANGED', 'the backup changed while it was read: no index is written', { side: 'source', hint: 'wait until nothing writes to it any more, then run the command again' });
+      if (tar.changed())
+        throw new RegtarError('SOURCE_CHANGED', 'the backup changed while it was read: no index is written', {
+          side: 'source',
+          hint: 'wait until nothing writes to it any more, then run the command again',
+        });
       copies.end();
       for (const piece of log.pieces()) if (piece.length > 0) writeBlock('entries', piece);
-      const table = Buffer.from(JSON.stringify({ size: tar.size, modified: tar.modified ?? 0, sample: sampleOf(tar), problems, blocks } satisfies Table));
+      const table = Buffer.from(
+        JSON.stringify({
+          size: tar.size,
+          modified: tar.modified ?? 0,
+          sample: sampleOf(tar),
+          problems,
+          blocks,
+        } satisfies Table),
+      );
       const footer = Buffer.alloc(footerBytes);
       footer.writeUIntBE(written, 2, 6);
       footer.write(sha256(table), 8, 'hex');
@@ -246,7 +299,10 @@ export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter 
 function removeLeftOver(path: string): void {
   const prefix = `${basename(path)}.regtar-`;
   for (const name of existsSync(dirname(path)) ? readdirSync(dirname(path)) : []) {
-    const owner = name.startsWith(prefix) && /^[0-9]+$/.test(name.slice(prefix.length)) ? Number(name.slice(prefix.length)) : undefined;
+    const owner =
+      name.startsWith(prefix) && /^[0-9]+$/.test(name.slice(prefix.length))
+        ? Number(name.slice(prefix.length))
+        : undefined;
     if (owner !== undefined && !isRunning(owner)) rmSync(join(dirname(path), name), { force: true });
   }
 }

@@ -9,7 +9,8 @@ import type { Backup, Entry, Location } from './backup.ts';
 export function openSeveral(backups: readonly Backup[]): Backup {
   const of = (location: Location): Backup => {
     const backup = backups[location.source ?? 0];
-    if (backup === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
+    if (backup === undefined)
+      throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
     return backup;
   };
   const formats = new Set(backups.map(({ format }) => format));
@@ -23,7 +24,10 @@ export function openSeveral(backups: readonly Backup[]): Backup {
       let done = 0;
       for (const [source, backup] of backups.entries()) {
         const before = done;
-        const damage = await backup.scan((entry) => visit(withSource(entry, source)), { ...options, onProgress: (bytes) => options.onProgress?.(before + bytes) });
+        const damage = await backup.scan((entry) => visit(withSource(entry, source)), {
+          ...options,
+          onProgress: (bytes) => options.onProgress?.(before + bytes),
+        });
         problems.push(...damage.map((problem) => ({ ...problem, message: `${backup.describe}: ${problem.message}` })));
         done += backup.bytes ?? 0;
       }
@@ -35,7 +39,8 @@ export function openSeveral(backups: readonly Backup[]): Backup {
     ranges: (location) => of(location).ranges?.(location),
     digestOf: (location) => of(location).digestOf?.(location),
     async keepOnly(isNeeded) {
-      for (const [source, backup] of backups.entries()) await backup.keepOnly?.((location) => isNeeded({ ...location, source }));
+      for (const [source, backup] of backups.entries())
+        await backup.keepOnly?.((location) => isNeeded({ ...location, source }));
     },
     removeSpoolSync: () => backups.forEach((backup) => backup.removeSpoolSync?.()),
     nameOf: (source) => backups[source]?.describe,

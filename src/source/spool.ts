@@ -1,4 +1,16 @@
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, unlinkSync, write, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '../io/limits.ts';
 import { onOutput, outputError } from '../io/output-error.ts';
@@ -131,7 +143,12 @@ function removeDeadSpools(parent: string): void {
   }
 }
 
-function createFile(path: string, number: number, algorithm: DigestAlgorithm, keep: (digest: Digest | undefined) => void): SpoolFile {
+function createFile(
+  path: string,
+  number: number,
+  algorithm: DigestAlgorithm,
+  keep: (digest: Digest | undefined) => void,
+): SpoolFile {
   const descriptor = onOutput(path, () => openSync(path, 'wx'));
   const digester = createDigester(algorithm);
   let size = 0;
@@ -140,7 +157,10 @@ function createFile(path: string, number: number, algorithm: DigestAlgorithm, ke
     write(chunk, at = size) {
       size = at + chunk.length;
       // The hash is made while the thread pool writes.
-      const writing = chunk.length > syncWriteBytes ? writeAll(descriptor, chunk, at, path) : writeAllSync(descriptor, chunk, at, path);
+      const writing =
+        chunk.length > syncWriteBytes
+          ? writeAll(descriptor, chunk, at, path)
+          : writeAllSync(descriptor, chunk, at, path);
       digester.update(chunk);
       return writing;
     },
@@ -158,14 +178,17 @@ function createFile(path: string, number: number, algorithm: DigestAlgorithm, ke
 
 function writeAllSync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
   onOutput(path, () => {
-    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+    for (let done = 0; done < bytes.length;)
+      done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
   });
 }
 
 async function writeAll(descriptor: number, bytes: Uint8Array, position: number, path: string): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     done += await new Promise<number>((resolve, reject) => {
-      write(descriptor, bytes, done, bytes.length - done, position + done, (error, written) => (error === null ? resolve(written) : reject(outputError(error, path) as Error)));
+      write(descriptor, bytes, done, bytes.length - done, position + done, (error, written) =>
+        error === null ? resolve(written) : reject(outputError(error, path) as Error),
+      );
     });
   }
 }

@@ -28,7 +28,13 @@ const packedBytes = 64 * 1024;
  * Reads a stream to its end. What lies under a blob's name is kept and hashed; other large contents are kept until the end of the
  * pass, since a blob may be a link to them, and dropped when none is.
  */
-export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool, keep: Kept, visit: (entry: Entry) => void, options: Parameters<Backup['scan']>[1]): Promise<StreamPass> {
+export async function passStream(
+  chunks: AsyncIterable<Uint8Array>,
+  spool: Spool,
+  keep: Kept,
+  visit: (entry: Entry) => void,
+  options: Parameters<Backup['scan']>[1],
+): Promise<StreamPass> {
   const log = createEntryLog();
   /** Large contents with no blob's name, by path. */
   const held = new Map<string, { readonly file: string; isWanted: boolean }>();
@@ -36,7 +42,14 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
   const known = new Map<Digest, { readonly file: number; readonly size: number }>();
 
   const tell = (member: Member, location: Location, bytes: Uint8Array | undefined, file?: number): void => {
-    const entry: Entry = { path: member.path, kind: member.kind, target: member.target, modified: member.modified, location, bytes };
+    const entry: Entry = {
+      path: member.path,
+      kind: member.kind,
+      target: member.target,
+      modified: member.modified,
+      location,
+      bytes,
+    };
     if (isWorthRepeating(member)) log.add(entry, file);
     visit(entry);
   };
@@ -47,7 +60,12 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
     return {
       write: (chunk) => void (filled += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).copy(bytes, filled)),
       end: (isWhole) => {
-        if (isWhole) tell(member, { size: member.size, start: spool.append(bytes) }, member.size <= limits.linkBytes ? bytes : undefined);
+        if (isWhole)
+          tell(
+            member,
+            { size: member.size, start: spool.append(bytes) },
+            member.size <= limits.linkBytes ? bytes : undefined,
+          );
       },
     };
   };
@@ -98,7 +116,8 @@ export async function passStream(chunks: AsyncIterable<Uint8Array>, spool: Spool
     const { path, size, runs } = member;
     const place = runs === undefined ? undefined : placer(runs);
     return {
-      write: (chunk) => (place === undefined ? output.write(chunk) : writeRuns(place(chunk), (bytes, at) => output.write(bytes, at))),
+      write: (chunk) =>
+        place === undefined ? output.write(chunk) : writeRuns(place(chunk), (bytes, at) => output.write(bytes, at)),
       end(isWhole) {
         if (!isWhole) return output.discard();
         output.close(runs === undefined ? undefined : size);
@@ -169,12 +188,14 @@ function normalPath(path: string): string {
 }
 
 /** Spreads the stored bytes of a sparse member, which come in order, over the places that they have in the file. */
-function placer(runs: readonly PlacedRun[]): (chunk: Uint8Array) => readonly { readonly at: number; readonly bytes: Uint8Array }[] {
+function placer(
+  runs: readonly PlacedRun[],
+): (chunk: Uint8Array) => readonly { readonly at: number; readonly bytes: Uint8Array }[] {
   let index = 0;
   let done = 0;
   return (chunk) => {
     const pieces: { at: number; bytes: Uint8Array }[] = [];
-    for (let left = chunk; left.length > 0; ) {
+    for (let left = chunk; left.length > 0;) {
       const run = runs[index];
       if (run === undefined) break;
       const bytes = left.subarray(0, run.size - done);
@@ -190,6 +211,9 @@ function placer(runs: readonly PlacedRun[]): (chunk: Uint8Array) => readonly { r
   };
 }
 
-async function writeRuns(pieces: readonly { readonly at: number; readonly bytes: Uint8Array }[], write: (bytes: Uint8Array, at: number) => Promise<void> | void): Promise<void> {
+async function writeRuns(
+  pieces: readonly { readonly at: number; readonly bytes: Uint8Array }[],
+  write: (bytes: Uint8Array, at: number) => Promise<void> | void,
+): Promise<void> {
   for (const { at, bytes } of pieces) await write(bytes, at);
 }

@@ -31,7 +31,12 @@ export function openStream(options: StreamOptions): Backup {
   let pass: Promise<StreamPass> | undefined;
   let small: Backup | undefined;
   const smallContents = (location: Location): Backup => {
-    if (spool === undefined || location.start === notKept) throw new RegtarError('SOURCE_UNREADABLE', `${options.describe} was read once, and of what is no manifest or config only the size was kept`, { side: 'source', where: { path: options.describe } });
+    if (spool === undefined || location.start === notKept)
+      throw new RegtarError(
+        'SOURCE_UNREADABLE',
+        `${options.describe} was read once, and of what is no manifest or config only the size was kept`,
+        { side: 'source', where: { path: options.describe } },
+      );
     return (small ??= openTarFile(spool.pack, options.describe));
   };
   const end = (): void => {
@@ -53,8 +58,12 @@ export function openStream(options: StreamOptions): Backup {
       replayEntries(log, visit, (file) => spool?.fileOf(file) ?? '');
       return problems;
     },
-    read: (location, from = 0, ring) => (location.file === undefined ? smallContents(location).read(location, from, ring) : readFileBody(location, from, ring)),
-    readSmall: (location) => (location.file === undefined ? smallContents(location).readSmall(location) : readWholeFile(location)),
+    read: (location, from = 0, ring) =>
+      location.file === undefined
+        ? smallContents(location).read(location, from, ring)
+        : readFileBody(location, from, ring),
+    readSmall: (location) =>
+      location.file === undefined ? smallContents(location).readSmall(location) : readWholeFile(location),
     file: (location) => location.file,
     digestOf: (location) => (location.file === undefined ? undefined : spool?.digestOf(location.file)),
     async keepOnly(isNeeded) {

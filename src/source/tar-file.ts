@@ -21,18 +21,30 @@ export interface TarFileOptions {
 const mostPagesHeld = 160;
 
 /** A plain tar that can be sought: nothing is unpacked, every byte is read where it lies. */
-export function openTarFile(access: RandomAccess, describe: string, { index, indexWriter, keepCopies = false }: TarFileOptions = {}): Backup {
+export function openTarFile(
+  access: RandomAccess,
+  describe: string,
+  { index, indexWriter, keepCopies = false }: TarFileOptions = {},
+): Backup {
   const pages: Buffer[] = [];
-  let copies = indexWriter?.copies ?? (keepCopies ? packCopies(mostPagesHeld, (page) => void pages.push(page)) : undefined);
+  let copies =
+    indexWriter?.copies ?? (keepCopies ? packCopies(mostPagesHeld, (page) => void pages.push(page)) : undefined);
   let problems: readonly Problem[] = [];
-  const readCopy = (copy: number, size: number): Uint8Array | undefined => (index === undefined ? copyIn(pages[pageOf(copy)], copy, size) : index.readCopy(copy, size));
+  const readCopy = (copy: number, size: number): Uint8Array | undefined =>
+    index === undefined ? copyIn(pages[pageOf(copy)], copy, size) : index.readCopy(copy, size);
   const changed = (location: Location, cause?: unknown): RegtarError =>
-    new RegtarError(access.changed() ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE', `${describe} could not be read at byte ${location.start}${access.changed() ? ': it changed while it was read' : `: ${systemErrorCode(cause) ?? 'it ended early'}`}`, {
-      side: 'source',
-      where: { path: describe, offset: location.start },
-      cause,
-      hint: access.changed() ? 'wait until nothing writes to it any more, then run the command again' : 'check the medium that holds the backup',
-    });
+    new RegtarError(
+      access.changed() ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE',
+      `${describe} could not be read at byte ${location.start}${access.changed() ? ': it changed while it was read' : `: ${systemErrorCode(cause) ?? 'it ended early'}`}`,
+      {
+        side: 'source',
+        where: { path: describe, offset: location.start },
+        cause,
+        hint: access.changed()
+          ? 'wait until nothing writes to it any more, then run the command again'
+          : 'check the medium that holds the backup',
+      },
+    );
 
   return {
     describe,
@@ -75,7 +87,8 @@ export function openTarFile(access: RandomAccess, describe: string, { index, ind
     // The holes of a sparse member lie nowhere.
     ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
     saveIndex() {
-      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'nobody asked for an index', { side: 'internal' });
+      if (indexWriter === undefined)
+        throw new RegtarError('INTERNAL', 'nobody asked for an index', { side: 'internal' });
       return indexWriter.finish(problems);
     },
     async close() {
@@ -124,8 +137,16 @@ const openingBrace = 123;
 /** Copies what is probably a manifest or a config: a small blob that begins like JSON. */
 function copyOf(member: Member, copies: Copies): number | undefined {
   const { size, pathEnd, pathBuffer } = member;
-  if (member.kind !== 'file' || size === 0 || size > longestCopyBytes || pathEnd < dataEnd.length || member.runs !== undefined) return undefined;
-  for (let back = 1; back <= dataEnd.length; back++) if (pathBuffer[pathEnd - back] !== dataEnd[dataEnd.length - back]) return undefined;
+  if (
+    member.kind !== 'file' ||
+    size === 0 ||
+    size > longestCopyBytes ||
+    pathEnd < dataEnd.length ||
+    member.runs !== undefined
+  )
+    return undefined;
+  for (let back = 1; back <= dataEnd.length; back++)
+    if (pathBuffer[pathEnd - back] !== dataEnd[dataEnd.length - back]) return undefined;
   return member.firstByte === openingBrace ? copies.add(size, (page, at) => member.copyBody(page, at)) : undefined;
 }
 
@@ -133,10 +154,19 @@ function runsOf(location: Location): NonNullable<Location['runs']> {
   return location.runs ?? [{ at: 0, start: location.start, size: location.size }];
 }
 
-async function* readLocation(access: RandomAccess, location: Location, from: number, ring: Ring | undefined, changed: (location: Location, cause?: unknown) => RegtarError): Body & AsyncGenerator<Uint8Array> {
+async function* readLocation(
+  access: RandomAccess,
+  location: Location,
+  from: number,
+  ring: Ring | undefined,
+  changed: (location: Location, cause?: unknown) => RegtarError,
+): Body & AsyncGenerator<Uint8Array> {
   let sent = from;
   try {
-    const pieces = location.runs === undefined ? readRange(access, location.start + from, location.size - from, ring) : readSparse(access, location, from, ring);
+    const pieces =
+      location.runs === undefined
+        ? readRange(access, location.start + from, location.size - from, ring)
+        : readSparse(access, location, from, ring);
     for await (const chunk of pieces) {
       sent += chunk.length;
       yield chunk;
@@ -147,7 +177,12 @@ async function* readLocation(access: RandomAccess, location: Location, from: num
   if (sent < location.size) throw changed(location);
 }
 
-async function* readSparse(access: RandomAccess, location: Location, from: number, ring: Ring = createRing()): AsyncGenerator<Uint8Array> {
+async function* readSparse(
+  access: RandomAccess,
+  location: Location,
+  from: number,
+  ring: Ring = createRing(),
+): AsyncGenerator<Uint8Array> {
   let position = from;
   for (const run of runsOf(location)) {
     const end = run.at + run.size;
@@ -161,7 +196,7 @@ async function* readSparse(access: RandomAccess, location: Location, from: numbe
 }
 
 async function* zeros(length: number, ring: Ring): AsyncGenerator<Uint8Array> {
-  for (let left = length; left > 0; ) {
+  for (let left = length; left > 0;) {
     const chunk = ring.take(left).fill(0);
     left -= chunk.length;
     yield chunk;

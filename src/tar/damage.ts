@@ -22,18 +22,34 @@ export function createDamage(): Damage {
   let archiveStart = 0;
   const report = (problem: Problem): void => {
     if (problems.length < mostProblems) problems.push(problem);
-    else if (problems.length === mostProblems) problems.push({ code: 'TAR_HEADER_INVALID', message: `more than ${mostProblems} places of the archive are damaged; the others are not listed` });
+    else if (problems.length === mostProblems)
+      problems.push({
+        code: 'TAR_HEADER_INVALID',
+        message: `more than ${mostProblems} places of the archive are damaged; the others are not listed`,
+      });
   };
-  const gap = (from: number, to: number, what: string): void => report({ code: 'TAR_HEADER_INVALID', offset: from, message: `bytes ${from} to ${to} of the archive: this part ${what}; members in it are lost` });
+  const gap = (from: number, to: number, what: string): void =>
+    report({
+      code: 'TAR_HEADER_INVALID',
+      offset: from,
+      message: `bytes ${from} to ${to} of the archive: this part ${what}; members in it are lost`,
+    });
   return {
     problems,
-    cut: (offset, where, path) => report({ code: 'TAR_CUT', offset, ...(path !== undefined && { path }), message: `the archive is cut at byte ${offset}, ${where}; what comes before is used` }),
+    cut: (offset, where, path) =>
+      report({
+        code: 'TAR_CUT',
+        offset,
+        ...(path !== undefined && { path }),
+        message: `the archive is cut at byte ${offset}, ${where}; what comes before is used`,
+      }),
     gap,
     zeros(from, to, isLast) {
       if (isLast ? to - from > longestPadding : !endsArchive(archiveStart, from, to)) gap(from, to, gaps.zeros);
       else archiveStart = to;
     },
-    member: (code, offset, message, path) => report({ code, offset, ...(path !== undefined && { path }), message: `${message} (at byte ${offset})` }),
+    member: (code, offset, message, path) =>
+      report({ code, offset, ...(path !== undefined && { path }), message: `${message} (at byte ${offset})` }),
   };
 }
 
@@ -52,10 +68,16 @@ const recordBytes = 10_240;
 /** Between two archives there are two blocks of zeros, or as many as fill the record of 10 KiB that nearly all tars write; any other zeros were members. */
 function endsArchive(start: number, from: number, to: number): boolean {
   const length = to - from;
-  return length === endBytes || (length > endBytes && length < endBytes + recordBytes && (to - start) % recordBytes === 0);
+  return (
+    length === endBytes || (length > endBytes && length < endBytes + recordBytes && (to - start) % recordBytes === 0)
+  );
 }
 
 /** How the end of an archive without its end mark is told. */
 export function endWithoutMark(size: number): Problem {
-  return { code: 'TAR_CUT', offset: size, message: `the archive ends at byte ${size} without an end-of-archive mark: it may have been cut there` };
+  return {
+    code: 'TAR_CUT',
+    offset: size,
+    message: `the archive ends at byte ${size} without an end-of-archive mark: it may have been cut there`,
+  };
 }

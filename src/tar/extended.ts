@@ -30,7 +30,13 @@ export interface SparseRecords {
 }
 
 export function isExtension(typeFlag: number): boolean {
-  return typeFlag === typeFlags.longName || typeFlag === typeFlags.longLink || typeFlag === typeFlags.pax || typeFlag === typeFlags.solarisPax || typeFlag === typeFlags.paxGlobal;
+  return (
+    typeFlag === typeFlags.longName ||
+    typeFlag === typeFlags.longLink ||
+    typeFlag === typeFlags.pax ||
+    typeFlag === typeFlags.solarisPax ||
+    typeFlag === typeFlags.paxGlobal
+  );
 }
 
 /**
@@ -38,7 +44,11 @@ export function isExtension(typeFlag: number): boolean {
  * @param bytes its body, or undefined when it is longer than `longTextBytes`
  * @returns what is wrong with it; the next member is unusable then
  */
-export function readExtension(typeFlag: number, bytes: Uint8Array | undefined, into: Extended): { readonly code: ErrorCode; readonly message: string } | undefined {
+export function readExtension(
+  typeFlag: number,
+  bytes: Uint8Array | undefined,
+  into: Extended,
+): { readonly code: ErrorCode; readonly message: string } | undefined {
   if (bytes === undefined) {
     into.isUnusable = true;
     return { code: 'TAR_NAME_TOO_LONG', message: 'an extended header is too long' };
@@ -78,7 +88,8 @@ export function parsePax(body: Uint8Array, into: Extended): void {
     const space = buffer.indexOf(32, at);
     const length = space < 0 ? Number.NaN : Number(buffer.toString('latin1', at, space));
     const end = at + length;
-    if (!Number.isSafeInteger(length) || end <= space || end > buffer.length || buffer[end - 1] !== 10) throw invalid('a pax record has a wrong length');
+    if (!Number.isSafeInteger(length) || end <= space || end > buffer.length || buffer[end - 1] !== 10)
+      throw invalid('a pax record has a wrong length');
     const equals = buffer.indexOf(61, space);
     if (equals < 0 || equals >= end) throw invalid('a pax record has no "="');
     const key = buffer.toString('utf8', space + 1, equals);
@@ -123,7 +134,8 @@ function applyRecord(into: Extended, key: string, value: string): void {
       break;
     case 'GNU.sparse.map': {
       const numbers = value.split(',').map(number);
-      for (let index = 0; index + 1 < numbers.length; index += 2) sparseOf(into).runs.push({ at: numbers[index] ?? 0, size: numbers[index + 1] ?? 0 });
+      for (let index = 0; index + 1 < numbers.length; index += 2)
+        sparseOf(into).runs.push({ at: numbers[index] ?? 0, size: numbers[index + 1] ?? 0 });
       break;
     }
     default:

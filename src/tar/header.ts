@@ -68,7 +68,12 @@ export function textEnd(buffer: Buffer, words: Int32Array, start: number, length
   const end = start + length;
   let at = start;
   // A byte of a word is zero where taking one from it borrows and it had no high bit itself.
-  for (let word = words[at >>> 2] as number; at + 4 <= end && ((word - 0x01010101) & ~word & 0x80808080) === 0; word = words[at >>> 2] as number) at += 4;
+  for (
+    let word = words[at >>> 2] as number;
+    at + 4 <= end && ((word - 0x01010101) & ~word & 0x80808080) === 0;
+    word = words[at >>> 2] as number
+  )
+    at += 4;
   while (at < end && buffer[at] !== 0) at++;
   return at;
 }
@@ -127,7 +132,13 @@ export function isHeaderValid(buffer: Buffer, words: Int32Array, at: number): bo
     // Half of a header is zeros.
     if ((first | second | third | fourth) === 0) continue;
     even = (even + (first & 0x00ff00ff) + (second & 0x00ff00ff) + (third & 0x00ff00ff) + (fourth & 0x00ff00ff)) | 0;
-    odd = (odd + ((first >>> 8) & 0x00ff00ff) + ((second >>> 8) & 0x00ff00ff) + ((third >>> 8) & 0x00ff00ff) + ((fourth >>> 8) & 0x00ff00ff)) | 0;
+    odd =
+      (odd +
+        ((first >>> 8) & 0x00ff00ff) +
+        ((second >>> 8) & 0x00ff00ff) +
+        ((third >>> 8) & 0x00ff00ff) +
+        ((fourth >>> 8) & 0x00ff00ff)) |
+      0;
   }
   let sum = (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
   for (let index = at + 148; index < at + 156; index++) sum += 32 - (buffer[index] ?? 0);

@@ -93,7 +93,8 @@ export class Member implements PathBytes {
     this.pathEnd = 0;
     this.pathText = extended?.sparse?.name ?? extended?.path ?? headerName(buffer, at);
     this.kind = memberKind(buffer[at + 156] ?? 0, this.pathText);
-    this.target = this.kind === 'hardlink' || this.kind === 'symlink' ? (extended?.target ?? headerLinkName(buffer, at)) : '';
+    this.target =
+      this.kind === 'hardlink' || this.kind === 'symlink' ? (extended?.target ?? headerLinkName(buffer, at)) : '';
     this.modifiedSeconds = extended?.modified ?? headerModified(buffer, at);
     this.size = this.kind === 'file' ? stored : 0;
     this.start = body;
@@ -101,7 +102,14 @@ export class Member implements PathBytes {
   }
 
   /** Fills it with a plain file or folder whose path lies in the buffer. */
-  fillPlain(kind: 'file' | 'directory', at: number, pathStart: number, pathEnd: number, body: number, size: number): void {
+  fillPlain(
+    kind: 'file' | 'directory',
+    at: number,
+    pathStart: number,
+    pathEnd: number,
+    body: number,
+    size: number,
+  ): void {
     this.kind = kind;
     this.target = '';
     this.size = size;
@@ -139,5 +147,10 @@ function memberKind(typeFlag: number, path: string): MemberKind {
 export function hasBody(kind: MemberKind, typeFlag: number): boolean {
   if (kind === 'file') return true;
   if (kind === 'directory') return typeFlag !== typeFlags.directory;
-  return kind === 'other' && typeFlag !== typeFlags.characterDevice && typeFlag !== typeFlags.blockDevice && typeFlag !== typeFlags.fifo;
+  return (
+    kind === 'other' &&
+    typeFlag !== typeFlags.characterDevice &&
+    typeFlag !== typeFlags.blockDevice &&
+    typeFlag !== typeFlags.fifo
+  );
 }

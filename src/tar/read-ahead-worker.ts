@@ -44,7 +44,13 @@ export function readAheadWorker(): void {
     for (const [index, range] of ranges.entries()) {
       if (inside >= range.size) inside -= range.size;
       else {
-        filled = readSync(descriptors[index] as number, buffer, 0, Math.min(length, range.size - inside), range.start + inside);
+        filled = readSync(
+          descriptors[index] as number,
+          buffer,
+          0,
+          Math.min(length, range.size - inside),
+          range.start + inside,
+        );
         return;
       }
     }
@@ -84,7 +90,11 @@ export function readAheadWorker(): void {
 
   /** @returns the first header at or behind `position`, or -1 */
   const find = (position: number, segment: number): number => {
-    for (let from = position; from < Math.min(position + searchedBytes, size) && !isPassed(segment); from += buffer.length) {
+    for (
+      let from = position;
+      from < Math.min(position + searchedBytes, size) && !isPassed(segment);
+      from += buffer.length
+    ) {
       load(from, buffer.length);
       for (let at = 0; at + blockBytes <= filled; at += blockBytes) if (isHeader(at)) return from + at;
     }
@@ -111,8 +121,17 @@ export function readAheadWorker(): void {
   };
 
   try {
-    for (let segment = Atomics.add(state, next, 1); segment * segmentBytes < size && Atomics.load(state, scanned) >= 0; segment = Atomics.add(state, next, 1)) {
-      for (let current = Atomics.load(state, scanned); current >= 0 && segment > current + segmentsAhead; current = Atomics.load(state, scanned)) Atomics.wait(state, scanned, current, 100);
+    for (
+      let segment = Atomics.add(state, next, 1);
+      segment * segmentBytes < size && Atomics.load(state, scanned) >= 0;
+      segment = Atomics.add(state, next, 1)
+    ) {
+      for (
+        let current = Atomics.load(state, scanned);
+        current >= 0 && segment > current + segmentsAhead;
+        current = Atomics.load(state, scanned)
+      )
+        Atomics.wait(state, scanned, current, 100);
       if (!isPassed(segment - 1)) walk(segment);
     }
   } catch {

@@ -26,7 +26,16 @@ export function startReadAhead(ranges: readonly FileRange[], from: number): Read
   Atomics.store(state, slots.scanned, segment);
   Atomics.store(state, slots.next, segment + 1);
   const workerData: ReadAheadData = { ranges, segmentBytes, segmentsAhead, shared };
-  const workers = Array.from({ length: readers }, () => new Worker(`(${readAheadWorker.toString()})();`, { eval: true, workerData, execArgv: [], name: 'regtar read ahead' }));
+  const workers = Array.from(
+    { length: readers },
+    () =>
+      new Worker(`(${readAheadWorker.toString()})();`, {
+        eval: true,
+        workerData,
+        execArgv: [],
+        name: 'regtar read ahead',
+      }),
+  );
   for (const worker of workers) {
     // A reader that cannot start or ends badly is no loss.
     worker.on('error', () => undefined);

@@ -3,7 +3,16 @@ import { RegtarError, type Problem } from '../errors.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { createDamage, endWithoutMark, gaps } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
-import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, textEnd, typeFlags } from './header.ts';
+import {
+  blockBytes,
+  headerSize,
+  headerTypeFlag,
+  isHeaderValid,
+  isZeroBlock,
+  paddedSize,
+  textEnd,
+  typeFlags,
+} from './header.ts';
 import { hasBody, Member } from './member.ts';
 import { startReadAhead, type ReadAhead } from './read-ahead.ts';
 import { findNextHeader } from './resynchronise.ts';
@@ -28,7 +37,11 @@ const millisecondsPerTurn = 50;
  * @returns damage: cuts, gaps, members that cannot be read. What is whole has been visited.
  * @see docs/decisions/0001-scan-with-positioned-reads.md
  */
-export async function scanTar(access: RandomAccess, visit: (member: Member) => void, options: ScanOptions = {}): Promise<readonly Problem[]> {
+export async function scanTar(
+  access: RandomAccess,
+  visit: (member: Member) => void,
+  options: ScanOptions = {},
+): Promise<readonly Problem[]> {
   const scanner = new Scanner(access, visit, options.signal);
   let readAhead: ReadAhead | undefined;
   let turn = Date.now();
@@ -53,7 +66,12 @@ export async function scanTar(access: RandomAccess, visit: (member: Member) => v
 const worthReadingAhead = 1024 * 1024 * 1024;
 
 function readAheadIfSlow(access: RandomAccess, scanner: Scanner): ReadAhead | undefined {
-  if (access.size - scanner.position < worthReadingAhead || access.ranges === undefined || scanner.takeSlowness() !== true) return undefined;
+  if (
+    access.size - scanner.position < worthReadingAhead ||
+    access.ranges === undefined ||
+    scanner.takeSlowness() !== true
+  )
+    return undefined;
   return startReadAhead(access.ranges(0, access.size), scanner.position);
 }
 
@@ -135,7 +153,7 @@ class Scanner {
     const isFile = typeFlag === typeFlags.file;
     if ((!isFile && typeFlag !== typeFlags.directory) || !isHeaderValid(buffer, words, at)) return false;
     const size = headerSize(buffer, at);
-    if (size === undefined || nameEnd <= nameStart || (isFile && buffer[nameEnd - 1] === 47 /* / */)) return false;
+    if (size === undefined || nameEnd <= nameStart || (isFile && buffer[nameEnd - 1] === 47) /* / */) return false;
     const body = position + (at - first) + blockBytes;
     const bodyBytes = isFile ? size : 0;
     if (body + bodyBytes > access.size) return false;
@@ -182,7 +200,9 @@ class Scanner {
     const body = this.position + blockBytes;
     member.fill(at, extended, body, stored);
     const isSparse = typeFlag === typeFlags.sparse || extended?.sparse !== undefined;
-    const data = isSparse ? this.sparseData(at, extended, stored) : { start: body, size: hasBody(member.kind, typeFlag) ? stored : 0, isReadable: true };
+    const data = isSparse
+      ? this.sparseData(at, extended, stored)
+      : { start: body, size: hasBody(member.kind, typeFlag) ? stored : 0, isReadable: true };
     if (data.start + data.size > access.size) {
       this.damage.cut(access.size, `inside ${member.path}`, member.path);
       return false;
@@ -196,7 +216,8 @@ class Scanner {
     const bytes = size > longTextBytes ? undefined : this.loadBytes(this.position + blockBytes, size);
     const into: Extended = typeFlag === typeFlags.paxGlobal ? (this.globals ??= {}) : (this.next ??= {});
     const wrong = readExtension(typeFlag, bytes, into);
-    if (wrong !== undefined) this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is passed over`);
+    if (wrong !== undefined)
+      this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is passed over`);
     this.position += blockBytes + paddedSize(size);
   }
 
@@ -205,7 +226,8 @@ class Scanner {
     const { access, damage, position } = this;
     const found = findNextHeader(access, position + blockBytes, this.signal);
     const isLast = found.position >= access.size;
-    if (!isZero || found.hasRubbish) damage.gap(position, found.position, isLast && (isZero || this.isEnded) ? gaps.trailing : gaps.noHeader);
+    if (!isZero || found.hasRubbish)
+      damage.gap(position, found.position, isLast && (isZero || this.isEnded) ? gaps.trailing : gaps.noHeader);
     else damage.zeros(position, found.position, isLast);
     this.isEnded ||= isZero || found.hasZeros;
     this.next = undefined;
@@ -219,7 +241,11 @@ class Scanner {
   }
 
   /** A sparse member that cannot be read right is told by name and passed over by the size that it occupies. */
-  private sparseData(at: number, extended: Extended | undefined, stored: number): { readonly start: number; readonly size: number; readonly isReadable: boolean } {
+  private sparseData(
+    at: number,
+    extended: Extended | undefined,
+    stored: number,
+  ): { readonly start: number; readonly size: number; readonly isReadable: boolean } {
     const { access, member, position, window } = this;
     try {
       return { ...placeSparse(access, window.buffer, at, extended, member, stored, position), isReadable: true };

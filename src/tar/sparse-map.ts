@@ -21,9 +21,19 @@ interface SparseMap {
  * @returns offset and size of the data
  * @throws RegtarError TAR_SPARSE when it cannot be read right
  */
-export function placeSparse(access: Pick<RandomAccess, 'readSync'>, buffer: Buffer, at: number, extended: Extended | undefined, member: Member, stored: number, position: number): { readonly start: number; readonly size: number } {
+export function placeSparse(
+  access: Pick<RandomAccess, 'readSync'>,
+  buffer: Buffer,
+  at: number,
+  extended: Extended | undefined,
+  member: Member,
+  stored: number,
+  position: number,
+): { readonly start: number; readonly size: number } {
   const isOldGnu = headerTypeFlag(buffer, at) === typeFlags.sparse && extended?.sparse === undefined;
-  const { runs, start, realSize } = isOldGnu ? oldGnuMap(access, buffer, at, position) : paxMap(access, extended, member.start, stored);
+  const { runs, start, realSize } = isOldGnu
+    ? oldGnuMap(access, buffer, at, position)
+    : paxMap(access, extended, member.start, stored);
   // The old form's size counts the data alone, the newer one's the map too.
   const size = isOldGnu ? stored : stored - (start - member.start);
   member.runs = placeRuns(runs, start, size, realSize);
@@ -40,7 +50,8 @@ function oldGnuMap(access: Pick<RandomAccess, 'readSync'>, buffer: Buffer, at: n
   let more = readOldGnuRuns(buffer, at + 386, 4, at + 482, runs);
   const block = Buffer.alloc(blockBytes);
   while (more) {
-    if (readFullySync(access, block, 0, blockBytes, start) < blockBytes || runs.length > mostRuns) throw invalid('its map is cut or too long');
+    if (readFullySync(access, block, 0, blockBytes, start) < blockBytes || runs.length > mostRuns)
+      throw invalid('its map is cut or too long');
     more = readOldGnuRuns(block, 0, 21, 504, runs);
     start += blockBytes;
   }
@@ -50,7 +61,12 @@ function oldGnuMap(access: Pick<RandomAccess, 'readSync'>, buffer: Buffer, at: n
 /** Four times as many as the largest map in a body can name. */
 const mostRuns = limits.manifestBytes;
 
-function paxMap(access: Pick<RandomAccess, 'readSync'>, extended: Extended | undefined, start: number, stored: number): SparseMap {
+function paxMap(
+  access: Pick<RandomAccess, 'readSync'>,
+  extended: Extended | undefined,
+  start: number,
+  stored: number,
+): SparseMap {
   const records = extended?.sparse;
   if (records?.realSize === undefined) throw invalid('it has no usable size');
   if (!records.isMapInBody) return { runs: records.runs, start, realSize: records.realSize };
@@ -63,5 +79,8 @@ function paxMap(access: Pick<RandomAccess, 'readSync'>, extended: Extended | und
 }
 
 function invalid(reason: string): RegtarError {
-  return new RegtarError('TAR_SPARSE', `a sparse member cannot be read: ${reason}`, { side: 'source', hint: 'make the backup again without tar\'s --sparse' });
+  return new RegtarError('TAR_SPARSE', `a sparse member cannot be read: ${reason}`, {
+    side: 'source',
+    hint: "make the backup again without tar's --sparse",
+  });
 }

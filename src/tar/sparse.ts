@@ -13,7 +13,12 @@ export interface PlacedRun extends SparseRun {
 }
 
 /** Gives each run its place, one after the other. @throws RegtarError TAR_SPARSE when runs overlap, run backwards or leave the file */
-export function placeRuns(runs: readonly SparseRun[], start: number, storedSize: number, realSize: number): PlacedRun[] {
+export function placeRuns(
+  runs: readonly SparseRun[],
+  start: number,
+  storedSize: number,
+  realSize: number,
+): PlacedRun[] {
   const placed: PlacedRun[] = [];
   let position = start;
   let previousEnd = 0;
@@ -49,7 +54,9 @@ export function readOldGnuRuns(block: Buffer, at: number, count: number, flagAt:
  * Reads the map that begins the body in format 1.0: decimal lines, the count first, then offset and size of each run, padded to a block.
  * @returns undefined while `body` is too short to hold the whole map
  */
-export function readMapInBody(body: Uint8Array): { readonly runs: readonly SparseRun[]; readonly mapBytes: number } | undefined {
+export function readMapInBody(
+  body: Uint8Array,
+): { readonly runs: readonly SparseRun[]; readonly mapBytes: number } | undefined {
   let at = 0;
   const next = (): number | undefined => {
     const end = body.indexOf(10, at);
@@ -72,5 +79,8 @@ export function readMapInBody(body: Uint8Array): { readonly runs: readonly Spars
 }
 
 function invalid(reason: string): RegtarError {
-  return new RegtarError('TAR_SPARSE', `a sparse member cannot be read: ${reason}`, { side: 'source', hint: 'make the backup again without tar\'s --sparse' });
+  return new RegtarError('TAR_SPARSE', `a sparse member cannot be read: ${reason}`, {
+    side: 'source',
+    hint: "make the backup again without tar's --sparse",
+  });
 }

@@ -15,7 +15,13 @@ export interface StreamBuffer {
   pass(count: number, take: (chunk: Uint8Array) => Promise<void> | void): Promise<boolean>;
 }
 
-export function createStreamBuffer(chunks: AsyncIterable<Uint8Array>, options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((offset: number) => void) | undefined } = {}): StreamBuffer {
+export function createStreamBuffer(
+  chunks: AsyncIterable<Uint8Array>,
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: ((offset: number) => void) | undefined;
+  } = {},
+): StreamBuffer {
   const source = chunks[Symbol.asyncIterator]();
   let buffer: Uint8Array = new Uint8Array(0);
   let position = 0;
@@ -31,7 +37,7 @@ export function createStreamBuffer(chunks: AsyncIterable<Uint8Array>, options: {
     position += count;
   };
   const pass = async (count: number, take: (chunk: Uint8Array) => Promise<void> | void): Promise<boolean> => {
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0;) {
       if (buffer.length === 0) {
         const chunk = await more();
         if (chunk === undefined) return false;

@@ -29,7 +29,11 @@ const sparseMapBytes = 1024 * 1024;
  * @returns damage; what is whole has been visited
  * @throws whatever `chunks` throws
  */
-export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (member: Member) => BodyTaker | undefined, options: StreamScanOptions = {}): Promise<readonly Problem[]> {
+export async function scanTarStream(
+  chunks: AsyncIterable<Uint8Array>,
+  begin: (member: Member) => BodyTaker | undefined,
+  options: StreamScanOptions = {},
+): Promise<readonly Problem[]> {
   const damage = createDamage();
   const input = createStreamBuffer(chunks, options);
   const header = Buffer.from(new ArrayBuffer(blockBytes));
@@ -69,7 +73,8 @@ export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (m
       if (isHeld ? !(await input.need(size)) : !(await input.skip(size))) return cutAt('inside an extended header');
       const into: Extended = typeFlag === typeFlags.paxGlobal ? (globals ??= {}) : (next ??= {});
       const wrong = readExtension(typeFlag, isHeld ? input.peek(size) : undefined, into);
-      if (wrong !== undefined) damage.member(wrong.code, position, `${wrong.message}; the member behind it is passed over`);
+      if (wrong !== undefined)
+        damage.member(wrong.code, position, `${wrong.message}; the member behind it is passed over`);
       if (isHeld) input.drop(size);
       await input.skip(paddedSize(size) - size);
       continue;
@@ -79,14 +84,18 @@ export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (m
     const stored = extended?.size ?? size;
     member.fill(0, extended, position + blockBytes, stored);
     const path = member.path;
-    let data: { readonly start: number; readonly size: number } | undefined = { start: member.start, size: hasBody(member.kind, typeFlag) ? stored : 0 };
+    let data: { readonly start: number; readonly size: number } | undefined = {
+      start: member.start,
+      size: hasBody(member.kind, typeFlag) ? stored : 0,
+    };
     if (typeFlag === typeFlags.sparse || extended?.sparse !== undefined) {
       data = await sparseData(position, stored, typeFlag, extended);
       await input.skip((data?.start ?? position + blockBytes) - input.position);
     }
     const taker = data === undefined || extended?.isUnusable === true ? undefined : begin(member);
     const bodyBytes = data?.size ?? stored;
-    const isWhole = taker === undefined ? await input.skip(bodyBytes) : await input.pass(bodyBytes, (chunk) => taker.write(chunk));
+    const isWhole =
+      taker === undefined ? await input.skip(bodyBytes) : await input.pass(bodyBytes, (chunk) => taker.write(chunk));
     await taker?.end(isWhole);
     if (!isWhole) return cutAt(`inside ${path}`, path);
     // The end of the very last member need not be padded.
@@ -96,14 +105,21 @@ export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (m
   if (rest > 0 && !isEnded && lost === undefined) return cutAt('inside a header');
   if (rest > 0 && lost !== undefined) lost.isZero &&= input.peek(rest).every((byte) => byte === 0);
   tellLost(input.position + rest, true);
-  return isEnded || input.position === 0 ? damage.problems : [...damage.problems, endWithoutMark(input.position + rest)];
+  return isEnded || input.position === 0
+    ? damage.problems
+    : [...damage.problems, endWithoutMark(input.position + rest)];
 
   function cutAt(where: string, path?: string): readonly Problem[] {
     damage.cut(input.position + input.held, where, path);
     return damage.problems;
   }
 
-  async function sparseData(position: number, stored: number, typeFlag: number, extended: Extended | undefined): Promise<{ readonly start: number; readonly size: number } | undefined> {
+  async function sparseData(
+    position: number,
+    stored: number,
+    typeFlag: number,
+    extended: Extended | undefined,
+  ): Promise<{ readonly start: number; readonly size: number } | undefined> {
     try {
       const isMapNext = typeFlag === typeFlags.sparse || extended?.sparse?.isMapInBody === true;
       if (isMapNext) await input.need(sparseMapBytes);
@@ -117,7 +133,9 @@ export async function scanTarStream(chunks: AsyncIterable<Uint8Array>, begin: (m
 }
 
 /** What is held of the stream, as if it could be sought. */
-function accessTo(input: StreamBuffer): { readSync(buffer: Uint8Array, offset: number, length: number, position: number): number } {
+function accessTo(input: StreamBuffer): {
+  readSync(buffer: Uint8Array, offset: number, length: number, position: number): number;
+} {
   return {
     readSync(buffer, offset, length, position) {
       const at = position - input.position;

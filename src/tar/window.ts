@@ -53,14 +53,24 @@ export class Window {
     this.start = position;
     this.end = position;
     const started = this.loads++ % loadsPerSample === 0 ? performance.now() : 0;
-    const filled = readFullySync(access, this.buffer, 0, Math.min(Math.max(this.ahead, length), access.size - position), position);
+    const filled = readFullySync(
+      access,
+      this.buffer,
+      0,
+      Math.min(Math.max(this.ahead, length), access.size - position),
+      position,
+    );
     if (started > 0) {
       this.timed++;
       if (performance.now() - started > slowMilliseconds) this.slow++;
     }
     // The size was asked at opening: fewer bytes now mean that the file shrank since.
     if (filled < length) {
-      throw new RegtarError('SOURCE_CHANGED', `the backup ended at byte ${position + filled} while it was read`, { side: 'source', where: { offset: position + filled }, hint: 'wait until nothing writes to it any more, then run the command again' });
+      throw new RegtarError('SOURCE_CHANGED', `the backup ended at byte ${position + filled} while it was read`, {
+        side: 'source',
+        where: { offset: position + filled },
+        hint: 'wait until nothing writes to it any more, then run the command again',
+      });
     }
     this.end = position + filled;
     return 0;

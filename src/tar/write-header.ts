@@ -23,11 +23,23 @@ const epoch = new Date(0);
  * output past it, since a stream in between can neither be rewound to drop a damaged blob nor keeps the disk's pace.
  */
 export function encodeMemberHeader({ path, kind, size, owner = { uid: 0, gid: 0 } }: MemberHeader): Uint8Array {
-  const fields = { name: path, type: kind, size, mode: kind === 'directory' ? 0o755 : 0o644, ...owner, mtime: epoch } as const;
+  const fields = {
+    name: path,
+    type: kind,
+    size,
+    mode: kind === 'directory' ? 0o755 : 0o644,
+    ...owner,
+    mtime: epoch,
+  } as const;
   const header = encode(fields);
   if (header !== null) return header;
   const record = encodePax({ name: path });
-  return Buffer.concat([block({ ...fields, name: 'PaxHeader', type: 'pax-header', size: record.length }), record, memberPadding(record.length), block({ ...fields, name: 'long' })]);
+  return Buffer.concat([
+    block({ ...fields, name: 'PaxHeader', type: 'pax-header', size: record.length }),
+    record,
+    memberPadding(record.length),
+    block({ ...fields, name: 'long' }),
+  ]);
 }
 
 /** What fills the last block of a body of `size` bytes. */

@@ -16,7 +16,12 @@ export interface CheckedLinks {
  * would not have served it.
  * @param isFiltered images are not all there are: a link without an image says nothing then
  */
-export function checkLinks(catalog: Catalog, store: ContentStore, images: readonly VerifiedImage[], isFiltered: boolean): CheckedLinks {
+export function checkLinks(
+  catalog: Catalog,
+  store: ContentStore,
+  images: readonly VerifiedImage[],
+  isFiltered: boolean,
+): CheckedLinks {
   const problems: Problem[] = [];
   const missing = new Map<Digest, Problem>();
   const foreign = new Set<Digest>();
@@ -32,10 +37,21 @@ export function checkLinks(catalog: Catalog, store: ContentStore, images: readon
       for (const node of image.root === undefined ? [] : childrenFirst(image.root)) {
         for (const { digest } of node.foreign) foreign.add(digest);
         for (const { digest } of node.blobs) {
-          if (!layers.has(digest)) say({ code: 'LAYER_LINK_MISSING', ...placeOf(image), digest, message: `${formatImageReference(image)} needs ${digest}, which is in the backup without a link in ${repository}: it is used` });
+          if (!layers.has(digest))
+            say({
+              code: 'LAYER_LINK_MISSING',
+              ...placeOf(image),
+              digest,
+              message: `${formatImageReference(image)} needs ${digest}, which is in the backup without a link in ${repository}: it is used`,
+            });
         }
         if (node !== image.root && !revisions.has(node.descriptor.digest)) {
-          say({ code: 'REVISION_LINK_MISSING', ...placeOf(image), digest: node.descriptor.digest, message: `${formatImageReference(image)} needs manifest ${node.descriptor.digest}, which is in the backup without a link in ${repository}: it is used` });
+          say({
+            code: 'REVISION_LINK_MISSING',
+            ...placeOf(image),
+            digest: node.descriptor.digest,
+            message: `${formatImageReference(image)} needs manifest ${node.descriptor.digest}, which is in the backup without a link in ${repository}: it is used`,
+          });
         }
       }
     }
@@ -44,7 +60,12 @@ export function checkLinks(catalog: Catalog, store: ContentStore, images: readon
     for (const repository of catalog.repositories()) {
       for (const digest of catalog.layers(repository)) {
         if (store.stat(digest) !== undefined || foreign.has(digest) || missing.has(digest)) continue;
-        missing.set(digest, { code: 'BLOB_MISSING', repository, digest, message: `${repository} has a link to ${digest}, which is not in the backup; no image needs it` });
+        missing.set(digest, {
+          code: 'BLOB_MISSING',
+          repository,
+          digest,
+          message: `${repository} has a link to ${digest}, which is not in the backup; no image needs it`,
+        });
       }
     }
   }

@@ -5,7 +5,11 @@ import type { GraphReader, ManifestNode } from '../content/image-graph.ts';
 import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Digest } from '../oci/digest.ts';
 
-export type ImageFilter = (name: { readonly repository: string; readonly tag?: string | undefined; readonly digest: string }) => boolean;
+export type ImageFilter = (name: {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest: string;
+}) => boolean;
 
 /** One image with its graph, or with what makes its root unusable. */
 export interface VerifiedImage {
@@ -17,20 +21,33 @@ export interface VerifiedImage {
 }
 
 /** Every tag, every tag whose meaning is lost, and every revision that nothing reaches, by code point. */
-export async function collectImages(catalog: Catalog, store: ContentStore, graph: GraphReader, filter: ImageFilter | undefined, signal: AbortSignal | undefined): Promise<readonly VerifiedImage[]> {
+export async function collectImages(
+  catalog: Catalog,
+  store: ContentStore,
+  graph: GraphReader,
+  filter: ImageFilter | undefined,
+  signal: AbortSignal | undefined,
+): Promise<readonly VerifiedImage[]> {
   if (filter === undefined) await readInOrder(catalog, store, graph, signal);
   const images: VerifiedImage[] = [];
   for (const repository of catalog.repositories()) {
     signal?.throwIfAborted();
     const tags = [...catalog.tags(repository)];
     for (const { tag, digest } of tags) {
-      if (filter === undefined || filter({ repository, tag, digest })) images.push({ repository, tag, digest, ...tryRead(graph, digest) });
+      if (filter === undefined || filter({ repository, tag, digest }))
+        images.push({ repository, tag, digest, ...tryRead(graph, digest) });
     }
     for (const { tag } of catalog.lostTags(repository)) {
-      if (filter === undefined || filter({ repository, tag, digest: '' })) images.push({ repository, tag, digest: undefined, root: undefined, error: undefined });
+      if (filter === undefined || filter({ repository, tag, digest: '' }))
+        images.push({ repository, tag, digest: undefined, root: undefined, error: undefined });
     }
-    for (const digest of unreachedRevisions(graph, tags.map((entry) => entry.digest), [...catalog.revisions(repository)])) {
-      if (filter === undefined || filter({ repository, digest })) images.push({ repository, tag: undefined, digest, ...tryRead(graph, digest) });
+    for (const digest of unreachedRevisions(
+      graph,
+      tags.map((entry) => entry.digest),
+      [...catalog.revisions(repository)],
+    )) {
+      if (filter === undefined || filter({ repository, digest }))
+        images.push({ repository, tag: undefined, digest, ...tryRead(graph, digest) });
     }
   }
   return images;
@@ -39,9 +56,15 @@ export async function collectImages(catalog: Catalog, store: ContentStore, graph
 const readsPerTurn = 256;
 
 /** Manifests lie anywhere on the medium: read as they lie, a spinning disk passes them once. */
-async function readInOrder(catalog: Catalog, store: ContentStore, graph: GraphReader, signal: AbortSignal | undefined): Promise<void> {
+async function readInOrder(
+  catalog: Catalog,
+  store: ContentStore,
+  graph: GraphReader,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const manifests = new Set<Digest>();
-  for (const repository of catalog.repositories()) for (const digest of catalog.revisions(repository)) manifests.add(digest);
+  for (const repository of catalog.repositories())
+    for (const digest of catalog.revisions(repository)) manifests.add(digest);
   const inOrder = [...manifests].sort((left, right) => store.position(left) - store.position(right));
   for (const [index, digest] of inOrder.entries()) {
     if (index % readsPerTurn === 0) await nextTurn();

@@ -27,7 +27,12 @@ interface Finding {
  * @param corrupt what reading and hashing found
  * @param options.unneeded blobs that links name, that are not there and that no manifest needs, with a problem each
  */
-export function collectProblems(store: ContentStore, images: readonly VerifiedImage[], corrupt: ReadonlyMap<Digest, Problem>, options: { readonly quick: boolean; readonly unneeded: ReadonlyMap<Digest, Problem> }): CollectedProblems {
+export function collectProblems(
+  store: ContentStore,
+  images: readonly VerifiedImage[],
+  corrupt: ReadonlyMap<Digest, Problem>,
+  options: { readonly quick: boolean; readonly unneeded: ReadonlyMap<Digest, Problem> },
+): CollectedProblems {
   const findings = new Map<string, Finding>();
   const corruptDigests = new Set(corrupt.keys());
   const missing = new Map<Digest, number>();
@@ -38,7 +43,8 @@ export function collectProblems(store: ContentStore, images: readonly VerifiedIm
     if (finding === undefined) findings.set(key, (finding = { code, digest, message, needers: new Map() }));
     finding.needers.set(formatImageReference(image), image);
   };
-  const lose = (blob: Pick<Descriptor, 'digest' | 'size'>): void => void missing.set(blob.digest, Math.max(blob.size, missing.get(blob.digest) ?? 0));
+  const lose = (blob: Pick<Descriptor, 'digest' | 'size'>): void =>
+    void missing.set(blob.digest, Math.max(blob.size, missing.get(blob.digest) ?? 0));
 
   const findInNode = (node: ManifestNode, image: VerifiedImage): void => {
     if (corrupt.has(node.descriptor.digest)) findCorrupt(node.descriptor.digest, image);
@@ -55,7 +61,13 @@ export function collectProblems(store: ContentStore, images: readonly VerifiedIm
       else if (!hasSize(store, blob)) findSize(blob, node, image);
     }
     for (const child of node.children) {
-      if (child.reference !== undefined && child.reference.size !== child.descriptor.size) find('MANIFEST_INVALID', node.descriptor.digest, `index ${node.descriptor.digest} says ${child.reference.size} bytes for ${child.descriptor.digest}, which has ${child.descriptor.size}`, image);
+      if (child.reference !== undefined && child.reference.size !== child.descriptor.size)
+        find(
+          'MANIFEST_INVALID',
+          node.descriptor.digest,
+          `index ${node.descriptor.digest} says ${child.reference.size} bytes for ${child.descriptor.digest}, which has ${child.descriptor.size}`,
+          image,
+        );
     }
   };
   const findCorrupt = (digest: Digest, image: VerifiedImage): void => {
@@ -66,8 +78,19 @@ export function collectProblems(store: ContentStore, images: readonly VerifiedIm
     const stored = store.stat(blob.digest)?.size ?? 0;
     if (options.quick) {
       corruptDigests.add(blob.digest);
-      find('BLOB_CORRUPT', blob.digest, `blob ${blob.digest} is damaged: it has ${stored} bytes instead of ${blob.size}`, image);
-    } else find('MANIFEST_INVALID', node.descriptor.digest, `manifest ${node.descriptor.digest} says ${blob.size} bytes for ${blob.digest}, which has ${stored}`, image);
+      find(
+        'BLOB_CORRUPT',
+        blob.digest,
+        `blob ${blob.digest} is damaged: it has ${stored} bytes instead of ${blob.size}`,
+        image,
+      );
+    } else
+      find(
+        'MANIFEST_INVALID',
+        node.descriptor.digest,
+        `manifest ${node.descriptor.digest} says ${blob.size} bytes for ${blob.digest}, which has ${stored}`,
+        image,
+      );
   };
 
   for (const image of images) {
@@ -85,7 +108,9 @@ export function collectProblems(store: ContentStore, images: readonly VerifiedIm
     missing.set(digest, 0);
     others.push(problem);
   }
-  for (const [digest, problem] of corrupt) if (!findings.has(`${problem.code} ${digest}`)) others.push({ ...problem, neededBy: [], message: `${problem.message}; no image needs it` });
+  for (const [digest, problem] of corrupt)
+    if (!findings.has(`${problem.code} ${digest}`))
+      others.push({ ...problem, neededBy: [], message: `${problem.message}; no image needs it` });
   return { problems: [...[...findings.values()].map(problemOf), ...others], corrupt: corruptDigests, missing };
 }
 
@@ -108,5 +133,11 @@ function problemOf({ code, digest, message, needers }: Finding): VerifyProblem {
 
 function schema1Note(image: VerifiedImage, root: ManifestNode): VerifyProblem {
   const { repository, tag } = image;
-  return { code: 'SCHEMA1', repository, ...(tag !== undefined && { tag }), digest: root.descriptor.digest, message: `${formatImageReference(image)} is a docker schema1 image: Harbor and Distribution 3 refuse it` };
+  return {
+    code: 'SCHEMA1',
+    repository,
+    ...(tag !== undefined && { tag }),
+    digest: root.descriptor.digest,
+    message: `${formatImageReference(image)} is a docker schema1 image: Harbor and Distribution 3 refuse it`,
+  };
 }

@@ -36,7 +36,10 @@ export async function hashBlobs(store: ContentStore, all: readonly Digest[], opt
   const digests = all.filter((digest) => !isHashed(store, digest, options));
   const bytes = digests.reduce((sum, digest) => sum + (store.stat(digest)?.size ?? 0), 0);
   const threads = Math.min(options.jobs ?? availableParallelism(), mostThreads);
-  const doubtful = threads > 1 && bytes >= (options.threadsFromBytes ?? usefulThreadsFromBytes) ? await hashInThreads(store, digests, threads, options) : digests;
+  const doubtful =
+    threads > 1 && bytes >= (options.threadsFromBytes ?? usefulThreadsFromBytes)
+      ? await hashInThreads(store, digests, threads, options)
+      : digests;
   await hashHere(store, doubtful, { ...options, onBytes: doubtful === digests ? options.onBytes : undefined });
 }
 
@@ -62,7 +65,14 @@ async function hashHere(store: ContentStore, digests: readonly Digest[], options
       if (actual !== digest) options.onDamage(digest, corrupt(digest, size, actual));
     } catch (error) {
       if (!(error instanceof RegtarError) || error.code !== 'SOURCE_UNREADABLE') throw error;
-      options.onDamage(digest, new RegtarError('BLOB_UNREADABLE', `blob ${digest} cannot be read: ${error.message}`, { side: 'source', where: { digest }, cause: error }));
+      options.onDamage(
+        digest,
+        new RegtarError('BLOB_UNREADABLE', `blob ${digest} cannot be read: ${error.message}`, {
+          side: 'source',
+          where: { digest },
+          cause: error,
+        }),
+      );
     }
     sinceTurn += size;
     if (sinceTurn >= bytesPerTurn) {
@@ -72,7 +82,12 @@ async function hashHere(store: ContentStore, digests: readonly Digest[], options
   }
 }
 
-async function digestOfBlob(store: ContentStore, digest: Digest, ring: Ring, { signal, onBytes }: HashOptions): Promise<Digest> {
+async function digestOfBlob(
+  store: ContentStore,
+  digest: Digest,
+  ring: Ring,
+  { signal, onBytes }: HashOptions,
+): Promise<Digest> {
   const digester = createDigester(digestAlgorithm(digest));
   for await (const chunk of store.open(digest, 0, ring)) {
     signal?.throwIfAborted();
@@ -83,11 +98,19 @@ async function digestOfBlob(store: ContentStore, digest: Digest, ring: Ring, { s
 }
 
 /** @returns the blobs that are to be hashed here: those that threads cannot reach, and those that they found to be wrong */
-async function hashInThreads(store: ContentStore, digests: readonly Digest[], threads: number, options: HashOptions): Promise<readonly Digest[]> {
+async function hashInThreads(
+  store: ContentStore,
+  digests: readonly Digest[],
+  threads: number,
+  options: HashOptions,
+): Promise<readonly Digest[]> {
   const doubtful: Digest[] = [];
   const batches = takeBatches(store, digests, doubtful);
   const workerData: HashWorkerData = { turn: new SharedArrayBuffer(4), bufferBytes: readBytes };
-  const workers = Array.from({ length: threads }, () => new Worker(`(${hashWorker.toString()})();`, { eval: true, workerData, execArgv: [], name: 'regtar hash' }));
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(`(${hashWorker.toString()})();`, { eval: true, workerData, execArgv: [], name: 'regtar hash' }),
+  );
   let abort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => void (abort = () => reject(options.signal?.reason as Error)));
   options.signal?.addEventListener('abort', abort, { once: true });
@@ -158,5 +181,9 @@ function feed(worker: Worker, batches: Generator<Batch>, doubtful: Digest[], opt
 }
 
 function corrupt(digest: Digest, size: number, actual: Digest): RegtarError {
-  return new RegtarError('BLOB_CORRUPT', `blob ${digest} is damaged: its ${size} bytes have the digest ${actual}`, { side: 'source', where: { digest }, hint: 'make the backup again, or take the blob from another one' });
+  return new RegtarError('BLOB_CORRUPT', `blob ${digest} is damaged: its ${size} bytes have the digest ${actual}`, {
+    side: 'source',
+    where: { digest },
+    hint: 'make the backup again, or take the blob from another one',
+  });
 }

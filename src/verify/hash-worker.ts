@@ -50,7 +50,8 @@ export function hashWorker(): void {
     while (Atomics.compareExchange(turn, 0, 0, 1) !== 0) Atomics.wait(turn, 0, 1);
     try {
       const descriptor = open(path);
-      for (let count = 1; count > 0 && held.end < start + size; held.end += count) count = readSync(descriptor, buffer, held.end - start, start + size - held.end, held.end);
+      for (let count = 1; count > 0 && held.end < start + size; held.end += count)
+        count = readSync(descriptor, buffer, held.end - start, start + size - held.end, held.end);
     } finally {
       Atomics.store(turn, 0, 0);
       Atomics.notify(turn, 0, 1);
@@ -62,7 +63,11 @@ export function hashWorker(): void {
     const first = ranges[index] as FileRange;
     let end = first.start + first.size;
     for (let next = ranges[index + 1], at = index + 1; next !== undefined; next = ranges[++at]) {
-      const isClose = next.path === first.path && next.start >= end && next.start - end <= cheapGapBytes && next.start + next.size - position <= bufferBytes;
+      const isClose =
+        next.path === first.path &&
+        next.start >= end &&
+        next.start - end <= cheapGapBytes &&
+        next.start + next.size - position <= bufferBytes;
       if (!isClose) break;
       end = next.start + next.size;
     }
@@ -73,8 +78,9 @@ export function hashWorker(): void {
     const hash = createHash(task.algorithm);
     for (let index = firstRange; index < firstRange + task.ranges.length; index++) {
       const { path, start, size } = ranges[index] as FileRange;
-      for (let position = start; position < start + size; ) {
-        if (held.path !== path || position < held.start || position >= held.end) load(path, position, reach(ranges, index, position));
+      for (let position = start; position < start + size;) {
+        if (held.path !== path || position < held.start || position >= held.end)
+          load(path, position, reach(ranges, index, position));
         const end = Math.min(held.end, start + size);
         if (end <= position) return false;
         hash.update(buffer.subarray(position - held.start, end - held.start));

@@ -11,7 +11,10 @@ export interface Judgement {
 }
 
 /** Judges images by their graphs. Manifests are shared by many images: each is judged once. */
-export function createJudge(store: ContentStore, isCorrupt: (digest: Digest) => boolean): (root: ManifestNode) => Judgement {
+export function createJudge(
+  store: ContentStore,
+  isCorrupt: (digest: Digest) => boolean,
+): (root: ManifestNode) => Judgement {
   const known = new Map<Digest, ImageState>();
 
   const stateOf = (node: ManifestNode): ImageState => {
@@ -24,13 +27,16 @@ export function createJudge(store: ContentStore, isCorrupt: (digest: Digest) => 
     return state;
   };
 
-  const isWhole = (node: ManifestNode): boolean => node.missing.length === 0 && node.blobs.every((blob) => !isCorrupt(blob.digest) && hasSize(store, blob));
+  const isWhole = (node: ManifestNode): boolean =>
+    node.missing.length === 0 && node.blobs.every((blob) => !isCorrupt(blob.digest) && hasSize(store, blob));
 
   const indexState = (node: ManifestNode): ImageState => {
     const states = node.children.map(stateOf);
     if (node.lostChildren.length === 0 && states.every((state) => state === 'whole')) return 'whole';
     // An attestation alone is nothing that anybody could run.
-    return node.children.some((child, index) => states[index] !== 'lost' && !isUnknownPlatform(child.platform)) ? 'partial' : 'lost';
+    return node.children.some((child, index) => states[index] !== 'lost' && !isUnknownPlatform(child.platform))
+      ? 'partial'
+      : 'lost';
   };
 
   const collect = (node: ManifestNode, isLost: boolean, whole: Set<string>, lost: Set<string>): void => {
@@ -44,7 +50,10 @@ export function createJudge(store: ContentStore, isCorrupt: (digest: Digest) => 
     const whole = new Set<string>();
     const lost = new Set<string>();
     collect(root, false, whole, lost);
-    return { state: stateOf(root), platforms: { whole: [...whole], lost: [...lost].filter((platform) => !whole.has(platform)) } };
+    return {
+      state: stateOf(root),
+      platforms: { whole: [...whole], lost: [...lost].filter((platform) => !whole.has(platform)) },
+    };
   };
 }
 

@@ -26,7 +26,10 @@ export interface VerifyOptions {
  * Reads every blob again, follows every link, and says of each image what is left of it.
  * @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE, INTERRUPTED; damage is in the report
  */
-export async function verifyBackup(opened: { readonly catalog: Catalog; readonly store: ContentStore }, options: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verifyBackup(
+  opened: { readonly catalog: Catalog; readonly store: ContentStore },
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
   const started = performance.now();
   const { catalog, store } = opened;
   const { quick = false, filter, signal, onEvent = () => undefined } = options;
@@ -55,7 +58,10 @@ export async function verifyBackup(opened: { readonly catalog: Catalog; readonly
   const links = checkLinks(catalog, store, images, filter !== undefined);
   const found = collectProblems(store, images, corrupt, { quick, unneeded: links.missing });
   const names = new Set(images.map(({ repository }) => repository));
-  const inherited = filter === undefined ? catalog.problems : catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository));
+  const inherited =
+    filter === undefined
+      ? catalog.problems
+      : catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository));
   const problems = [...inherited, ...found.problems, ...links.problems];
   const unreferenced = filter === undefined ? blobs.filter((digest) => !referenced.has(digest)) : [];
   return {
@@ -96,17 +102,24 @@ function referencedBlobs(images: readonly VerifiedImage[]): ReadonlySet<Digest> 
 /** Manifests that were found to be damaged when they were read. */
 function corruptManifests(images: readonly VerifiedImage[]): Map<Digest, Problem> {
   const corrupt = new Map<Digest, Problem>();
-  const note = (digest: Digest, { code, message }: { readonly code: Problem['code']; readonly message: string }): void => {
+  const note = (
+    digest: Digest,
+    { code, message }: { readonly code: Problem['code']; readonly message: string },
+  ): void => {
     if (code === 'BLOB_CORRUPT' || code === 'BLOB_UNREADABLE') corrupt.set(digest, { code, digest, message });
   };
   for (const { digest, error, root } of images) {
     if (digest !== undefined && error !== undefined) note(digest, error);
-    for (const node of root === undefined ? [] : childrenFirst(root)) for (const { descriptor, problem } of node.lostChildren) note(descriptor.digest, problem);
+    for (const node of root === undefined ? [] : childrenFirst(root))
+      for (const { descriptor, problem } of node.lostChildren) note(descriptor.digest, problem);
   }
   return corrupt;
 }
 
-function verdictOf({ repository, tag, digest, root }: VerifiedImage, judge: ReturnType<typeof createJudge>): ImageVerdict {
+function verdictOf(
+  { repository, tag, digest, root }: VerifiedImage,
+  judge: ReturnType<typeof createJudge>,
+): ImageVerdict {
   const judged = root === undefined ? ({ state: 'lost', platforms: { whole: [], lost: [] } } as const) : judge(root);
   return { repository, tag, digest, ...judged };
 }

@@ -28,8 +28,10 @@ const flip = (path: string): void => {
   bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
   writeFileSync(path, bytes);
 };
-const kinds = ({ differences }: CheckReport): string[] => differences.map(({ repository, tag, kind }) => `${repository}:${tag ?? ''} ${kind}`);
-const check = (target: string, report: string, code: number, ...args: string[]): Promise<CheckReport> => regtarJson<CheckReport>(['check', target, '--report', report, ...args], code);
+const kinds = ({ differences }: CheckReport): string[] =>
+  differences.map(({ repository, tag, kind }) => `${repository}:${tag ?? ''} ${kind}`);
+const check = (target: string, report: string, code: number, ...args: string[]): Promise<CheckReport> =>
+  regtarJson<CheckReport>(['check', target, '--report', report, ...args], code);
 
 describe('what was exported is as its report says', () => {
   it.each([
@@ -56,7 +58,10 @@ describe('what was exported is as its report says', () => {
 });
 
 describe('planted differences in what was exported', () => {
-  const plant = async (format: 'oci' | 'dir', change: (out: string) => void): Promise<{ out: string; report: string }> => {
+  const plant = async (
+    format: 'oci' | 'dir',
+    change: (out: string) => void,
+  ): Promise<{ out: string; report: string }> => {
     const place = temporaryFolder();
     onTestFinished(() => place.remove());
     const out = place.file('out');
@@ -76,7 +81,11 @@ describe('planted differences in what was exported', () => {
 
   it('a lost base makes incomplete all that share it', async () => {
     const { out, report } = await plant('oci', (path) => rmSync(join(path, 'blobs/sha256', base)));
-    expect(kinds(await check(out, report, 4))).toEqual(['team/app:latest incomplete', 'team/app:v1 incomplete', 'web:v1 incomplete']);
+    expect(kinds(await check(out, report, 4))).toEqual([
+      'team/app:latest incomplete',
+      'team/app:v1 incomplete',
+      'web:v1 incomplete',
+    ]);
   });
 
   it('a blob that was cut is seen by its size, one with a wrong byte only by reading it', async () => {
@@ -84,23 +93,48 @@ describe('planted differences in what was exported', () => {
     expect(kinds(await check(cut.out, cut.report, 4))).toEqual(['team/app:latest damaged', 'team/app:v1 damaged']);
     const wrong = await plant('oci', (path) => flip(join(path, 'blobs/sha256', layer)));
     expect(kinds(await check(wrong.out, wrong.report, 0))).toEqual([]);
-    expect(kinds(await check(wrong.out, wrong.report, 4, '--deep'))).toEqual(['team/app:latest damaged', 'team/app:v1 damaged']);
+    expect(kinds(await check(wrong.out, wrong.report, 4, '--deep'))).toEqual([
+      'team/app:latest damaged',
+      'team/app:v1 damaged',
+    ]);
   });
 
   it('a manifest with other bytes, and a child that is gone', async () => {
-    const changed = await plant('oci', (path) => writeFileSync(join(path, 'blobs/sha256', hexOf(built.app.digest)), Buffer.concat([built.app.bytes, Buffer.from(' ')])));
-    expect(kinds(await check(changed.out, changed.report, 4))).toEqual(['team/app:latest damaged', 'team/app:v1 damaged']);
+    const changed = await plant('oci', (path) =>
+      writeFileSync(
+        join(path, 'blobs/sha256', hexOf(built.app.digest)),
+        Buffer.concat([built.app.bytes, Buffer.from(' ')]),
+      ),
+    );
+    expect(kinds(await check(changed.out, changed.report, 4))).toEqual([
+      'team/app:latest damaged',
+      'team/app:v1 damaged',
+    ]);
     const lost = await plant('oci', (path) => rmSync(join(path, 'blobs/sha256', hexOf(child))));
     expect(kinds(await check(lost.out, lost.report, 4))).toEqual(['team/multi:v1 incomplete']);
   });
 
   it('a name that is gone, and one that means something else', async () => {
-    const edit = (path: string, change: (manifests: { annotations: Record<string, string>; digest: string }[]) => unknown[]): void => {
-      const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8')) as { manifests: { annotations: Record<string, string>; digest: string }[] };
+    const edit = (
+      path: string,
+      change: (manifests: { annotations: Record<string, string>; digest: string }[]) => unknown[],
+    ): void => {
+      const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8')) as {
+        manifests: { annotations: Record<string, string>; digest: string }[];
+      };
       writeFileSync(join(path, 'index.json'), JSON.stringify({ ...index, manifests: change(index.manifests) }));
     };
-    const named = (name: string) => (entry: { annotations: Record<string, string> }): boolean => entry.annotations['org.opencontainers.image.ref.name'] === name;
-    const { out, report } = await plant('oci', (path) => edit(path, (manifests) => manifests.filter((each) => !named('web:v1')(each)).map((each) => (named('team/app:latest')(each) ? { ...each, digest: built.web.digest } : each))));
+    const named =
+      (name: string) =>
+      (entry: { annotations: Record<string, string> }): boolean =>
+        entry.annotations['org.opencontainers.image.ref.name'] === name;
+    const { out, report } = await plant('oci', (path) =>
+      edit(path, (manifests) =>
+        manifests
+          .filter((each) => !named('web:v1')(each))
+          .map((each) => (named('team/app:latest')(each) ? { ...each, digest: built.web.digest } : each)),
+      ),
+    );
     const result = await check(out, report, 4);
     expect(kinds(result)).toEqual(['team/app:latest other', 'web:v1 missing']);
     expect(result.differences[0]).toMatchObject({ digest: built.app.digest, found: built.web.digest });
@@ -113,7 +147,12 @@ describe('planted differences in what was exported', () => {
       rmSync(join(path, 'team/app:v1', layer));
       flip(join(path, 'team/multi:v1', `${hexOf(child)}.manifest.json`));
     });
-    expect(kinds(await check(out, report, 4))).toEqual(['team/app:latest other', 'team/app:v1 incomplete', 'team/multi:v1 damaged', 'web:v1 missing']);
+    expect(kinds(await check(out, report, 4))).toEqual([
+      'team/app:latest other',
+      'team/app:v1 incomplete',
+      'team/multi:v1 damaged',
+      'web:v1 missing',
+    ]);
   });
 
   it('tells people in words, image by image', async () => {
@@ -130,7 +169,15 @@ describe('what a check takes for granted', () => {
   it('blobs of the base stay behind in a delta, and are no difference', async () => {
     const old = buildStorage((s) => void s.image('web', 'v0', { layers: ['base'] }));
     writeFileSync(folder.file('old.tar'), old.tar());
-    await regtarDone(['export', backup, folder.file('delta'), '--base', folder.file('old.tar'), '--report', folder.file('delta.json')]);
+    await regtarDone([
+      'export',
+      backup,
+      folder.file('delta'),
+      '--base',
+      folder.file('old.tar'),
+      '--report',
+      folder.file('delta.json'),
+    ]);
     expect(existsSync(folder.file('delta', 'blobs/sha256', hexOf(built.app.blobs[1]?.digest ?? '')))).toBe(false);
     expect(kinds(await check(folder.file('delta'), folder.file('delta.json'), 0, '--deep'))).toEqual([]);
   });
@@ -142,7 +189,11 @@ describe('what a check takes for granted', () => {
     });
     writeFileSync(folder.file('broken.tar'), broken.tar());
     await regtar(['export', folder.file('broken.tar'), folder.file('some'), '--report', folder.file('some.json')]);
-    expect((await check(folder.file('some'), folder.file('some.json'), 0)).images).toMatchObject({ checked: 1, same: 1, notExpected: 1 });
+    expect((await check(folder.file('some'), folder.file('some.json'), 0)).images).toMatchObject({
+      checked: 1,
+      same: 1,
+      notExpected: 1,
+    });
   });
 
   it.each([
@@ -155,12 +206,26 @@ describe('what a check takes for granted', () => {
   });
 
   it('names in a report never become paths outside the target', async () => {
-    await regtarDone(['export', backup, folder.file('inside'), '--format', 'dir', '--report', folder.file('inside.json')]);
+    await regtarDone([
+      'export',
+      backup,
+      folder.file('inside'),
+      '--format',
+      'dir',
+      '--report',
+      folder.file('inside.json'),
+    ]);
     const paper = readFileSync(folder.file('inside.json'), 'utf8');
     writeFileSync(folder.file('escape.json'), paper.replaceAll('"tag":"latest"', '"tag":"../../../etc"'));
-    expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({ code: 2, stderr: expect.stringContaining('REPORT_INVALID') as string });
+    expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('REPORT_INVALID') as string,
+    });
     writeFileSync(folder.file('escape.json'), paper.replaceAll('"repository":"web"', '"repository":"../web"'));
-    expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({ code: 2, stderr: expect.stringContaining('MAP_INVALID') as string });
+    expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('MAP_INVALID') as string,
+    });
   });
 });
 
@@ -170,21 +235,29 @@ describeWith('docker-registry', 'a registry against the report of the push', () 
   const account = { username: 'ops', password: 'S3cret' };
   const login = ['--username', account.username, '--password-stdin'];
   const ask = async (target: string, ...args: string[]): Promise<{ code: number; result: CheckReport }> => {
-    const { code, stdout, stderr } = await regtar(['check', target, '--report', report, '--json', ...login, ...args], { input: account.password });
+    const { code, stdout, stderr } = await regtar(['check', target, '--report', report, '--json', ...login, ...args], {
+      input: account.password,
+    });
     if (stdout === '') throw new Error(stderr);
     return { code, result: JSON.parse(stdout) as CheckReport };
   };
   beforeAll(async () => {
     registry = await startRegistry({ htpasswd: account });
     report = folder.file('push.json');
-    await regtarDone(['push', backup, `${registry.host}/moved`, ...login, '--report', report], { input: account.password });
+    await regtarDone(['push', backup, `${registry.host}/moved`, ...login, '--report', report], {
+      input: account.password,
+    });
   });
   afterAll(() => registry.stop());
   const storage = (...path: string[]): string => join(registry.storage, 'docker/registry/v2', ...path);
   const data = (digest: string): string => storage('blobs/sha256', hexOf(digest).slice(0, 2), hexOf(digest), 'data');
 
   it('finds everything, with and without the path that it was pushed beneath, and whatever else is there', async () => {
-    await run('cp', ['-r', storage('repositories/moved/web/_manifests/tags/v1'), storage('repositories/moved/web/_manifests/tags/extra')]);
+    await run('cp', [
+      '-r',
+      storage('repositories/moved/web/_manifests/tags/v1'),
+      storage('repositories/moved/web/_manifests/tags/extra'),
+    ]);
     for (const target of [registry.host, `${registry.host}/moved`]) {
       const { code, result } = await ask(target, '--deep');
       expect([code, kinds(result), result.images.same]).toEqual([0, [], 4]);
@@ -193,25 +266,56 @@ describeWith('docker-registry', 'a registry against the report of the push', () 
   });
 
   it('beneath another path everything is missing', async () => {
-    expect(kinds((await ask(`${registry.host}/elsewhere`)).result)).toEqual(['elsewhere/team/app:latest missing', 'elsewhere/team/app:v1 missing', 'elsewhere/team/multi:v1 missing', 'elsewhere/web:v1 missing']);
+    expect(kinds((await ask(`${registry.host}/elsewhere`)).result)).toEqual([
+      'elsewhere/team/app:latest missing',
+      'elsewhere/team/app:v1 missing',
+      'elsewhere/team/multi:v1 missing',
+      'elsewhere/web:v1 missing',
+    ]);
   });
 
   it('takes the report of an export too, with the names that the push gave', async () => {
     await regtarDone(['export', backup, folder.file('carried'), '--report', folder.file('carried.json')]);
-    await regtarDone(['push', backup, registry.host, ...login, '--project', 'lib', '--map', 'team/*=crew/*'], { input: account.password });
-    const { code, stdout } = await regtar(['check', registry.host, '--report', folder.file('carried.json'), '--json', ...login, '--project', 'lib', '--map', 'team/*=crew/*'], { input: account.password });
+    await regtarDone(['push', backup, registry.host, ...login, '--project', 'lib', '--map', 'team/*=crew/*'], {
+      input: account.password,
+    });
+    const { code, stdout } = await regtar(
+      [
+        'check',
+        registry.host,
+        '--report',
+        folder.file('carried.json'),
+        '--json',
+        ...login,
+        '--project',
+        'lib',
+        '--map',
+        'team/*=crew/*',
+      ],
+      { input: account.password },
+    );
     expect([code, (JSON.parse(stdout) as CheckReport).images.same]).toEqual([0, 4]);
   });
 
   it('finds a deleted tag, a moved one, a lost layer, and with --deep a wrong byte', async () => {
     rmSync(storage('repositories/moved/web/_manifests/tags/v1'), { recursive: true });
-    await regtarDone(['push', backup, `${registry.host}/moved`, ...login, '--include', 'web:v1', '--map', 'web=team/app'], { input: account.password });
+    await regtarDone(
+      ['push', backup, `${registry.host}/moved`, ...login, '--include', 'web:v1', '--map', 'web=team/app'],
+      { input: account.password },
+    );
     flip(data(built.multi.children[0]?.blobs[1]?.digest ?? ''));
     expect(kinds((await ask(registry.host)).result)).toEqual(['moved/team/app:v1 other', 'moved/web:v1 missing']);
     const { code, result } = await ask(registry.host, '--deep');
-    expect([code, kinds(result)]).toEqual([4, ['moved/team/app:v1 other', 'moved/team/multi:v1 damaged', 'moved/web:v1 missing']]);
+    expect([code, kinds(result)]).toEqual([
+      4,
+      ['moved/team/app:v1 other', 'moved/team/multi:v1 damaged', 'moved/web:v1 missing'],
+    ]);
     rmSync(data(built.app.blobs[2]?.digest ?? ''));
-    expect(kinds((await ask(registry.host)).result)).toEqual(['moved/team/app:latest incomplete', 'moved/team/app:v1 other', 'moved/web:v1 missing']);
+    expect(kinds((await ask(registry.host)).result)).toEqual([
+      'moved/team/app:latest incomplete',
+      'moved/team/app:v1 other',
+      'moved/web:v1 missing',
+    ]);
   });
 
   it('a wrong password is no difference', async () => {

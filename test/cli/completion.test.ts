@@ -11,7 +11,8 @@ const script = (shell: string): string => folder.file(`completions.${shell}`);
 beforeAll(async () => {
   writeFileSync(folder.file('registry-ca.pem'), '');
   writeFileSync(folder.file('two words.tar'), '');
-  for (const shell of ['bash', 'zsh', 'fish']) writeFileSync(script(shell), (await regtarDone(['completion', shell])).stdout);
+  for (const shell of ['bash', 'zsh', 'fish'])
+    writeFileSync(script(shell), (await regtarDone(['completion', shell])).stdout);
 });
 afterAll(() => folder.remove());
 
@@ -36,23 +37,38 @@ const table: readonly { readonly typed: readonly string[]; readonly offered: rea
 
 describe('regtar completion', () => {
   it.each(table)('bash, regtar $typed', async ({ typed, offered }) => {
-    const complete = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _regtar; for word in "${COMPREPLY[@]}"; do echo "$word"; done';
-    const { stdout, stderr } = await run('bash', ['--norc', '-c', complete, script('bash'), 'regtar', ...typed], { cwd: folder.path });
+    const complete =
+      'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _regtar; for word in "${COMPREPLY[@]}"; do echo "$word"; done';
+    const { stdout, stderr } = await run('bash', ['--norc', '-c', complete, script('bash'), 'regtar', ...typed], {
+      cwd: folder.path,
+    });
     expect({ words: lines(stdout), stderr }).toEqual({ words: offered, stderr: '' });
   });
 
   it('offers every command to bash, in the order of --help', async () => {
-    const { stdout } = await run('bash', ['--norc', '-c', 'source "$0"; COMP_WORDS=(regtar ""); COMP_CWORD=1; _regtar; echo "${COMPREPLY[@]}"', script('bash')]);
+    const { stdout } = await run('bash', [
+      '--norc',
+      '-c',
+      'source "$0"; COMP_WORDS=(regtar ""); COMP_CWORD=1; _regtar; echo "${COMPREPLY[@]}"',
+      script('bash'),
+    ]);
     expect(stdout.trim()).toMatch(/^inspect list verify push .*help$/);
   });
 });
 
 describeWith('fish', 'completions in fish', () => {
   // fish takes a word for a command wherever it stands.
-  it.each(table.filter(({ typed }) => typed.join(' ') !== 'push list --ca-f'))('fish, regtar $typed', async ({ typed, offered }) => {
-    const { stdout } = await run('fish', ['--no-config', '-c', `source ${script('fish')}; complete -C "regtar ${typed.join(' ')}"`], { cwd: folder.path, env: { HOME: folder.path } });
-    expect(lines(stdout).map((line) => line.split('\t')[0]?.replaceAll('\\ ', ' '))).toEqual(offered);
-  });
+  it.each(table.filter(({ typed }) => typed.join(' ') !== 'push list --ca-f'))(
+    'fish, regtar $typed',
+    async ({ typed, offered }) => {
+      const { stdout } = await run(
+        'fish',
+        ['--no-config', '-c', `source ${script('fish')}; complete -C "regtar ${typed.join(' ')}"`],
+        { cwd: folder.path, env: { HOME: folder.path } },
+      );
+      expect(lines(stdout).map((line) => line.split('\t')[0]?.replaceAll('\\ ', ' '))).toEqual(offered);
+    },
+  );
 });
 
 describeWith('zsh', 'completions in zsh', () => {
@@ -70,7 +86,10 @@ zpty -d shell
 `;
 
   it.each(table.filter(({ offered }) => offered.length === 1))('zsh, regtar $typed', async ({ typed, offered }) => {
-    const { stdout } = await run('zsh', ['-f', '-c', terminal, 'zsh', `regtar ${typed.join(' ')}\t`], { env: { TERM: 'dumb', HOME: folder.path }, timeoutSeconds: 20 });
+    const { stdout } = await run('zsh', ['-f', '-c', terminal, 'zsh', `regtar ${typed.join(' ')}\t`], {
+      env: { TERM: 'dumb', HOME: folder.path },
+      timeoutSeconds: 20,
+    });
     const words = lines(stdout.slice(stdout.lastIndexOf('GOT:'))).map((line) => line.trim());
     expect(words).toEqual(['GOT:', ...typed.slice(0, -1), ...offered, ':TOG']);
   });

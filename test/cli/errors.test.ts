@@ -20,7 +20,9 @@ describe('an error is one line with a code, and one with a hint', () => {
   });
 
   it('and only -v adds the stack', async () => {
-    expect((await regtar(['list', '/nonexistent', '-v'])).stderr).toMatch(/^regtar: SOURCE_NOT_FOUND: .*\nhint: .*\n.*\n\s+at .*:\d+:\d+/);
+    expect((await regtar(['list', '/nonexistent', '-v'])).stderr).toMatch(
+      /^regtar: SOURCE_NOT_FOUND: .*\nhint: .*\n.*\n\s+at .*:\d+:\d+/,
+    );
   });
 });
 

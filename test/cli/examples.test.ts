@@ -28,7 +28,9 @@ describe('every command', () => {
 describeWith('docker-registry', 'examples do what they say', () => {
   const here = temporaryFolder();
   let registry: Registry;
-  const inOrder = Object.entries(examples).filter(([name]) => name !== 'load').flatMap(([, lines]) => lines.map(({ run }) => run));
+  const inOrder = Object.entries(examples)
+    .filter(([name]) => name !== 'load')
+    .flatMap(([, lines]) => lines.map(({ run }) => run));
   beforeAll(async () => {
     registry = await startRegistry();
     copyFileSync(fixturePath, here.file('docker.tar'));
@@ -44,17 +46,31 @@ describeWith('docker-registry', 'examples do what they say', () => {
     const { stdout, stderr } = await typed(line.replaceAll('harbor.example.com', registry.host), { cwd: here.path });
     // Where a file takes the output, it is not empty; else something is said.
     const file = / > (\S+)$/.exec(line)?.[1];
-    expect(file === undefined ? stdout + stderr : readFileSync(here.file(file), 'utf8')).not.toBe(line.startsWith('source ') ? undefined : '');
+    expect(file === undefined ? stdout + stderr : readFileSync(here.file(file), 'utf8')).not.toBe(
+      line.startsWith('source ') ? undefined : '',
+    );
   });
 
   it('the registry then holds what the backup holds, and the renamed besides', async () => {
     const tags = (await listRegistry(registry)).map(({ repository, tag, digest }) => `${repository}:${tag} ${digest}`);
-    expect(tags).toEqual(expect.arrayContaining(expected.tags.map(({ repository, tag, digest }) => `${repository}:${tag} ${digest}`)));
-    for (const prefix of ['migrated/team/', 'infra/hello:', 'library/base:']) expect(tags.filter((tag) => tag.startsWith(prefix))).not.toEqual([]);
+    expect(tags).toEqual(
+      expect.arrayContaining(expected.tags.map(({ repository, tag, digest }) => `${repository}:${tag} ${digest}`)),
+    );
+    for (const prefix of ['migrated/team/', 'infra/hello:', 'library/base:'])
+      expect(tags.filter((tag) => tag.startsWith(prefix))).not.toEqual([]);
   });
 
   it('and the folder holds what the exports wrote', () => {
-    for (const name of ['images.list', 'oci/index.json', 'dir', 'images.tar', 'registry/docker/registry/v2/blobs', 'regtar.1', 'regtar.bash']) expect(existsSync(here.file(name)), name).toBe(true);
+    for (const name of [
+      'images.list',
+      'oci/index.json',
+      'dir',
+      'images.tar',
+      'registry/docker/registry/v2/blobs',
+      'regtar.1',
+      'regtar.bash',
+    ])
+      expect(existsSync(here.file(name)), name).toBe(true);
   });
 });
 
@@ -73,11 +89,17 @@ describeWith('dockerd', 'examples of load do what they say', () => {
   it.each((examples['load'] ?? []).map(({ run }) => run))('%s', async (line) => {
     await typed(line, { cwd: here.path, env: { DOCKER_HOST: dockerd.host } });
     const names = (await dockerd.docker(['images', '--format', '{{.Repository}}:{{.Tag}}'])).stdout;
-    expect(names.split('\n')).toContain(line.includes('--prefix') ? 'registry.example.com/tools/hello:1.0' : 'tools/hello:1.0');
+    expect(names.split('\n')).toContain(
+      line.includes('--prefix') ? 'registry.example.com/tools/hello:1.0' : 'tools/hello:1.0',
+    );
   });
 
   it('what docker cannot unpack is said in its own words', async () => {
-    const { code, stderr } = await typed("regtar load docker.tar --include 'base/extra'", { cwd: here.path, env: { DOCKER_HOST: dockerd.host }, allowFailure: true });
+    const { code, stderr } = await typed("regtar load docker.tar --include 'base/extra'", {
+      cwd: here.path,
+      env: { DOCKER_HOST: dockerd.host },
+      allowFailure: true,
+    });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^regtar: ENGINE_REFUSED: the engine at unix:.* did not load the images: .+\nhint: ./m);
   });

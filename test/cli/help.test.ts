@@ -24,12 +24,22 @@ describe('regtar help', () => {
   });
 
   it('prints the help of a command', async () => {
-    const [fromHelp, fromOption] = await Promise.all([regtarDone(['help', 'verify']), regtarDone(['verify', '--help'])]);
+    const [fromHelp, fromOption] = await Promise.all([
+      regtarDone(['help', 'verify']),
+      regtarDone(['verify', '--help']),
+    ]);
     expect(fromHelp.stdout).toBe(fromOption.stdout);
   });
 
-  it.each([['formts', 'formats'], ['verfy', 'verify'], ['BLOB_MISING', 'BLOB_MISSING']])('asked about %s, offers %s', async (word, close) => {
+  it.each([
+    ['formts', 'formats'],
+    ['verfy', 'verify'],
+    ['BLOB_MISING', 'BLOB_MISSING'],
+  ])('asked about %s, offers %s', async (word, close) => {
     const { code, stderr } = await regtar(['help', word]);
-    expect({ code, stderr }).toEqual({ code: 2, stderr: `regtar: USAGE: there is no help about ${word}\nhint: did you mean ${close}?\n` });
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `regtar: USAGE: there is no help about ${word}\nhint: did you mean ${close}?\n`,
+    });
   });
 });

@@ -7,15 +7,25 @@ import { run } from '../support/run.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Packages, chunks of ours and Node's own parts that one run loads. */
-async function loadedBy(...args: readonly string[]): Promise<{ readonly packages: readonly string[]; readonly chunks: readonly string[]; readonly builtins: readonly string[] }> {
+async function loadedBy(...args: readonly string[]): Promise<{
+  readonly packages: readonly string[];
+  readonly chunks: readonly string[];
+  readonly builtins: readonly string[];
+}> {
   const folder = temporaryFolder();
   const record = folder.file('modules');
-  await run(process.execPath, ['--import', join(import.meta.dirname, 'support/record-modules.js'), program, ...args], { cwd: folder.path, env: { ...bareEnvironment, RECORD_MODULES: record }, allowFailure: true });
+  await run(process.execPath, ['--import', join(import.meta.dirname, 'support/record-modules.js'), program, ...args], {
+    cwd: folder.path,
+    env: { ...bareEnvironment, RECORD_MODULES: record },
+    allowFailure: true,
+  });
   const urls = readFileSync(record, 'utf8').split('\n');
   folder.remove();
   return {
     packages: [...new Set(urls.flatMap((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []))].sort(),
-    chunks: [...new Set(urls.flatMap((url) => /dist\/(?:chunks\/)?([^/]+?)(?:-[\w-]{8})?\.js$/.exec(url)?.[1] ?? []))].sort(),
+    chunks: [
+      ...new Set(urls.flatMap((url) => /dist\/(?:chunks\/)?([^/]+?)(?:-[\w-]{8})?\.js$/.exec(url)?.[1] ?? [])),
+    ].sort(),
     builtins: [...new Set(urls.filter((url) => url.startsWith('node:')))].sort(),
   };
 }
@@ -24,7 +34,11 @@ it('--version loads nothing but the entry and what it needs to fail', async () =
   const { packages, chunks, builtins } = await loadedBy('--version');
   expect(packages).toEqual([]);
   expect(chunks.filter((chunk) => !['main', 'errors', 'output', 'exit-code'].includes(chunk))).toEqual([]);
-  expect(builtins.filter((name) => ['node:http', 'node:https', 'node:tls', 'node:crypto', 'node:worker_threads', 'node:zlib'].includes(name))).toEqual([]);
+  expect(
+    builtins.filter((name) =>
+      ['node:http', 'node:https', 'node:tls', 'node:crypto', 'node:worker_threads', 'node:zlib'].includes(name),
+    ),
+  ).toEqual([]);
 });
 
 it.each([

@@ -21,7 +21,11 @@ describeWith('mandoc', 'the manual', () => {
   it('is one that formatters have no complaint about', async () => {
     // That it has no date, so that the same sources give the same page, and that its lines are long, is meant.
     const { stdout, stderr } = await run('mandoc', ['-T', 'lint', page], { allowFailure: true });
-    expect(`${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !/missing date|input text line longer/.test(line))).toEqual([]);
+    expect(
+      `${stdout}${stderr}`
+        .split('\n')
+        .filter((line) => line !== '' && !/missing date|input text line longer/.test(line)),
+    ).toEqual([]);
   });
 
   it('reads like the help: every command, option, example, topic and error', async () => {
@@ -31,16 +35,21 @@ describeWith('mandoc', 'the manual', () => {
     for (const command of runnableCommands(program)) {
       expect(text).toContain(`regtar ${commandName(command)}`);
       for (const option of command.options) expect(text).toContain(option.long);
-      for (const { about, run: line } of examples[commandName(command)] ?? []) expect(text).toContain(`# ${about} ${line}`);
+      for (const { about, run: line } of examples[commandName(command)] ?? [])
+        expect(text).toContain(`# ${about} ${line}`);
     }
     for (const topic of Object.values(topics)) expect(text).toContain(topic.text.trim().replaceAll(/\s+/g, ' '));
-    for (const [code, { cause, remedy }] of Object.entries(errorHelp)) expect(text).toContain(`${code} ${cause} ${remedy}`);
+    for (const [code, { cause, remedy }] of Object.entries(errorHelp))
+      expect(text).toContain(`${code} ${cause} ${remedy}`);
   });
 });
 
 describe('the package', () => {
   it('ships it', async () => {
-    const [{ files } = { files: [] }] = JSON.parse((await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: `${import.meta.dirname}/../..` })).stdout) as { files: readonly { path: string }[] }[];
+    const [{ files } = { files: [] }] = JSON.parse(
+      (await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: `${import.meta.dirname}/../..` }))
+        .stdout,
+    ) as { files: readonly { path: string }[] }[];
     expect(files.map(({ path }) => path)).toContain('dist/regtar.1');
   });
 });

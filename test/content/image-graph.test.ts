@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { childrenFirst, createGraphReader, imageBlobs, imagePlatforms, imageProblems, isSchema1 } from '../../src/content/image-graph.ts';
+import {
+  childrenFirst,
+  createGraphReader,
+  imageBlobs,
+  imagePlatforms,
+  imageProblems,
+  isSchema1,
+} from '../../src/content/image-graph.ts';
 import { readManifest } from '../../src/content/read-manifest.ts';
 import { unreachedRevisions } from '../../src/content/unreached-revisions.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
@@ -14,7 +21,13 @@ describe('the graph of an image', () => {
     const storage = buildStorage((s) => s.image('app', 'v1', { layers: ['a', 'b'], platform: 'linux/arm/v7' }));
     const { graph } = await openTar(storage);
     const node = graph.read(storage.built.digest);
-    expect(node).toMatchObject({ kind: 'image', descriptor: { mediaType: mediaTypes.dockerManifest, size: storage.built.bytes.length }, platform: { os: 'linux', architecture: 'arm', variant: 'v7' }, missing: [], foreign: [] });
+    expect(node).toMatchObject({
+      kind: 'image',
+      descriptor: { mediaType: mediaTypes.dockerManifest, size: storage.built.bytes.length },
+      platform: { os: 'linux', architecture: 'arm', variant: 'v7' },
+      missing: [],
+      foreign: [],
+    });
     expect(node.blobs).toEqual(storage.built.blobs);
     expect(imageProblems(node, name)).toEqual([]);
   });
@@ -29,30 +42,52 @@ describe('the graph of an image', () => {
     const { graph } = await openTar(storage);
     const { amd, arm, inner, root } = storage.built;
     const node = graph.read(root.digest);
-    expect(childrenFirst(node).map(({ descriptor }) => descriptor.digest)).toEqual([amd.digest, arm.digest, inner.digest, root.digest]);
+    expect(childrenFirst(node).map(({ descriptor }) => descriptor.digest)).toEqual([
+      amd.digest,
+      arm.digest,
+      inner.digest,
+      root.digest,
+    ]);
     const blobs = imageBlobs(node).map(({ digest }) => digest);
     expect(new Set(blobs)).toEqual(new Set([...amd.blobs, ...arm.blobs].map(({ digest }) => digest)));
     expect(blobs).toHaveLength(new Set(blobs).size);
   });
 
   it('names platforms once, without attestations', async () => {
-    const storage = buildStorage((s) => s.index('app', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64/v8' }, { platform: 'unknown/unknown' }, { platform: 'linux/amd64', layers: ['other'] }]));
+    const storage = buildStorage((s) =>
+      s.index('app', 'v1', [
+        { platform: 'linux/amd64' },
+        { platform: 'linux/arm64/v8' },
+        { platform: 'unknown/unknown' },
+        { platform: 'linux/amd64', layers: ['other'] },
+      ]),
+    );
     const { graph } = await openTar(storage);
-    expect(imagePlatforms(graph.read(storage.built.digest)).map(formatPlatform)).toEqual(['linux/amd64', 'linux/arm64/v8']);
+    expect(imagePlatforms(graph.read(storage.built.digest)).map(formatPlatform)).toEqual([
+      'linux/amd64',
+      'linux/arm64/v8',
+    ]);
   });
 
   it('takes the media type that the index says where the manifest says none', async () => {
     const storage = buildStorage((s) => {
       const child = s.image('app', undefined, { mediaType: false });
       const docker = { ...child.descriptor, mediaType: mediaTypes.dockerManifest };
-      return s.manifest('app', 'v1', JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.dockerList, manifests: [docker] }), { mediaType: mediaTypes.dockerList });
+      return s.manifest(
+        'app',
+        'v1',
+        JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.dockerList, manifests: [docker] }),
+        { mediaType: mediaTypes.dockerList },
+      );
     });
     const { graph } = await openTar(storage);
     expect(graph.read(storage.built.digest).children[0]?.descriptor.mediaType).toBe(mediaTypes.dockerManifest);
   });
 
   it('foreign layers are absent on purpose', async () => {
-    const storage = buildStorage((s) => s.image('app', 'v1', { layers: ['base', { foreign: 'https://example.org/layer' }] }));
+    const storage = buildStorage((s) =>
+      s.image('app', 'v1', { layers: ['base', { foreign: 'https://example.org/layer' }] }),
+    );
     const { graph } = await openTar(storage);
     const node = graph.read(storage.built.digest);
     expect([node.foreign.length, node.missing.length, imageProblems(node, name).length]).toEqual([1, 0, 0]);
@@ -77,7 +112,9 @@ describe('what is lost', () => {
     const { graph } = await openTar(storage);
     const node = graph.read(storage.built.digest);
     expect(imagePlatforms(node).map(formatPlatform)).toEqual(['linux/amd64']);
-    expect(imageProblems(node, name)).toMatchObject([{ code: 'CHILD_MISSING', repository: 'app', tag: 'v1', digest: storage.built.children[1]!.digest }]);
+    expect(imageProblems(node, name)).toMatchObject([
+      { code: 'CHILD_MISSING', repository: 'app', tag: 'v1', digest: storage.built.children[1]!.digest },
+    ]);
     expect(imageProblems(node, name)[0]?.message).toContain('linux/arm64');
   });
 
@@ -87,7 +124,10 @@ describe('what is lost', () => {
   ] as const)('a child that is %s does not hide the others', async (kind, code) => {
     const storage = buildStorage((s) => {
       const good = s.image('app', undefined);
-      const bad = kind === 'damaged' ? s.image('app', undefined, { layers: ['bad'] }) : s.manifest('app', undefined, '{"nothing":1}');
+      const bad =
+        kind === 'damaged'
+          ? s.image('app', undefined, { layers: ['bad'] })
+          : s.manifest('app', undefined, '{"nothing":1}');
       if (kind === 'damaged') s.corruptBlob(bad.digest);
       return { bad, index: s.index('app', 'v1', [bad, good]) };
     });
@@ -116,7 +156,10 @@ describe('what is lost', () => {
       return image;
     });
     const { graph } = await openTar(storage);
-    for (let time = 0; time < 2; time++) expect(() => graph.read(storage.built.digest)).toThrow(expect.objectContaining({ code: 'BLOB_CORRUPT', where: { digest: storage.built.digest } }));
+    for (let time = 0; time < 2; time++)
+      expect(() => graph.read(storage.built.digest)).toThrow(
+        expect.objectContaining({ code: 'BLOB_CORRUPT', where: { digest: storage.built.digest } }),
+      );
   });
 
   it('nesting without end is cut off, and what is above the cut is read', async () => {
@@ -147,5 +190,11 @@ it('unreached revisions are those that no tag and no index reaches, lost childre
     return [loose.digest, s.image('app', undefined, { layers: ['alone'] }).digest].sort();
   });
   const { catalog, graph } = await openTar(storage);
-  expect(unreachedRevisions(graph, [...catalog.tags('app')].map(({ digest }) => digest), [...catalog.revisions('app')])).toEqual(storage.built);
+  expect(
+    unreachedRevisions(
+      graph,
+      [...catalog.tags('app')].map(({ digest }) => digest),
+      [...catalog.revisions('app')],
+    ),
+  ).toEqual(storage.built);
 });

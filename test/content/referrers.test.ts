@@ -11,8 +11,14 @@ async function referrersOf(build: (s: StorageDescription) => { readonly digest: 
   const storage = buildStorage(build);
   const { catalog, graph } = await openTar(storage);
   const tags = [...catalog.tags('app')];
-  const unreached = unreachedRevisions(graph, tags.map(({ digest }) => digest), [...catalog.revisions('app')]);
-  return findReferrers(graph, [storage.built.digest], tags, unreached).map(({ tag, digest }) => tag ?? digest).sort();
+  const unreached = unreachedRevisions(
+    graph,
+    tags.map(({ digest }) => digest),
+    [...catalog.revisions('app')],
+  );
+  return findReferrers(graph, [storage.built.digest], tags, unreached)
+    .map(({ tag, digest }) => tag ?? digest)
+    .sort();
 }
 
 describe('tags that speak of a digest', () => {
@@ -30,11 +36,13 @@ describe('tags that speak of a digest', () => {
 describe('what refers to an image', () => {
   it('a signature by its tag', async () => {
     let image: { readonly digest: Digest } | undefined;
-    expect(await referrersOf((s) => {
-      const made = s.image('app', 'v1');
-      s.signature(made);
-      return (image = made);
-    })).toEqual([`${image?.digest.replace(':', '-')}.sig`]);
+    expect(
+      await referrersOf((s) => {
+        const made = s.image('app', 'v1');
+        s.signature(made);
+        return (image = made);
+      }),
+    ).toEqual([`${image?.digest.replace(':', '-')}.sig`]);
   });
 
   it('untagged and tagged manifests by their subject', async () => {
@@ -62,19 +70,23 @@ describe('what refers to an image', () => {
   });
 
   it('nothing of another repository', async () => {
-    expect(await referrersOf((s) => {
-      const image = s.image('app', 'v1');
-      s.artifact('other', undefined, { subject: image, body: 'elsewhere' });
-      return image;
-    })).toEqual([]);
+    expect(
+      await referrersOf((s) => {
+        const image = s.image('app', 'v1');
+        s.artifact('other', undefined, { subject: image, body: 'elsewhere' });
+        return image;
+      }),
+    ).toEqual([]);
   });
 
   it('a damaged manifest refers to nothing, and the others are found', async () => {
-    expect(await referrersOf((s) => {
-      const image = s.image('app', 'v1');
-      s.corruptBlob(s.artifact('app', undefined, { subject: image, body: 'broken' }).digest);
-      s.artifact('app', 'sbom', { subject: image, body: 'whole' });
-      return image;
-    })).toEqual(['sbom']);
+    expect(
+      await referrersOf((s) => {
+        const image = s.image('app', 'v1');
+        s.corruptBlob(s.artifact('app', undefined, { subject: image, body: 'broken' }).digest);
+        s.artifact('app', 'sbom', { subject: image, body: 'whole' });
+        return image;
+      }),
+    ).toEqual(['sbom']);
   });
 });

@@ -16,7 +16,15 @@ interface Job {
   readonly spec: {
     readonly completions: number;
     readonly parallelism: number;
-    readonly template: { readonly spec: { readonly containers: readonly { readonly args: readonly string[]; readonly volumeMounts: readonly { readonly name: string; readonly readOnly?: boolean }[] }[]; readonly volumes: readonly { readonly name: string }[] } };
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly args: readonly string[];
+          readonly volumeMounts: readonly { readonly name: string; readonly readOnly?: boolean }[];
+        }[];
+        readonly volumes: readonly { readonly name: string }[];
+      };
+    };
   };
 }
 
@@ -33,7 +41,9 @@ describe('deploy/indexed-job.yaml', () => {
     expect(args).toContain(`--shard=${job.spec.completions}`);
     expect(job.spec.parallelism).toBe(job.spec.completions);
     expect(container?.volumeMounts.find(({ name }) => name === 'backup')?.readOnly).toBe(true);
-    expect(container?.volumeMounts.map(({ name }) => name).sort()).toEqual(job.spec.template.spec.volumes.map(({ name }) => name).sort());
+    expect(container?.volumeMounts.map(({ name }) => name).sort()).toEqual(
+      job.spec.template.spec.volumes.map(({ name }) => name).sort(),
+    );
   });
 });
 
@@ -42,18 +52,33 @@ describeWith('docker-registry', 'the pods of deploy/indexed-job.yaml', () => {
     const account = { username: 'robot', password: 'S3cret' };
     const registry = await startRegistry({ htpasswd: account });
     onTestFinished(() => registry.stop());
-    writeFileSync(folder.file('auth.json'), JSON.stringify({ auths: { [registry.host]: { auth: Buffer.from(`${account.username}:${account.password}`).toString('base64') } } }));
-    const argsOf = (index: number): string[] => args.map((arg) => arg
-      .replace('harbor.example.com', registry.host)
-      .replace('/backup/docker.tar', fixturePath)
-      .replace('/credentials/.dockerconfigjson', folder.file('auth.json'))
-      .replace('/reports', folder.path)
-      .replaceAll('$(JOB_COMPLETION_INDEX)', String(index)));
+    writeFileSync(
+      folder.file('auth.json'),
+      JSON.stringify({
+        auths: { [registry.host]: { auth: Buffer.from(`${account.username}:${account.password}`).toString('base64') } },
+      }),
+    );
+    const argsOf = (index: number): string[] =>
+      args.map((arg) =>
+        arg
+          .replace('harbor.example.com', registry.host)
+          .replace('/backup/docker.tar', fixturePath)
+          .replace('/credentials/.dockerconfigjson', folder.file('auth.json'))
+          .replace('/reports', folder.path)
+          .replaceAll('$(JOB_COMPLETION_INDEX)', String(index)),
+      );
     const indexes = Array.from({ length: job.spec.completions }, (_, index) => index);
-    const pods = await Promise.all(indexes.map((index) => regtar(argsOf(index), { env: { JOB_COMPLETION_INDEX: String(index) } })));
-    expect(pods.map(({ code, stderr }) => [code, /regtar: /.exec(stderr)?.[0]])).toEqual(indexes.map(() => [0, undefined]));
-    const arrived = (await listRegistry({ url: registry.url, ...account })).map(({ repository, tag, digest }) => `${repository}:${tag} ${digest}`);
-    for (const { repository, tag, digest } of expected.tags) expect(arrived).toContain(`migrated/${repository}:${tag} ${digest}`);
+    const pods = await Promise.all(
+      indexes.map((index) => regtar(argsOf(index), { env: { JOB_COMPLETION_INDEX: String(index) } })),
+    );
+    expect(pods.map(({ code, stderr }) => [code, /regtar: /.exec(stderr)?.[0]])).toEqual(
+      indexes.map(() => [0, undefined]),
+    );
+    const arrived = (await listRegistry({ url: registry.url, ...account })).map(
+      ({ repository, tag, digest }) => `${repository}:${tag} ${digest}`,
+    );
+    for (const { repository, tag, digest } of expected.tags)
+      expect(arrived).toContain(`migrated/${repository}:${tag} ${digest}`);
     const merged = await regtar(['report', 'merge', ...indexes.map((index) => folder.file(`shard-${index}.json`))]);
     expect(merged.code).toBe(0);
     expect((JSON.parse(merged.stdout) as Paper).totals.images.copied).toBe(expected.tags.length + 1);

@@ -14,7 +14,9 @@ const text = readFileSync(join(project, 'docs/library.md'), 'utf8');
 /** Each example with the output that stands below it. */
 const examples = codeBlocks(text).flatMap((block, index, all) => {
   const next = all[index + 1];
-  return block.language === 'ts' ? [{ line: block.line, code: block.code, output: next?.language === 'text' ? next.code : '' }] : [];
+  return block.language === 'ts'
+    ? [{ line: block.line, code: block.code, output: next?.language === 'text' ? next.code : '' }]
+    : [];
 });
 
 /** Inside the package, so that `regtar` is this package itself, as its `exports` have it. */
@@ -35,14 +37,34 @@ const isPush = ({ code }: { readonly code: string }): boolean => code.includes('
 it('every example has its output below it, and all compile strictly against the types that are shipped', () => {
   expect(examples.length).toBeGreaterThan(5);
   expect(examples.filter(({ output }) => output === '')).toEqual([]);
-  const options: ts.CompilerOptions = { target: ts.ScriptTarget.ES2023, lib: ['lib.es2023.d.ts'], types: ['node'], module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, verbatimModuleSyntax: true, skipLibCheck: true };
-  const compiled = ts.createProgram(examples.map(({ line }) => sourceOf(line)), options);
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2023,
+    lib: ['lib.es2023.d.ts'],
+    types: ['node'],
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    verbatimModuleSyntax: true,
+    skipLibCheck: true,
+  };
+  const compiled = ts.createProgram(
+    examples.map(({ line }) => sourceOf(line)),
+    options,
+  );
   const problems = ts.getPreEmitDiagnostics(compiled);
-  expect(problems.map(({ messageText, file, start }) => `${file?.fileName ?? ''}:${start ?? 0} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`)).toEqual([]);
+  expect(
+    problems.map(
+      ({ messageText, file, start }) =>
+        `${file?.fileName ?? ''}:${start ?? 0} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
+    ),
+  ).toEqual([]);
   compiled.emit();
 });
 
-const outputOf = async (line: number, ...args: string[]): Promise<string> => (await run(process.execPath, [sourceOf(line).replace(/\.mts$/, '.mjs'), ...args], { cwd: folder })).stdout.trimEnd();
+const outputOf = async (line: number, ...args: string[]): Promise<string> =>
+  (await run(process.execPath, [sourceOf(line).replace(/\.mts$/, '.mjs'), ...args], { cwd: folder })).stdout.trimEnd();
 
 describe('every example prints what the page says', () => {
   it.each(examples.filter((each) => !isPush(each)))('line $line', async ({ line, output }) => {
@@ -61,7 +83,15 @@ describeWith('docker-registry', 'the example of a push', () => {
 
 it('everything that the library exports has a docstring', () => {
   const index = join(project, 'src/index.ts');
-  const program = ts.createProgram([index, join(project, 'src/report/page/bundled.d.ts')], { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, allowImportingTsExtensions: true, noEmit: true, skipLibCheck: true, types: ['node'] });
+  const program = ts.createProgram([index, join(project, 'src/report/page/bundled.d.ts')], {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    skipLibCheck: true,
+    types: ['node'],
+  });
   const checker = program.getTypeChecker();
   const source = program.getSourceFile(index);
   const module = source && checker.getSymbolAtLocation(source);

@@ -17,7 +17,12 @@ const chapters: Partial<Record<ErrorCode, string>> = {
 it('docs/troubleshooting.md says what `regtar help CODE` says; `npx vitest run test/docs --update` writes it', async () => {
   const rows = Object.entries(errorHelp).flatMap(([code, { cause, remedy }]) => {
     const chapter = chapters[code as ErrorCode];
-    return [...(chapter === undefined ? [] : ['', `## ${chapter}`, '', '| code | what happened | what to do |', '| --- | --- | --- |']), `| \`${code}\` | ${cell(cause)} | ${cell(remedy)} |`];
+    return [
+      ...(chapter === undefined
+        ? []
+        : ['', `## ${chapter}`, '', '| code | what happened | what to do |', '| --- | --- | --- |']),
+      `| \`${code}\` | ${cell(cause)} | ${cell(remedy)} |`,
+    ];
   });
   await expect(`${[...head, ...rows].join('\n')}\n`).toMatchFileSnapshot('../../docs/troubleshooting.md');
 });

@@ -20,7 +20,15 @@ beforeAll(async () => {
   writeFileSync(given('other-folder/photos/a.jpg'), 'no registry');
   writeFileSync(given('empty.tar'), '');
   writeFileSync(given('text.tar'), 'this is no archive\n'.repeat(100));
-  await regtarDone(['export', fixturePath, given('docker-archive.tar'), '--format', 'docker-archive', '--include', 'base:*']);
+  await regtarDone([
+    'export',
+    fixturePath,
+    given('docker-archive.tar'),
+    '--format',
+    'docker-archive',
+    '--include',
+    'base:*',
+  ]);
   await regtarDone(['export', fixturePath, given('oci-archive.tar'), '--include', 'base:*']);
   await regtarDone(['export', fixturePath, given('oci-layout'), '--include', 'base:*']);
 });
@@ -37,7 +45,11 @@ describe('what is no backup is named, and nothing is written', () => {
     ['oci-layout', 1, 'SOURCE_IS_OCI_LAYOUT', /OCI image layout.*expected the storage of a Docker registry/],
   ])('%s', async (name, code, errorCode, words) => {
     const out = given(`out-of-${name}`);
-    for (const args of [['inspect', given(name)], ['list', given(name)], ['export', given(name), out]]) {
+    for (const args of [
+      ['inspect', given(name)],
+      ['list', given(name)],
+      ['export', given(name), out],
+    ]) {
       const result = await regtar(args);
       expect([args[0], result.code, result.stdout]).toEqual([args[0], code, '']);
       const [line, hint] = result.stderr.trim().split('\n');
@@ -83,8 +95,12 @@ describe('a selection of nothing is said, and nothing is written', () => {
     await buildStorage((s) => s.image('a/b', [], { layers: ['x'] })).writeTo(source);
     const result = await regtar(['export', source, given('no-tags-out')]);
     expect(result.code).toBe(1);
-    expect(result.stderr).toMatch(/NOTHING_SELECTED: this backup has images but no tags.*\nhint: .*--tag-map.*--untagged/);
-    expect((await regtarJson<CopyReport>(['export', source, given('no-tags-out'), '--untagged'])).images).toHaveLength(1);
+    expect(result.stderr).toMatch(
+      /NOTHING_SELECTED: this backup has images but no tags.*\nhint: .*--tag-map.*--untagged/,
+    );
+    expect((await regtarJson<CopyReport>(['export', source, given('no-tags-out'), '--untagged'])).images).toHaveLength(
+      1,
+    );
   });
 });
 
@@ -97,7 +113,10 @@ describe('an archive that is cut', () => {
     const out = given('cut-out');
     const result = await regtar(['export', source, out, '--json']);
     const report = JSON.parse(result.stdout) as CopyReport;
-    expect([result.code, result.stderr]).toEqual([3, expect.stringMatching(/^regtar: TAR_CUT: the archive is cut at byte 600100/m)]);
+    expect([result.code, result.stderr]).toEqual([
+      3,
+      expect.stringMatching(/^regtar: TAR_CUT: the archive is cut at byte 600100/m),
+    ]);
     const copied = report.images.filter(({ status }) => status === 'copied');
     expect(copied.length).toBeGreaterThan(3);
     expect(Object.keys(digestsOf(layoutImages(await readLayout(out)))).sort()).toEqual(copied.map(nameOf).sort());
@@ -123,7 +142,8 @@ describe('one broken image', () => {
     }));
     await store.writeTo(source);
     const { missing, corrupt } = store.built;
-    const pathOf = (digest: string): string => `${source}/docker/registry/v2/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
+    const pathOf = (digest: string): string =>
+      `${source}/docker/registry/v2/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
     rmSync(pathOf(missing.blobs[1]?.digest ?? ''));
     const damaged = readFileSync(pathOf(corrupt.blobs[1]?.digest ?? ''));
     damaged[3] = (damaged[3] ?? 0) ^ 1;
@@ -133,7 +153,11 @@ describe('one broken image', () => {
       const report = await regtarJson<CopyReport>(['export', source, out, '--format', format], 3);
       expect([format, report.images.map((image) => [nameOf(image), image.status, image.error?.code])]).toEqual([
         format,
-        expect.arrayContaining([['team/good:v1', 'copied', undefined], ['team/missing:v1', 'failed', 'BLOB_MISSING'], ['team/corrupt:v1', 'failed', 'BLOB_CORRUPT']]),
+        expect.arrayContaining([
+          ['team/good:v1', 'copied', undefined],
+          ['team/missing:v1', 'failed', 'BLOB_MISSING'],
+          ['team/corrupt:v1', 'failed', 'BLOB_CORRUPT'],
+        ]),
       ]);
     }
     expect(Object.keys(digestsOf(layoutImages(await readLayout(given('broken-oci')))))).toEqual(['team/good:v1']);

@@ -23,7 +23,10 @@ const later = (s: StorageDescription) => {
   base(s);
   s.remove('repositories/gone');
   s.image('app', 'latest', { layers: ['os', 'app 2'] });
-  return { shared: s.image('other/app', '1', { layers: ['os', 'other'] }), signature: s.signature(s.image('app', '2', { layers: ['os', 'app 2', 'more'] })) };
+  return {
+    shared: s.image('other/app', '1', { layers: ['os', 'other'] }),
+    signature: s.signature(s.image('app', '2', { layers: ['os', 'app 2', 'more'] })),
+  };
 };
 const old = buildStorage(base);
 const fresh = buildStorage(later);
@@ -40,28 +43,45 @@ const onlyNew = [...fresh.files.keys()].filter((path) => isBlob(path) && !old.fi
 
 describe('diff', () => {
   it('says what is new, changed and gone, and how much must travel', async () => {
-    const report = await regtarJson<{ added: unknown[]; changed: unknown[]; gone: unknown[]; unchanged: number; travel: { blobs: number; bytes: number } }>(['diff', oldTar, newTar]);
+    const report = await regtarJson<{
+      added: unknown[];
+      changed: unknown[];
+      gone: unknown[];
+      unchanged: number;
+      travel: { blobs: number; bytes: number };
+    }>(['diff', oldTar, newTar]);
     expect(report.added).toHaveLength(3);
     expect(report.changed).toMatchObject([{ repository: 'app', tag: 'latest' }]);
     expect(report.gone).toMatchObject([{ repository: 'gone', tag: '1' }]);
     expect(report.unchanged).toBe(2);
-    expect(report.travel).toEqual({ blobs: onlyNew.length, bytes: onlyNew.reduce((sum, path) => sum + (fresh.files.get(path)?.length ?? 0), 0) });
+    expect(report.travel).toEqual({
+      blobs: onlyNew.length,
+      bytes: onlyNew.reduce((sum, path) => sum + (fresh.files.get(path)?.length ?? 0), 0),
+    });
   });
 });
 
 describe('export --base', () => {
   it('leaves out what a backup, a layout or a list of the last handoff has, and nothing else', async () => {
     await regtarDone(['export', oldTar, folder.file('old-layout'), '--save-digests', folder.file('handoff.txt')]);
-    const deltas = await Promise.all([oldTar, folder.file('old-layout'), folder.file('handoff.txt')].map(async (origin, index) => {
-      const out = folder.file(`delta-${index}`);
-      await regtarDone(['export', newTar, out, '--format', 'registry', '--base', origin]);
-      return snapshot(out);
-    }));
+    const deltas = await Promise.all(
+      [oldTar, folder.file('old-layout'), folder.file('handoff.txt')].map(async (origin, index) => {
+        const out = folder.file(`delta-${index}`);
+        await regtarDone(['export', newTar, out, '--format', 'registry', '--base', origin]);
+        return snapshot(out);
+      }),
+    );
     expect(deltas[1]).toEqual(deltas[0]);
     expect(deltas[2]).toEqual(deltas[0]);
-    const manifests = [...fresh.files].filter(([path]) => path.includes('/revisions/')).map(([, bytes]) => bytes.toString().slice(7));
-    const blobs = Object.keys(deltas[0] ?? {}).filter((path) => /\/blobs\/.*\/data$/.test(path)).map((path) => path.replace('docker/registry/v2/', ''));
-    const expected = [...fresh.files.keys()].filter((path) => isBlob(path) && (onlyNew.includes(path) || manifests.some((hex) => path.includes(hex))));
+    const manifests = [...fresh.files]
+      .filter(([path]) => path.includes('/revisions/'))
+      .map(([, bytes]) => bytes.toString().slice(7));
+    const blobs = Object.keys(deltas[0] ?? {})
+      .filter((path) => /\/blobs\/.*\/data$/.test(path))
+      .map((path) => path.replace('docker/registry/v2/', ''));
+    const expected = [...fresh.files.keys()].filter(
+      (path) => isBlob(path) && (onlyNew.includes(path) || manifests.some((hex) => path.includes(hex))),
+    );
     expect(blobs.sort()).toEqual(expected.sort());
   });
 
@@ -77,7 +97,15 @@ describe('export --base', () => {
 
   it('is refused for formats that promise whole images', async () => {
     for (const format of ['dir', 'docker-archive']) {
-      const { code, stderr } = await regtar(['export', newTar, folder.file('refused.tar'), '--format', format, '--base', oldTar]);
+      const { code, stderr } = await regtar([
+        'export',
+        newTar,
+        folder.file('refused.tar'),
+        '--format',
+        format,
+        '--base',
+        oldTar,
+      ]);
       expect([code, stderr]).toEqual([2, expect.stringContaining('regtar: USAGE: ')]);
     }
   });
@@ -86,7 +114,8 @@ describe('export --base', () => {
 describeWith('docker-registry', 'base, then delta, in a real registry', () => {
   const everything = async (registry: Registry): Promise<Record<string, string>> => {
     const found: Record<string, string> = {};
-    for (const tag of await listRegistry(registry)) found[nameOf(tag)] = (await readRegistryImage(registry, tag.repository, tag.tag)).digest;
+    for (const tag of await listRegistry(registry))
+      found[nameOf(tag)] = (await readRegistryImage(registry, tag.repository, tag.tag)).digest;
     return found;
   };
 
@@ -99,9 +128,13 @@ describeWith('docker-registry', 'base, then delta, in a real registry', () => {
       await regtarDone(['push', oldTar, inTwo.host]);
       const { stdout } = await regtarDone(['push', oldTar, inTwo.host, '--source', delta, '--json']);
       expect(await everything(inTwo)).toEqual(await everything(whole));
-      expect((await everything(inTwo))['app:latest']).not.toBe(old.files.get('repositories/app/_manifests/tags/latest/current/link')?.toString());
+      expect((await everything(inTwo))['app:latest']).not.toBe(
+        old.files.get('repositories/app/_manifests/tags/latest/current/link')?.toString(),
+      );
       // What the base brought is not sent again.
-      expect((JSON.parse(stdout) as { blobs: { bytes: number } }).blobs.bytes).toBeLessThan([...fresh.files].filter(([path]) => isBlob(path)).reduce((sum, [, bytes]) => sum + bytes.length, 0));
+      expect((JSON.parse(stdout) as { blobs: { bytes: number } }).blobs.bytes).toBeLessThan(
+        [...fresh.files].filter(([path]) => isBlob(path)).reduce((sum, [, bytes]) => sum + bytes.length, 0),
+      );
     } finally {
       await whole.stop();
       await inTwo.stop();

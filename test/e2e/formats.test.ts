@@ -29,17 +29,39 @@ const storage = buildStorage((s) => {
     'signature (`sha256-….sig`)': s.signature(signed),
     'referrer (`subject`)': s.artifact('kinds/referred', undefined, { subject: referred }),
     'schema1 image': s.schema1('kinds/schema1', '1'),
-    'image with a foreign layer': s.image('kinds/foreign', '1', { layers: ['base', { foreign: 'https://example.com/layer' }] }),
+    'image with a foreign layer': s.image('kinds/foreign', '1', {
+      layers: ['base', { foreign: 'https://example.com/layer' }],
+    }),
   };
 });
 
 /** What stands in the table's head, and how it is made and read back by code that shares nothing with the product. */
-const outputs: readonly { readonly title: string; readonly out: string; readonly flags: readonly string[]; readonly read: (out: string) => Promise<NamedImages> }[] = [
+const outputs: readonly {
+  readonly title: string;
+  readonly out: string;
+  readonly flags: readonly string[];
+  readonly read: (out: string) => Promise<NamedImages>;
+}[] = [
   { title: '`oci`', out: 'oci', flags: ['--format', 'oci'], read: async (out) => layoutImages(await readLayout(out)) },
-  { title: '`oci` as `.tar`', out: 'oci.tar', flags: ['--format', 'oci'], read: async (out) => layoutImages(await readLayoutArchive(out)) },
-  { title: '`oci --per-repository`', out: 'layouts', flags: ['--format', 'oci', '--per-repository'], read: layoutTreeImages },
+  {
+    title: '`oci` as `.tar`',
+    out: 'oci.tar',
+    flags: ['--format', 'oci'],
+    read: async (out) => layoutImages(await readLayoutArchive(out)),
+  },
+  {
+    title: '`oci --per-repository`',
+    out: 'layouts',
+    flags: ['--format', 'oci', '--per-repository'],
+    read: layoutTreeImages,
+  },
   { title: '`dir`', out: 'dir', flags: ['--format', 'dir'], read: dirTreeImages },
-  { title: '`docker-archive`', out: 'archive.tar', flags: ['--format', 'docker-archive', '--platform', 'linux/amd64'], read: async (out) => layoutImages((await readDockerArchive(out)).layout ?? { entries: [], images: [], files: [] }) },
+  {
+    title: '`docker-archive`',
+    out: 'archive.tar',
+    flags: ['--format', 'docker-archive', '--platform', 'linux/amd64'],
+    read: async (out) => layoutImages((await readDockerArchive(out)).layout ?? { entries: [], images: [], files: [] }),
+  },
   { title: '`registry`', out: 'registry', flags: ['--format', 'registry'], read: readStorage },
   {
     title: '`registry` as `.tar`',
@@ -88,7 +110,9 @@ function judge(placed: Placed, images: CopyReport['images'], found: NamedImages,
   }
   const image = found[name];
   if (image === undefined) throw new Error(`${name} was ${told.status} and is not there`);
-  const isChild = placed.children.flatMap((child) => [child, ...child.children]).some(({ digest }) => digest === image.digest);
+  const isChild = placed.children
+    .flatMap((child) => [child, ...child.children])
+    .some(({ digest }) => digest === image.digest);
   if (image.digest !== placed.digest && isChild) return 'one platform';
   expect(image.digest).toBe(placed.digest);
   return image.foreign.length > 0 ? 'whole, the layer stays at its URL' : 'whole';

@@ -19,7 +19,12 @@ interface Summary {
   readonly tags: number;
   readonly manifests: number;
   readonly blobs: number;
-  readonly bytes: { readonly archive: number; readonly blobs: number; readonly referenced: number; readonly unreferenced: number };
+  readonly bytes: {
+    readonly archive: number;
+    readonly blobs: number;
+    readonly referenced: number;
+    readonly unreferenced: number;
+  };
   readonly platforms: readonly string[];
   readonly problems: readonly unknown[];
 }
@@ -41,18 +46,30 @@ describe('regtar list', () => {
 
   it('says digest, media type and size of each with --json', async () => {
     const listed = await regtarJson<Listed[]>(['list', fixturePath]);
-    const byName = expected.tags.map(({ repository, tag, digest, mediaType, size }) => ({ repository, tag, digest, mediaType, size })).sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1));
+    const byName = expected.tags
+      .map(({ repository, tag, digest, mediaType, size }) => ({ repository, tag, digest, mediaType, size }))
+      .sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1));
     expect(listed).toEqual(byName);
   });
 
   it('adds what no tag and no index reaches with --untagged', async () => {
-    expect(lines((await regtarDone(['list', fixturePath, '--untagged'])).stdout)).toEqual(Object.keys(allDigests).sort());
+    expect(lines((await regtarDone(['list', fixturePath, '--untagged'])).stdout)).toEqual(
+      Object.keys(allDigests).sort(),
+    );
   });
 
   it('prints a list that --images takes back', async () => {
     const { stdout } = await regtarDone(['list', fixturePath, '--include', 'tools/**', '--exclude', '**:sha256-*']);
-    expect(lines(stdout)).toEqual(['tools/hello:1.0', 'tools/hello:1.1', 'tools/hello:edge', 'tools/hello:latest', 'tools/multi:1.0']);
-    expect((await regtarDone(['list', fixturePath, '--images', '-'], { input: `# as listed\n${stdout}` })).stdout).toBe(stdout);
+    expect(lines(stdout)).toEqual([
+      'tools/hello:1.0',
+      'tools/hello:1.1',
+      'tools/hello:edge',
+      'tools/hello:latest',
+      'tools/multi:1.0',
+    ]);
+    expect((await regtarDone(['list', fixturePath, '--images', '-'], { input: `# as listed\n${stdout}` })).stdout).toBe(
+      stdout,
+    );
   });
 });
 
@@ -60,7 +77,13 @@ describe('regtar inspect', () => {
   it('counts what the registry had, with --json', async () => {
     const summary = await regtarJson<Summary>(['inspect', fixturePath]);
     const bytes = expected.blobs.reduce((sum, { size }) => sum + size, 0);
-    expect(summary).toMatchObject({ source: fixturePath, format: 'tar', repositories: expected.repositories.length, tags: expected.tags.length, problems: [] });
+    expect(summary).toMatchObject({
+      source: fixturePath,
+      format: 'tar',
+      repositories: expected.repositories.length,
+      tags: expected.tags.length,
+      problems: [],
+    });
     expect(summary.manifests).toBe(new Set(expected.revisions.map(({ digest }) => digest)).size);
     expect(summary.blobs).toBe(expected.blobs.length);
     expect(summary.bytes).toMatchObject({ archive: statSync(fixturePath).size, blobs: bytes, unreferenced: 0 });
@@ -78,15 +101,29 @@ describe('regtar inspect', () => {
 
   it('shows one image: manifest, config, layers', async () => {
     const image = await regtarJson<{ layers: { digest: string }[] }>(['inspect', fixturePath, 'tools/hello:1.1']);
-    expect(image).toMatchObject({ repository: 'tools/hello', tag: '1.1', digest: digestOfTag('tools/hello:1.1'), mediaType: 'application/vnd.docker.distribution.manifest.v2+json', platforms: ['linux/amd64'], config: { os: 'linux', architecture: 'amd64' } });
+    expect(image).toMatchObject({
+      repository: 'tools/hello',
+      tag: '1.1',
+      digest: digestOfTag('tools/hello:1.1'),
+      mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+      platforms: ['linux/amd64'],
+      config: { os: 'linux', architecture: 'amd64' },
+    });
     expect(image.layers).toHaveLength(2);
-    expect((await regtarDone(['inspect', fixturePath, 'tools/hello:1.1'])).stdout).toContain(digestOfTag('tools/hello:1.1'));
+    expect((await regtarDone(['inspect', fixturePath, 'tools/hello:1.1'])).stdout).toContain(
+      digestOfTag('tools/hello:1.1'),
+    );
   });
 
   it('shows a multi-arch image by digest with its children', async () => {
     const digest = digestOfTag('tools/multi:1.0');
     const image = await regtarJson<object>(['inspect', fixturePath, `tools/multi@${digest}`]);
-    expect(image).toMatchObject({ repository: 'tools/multi', digest, platforms: ['linux/amd64', 'linux/arm64/v8'], manifests: [{ platform: { architecture: 'amd64' } }, { platform: { architecture: 'arm64', variant: 'v8' } }] });
+    expect(image).toMatchObject({
+      repository: 'tools/multi',
+      digest,
+      platforms: ['linux/amd64', 'linux/arm64/v8'],
+      manifests: [{ platform: { architecture: 'amd64' } }, { platform: { architecture: 'arm64', variant: 'v8' } }],
+    });
     expect(image).not.toHaveProperty('tag');
     expect(image).not.toHaveProperty('layers');
   });

@@ -20,7 +20,10 @@ const names = images.map((name) => `${prefix}/${name}`);
 
 /** What an image's program prints on this machine. */
 function printed(name: string): string {
-  const found = expected.runnable.find(({ repository, tag, platform }) => `${prefix}/${repository}:${tag}` === name && (platform === host || platform.startsWith(`${host}/`)));
+  const found = expected.runnable.find(
+    ({ repository, tag, platform }) =>
+      `${prefix}/${repository}:${tag}` === name && (platform === host || platform.startsWith(`${host}/`)),
+  );
   if (found === undefined) throw new Error(`${name} does not run here`);
   return `${found.prints}\n`;
 }
@@ -36,20 +39,42 @@ describeWith('dockerd', 'dockerd', () => {
   let engine: Dockerd;
   beforeAll(async () => void (engine = await startDockerd()));
   afterAll(() => engine.stop());
-  const listed = async (): Promise<string[]> => (await engine.docker(['images', '--format', '{{.Repository}}:{{.Tag}}'])).stdout.trim().split('\n').filter((name) => name !== '').sort();
+  const listed = async (): Promise<string[]> =>
+    (await engine.docker(['images', '--format', '{{.Repository}}:{{.Tag}}'])).stdout
+      .trim()
+      .split('\n')
+      .filter((name) => name !== '')
+      .sort();
 
   it('loads a docker-archive of many images by their names, and they run', async () => {
     await engine.docker(['load', '-i', dockerArchive]);
     expect(await listed()).toEqual(names);
-    for (const name of names) expect((await engine.docker(['run', '--rm', '--network', 'none', name])).stdout).toBe(printed(name));
+    for (const name of names)
+      expect((await engine.docker(['run', '--rm', '--network', 'none', name])).stdout).toBe(printed(name));
     await engine.docker(['rmi', '-f', ...names]);
   });
 
   it('loads what is piped into it', async () => {
-    const words = [process.execPath, program, 'export', fixturePath, '-', '--format', 'docker-archive', '--include', 'tools/hello:1.*', '--prefix', prefix].map((word) => `'${word}'`);
-    await run('bash', ['-o', 'pipefail', '-c', `${words.join(' ')} | docker load`], { env: { ...bareEnvironment, DOCKER_HOST: engine.host } });
+    const words = [
+      process.execPath,
+      program,
+      'export',
+      fixturePath,
+      '-',
+      '--format',
+      'docker-archive',
+      '--include',
+      'tools/hello:1.*',
+      '--prefix',
+      prefix,
+    ].map((word) => `'${word}'`);
+    await run('bash', ['-o', 'pipefail', '-c', `${words.join(' ')} | docker load`], {
+      env: { ...bareEnvironment, DOCKER_HOST: engine.host },
+    });
     expect(await listed()).toEqual([`${prefix}/tools/hello:1.0`, `${prefix}/tools/hello:1.1`]);
-    expect((await engine.docker(['run', '--rm', '--network', 'none', `${prefix}/tools/hello:1.0`])).stdout).toBe(printed(`${prefix}/tools/hello:1.0`));
+    expect((await engine.docker(['run', '--rm', '--network', 'none', `${prefix}/tools/hello:1.0`])).stdout).toBe(
+      printed(`${prefix}/tools/hello:1.0`),
+    );
   });
 });
 
@@ -92,7 +117,8 @@ describeWith(['containerd', 'ctr', 'runc'], 'containerd', () => {
     const { stdout } = await engine.ctr(['images', 'list']);
     for (const { repository, tag, digest } of expected.tags) {
       const name = `${prefix}/${repository}:${tag}`;
-      if (names.includes(name)) expect(stdout.split('\n').find((line) => line.startsWith(`${name} `))).toContain(digest);
+      if (names.includes(name))
+        expect(stdout.split('\n').find((line) => line.startsWith(`${name} `))).toContain(digest);
     }
     for (const name of names) expect((await engine.runImage(name)).stdout).toBe(printed(name));
   });
@@ -100,11 +126,26 @@ describeWith(['containerd', 'ctr', 'runc'], 'containerd', () => {
 
 describeWith('skopeo', 'skopeo', () => {
   it('copies each image out of a docker-archive by its name', async () => {
-    for (const name of names) await run('skopeo', ['--insecure-policy', 'copy', '-q', `docker-archive:${dockerArchive}:${name}`, `dir:${folder.file(`copied-${name.replaceAll(/\W/g, '-')}`)}`]);
+    for (const name of names)
+      await run('skopeo', [
+        '--insecure-policy',
+        'copy',
+        '-q',
+        `docker-archive:${dockerArchive}:${name}`,
+        `dir:${folder.file(`copied-${name.replaceAll(/\W/g, '-')}`)}`,
+      ]);
   });
 
   it('finds OCI images in an OCI archive by their names', async () => {
-    const { stdout } = await run('skopeo', ['--insecure-policy', 'inspect', '--format', '{{.Digest}}', `oci-archive:${ociArchive}:${prefix}/base:1`]);
-    expect(stdout.trim()).toBe(expected.tags.find(({ repository, tag }) => `${repository}:${tag}` === 'base:1')?.digest);
+    const { stdout } = await run('skopeo', [
+      '--insecure-policy',
+      'inspect',
+      '--format',
+      '{{.Digest}}',
+      `oci-archive:${ociArchive}:${prefix}/base:1`,
+    ]);
+    expect(stdout.trim()).toBe(
+      expected.tags.find(({ repository, tag }) => `${repository}:${tag}` === 'base:1')?.digest,
+    );
   });
 });

@@ -50,30 +50,61 @@ describe('every image of the backup, read back byte for byte', () => {
 
   it('from a docker-archive: every image, one platform of each', async () => {
     const out = folder.file('docker-archive.tar');
-    const { images } = await regtarJson<CopyReport>(['export', fixturePath, out, '--format', 'docker-archive', '--platform', 'linux/amd64']);
+    const { images } = await regtarJson<CopyReport>([
+      'export',
+      fixturePath,
+      out,
+      '--format',
+      'docker-archive',
+      '--platform',
+      'linux/amd64',
+    ]);
     const archive = await readDockerArchive(out);
     const names = Object.keys(tagDigests).filter((name) => !isNoImage(name));
     expect(archive.images.flatMap(({ repoTags }) => repoTags).sort()).toEqual(names.sort());
-    expect(images.filter(({ status }) => status === 'copied').map(nameOf).sort()).toEqual(names);
+    expect(
+      images
+        .filter(({ status }) => status === 'copied')
+        .map(nameOf)
+        .sort(),
+    ).toEqual(names);
     const leftOut = images.filter(({ status }) => status !== 'copied');
-    expect(leftOut.map(nameOf).sort()).toEqual([...Object.keys(tagDigests).filter(isNoImage), ...Object.keys(referrerDigests)].sort());
-    for (const image of leftOut) expect(image).toMatchObject({ status: 'skipped', error: { code: 'MANIFEST_UNSUPPORTED' } });
+    expect(leftOut.map(nameOf).sort()).toEqual(
+      [...Object.keys(tagDigests).filter(isNoImage), ...Object.keys(referrerDigests)].sort(),
+    );
+    for (const image of leftOut)
+      expect(image).toMatchObject({ status: 'skipped', error: { code: 'MANIFEST_UNSUPPORTED' } });
     for (const { config } of archive.images) expect([config.os, config.architecture]).toEqual(['linux', 'amd64']);
     const digests = archive.layout === undefined ? {} : digestsOf(layoutImages(archive.layout));
     for (const { repository, tag, digest, mediaType } of expected.tags) {
       const name = `${repository}:${tag}`;
       if (isNoImage(name)) continue;
-      if (/index|list/.test(mediaType)) expect(expected.revisions.filter((each) => each.repository === repository).map((each) => each.digest)).toContain(digests[name]);
+      if (/index|list/.test(mediaType))
+        expect(
+          expected.revisions.filter((each) => each.repository === repository).map((each) => each.digest),
+        ).toContain(digests[name]);
       else expect(digests[name]).toBe(digest);
     }
   });
 });
 
 describeWith('docker-registry', 'every image of the backup, answered by a real registry', () => {
-  const answersAll = async (registry: Registry, isAlsoThere: (name: string) => boolean = () => false): Promise<void> => {
+  const answersAll = async (
+    registry: Registry,
+    isAlsoThere: (name: string) => boolean = () => false,
+  ): Promise<void> => {
     const tags = (await listRegistry(registry)).filter((tag) => !isAlsoThere(nameOf(tag)));
-    expect(tags).toEqual(expected.tags.map(({ repository, tag, digest, mediaType, size }) => ({ repository, tag, digest, mediaType, size })));
-    for (const { repository, digest } of expected.revisions) expect((await readRegistryImage(registry, repository, digest)).digest).toBe(digest);
+    expect(tags).toEqual(
+      expected.tags.map(({ repository, tag, digest, mediaType, size }) => ({
+        repository,
+        tag,
+        digest,
+        mediaType,
+        size,
+      })),
+    );
+    for (const { repository, digest } of expected.revisions)
+      expect((await readRegistryImage(registry, repository, digest)).digest).toBe(digest);
   };
   const serving = async (storage: string, body: (registry: Registry) => Promise<void>): Promise<void> => {
     const registry = await startRegistry({ storage });
@@ -102,7 +133,9 @@ describeWith('docker-registry', 'every image of the backup, answered by a real r
     const archive = await exportAll('first.tar', '--format', 'registry');
     await regtarDone(['export', archive, folder.file('second.tar'), '--format', 'registry', '--untagged']);
     expect(snapshot(folder.file('second.tar'))).toEqual(snapshot(archive));
-    expect((await regtarDone(['list', archive, '--untagged'])).stdout).toBe((await regtarDone(['list', fixturePath, '--untagged'])).stdout);
+    expect((await regtarDone(['list', archive, '--untagged'])).stdout).toBe(
+      (await regtarDone(['list', fixturePath, '--untagged'])).stdout,
+    );
   });
 
   it('names in storage can be changed on the way', async () => {
@@ -110,7 +143,9 @@ describeWith('docker-registry', 'every image of the backup, answered by a real r
     const names = (await regtarDone(['list', out])).stdout.trim().split('\n');
     expect(names).toEqual(expect.arrayContaining(['kept/base:1', 'old/deep/hello:1.1', 'base/extra:zstd']));
     expect(names.filter((name) => name.startsWith('tools/') || name === 'base:1')).toEqual([]);
-    await serving(out, async (registry) => expect((await readRegistryImage(registry, 'old/deep/multi', '1.0')).digest).toBe(digestOfTag('tools/multi:1.0')));
+    await serving(out, async (registry) =>
+      expect((await readRegistryImage(registry, 'old/deep/multi', '1.0')).digest).toBe(digestOfTag('tools/multi:1.0')),
+    );
   });
 
   describe('after a push', () => {
@@ -140,35 +175,67 @@ describeWith('docker-registry', 'every image of the backup, answered by a real r
 
     describeWith('skopeo', 'skopeo', () => {
       it('reads the same bytes', async () => {
-        for (const [name, digest] of Object.entries(tagDigests)) expect([name, await rawDigest('--tls-verify=false', `docker://${registry.host}/${name}`)]).toEqual([name, digest]);
+        for (const [name, digest] of Object.entries(tagDigests))
+          expect([name, await rawDigest('--tls-verify=false', `docker://${registry.host}/${name}`)]).toEqual([
+            name,
+            digest,
+          ]);
       });
     });
   });
 
   describeWith('skopeo', 'skopeo sync, with the line that export prints', () => {
     /** Runs the printed line. @returns digests by name, and what export said */
-    const sync = async (out: string, ...flags: string[]): Promise<{ digests: Record<string, string>; stderr: string; code: number }> => {
+    const sync = async (
+      out: string,
+      ...flags: string[]
+    ): Promise<{ digests: Record<string, string>; stderr: string; code: number }> => {
       const registry = await startRegistry();
       const work = temporaryFolder();
       try {
-        const { stderr } = await regtarDone(['export', fixturePath, out.replace('$PWD', work.path), '--format', 'dir', '--untagged', ...flags], { cwd: work.path });
+        const { stderr } = await regtarDone(
+          ['export', fixturePath, out.replace('$PWD', work.path), '--format', 'dir', '--untagged', ...flags],
+          { cwd: work.path },
+        );
         const line = /^push it with: (skopeo sync .*)$/m.exec(stderr)?.[1] ?? '';
         const { code } = await run('sh', ['-c', syncHere(line, registry)], { cwd: work.path, allowFailure: true });
         const tags = await listRegistry(registry);
-        const untagged = Object.keys(allDigests).filter((name) => name.includes('@')).map((name) => readRegistryImage(registry, name.split('@')[0] ?? '', name.split('@')[1] ?? ''));
-        const images = (await Promise.allSettled(untagged)).flatMap((result, index) => (result.status === 'fulfilled' ? [[Object.keys(allDigests).filter((name) => name.includes('@'))[index], result.value.digest]] : []));
-        return { digests: Object.fromEntries([...tags.map((tag) => [nameOf(tag), tag.digest]), ...images]) as Record<string, string>, stderr, code };
+        const untagged = Object.keys(allDigests)
+          .filter((name) => name.includes('@'))
+          .map((name) => readRegistryImage(registry, name.split('@')[0] ?? '', name.split('@')[1] ?? ''));
+        const images = (await Promise.allSettled(untagged)).flatMap((result, index) =>
+          result.status === 'fulfilled'
+            ? [[Object.keys(allDigests).filter((name) => name.includes('@'))[index], result.value.digest]]
+            : [],
+        );
+        return {
+          digests: Object.fromEntries([...tags.map((tag) => [nameOf(tag), tag.digest]), ...images]) as Record<
+            string,
+            string
+          >,
+          stderr,
+          code,
+        };
       } finally {
         work.remove();
         await registry.stop();
       }
     };
-    const without = (...patterns: RegExp[]): Record<string, string> => Object.fromEntries(Object.entries(allDigests).filter(([name]) => !patterns.some((pattern) => pattern.test(name))));
+    const without = (...patterns: RegExp[]): Record<string, string> =>
+      Object.fromEntries(
+        Object.entries(allDigests).filter(([name]) => !patterns.some((pattern) => pattern.test(name))),
+      );
     // Debian's skopeo drops the artifactType of an index's descriptors, and so refuses this one rather than to change its digest.
     const referrersIndex = /^team\/app\/web:sha256-/;
 
     it.each(['./out', '$PWD/out'])('takes the tree %s with the same names and digests', async (out) => {
-      const { digests, stderr, code } = await sync(out, '--exclude', 'team/app/web/suite', '--exclude', 'team/app/web:sha256-*');
+      const { digests, stderr, code } = await sync(
+        out,
+        '--exclude',
+        'team/app/web/suite',
+        '--exclude',
+        'team/app/web:sha256-*',
+      );
       expect(digests).toEqual(without(/suite/, referrersIndex));
       expect(stderr).not.toContain('note:');
       expect(code).toBe(0);
@@ -187,21 +254,32 @@ describeWith('docker-registry', 'every image of the backup, answered by a real r
 describeWith('skopeo', 'skopeo, on the files', () => {
   it('reads the same bytes from each dir folder', async () => {
     const out = await exportAll('dir-skopeo', '--format', 'dir');
-    for (const [name, digest] of Object.entries(tagDigests)) expect([name, await rawDigest(`dir:${out}/${name}`)]).toEqual([name, digest]);
+    for (const [name, digest] of Object.entries(tagDigests))
+      expect([name, await rawDigest(`dir:${out}/${name}`)]).toEqual([name, digest]);
   });
 
   it('copies a multi-arch dir folder whole and unchanged', async () => {
     const out = await exportAll('dir-copied', '--format', 'dir');
     for (const name of ['team/app/web:2.0', 'tools/multi:1.0']) {
       const copy = folder.file(`copy-${name.replaceAll(/\W/g, '-')}`);
-      await run('skopeo', ['--insecure-policy', 'copy', '-q', '--all', '--preserve-digests', `dir:${out}/${name}`, `dir:${copy}`]);
+      await run('skopeo', [
+        '--insecure-policy',
+        'copy',
+        '-q',
+        '--all',
+        '--preserve-digests',
+        `dir:${out}/${name}`,
+        `dir:${copy}`,
+      ]);
       expect(snapshot(copy)).toEqual(snapshot(join(out, name)));
     }
   });
 
   it('reads the same bytes from a layout, wherever it finds the entry', async () => {
     const out = await exportAll('oci-skopeo');
-    for (const { repository, tag, digest, mediaType } of expected.tags.filter((each) => !each.tag.startsWith('sha256-'))) {
+    for (const { repository, tag, digest, mediaType } of expected.tags.filter(
+      (each) => !each.tag.startsWith('sha256-'),
+    )) {
       const found = await rawDigest(`oci:${out}:${repository}:${tag}`).catch(() => 'not found');
       // Before 1.14 or so skopeo does not look at docker-typed entries; newer ones must find these bytes.
       if (mediaType.includes('docker')) expect([digest, 'not found']).toContain(found);
@@ -211,7 +289,14 @@ describeWith('skopeo', 'skopeo, on the files', () => {
 
   it('copies an OCI image out of a layout into dir with its digest', async () => {
     const out = await exportAll('oci-copied');
-    await run('skopeo', ['--insecure-policy', 'copy', '-q', '--preserve-digests', `oci:${out}:base:1`, `dir:${folder.file('base')}`]);
+    await run('skopeo', [
+      '--insecure-policy',
+      'copy',
+      '-q',
+      '--preserve-digests',
+      `oci:${out}:base:1`,
+      `dir:${folder.file('base')}`,
+    ]);
     expect(await rawDigest(`dir:${folder.file('base')}`)).toBe(digestOfTag('base:1'));
   });
 });
@@ -223,14 +308,18 @@ describeWith('umoci', 'umoci', () => {
     for (const name of ['base:1', 'team/app/web:2.0']) {
       const bundle = folder.file(name.replaceAll(/\W/g, '-'));
       await run('umoci', ['unpack', '--rootless', '--image', `${out}:${name}`, bundle]);
-      const printed = expected.runnable.find(({ repository, tag, platform }) => `${repository}:${tag}` === name && platform === 'linux/amd64')?.prints;
+      const printed = expected.runnable.find(
+        ({ repository, tag, platform }) => `${repository}:${tag}` === name && platform === 'linux/amd64',
+      )?.prints;
       if (process.arch === 'x64') expect((await run(join(bundle, 'rootfs/hello'), [])).stdout).toBe(`${printed}\n`);
     }
   });
 
   it('lists the tags of a layout of one repository', async () => {
     const out = await exportAll('per-umoci', '--per-repository');
-    expect((await run('umoci', ['list', '--layout', join(out, 'tools/hello')])).stdout.trim().split('\n').sort()).toEqual(expected.tags.filter(({ repository }) => repository === 'tools/hello').map(({ tag }) => tag));
+    expect(
+      (await run('umoci', ['list', '--layout', join(out, 'tools/hello')])).stdout.trim().split('\n').sort(),
+    ).toEqual(expected.tags.filter(({ repository }) => repository === 'tools/hello').map(({ tag }) => tag));
   });
 });
 
@@ -242,5 +331,7 @@ async function rawDigest(...args: string[]): Promise<string> {
 
 /** The line as it was printed, to this registry instead of the example's, without TLS. */
 function syncHere(line: string, registry: Registry): string {
-  return line.replace('skopeo sync', 'skopeo --insecure-policy sync --dest-tls-verify=false').replace('registry.example.com', registry.host);
+  return line
+    .replace('skopeo sync', 'skopeo --insecure-policy sync --dest-tls-verify=false')
+    .replace('registry.example.com', registry.host);
 }

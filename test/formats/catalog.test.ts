@@ -37,8 +37,13 @@ function contents({ catalog, store }: OpenedStorage): object {
 
 describe('the same storage gives the same catalog', () => {
   it.each<[string, Parameters<typeof openTar>[1]]>([
-    ...(['path', 'links-first', 'mixed'] as const).map((order): [string, { order: MemberOrder }] => [`members in ${order} order`, { order }]),
-    ...(['registry/docker/registry/v2', './docker/registry/v2', '/var/lib/registry/docker/registry/v2', 'v2', ''] as const).map((root): [string, { root: string }] => [`the tree at "${root}"`, { root }]),
+    ...(['path', 'links-first', 'mixed'] as const).map((order): [string, { order: MemberOrder }] => [
+      `members in ${order} order`,
+      { order },
+    ]),
+    ...(
+      ['registry/docker/registry/v2', './docker/registry/v2', '/var/lib/registry/docker/registry/v2', 'v2', ''] as const
+    ).map((root): [string, { root: string }] => [`the tree at "${root}"`, { root }]),
     ['without members for directories', { directories: false }],
     ['pax', { dialect: 'pax' }],
   ])('%s', async (_title, options) => {
@@ -57,7 +62,15 @@ describe('the same storage gives the same catalog', () => {
   it('nested repositories, history, untagged revisions and signatures of schema1 are what they are', async () => {
     const storage = everything();
     const { catalog } = await openTar(storage);
-    expect([...catalog.repositories()]).toEqual(['a/b/c/d/e', 'library/nginx', 'library/nginx/modules', 'old/schema1', 'single', 'team/app', 'team/multi']);
+    expect([...catalog.repositories()]).toEqual([
+      'a/b/c/d/e',
+      'library/nginx',
+      'library/nginx/modules',
+      'old/schema1',
+      'single',
+      'team/app',
+      'team/multi',
+    ]);
     expect([...catalog.tags('team/app')]).toEqual([]);
     expect([...catalog.revisions('team/app')]).toEqual([storage.built.untagged.digest]);
     expect([...catalog.revisions('old/schema1')]).toEqual([storage.built.schema1.digest]);
@@ -75,7 +88,12 @@ describe('rules that bite', () => {
     const { catalog } = await openTar(storage);
     expect([...catalog.revisions('app')]).toEqual([storage.built.digest]);
     expect([...catalog.layers('app')]).toContain(storage.built.blobs[0]!.digest);
-    expect(catalog.problems.map(({ code, digest }) => [code, digest]).sort()).toEqual([['LINK_RECOVERED', storage.built.blobs[0]!.digest], ['LINK_RECOVERED', storage.built.digest]].sort());
+    expect(catalog.problems.map(({ code, digest }) => [code, digest]).sort()).toEqual(
+      [
+        ['LINK_RECOVERED', storage.built.blobs[0]!.digest],
+        ['LINK_RECOVERED', storage.built.digest],
+      ].sort(),
+    );
   });
 
   it('an empty current link is recovered only where the history has one entry', async () => {
@@ -93,12 +111,18 @@ describe('rules that bite', () => {
     const { catalog } = await openTar(storage);
     expect([...catalog.tags('one')]).toMatchObject([{ tag: 'v1', digest: storage.built.digest }]);
     expect([...catalog.tags('two'), ...catalog.tags('none')]).toEqual([]);
-    expect(catalog.problems.map(({ code, repository }) => [code, repository]).sort()).toEqual([['LINK_RECOVERED', 'one'], ['TAG_AMBIGUOUS', 'none'], ['TAG_AMBIGUOUS', 'two']]);
+    expect(catalog.problems.map(({ code, repository }) => [code, repository]).sort()).toEqual([
+      ['LINK_RECOVERED', 'one'],
+      ['TAG_AMBIGUOUS', 'none'],
+      ['TAG_AMBIGUOUS', 'two'],
+    ]);
   });
 
   it('a folder of a tag with nothing in it is a tag without a meaning', async () => {
     const storage = buildStorage((s) => s.image('app', 'v1'));
-    const { catalog } = await openTar(storage, { after: [directory('docker/registry/v2/repositories/app/_manifests/tags/v2')] });
+    const { catalog } = await openTar(storage, {
+      after: [directory('docker/registry/v2/repositories/app/_manifests/tags/v2')],
+    });
     expect([...catalog.lostTags('app')]).toEqual([{ tag: 'v2', candidates: [] }]);
     expect(catalog.problems).toMatchObject([{ code: 'TAG_NO_CURRENT', repository: 'app', tag: 'v2' }]);
   });
@@ -124,7 +148,10 @@ describe('rules that bite', () => {
       return here;
     });
     const { catalog, graph } = await openTar(storage);
-    expect(catalog.problems).toMatchObject([{ code: 'TAG_REVISION_MISSING', repository: 'gone' }, { code: 'TAG_REVISION_MISSING', repository: 'here' }]);
+    expect(catalog.problems).toMatchObject([
+      { code: 'TAG_REVISION_MISSING', repository: 'gone' },
+      { code: 'TAG_REVISION_MISSING', repository: 'here' },
+    ]);
     expect(catalog.problems.map(({ message }) => message.includes('is used'))).toEqual([false, true]);
     expect(graph.read(storage.built.digest).missing).toEqual([]);
   });
@@ -150,7 +177,10 @@ describe('rules that bite', () => {
     });
     const current = `docker/registry/v2/${storagePaths.currentLink('app', 'v1')}`;
     const blob = `docker/registry/v2/${storagePaths.blob(storage.built.first.blobs[1]!.digest)}`;
-    const { catalog, store, graph } = await openTar(storage, { before: [file(blob, '')], after: [file(current, storage.built.second.digest), file(blob, '')] });
+    const { catalog, store, graph } = await openTar(storage, {
+      before: [file(blob, '')],
+      after: [file(current, storage.built.second.digest), file(blob, '')],
+    });
     expect([...catalog.tags('app')]).toMatchObject([{ digest: storage.built.second.digest }]);
     expect(store.stat(storage.built.first.blobs[1]!.digest)?.size).toBeGreaterThan(0);
     expect(graph.read(storage.built.first.digest).missing).toEqual([]);
@@ -171,7 +201,9 @@ describe('rules that bite', () => {
   it('two trees in one archive are read as one, and said', async () => {
     const first = buildStorage((s) => s.image('first', 'v1'));
     const second = buildStorage((s) => s.image('second', 'v1'));
-    const { catalog } = await openTar(archive([...first.members(), ...second.members({ root: 'old/docker/registry/v2' })]));
+    const { catalog } = await openTar(
+      archive([...first.members(), ...second.members({ root: 'old/docker/registry/v2' })]),
+    );
     expect([...catalog.repositories()]).toEqual(['first', 'second']);
     expect(catalog.problems).toMatchObject([{ code: 'SOURCE_ROOTS' }]);
   });
@@ -181,15 +213,28 @@ describe('links in the archive', () => {
   const storage = buildStorage((s) => s.image('app', 'v1', { layers: [{ bytes: 'the bytes of a layer' }] }));
   const { digest } = storage.built.blobs[1]!;
 
-  it.each(['hard', 'symbolic', 'reversed'] as const)('%s: the blob is read, whichever name carries the bytes', async (kind) => {
-    const { catalog, store } = await openTar(storage, { aliases: [{ digest, path: `docker/skopeo/app/${digest.slice(7)}`, kind }] });
-    expect(Buffer.from(store.readSmall(digest)).toString()).toBe('the bytes of a layer');
-    expect(catalog.problems).toEqual([]);
-  });
+  it.each(['hard', 'symbolic', 'reversed'] as const)(
+    '%s: the blob is read, whichever name carries the bytes',
+    async (kind) => {
+      const { catalog, store } = await openTar(storage, {
+        aliases: [{ digest, path: `docker/skopeo/app/${digest.slice(7)}`, kind }],
+      });
+      expect(Buffer.from(store.readSmall(digest)).toString()).toBe('the bytes of a layer');
+      expect(catalog.problems).toEqual([]);
+    },
+  );
 
   it('chains of links, in any order', async () => {
     const { store, catalog } = await openTar(storage, {
-      rewrite: (path, bytes, full) => (path === storagePaths.blob(digest) ? [symlink(full, `${'../'.repeat(full.split('/').length - 1)}x/one`), hardLink('x/two', 'x/three'), symlink('x/one', 'two'), file('x/three', bytes)] : undefined),
+      rewrite: (path, bytes, full) =>
+        path === storagePaths.blob(digest)
+          ? [
+              symlink(full, `${'../'.repeat(full.split('/').length - 1)}x/one`),
+              hardLink('x/two', 'x/three'),
+              symlink('x/one', 'two'),
+              file('x/three', bytes),
+            ]
+          : undefined,
     });
     expect(Buffer.from(store.readSmall(digest)).toString()).toBe('the bytes of a layer');
     expect(catalog.problems).toEqual([]);
@@ -197,22 +242,36 @@ describe('links in the archive', () => {
 
   it('a tag may be a link too', async () => {
     const { catalog } = await openTar(storage, {
-      rewrite: (path, bytes, full) => (path === storagePaths.currentLink('app', 'v1') ? [hardLink(full, 'elsewhere'), file('elsewhere', bytes)] : undefined),
+      rewrite: (path, bytes, full) =>
+        path === storagePaths.currentLink('app', 'v1')
+          ? [hardLink(full, 'elsewhere'), file('elsewhere', bytes)]
+          : undefined,
     });
     expect([...catalog.tags('app')]).toMatchObject([{ digest: storage.built.digest }]);
   });
 
   it.each<[string, (full: string) => Buffer[]]>([
     ['to themselves', (full) => [hardLink(full, full)]],
-    ['to each other', (full) => [symlink(full, `${'../'.repeat(full.split('/').length - 1)}x/one`), symlink('x/one', 'two'), symlink('x/two', 'one')]],
+    [
+      'to each other',
+      (full) => [
+        symlink(full, `${'../'.repeat(full.split('/').length - 1)}x/one`),
+        symlink('x/one', 'two'),
+        symlink('x/two', 'one'),
+      ],
+    ],
     ['to nothing', (full) => [hardLink(full, 'nowhere')]],
     ['to a folder', (full) => [hardLink(full, 'x'), directory('x')]],
     ['out of the backup, relative', (full) => [symlink(full, `${'../'.repeat(30)}etc/passwd`)]],
     ['out of the backup, absolute', (full) => [symlink(full, '/etc/passwd')]],
     ['out of the backup, hard', (full) => [hardLink(full, '../../etc/passwd')]],
   ])('links %s are refused by name, and the rest is read', async (_title, members) => {
-    const { catalog, store } = await openTar(storage, { rewrite: (path, _bytes, full) => (path === storagePaths.blob(digest) ? members(full) : undefined) });
-    expect(catalog.problems).toMatchObject([{ code: 'TAR_LINK_INVALID', path: expect.stringContaining(digest.slice(7)) as string }]);
+    const { catalog, store } = await openTar(storage, {
+      rewrite: (path, _bytes, full) => (path === storagePaths.blob(digest) ? members(full) : undefined),
+    });
+    expect(catalog.problems).toMatchObject([
+      { code: 'TAR_LINK_INVALID', path: expect.stringContaining(digest.slice(7)) as string },
+    ]);
     expect(store.stat(digest)).toBeUndefined();
     expect(() => store.readSmall(digest)).toThrow(expect.objectContaining({ code: 'BLOB_MISSING' }));
     expect([...catalog.tags('app')]).toHaveLength(1);

@@ -42,16 +42,25 @@ async function judge(backup: Backup): Promise<Judged> {
     for (const digest of catalog.blobs()) {
       const location = catalog.stored.get(digest)?.location;
       if (location === undefined) throw new Error(`${digest} has no place`);
-      const actual = digestOf(await collectBody(backup.read(location), Number.POSITIVE_INFINITY), digestAlgorithm(digest));
-      expect(actual === digest || corrupt.has(digest), `${digest} is handed out wrong and not called damaged`).toBe(true);
+      const actual = digestOf(
+        await collectBody(backup.read(location), Number.POSITIVE_INFINITY),
+        digestAlgorithm(digest),
+      );
+      expect(actual === digest || corrupt.has(digest), `${digest} is handed out wrong and not called damaged`).toBe(
+        true,
+      );
     }
     return {
       refused: undefined,
       blobs: [...catalog.blobs()].sort(),
-      tags: [...catalog.repositories()].flatMap((repository) => [...catalog.tags(repository)].map(({ tag }) => `${repository}:${tag}`)),
+      tags: [...catalog.repositories()].flatMap((repository) =>
+        [...catalog.tags(repository)].map(({ tag }) => `${repository}:${tag}`),
+      ),
       codes: [...new Set(report.problems.map(({ code }) => code))],
       sound: report.sound,
-      whole: report.verdicts.filter(({ state, tag }) => state === 'whole' && tag !== undefined).map(({ repository, tag }) => `${repository}:${tag ?? ''}`),
+      whole: report.verdicts
+        .filter(({ state, tag }) => state === 'whole' && tag !== undefined)
+        .map(({ repository, tag }) => `${repository}:${tag ?? ''}`),
     };
   } catch (error) {
     if (!(error instanceof RegtarError)) throw error;
@@ -62,7 +71,11 @@ async function judge(backup: Backup): Promise<Judged> {
 }
 
 const asFile = (bytes: Uint8Array): Backup => openTarFile(memoryAccess(bytes), 'docker.tar');
-const asStream = (bytes: Uint8Array): Promise<Backup> => openCompressed({ chunks: Readable.from([bytes]), form: 'tar', describe: 'docker.tar', bytes: undefined }, { spoolFolder: folder.path });
+const asStream = (bytes: Uint8Array): Promise<Backup> =>
+  openCompressed(
+    { chunks: Readable.from([bytes]), form: 'tar', describe: 'docker.tar', bytes: undefined },
+    { spoolFolder: folder.path },
+  );
 
 describe.each(['path', 'links-first'] as const)('an archive in %s order', (order) => {
   const members = store.members({ order });
@@ -77,13 +90,20 @@ describe.each(['path', 'links-first'] as const)('an archive in %s order', (order
       const meaning = parseStoragePath(seen?.path ?? '');
       const size = seen?.content?.length ?? 0;
       const padding = (512 - (size % 512)) % 512;
-      ends.push({ end: end + member.length - padding, blob: meaning?.kind === 'blob' ? meaning.digest : undefined, tag: meaning?.kind === 'tag-current' ? `${meaning.repository}:${meaning.tag}` : undefined });
+      ends.push({
+        end: end + member.length - padding,
+        blob: meaning?.kind === 'blob' ? meaning.digest : undefined,
+        tag: meaning?.kind === 'tag-current' ? `${meaning.repository}:${meaning.tag}` : undefined,
+      });
       end += member.length;
     }
     for (let cut = 512; cut < end; cut += 512) {
       const bytes = whole.subarray(0, cut);
       const before = ends.filter((member) => member.end <= cut);
-      const blobs = before.flatMap(({ blob }) => blob ?? []).filter((digest) => isDigest(digest)).sort();
+      const blobs = before
+        .flatMap(({ blob }) => blob ?? [])
+        .filter((digest) => isDigest(digest))
+        .sort();
       const judged = await judge(asFile(bytes));
       if (judged.refused !== undefined) {
         expect(['SOURCE_NOT_REGISTRY', 'SOURCE_NOT_TAR'], `cut at ${cut}`).toContain(judged.refused);

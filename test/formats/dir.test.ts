@@ -32,10 +32,15 @@ describe('a tree of dir images', () => {
   it('has the files that skopeo writes', async () => {
     const store = createMemoryStore();
     const out = newOut();
-    const index = addIndex(store, 'multi', '1', [{ platform: 'linux/amd64', layers: ['a'] }, { platform: 'linux/arm64', layers: ['b'] }]);
+    const index = addIndex(store, 'multi', '1', [
+      { platform: 'linux/amd64', layers: ['a'] },
+      { platform: 'linux/arm64', layers: ['b'] },
+    ]);
     await feed(openDirSink({ out }), store, [index]);
     const children = index.manifests.slice(0, 2).map(({ digest }) => `${digest.slice(7)}.manifest.json`);
-    expect(readdirSync(join(out, 'multi:1')).sort()).toEqual([...index.blobs.map(({ digest }) => digest.slice(7)), ...children, 'manifest.json', 'version'].sort());
+    expect(readdirSync(join(out, 'multi:1')).sort()).toEqual(
+      [...index.blobs.map(({ digest }) => digest.slice(7)), ...children, 'manifest.json', 'version'].sort(),
+    );
     expect(readFileSync(join(out, 'multi:1/version'), 'utf8')).toBe('Directory Transport Version: 1.1\n');
   });
 
@@ -53,7 +58,10 @@ describe('a tree of dir images', () => {
   it('adds what an image lacks that is there already', async () => {
     const store = createMemoryStore();
     const out = newOut();
-    const index = addIndex(store, 'multi', '1', [{ platform: 'linux/amd64', layers: ['a'] }, { platform: 'linux/arm64', layers: ['b'] }]);
+    const index = addIndex(store, 'multi', '1', [
+      { platform: 'linux/amd64', layers: ['a'] },
+      { platform: 'linux/arm64', layers: ['b'] },
+    ]);
     const sparse = { ...index, blobs: index.blobs.slice(0, 2), manifests: index.manifests.slice(1) };
     const sink = openDirSink({ out });
     await feedImage(sink, store, sparse);
@@ -76,7 +84,9 @@ describe('a tree of dir images', () => {
     const root = { digest: parseDigest(`sha256:${'0'.repeat(64)}`) };
     fc.assert(
       fc.property(tag, tag, (left, right) => {
-        const [first, second] = [left, right].map((each) => imageFolderName({ repository: 'r', tag: each, root }, 'safe'));
+        const [first, second] = [left, right].map((each) =>
+          imageFolderName({ repository: 'r', tag: each, root }, 'safe'),
+        );
         expect(first?.toLowerCase() === second?.toLowerCase()).toBe(left === right);
         expect(first).toMatch(/^[^:<>"\\|?*]+[^.:<>"\\|?*]$/);
       }),
@@ -84,7 +94,12 @@ describe('a tree of dir images', () => {
   });
 
   it('tells the skopeo command, quoted for a shell', () => {
-    for (const out of ['out', './out', 'out/', '../here/../out']) expect(skopeoSyncCommand(out)).toMatch(/^skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going (\.\.\/)?out registry\.example\.com$/);
-    expect(skopeoSyncCommand("it's here", 'h:5000')).toBe(`skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going 'it'\\''s here' h:5000`);
+    for (const out of ['out', './out', 'out/', '../here/../out'])
+      expect(skopeoSyncCommand(out)).toMatch(
+        /^skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going (\.\.\/)?out registry\.example\.com$/,
+      );
+    expect(skopeoSyncCommand("it's here", 'h:5000')).toBe(
+      `skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going 'it'\\''s here' h:5000`,
+    );
   });
 });

@@ -16,7 +16,12 @@ describeSink({
   perImage: false,
   read: async (out) => {
     const { layout } = await readDockerArchive(out);
-    return Object.fromEntries((layout?.entries ?? []).map(({ digest, annotations = {} }) => [annotations['org.opencontainers.image.ref.name'] ?? annotations['vnd.regtar.image.name'] ?? '', digest]));
+    return Object.fromEntries(
+      (layout?.entries ?? []).map(({ digest, annotations = {} }) => [
+        annotations['org.opencontainers.image.ref.name'] ?? annotations['vnd.regtar.image.name'] ?? '',
+        digest,
+      ]),
+    );
   },
 });
 
@@ -32,7 +37,11 @@ describe('a docker-archive', () => {
     const store = createMemoryStore();
     const out = newFolder().file('out.tar');
     const image = addImage(store, 'b', '2');
-    await feed(openDockerArchiveSink({ out, prefix: 'h.example/p/' }), store, [image, renamed(image, { tag: '1' }), addImage(store, 'a', undefined)]);
+    await feed(openDockerArchiveSink({ out, prefix: 'h.example/p/' }), store, [
+      image,
+      renamed(image, { tag: '1' }),
+      addImage(store, 'a', undefined),
+    ]);
     const { images } = await readDockerArchive(out);
     expect(images.map(({ repoTags }) => repoTags)).toEqual([[], ['h.example/p/b:1', 'h.example/p/b:2']]);
     expect((await run('tar', ['-xOf', out, 'manifest.json'])).stdout).toContain('"RepoTags":null');
@@ -42,7 +51,10 @@ describe('a docker-archive', () => {
     const store = createMemoryStore();
     const out = newFolder().file('out.tar');
     const layer = loadable(noise(100_000, 1));
-    await feed(openDockerArchiveSink({ out }), store, [addImage(store, 'a', '1', { layers: [layer, layer] }), addImage(store, 'b', '1', { layers: [layer] })]);
+    await feed(openDockerArchiveSink({ out }), store, [
+      addImage(store, 'a', '1', { layers: [layer, layer] }),
+      addImage(store, 'b', '1', { layers: [layer] }),
+    ]);
     const { members, images } = await readDockerArchive(out);
     expect(new Set(members).size).toBe(members.length);
     expect(members[0]).toBe('oci-layout');
@@ -74,7 +86,9 @@ describe('a docker-archive', () => {
     const folder = newFolder();
     await run('mkfifo', [folder.file('pipe')]);
     const reading = run('sh', ['-c', `tar -tf - < ${folder.file('pipe')}`]);
-    await feed(openDockerArchiveSink({ out: folder.file('pipe') }), store, [addImage(store, 'a', '1', { layers: [loadable(noise(5_000_000, 2))] })]);
+    await feed(openDockerArchiveSink({ out: folder.file('pipe') }), store, [
+      addImage(store, 'a', '1', { layers: [loadable(noise(5_000_000, 2))] }),
+    ]);
     expect((await reading).stdout.trim().split('\n').at(-1)).toBe('manifest.json');
   });
 
@@ -84,7 +98,11 @@ describe('a docker-archive', () => {
     const bad = addImage(store, 'b', '1', { layers: [loadable(noise(1_000_000, 1))] });
     store.damage(bad.blobs[1]?.digest ?? bad.target.root.digest);
     const descriptor = openSync(out, 'w');
-    const outcomes = await feed(openDockerArchiveSink({ out: '-', descriptor }), store, [addImage(store, 'a', '1'), bad, addImage(store, 'c', '1')]);
+    const outcomes = await feed(openDockerArchiveSink({ out: '-', descriptor }), store, [
+      addImage(store, 'a', '1'),
+      bad,
+      addImage(store, 'c', '1'),
+    ]);
     closeSync(descriptor);
     expect(outcomes).toMatchObject(['copied', { code: 'BLOB_CORRUPT' }, 'copied']);
     expect((await readDockerArchive(out)).images.map(({ repoTags }) => repoTags[0])).toEqual(['a:1', 'c:1']);
@@ -99,7 +117,9 @@ describe('a docker-archive', () => {
     const sink = openDockerArchiveSink({ out: '-', descriptor });
     await feedImage(sink, store, addImage(store, 'a', '1'));
     await expect(feedImage(sink, store, bad)).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE', side: 'source' });
-    await expect(feedImage(sink, store, addImage(store, 'c', '1'))).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE' });
+    await expect(feedImage(sink, store, addImage(store, 'c', '1'))).rejects.toMatchObject({
+      code: 'OUTPUT_UNWRITABLE',
+    });
     await expect(sink.finish({})).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE' });
     await sink.close();
     closeSync(descriptor);
@@ -112,7 +132,13 @@ describe('a docker-archive', () => {
     const images = [addImage(store, 'a/b', '1'), addImage(store, 'a/b', 'X'), addImage(store, 'c', '1')];
     await feed(openDockerArchiveSink({ out: folder.file('i.tar'), split: 'image' }), store, images);
     await feed(openDockerArchiveSink({ out: folder.file('r.tar'), split: 'repository' }), store, images);
-    expect(readdirSync(folder.path).sort()).toEqual(['i-a+b=!x.tar', 'i-a+b=1.tar', 'i-c=1.tar', 'r-a+b.tar', 'r-c.tar']);
+    expect(readdirSync(folder.path).sort()).toEqual([
+      'i-a+b=!x.tar',
+      'i-a+b=1.tar',
+      'i-c=1.tar',
+      'r-a+b.tar',
+      'r-c.tar',
+    ]);
     expect((await readDockerArchive(folder.file('r-a+b.tar'))).images).toHaveLength(2);
     expect((await readDockerArchive(folder.file('i-c=1.tar'))).images[0]?.repoTags).toEqual(['c:1']);
   });
@@ -121,13 +147,17 @@ describe('a docker-archive', () => {
     const store = createMemoryStore();
     const folder = newFolder();
     const shared = loadable(noise(200_000, 1));
-    const images = Array.from({ length: 6 }, (_, index) => addImage(store, `r${index}`, '1', { layers: [shared, loadable(noise(300_000, index + 2))] }));
+    const images = Array.from({ length: 6 }, (_, index) =>
+      addImage(store, `r${index}`, '1', { layers: [shared, loadable(noise(300_000, index + 2))] }),
+    );
     const big = addImage(store, 'z', '1', { layers: [loadable(noise(2_000_000, 9))] });
     const sink = openDockerArchiveSink({ out: folder.file('s.tar'), split: { bytes: 1_200_000 } });
     await feed(sink, store, [...images, big]);
     const names = readdirSync(folder.path).sort();
     expect(names).toEqual(['s-0001.tar', 's-0002.tar', 's-0003.tar']);
-    const found = await Promise.all(names.map(async (name) => (await readDockerArchive(folder.file(name))).images.map(({ repoTags }) => repoTags[0])));
+    const found = await Promise.all(
+      names.map(async (name) => (await readDockerArchive(folder.file(name))).images.map(({ repoTags }) => repoTags[0])),
+    );
     expect(found).toEqual([['r0:1', 'r1:1', 'r2:1'], ['r3:1', 'r4:1', 'r5:1'], ['z:1']]);
     for (const name of names.slice(0, 2)) expect(readFileSync(folder.file(name)).length).toBeLessThanOrEqual(1_200_000);
     expect(sink.notes?.()).toEqual([expect.stringContaining('z:1')]);
@@ -135,7 +165,8 @@ describe('a docker-archive', () => {
   });
 
   it('is refused where OUT or an option does not go with it', () => {
-    const refused = (...args: Parameters<typeof openFileSink>) => expect(() => openFileSink(...args)).toThrow(expect.objectContaining({ code: 'USAGE' }) as Error);
+    const refused = (...args: Parameters<typeof openFileSink>) =>
+      expect(() => openFileSink(...args)).toThrow(expect.objectContaining({ code: 'USAGE' }) as Error);
     refused('dir', { out: '-' });
     refused('dir', { out: 'x.tar' });
     refused('oci', { out: 'x.tar', perRepository: true });

@@ -60,15 +60,31 @@ export function createMemoryStore(chunkBytes = 64 * 1024): MemoryStore {
 }
 
 /** Stores an image and gives it a name. */
-export function addImage(store: MemoryStore, repository: string, tag: string | undefined, spec: ImageSpec = {}): TestImage {
+export function addImage(
+  store: MemoryStore,
+  repository: string,
+  tag: string | undefined,
+  spec: ImageSpec = {},
+): TestImage {
   const built = buildImage(spec, `${repository}:${tag}`);
   return named(repository, tag, storeImage(store, built));
 }
 
 /** Stores an index over one image for each platform. */
-export function addIndex(store: MemoryStore, repository: string, tag: string | undefined, children: readonly ImageSpec[]): TestImage {
-  const stored = children.map((spec) => storeImage(store, buildImage({ format: 'oci', ...spec }, `${repository} ${spec.platform}`)));
-  const bytes = json({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: stored.flatMap(({ manifests }) => manifests) });
+export function addIndex(
+  store: MemoryStore,
+  repository: string,
+  tag: string | undefined,
+  children: readonly ImageSpec[],
+): TestImage {
+  const stored = children.map((spec) =>
+    storeImage(store, buildImage({ format: 'oci', ...spec }, `${repository} ${spec.platform}`)),
+  );
+  const bytes = json({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: stored.flatMap(({ manifests }) => manifests),
+  });
   const root = { mediaType: mediaTypes.ociIndex, digest: store.add(bytes), size: bytes.length };
   const blobs = [...new Map(stored.flatMap((child) => child.blobs).map((blob) => [blob.digest, blob])).values()];
   return named(repository, tag, { blobs, manifests: [...stored.flatMap(({ manifests }) => manifests), root] });
@@ -82,10 +98,17 @@ export function renamed(image: TestImage, change: Partial<ImageTarget>): TestIma
 export type Outcome = 'copied' | 'present' | 'skipped' | RegtarError;
 
 /** Feeds images to a sink, all at once or one after another, then finishes and closes it. @returns what became of each */
-export async function feed(sink: ImageSink, store: MemoryStore, images: readonly TestImage[], options: { readonly parallel?: boolean; readonly file?: (digest: Digest) => string | undefined } = {}): Promise<Outcome[]> {
-  const one = async (image: TestImage): Promise<Outcome> => feedImage(sink, store, image, options.file).catch((error: unknown) => error as RegtarError);
+export async function feed(
+  sink: ImageSink,
+  store: MemoryStore,
+  images: readonly TestImage[],
+  options: { readonly parallel?: boolean; readonly file?: (digest: Digest) => string | undefined } = {},
+): Promise<Outcome[]> {
+  const one = async (image: TestImage): Promise<Outcome> =>
+    feedImage(sink, store, image, options.file).catch((error: unknown) => error as RegtarError);
   const outcomes: Outcome[] = [];
-  if (options.parallel === true && sink.traits.parallelBlobs > 1) outcomes.push(...(await Promise.all(images.map(one))));
+  if (options.parallel === true && sink.traits.parallelBlobs > 1)
+    outcomes.push(...(await Promise.all(images.map(one))));
   else for (const image of images) outcomes.push(await one(image));
   try {
     await sink.finish({});
@@ -95,11 +118,17 @@ export async function feed(sink: ImageSink, store: MemoryStore, images: readonly
   return outcomes;
 }
 
-export async function feedImage(sink: ImageSink, store: MemoryStore, image: TestImage, file?: (digest: Digest) => string | undefined): Promise<Outcome> {
+export async function feedImage(
+  sink: ImageSink,
+  store: MemoryStore,
+  image: TestImage,
+  file?: (digest: Digest) => string | undefined,
+): Promise<Outcome> {
   const writer = await sink.begin(image.target, {});
   if (typeof writer === 'string') return writer;
   try {
-    const put = (blob: Descriptor) => writer.putBlob(blob, () => verifiedBody(store.open(blob.digest), blob), { file: file?.(blob.digest) });
+    const put = (blob: Descriptor) =>
+      writer.putBlob(blob, () => verifiedBody(store.open(blob.digest), blob), { file: file?.(blob.digest) });
     if (sink.traits.parallelBlobs > 1) {
       const settled = await Promise.allSettled(image.blobs.map(put));
       for (const each of settled) if (each.status === 'rejected') throw each.reason;

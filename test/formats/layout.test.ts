@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
-import { blobPath, layerLinkPath, parseStoragePath, revisionLinkPath, storageRoot, tagCurrentPath, tagIndexPath, type StoragePath } from '../../src/formats/registry/layout.ts';
+import {
+  blobPath,
+  layerLinkPath,
+  parseStoragePath,
+  revisionLinkPath,
+  storageRoot,
+  tagCurrentPath,
+  tagIndexPath,
+  type StoragePath,
+} from '../../src/formats/registry/layout.ts';
 import { digests, repositories, roots, tags } from '../support/arbitraries.ts';
 import { storagePaths } from '../support/storage-paths.ts';
 
@@ -10,37 +19,84 @@ const hex = digest.slice(7);
 const base = `docker/registry/v2/repositories/team/app`;
 
 describe('parse(path(x)) = x', () => {
-  const placed = (path: string, root: string, lead: string): string => `${lead}${root === '' ? '' : `${root}/`}${path.slice(storageRoot.length + 1)}`;
+  const placed = (path: string, root: string, lead: string): string =>
+    `${lead}${root === '' ? '' : `${root}/`}${path.slice(storageRoot.length + 1)}`;
   const leads = fc.constantFrom('', './', '/', '././', '/./');
-  const holds = (name: string, path: (repository: string, tag: string, digest: Digest) => string, meaning: (repository: string, tag: string, digest: Digest) => object): void => {
+  const holds = (
+    name: string,
+    path: (repository: string, tag: string, digest: Digest) => string,
+    meaning: (repository: string, tag: string, digest: Digest) => object,
+  ): void => {
     it(`${name}, wherever the tree stands`, () => {
-      fc.assert(fc.property(repositories, tags, digests, roots, leads, (repository, tag, some, root, lead) => {
-        expect(parseStoragePath(placed(path(repository, tag, some), root, lead))).toEqual({ root, ...meaning(repository, tag, some) });
-      }), { numRuns: 500 });
+      fc.assert(
+        fc.property(repositories, tags, digests, roots, leads, (repository, tag, some, root, lead) => {
+          expect(parseStoragePath(placed(path(repository, tag, some), root, lead))).toEqual({
+            root,
+            ...meaning(repository, tag, some),
+          });
+        }),
+        { numRuns: 500 },
+      );
     });
   };
-  holds('blob', (_repository, _tag, some) => blobPath(some), (_repository, _tag, some) => ({ kind: 'blob', digest: some }));
-  holds('layer link', (repository, _tag, some) => layerLinkPath(repository, some), (repository, _tag, some) => ({ kind: 'layer-link', repository, digest: some }));
-  holds('revision link', (repository, _tag, some) => revisionLinkPath(repository, some), (repository, _tag, some) => ({ kind: 'revision-link', repository, digest: some }));
-  holds('current link of a tag', (repository, tag) => tagCurrentPath(repository, tag), (repository, tag) => ({ kind: 'tag-current', repository, tag }));
-  holds('history of a tag', (repository, tag, some) => tagIndexPath(repository, tag, some), (repository, tag, some) => ({ kind: 'tag-index', repository, tag, digest: some }));
+  holds(
+    'blob',
+    (_repository, _tag, some) => blobPath(some),
+    (_repository, _tag, some) => ({ kind: 'blob', digest: some }),
+  );
+  holds(
+    'layer link',
+    (repository, _tag, some) => layerLinkPath(repository, some),
+    (repository, _tag, some) => ({ kind: 'layer-link', repository, digest: some }),
+  );
+  holds(
+    'revision link',
+    (repository, _tag, some) => revisionLinkPath(repository, some),
+    (repository, _tag, some) => ({ kind: 'revision-link', repository, digest: some }),
+  );
+  holds(
+    'current link of a tag',
+    (repository, tag) => tagCurrentPath(repository, tag),
+    (repository, tag) => ({ kind: 'tag-current', repository, tag }),
+  );
+  holds(
+    'history of a tag',
+    (repository, tag, some) => tagIndexPath(repository, tag, some),
+    (repository, tag, some) => ({ kind: 'tag-index', repository, tag, digest: some }),
+  );
 });
 
 it('paths are those of Distribution', () => {
-  fc.assert(fc.property(repositories, tags, digests, (repository, tag, some) => {
-    const under = (path: string): string => `docker/registry/v2/${path}`;
-    expect([blobPath(some), layerLinkPath(repository, some), revisionLinkPath(repository, some), tagCurrentPath(repository, tag), tagIndexPath(repository, tag, some)]).toEqual([
-      under(storagePaths.blob(some)), under(storagePaths.layerLink(repository, some)), under(storagePaths.revisionLink(repository, some)), under(storagePaths.currentLink(repository, tag)), under(storagePaths.historyLink(repository, tag, some)),
-    ]);
-  }));
+  fc.assert(
+    fc.property(repositories, tags, digests, (repository, tag, some) => {
+      const under = (path: string): string => `docker/registry/v2/${path}`;
+      expect([
+        blobPath(some),
+        layerLinkPath(repository, some),
+        revisionLinkPath(repository, some),
+        tagCurrentPath(repository, tag),
+        tagIndexPath(repository, tag, some),
+      ]).toEqual([
+        under(storagePaths.blob(some)),
+        under(storagePaths.layerLink(repository, some)),
+        under(storagePaths.revisionLink(repository, some)),
+        under(storagePaths.currentLink(repository, tag)),
+        under(storagePaths.historyLink(repository, tag, some)),
+      ]);
+    }),
+  );
 });
 
 it.each([
-  [`srv/repositories/docker/registry/v2/repositories/app/_manifests/tags/v1/current/link`, 'srv/repositories/docker/registry/v2', 'app'],
+  [
+    `srv/repositories/docker/registry/v2/repositories/app/_manifests/tags/v1/current/link`,
+    'srv/repositories/docker/registry/v2',
+    'app',
+  ],
   [`repositories/v2/repositories/app/_manifests/tags/v1/current/link`, '', 'v2/repositories/app'],
   [`v2/repositories/v2/repositories/app/_manifests/tags/v1/current/link`, 'v2', 'v2/repositories/app'],
   [`backup/repositories/repositories/app/_manifests/tags/v1/current/link`, 'backup', 'repositories/app'],
-])('%s: folders above the tree may have the tree\'s own names', (path, root, repository) => {
+])("%s: folders above the tree may have the tree's own names", (path, root, repository) => {
   expect(parseStoragePath(path)).toEqual({ kind: 'tag-current', root, repository, tag: 'v1' });
 });
 
@@ -90,16 +146,45 @@ describe('names that the specification does not allow', () => {
     `${base}/_manifests/tags/../current/link`,
     `docker/registry/v2/blobs/sha256/../../data`,
     `../docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
-  ])('%s climbs out: it is no part of any storage', (path) => expect(parseStoragePath(path)).toEqual({ kind: 'climbing', root: '' }));
+  ])('%s climbs out: it is no part of any storage', (path) =>
+    expect(parseStoragePath(path)).toEqual({ kind: 'climbing', root: '' }),
+  );
 });
 
 it('whatever a path is, it means nothing that is not a safe name', () => {
-  const piece = fc.oneof(fc.constantFrom('docker', 'registry', 'v2', 'blobs', 'repositories', '_manifests', '_layers', 'tags', 'revisions', 'index', 'current', 'link', 'data', 'sha256', hex, hex.slice(0, 2), '..', '.', '', 'a'), fc.string({ maxLength: 5 }));
-  fc.assert(fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
-    const meaning = parseStoragePath(pieces.join('/'));
-    if (meaning === undefined) return;
-    if ('digest' in meaning) expect(meaning.digest).toMatch(/^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/);
-    if ('repository' in meaning) expect(meaning.repository).toMatch(/^[a-z0-9][a-z0-9._/-]*$/);
-    if ('tag' in meaning) expect(meaning.tag).toMatch(/^\w[\w.-]{0,127}$/);
-  }), { numRuns: 3000 });
+  const piece = fc.oneof(
+    fc.constantFrom(
+      'docker',
+      'registry',
+      'v2',
+      'blobs',
+      'repositories',
+      '_manifests',
+      '_layers',
+      'tags',
+      'revisions',
+      'index',
+      'current',
+      'link',
+      'data',
+      'sha256',
+      hex,
+      hex.slice(0, 2),
+      '..',
+      '.',
+      '',
+      'a',
+    ),
+    fc.string({ maxLength: 5 }),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
+      const meaning = parseStoragePath(pieces.join('/'));
+      if (meaning === undefined) return;
+      if ('digest' in meaning) expect(meaning.digest).toMatch(/^sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})$/);
+      if ('repository' in meaning) expect(meaning.repository).toMatch(/^[a-z0-9][a-z0-9._/-]*$/);
+      if ('tag' in meaning) expect(meaning.tag).toMatch(/^\w[\w.-]{0,127}$/);
+    }),
+    { numRuns: 3000 },
+  );
 });

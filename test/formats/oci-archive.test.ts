@@ -7,5 +7,11 @@ describeSink({
   open: openOciArchiveSink,
   out: 'file',
   perImage: false,
-  read: async (out) => Object.fromEntries((await readLayoutArchive(out)).entries.map(({ digest, annotations = {} }) => [annotations['org.opencontainers.image.ref.name'] ?? annotations['vnd.regtar.image.name'] ?? '', digest])),
+  read: async (out) =>
+    Object.fromEntries(
+      (await readLayoutArchive(out)).entries.map(({ digest, annotations = {} }) => [
+        annotations['org.opencontainers.image.ref.name'] ?? annotations['vnd.regtar.image.name'] ?? '',
+        digest,
+      ]),
+    ),
 });

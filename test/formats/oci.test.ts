@@ -7,7 +7,13 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { addImage, createMemoryStore, feed, renamed } from './images.ts';
 import { describeSink, noise } from './suite.ts';
 
-describeSink({ title: 'oci layout', open: openOciSink, out: 'folder', perImage: false, read: async (out) => namesIn((await readLayout(out)).entries) });
+describeSink({
+  title: 'oci layout',
+  open: openOciSink,
+  out: 'folder',
+  perImage: false,
+  read: async (out) => namesIn((await readLayout(out)).entries),
+});
 
 describeSink({
   title: 'oci layouts, one a repository',
@@ -17,11 +23,15 @@ describeSink({
   perImage: false,
   read: async (out) => {
     const found: Record<string, string> = {};
-    const layouts = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('oci-layout'));
+    const layouts = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('oci-layout'),
+    );
     for (const path of layouts) {
       const repository = path.slice(0, -'/oci-layout'.length);
       if (!readdirSync(join(out, repository)).includes('index.json') && layouts.length > 1) continue;
-      for (const { digest, annotations = {} } of (await readLayout(join(out, repository))).entries) found[`${repository}${annotations[refName] === undefined ? `@${digest}` : `:${annotations[refName]}`}`] = digest;
+      for (const { digest, annotations = {} } of (await readLayout(join(out, repository))).entries)
+        found[`${repository}${annotations[refName] === undefined ? `@${digest}` : `:${annotations[refName]}`}`] =
+          digest;
     }
     if (Object.keys(found).length === 0) throw new Error('no layout');
     return found;
@@ -31,7 +41,12 @@ describeSink({
 const refName = 'org.opencontainers.image.ref.name';
 
 function namesIn(entries: readonly LayoutEntry[]): Record<string, string> {
-  return Object.fromEntries(entries.map(({ digest, annotations = {} }) => [annotations[refName] ?? annotations['vnd.regtar.image.name'] ?? '', digest]));
+  return Object.fromEntries(
+    entries.map(({ digest, annotations = {} }) => [
+      annotations[refName] ?? annotations['vnd.regtar.image.name'] ?? '',
+      digest,
+    ]),
+  );
 }
 
 describe('an OCI layout', () => {
@@ -40,7 +55,12 @@ describe('an OCI layout', () => {
     onTestFinished(() => folder.remove());
     return folder.file('out');
   };
-  const indexOf = (out: string) => JSON.parse(readFileSync(join(out, 'index.json'), 'utf8')) as { mediaType: string; manifests: LayoutEntry[]; annotations?: unknown };
+  const indexOf = (out: string) =>
+    JSON.parse(readFileSync(join(out, 'index.json'), 'utf8')) as {
+      mediaType: string;
+      manifests: LayoutEntry[];
+      annotations?: unknown;
+    };
 
   it('names images for skopeo and containerd, with the prefix that was asked for', async () => {
     const store = createMemoryStore();
@@ -48,14 +68,20 @@ describe('an OCI layout', () => {
     await feed(openOciSink({ out, prefix: 'harbor.example.com/library' }), store, [addImage(store, 'a/b', '1')]);
     const index = indexOf(out);
     expect(index.mediaType).toBe('application/vnd.oci.image.index.v1+json');
-    expect(index.manifests[0]?.annotations).toEqual({ 'io.containerd.image.name': 'harbor.example.com/library/a/b:1', [refName]: 'harbor.example.com/library/a/b:1' });
+    expect(index.manifests[0]?.annotations).toEqual({
+      'io.containerd.image.name': 'harbor.example.com/library/a/b:1',
+      [refName]: 'harbor.example.com/library/a/b:1',
+    });
   });
 
   it('of one repository has the tag alone as its ref.name, and the whole name for containerd', async () => {
     const store = createMemoryStore();
     const out = newOut();
     await feed(openOciSink({ out, perRepository: true }), store, [addImage(store, 'a/b', '1')]);
-    expect(indexOf(join(out, 'a/b')).manifests[0]?.annotations).toEqual({ 'io.containerd.image.name': 'a/b:1', [refName]: '1' });
+    expect(indexOf(join(out, 'a/b')).manifests[0]?.annotations).toEqual({
+      'io.containerd.image.name': 'a/b:1',
+      [refName]: '1',
+    });
   });
 
   it('has two descriptors for two tags of one digest', async () => {
@@ -63,7 +89,10 @@ describe('an OCI layout', () => {
     const out = newOut();
     const image = addImage(store, 'a', '1');
     await feed(openOciSink({ out }), store, [image, renamed(image, { tag: '2' })]);
-    expect(indexOf(out).manifests.map(({ digest, annotations }) => [digest, annotations?.[refName]])).toEqual([[image.target.root.digest, 'a:1'], [image.target.root.digest, 'a:2']]);
+    expect(indexOf(out).manifests.map(({ digest, annotations }) => [digest, annotations?.[refName]])).toEqual([
+      [image.target.root.digest, 'a:1'],
+      [image.target.root.digest, 'a:2'],
+    ]);
   });
 
   it('gives referrers no name of which a loader would make an image, but their tag in a layout of one repository', async () => {
@@ -73,16 +102,31 @@ describe('an OCI layout', () => {
     await feed(openOciSink({ out: combined }), store, [referrer]);
     await feed(openOciSink({ out: single, perRepository: true }), store, [referrer]);
     expect(indexOf(combined).manifests[0]?.annotations).toEqual({ 'vnd.regtar.image.name': 'a:sha256-0.sig' });
-    expect(indexOf(join(single, 'a')).manifests[0]?.annotations).toEqual({ [refName]: 'sha256-0.sig', 'vnd.regtar.image.name': 'a:sha256-0.sig' });
+    expect(indexOf(join(single, 'a')).manifests[0]?.annotations).toEqual({
+      [refName]: 'sha256-0.sig',
+      'vnd.regtar.image.name': 'a:sha256-0.sig',
+    });
   });
 
   it('that another tool made keeps what it holds when images are added', async () => {
     const store = createMemoryStore();
     const out = newOut();
     mkdirSync(out);
-    const other = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${'0'.repeat(64)}`, size: 2, custom: true };
+    const other = {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'0'.repeat(64)}`,
+      size: 2,
+      custom: true,
+    };
     writeFileSync(join(out, 'oci-layout'), '{ "imageLayoutVersion": "1.0.0" }');
-    writeFileSync(join(out, 'index.json'), JSON.stringify({ schemaVersion: 2, annotations: { kept: 'yes' }, manifests: [other, other, { ...other, annotations: { [refName]: 'a:1' } }] }));
+    writeFileSync(
+      join(out, 'index.json'),
+      JSON.stringify({
+        schemaVersion: 2,
+        annotations: { kept: 'yes' },
+        manifests: [other, other, { ...other, annotations: { [refName]: 'a:1' } }],
+      }),
+    );
     const image = addImage(store, 'a', '1');
     await feed(openOciSink({ out }), store, [image]);
     const index = indexOf(out);
@@ -125,7 +169,8 @@ describe('an OCI layout', () => {
     store.onOpen = () => opened++;
     await feed(openOciSink({ out, link: true }), store, [image], { file: (digest) => source.file(digest) });
     expect(opened).toBe(0);
-    for (const { digest } of image.blobs) expect(statSync(join(out, 'blobs/sha256', digest.slice(7))).ino).toBe(statSync(source.file(digest)).ino);
+    for (const { digest } of image.blobs)
+      expect(statSync(join(out, 'blobs/sha256', digest.slice(7))).ino).toBe(statSync(source.file(digest)).ino);
     await readLayout(out);
   });
 
@@ -135,7 +180,9 @@ describe('an OCI layout', () => {
     const source = temporaryFolder();
     onTestFinished(() => source.remove());
     writeFileSync(source.file('wrong'), 'not it');
-    await feed(openOciSink({ out, link: true }), store, [addImage(store, 'a', '1')], { file: () => source.file('wrong') });
+    await feed(openOciSink({ out, link: true }), store, [addImage(store, 'a', '1')], {
+      file: () => source.file('wrong'),
+    });
     await readLayout(out);
   });
 });

@@ -10,7 +10,13 @@ import { buildStorage } from '../support/storage-builder.ts';
 import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
-const accept = [mediaTypes.ociManifest, mediaTypes.ociIndex, mediaTypes.dockerManifest, mediaTypes.dockerList, mediaTypes.dockerSchema1Signed].join(', ');
+const accept = [
+  mediaTypes.ociManifest,
+  mediaTypes.ociIndex,
+  mediaTypes.dockerManifest,
+  mediaTypes.dockerList,
+  mediaTypes.dockerSchema1Signed,
+].join(', ');
 
 /** What years, crashes, deletions and odd clients leave behind. */
 const odd = () =>
@@ -20,12 +26,23 @@ const odd = () =>
     s.image('a/b/c/d/e/f', 'v1', { format: 'oci' });
     s.image('single', 'v1');
     s.image('name.with_odd__parts/and---dashes', 'v1');
-    s.index('multi/docker', 'v1', [{ platform: 'linux/amd64', format: 'docker' }, { platform: 'linux/arm/v7', format: 'docker' }], { format: 'docker' });
+    s.index(
+      'multi/docker',
+      'v1',
+      [
+        { platform: 'linux/amd64', format: 'docker' },
+        { platform: 'linux/arm/v7', format: 'docker' },
+      ],
+      { format: 'docker' },
+    );
     s.index('multi/oci', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }]);
     s.index('multi/empty', 'v1', []);
     const inner = s.index('multi/nested', 'inner', [{ platform: 'linux/amd64' }]);
     s.index('multi/nested', 'v1', [inner, { platform: 'unknown/unknown' }]);
-    s.loseBlob(s.index('multi/sparse', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/s390x', layers: ['gone'] }]).children[1]!.digest);
+    s.loseBlob(
+      s.index('multi/sparse', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/s390x', layers: ['gone'] }])
+        .children[1]!.digest,
+    );
     s.artifact('charts/app', '1.0.0', { body: 'a chart' });
     s.artifact('library/nginx', undefined, { subject: nginx, body: 'an SBOM' });
     s.signature(nginx);
@@ -61,18 +78,36 @@ describeWith('docker-registry', 'a real registry on the same storage', () => {
     folder.remove();
   });
 
-  const openBoth = async (): Promise<OpenedStorage[]> => [await openPath(folder.file('docker.tar')), await openPath(folder.file('storage'))];
-  const ask = async (path: string, method = 'GET'): Promise<Response> => fetch(`${registry.url}/v2/${path}`, { method, headers: { accept } });
-  const head = async (repository: string, reference: string): Promise<{ digest: string | null; type: string | null; size: number } | undefined> => {
+  const openBoth = async (): Promise<OpenedStorage[]> => [
+    await openPath(folder.file('docker.tar')),
+    await openPath(folder.file('storage')),
+  ];
+  const ask = async (path: string, method = 'GET'): Promise<Response> =>
+    fetch(`${registry.url}/v2/${path}`, { method, headers: { accept } });
+  const head = async (
+    repository: string,
+    reference: string,
+  ): Promise<{ digest: string | null; type: string | null; size: number } | undefined> => {
     const answer = await ask(`${repository}/manifests/${reference}`, 'HEAD');
-    return answer.ok ? { digest: answer.headers.get('docker-content-digest'), type: answer.headers.get('content-type'), size: Number(answer.headers.get('content-length')) } : undefined;
+    return answer.ok
+      ? {
+          digest: answer.headers.get('docker-content-digest'),
+          type: answer.headers.get('content-type'),
+          size: Number(answer.headers.get('content-length')),
+        }
+      : undefined;
   };
 
   it('lists the same repositories, as far as it knows them: it goes by their layer links', async () => {
     const { repositories } = (await (await ask('_catalog?n=1000')).json()) as { repositories: string[] };
     for (const { catalog } of await openBoth()) {
-      expect([...catalog.repositories()].filter((repository) => [...catalog.layers(repository)].length > 0)).toEqual(repositories.sort());
-      expect([...catalog.repositories()].filter((repository) => !repositories.includes(repository))).toEqual(['broken/empty-one', 'multi/empty']);
+      expect([...catalog.repositories()].filter((repository) => [...catalog.layers(repository)].length > 0)).toEqual(
+        repositories.sort(),
+      );
+      expect([...catalog.repositories()].filter((repository) => !repositories.includes(repository))).toEqual([
+        'broken/empty-one',
+        'multi/empty',
+      ]);
     }
   });
 
@@ -99,7 +134,8 @@ describeWith('docker-registry', 'a real registry on the same storage', () => {
           const { descriptor } = graph.read(digest);
           expect({ digest, type: descriptor.mediaType, size: descriptor.size }, `${repository}:${tag}`).toEqual(theirs);
         }
-        for (const { tag } of catalog.lostTags(repository)) expect(await head(repository, tag), `${repository}:${tag}`).toBeUndefined();
+        for (const { tag } of catalog.lostTags(repository))
+          expect(await head(repository, tag), `${repository}:${tag}`).toBeUndefined();
       }
     }
   });
@@ -115,10 +151,14 @@ describeWith('docker-registry', 'a real registry on the same storage', () => {
         for (const node of childrenFirst(graph.read(digest))) {
           for (const blob of node.blobs) {
             const answer = await ask(`${repository}/blobs/${blob.digest}`, 'HEAD');
-            expect([answer.status, Number(answer.headers.get('content-length'))], `${repository} ${blob.digest}`).toEqual([200, store.stat(blob.digest)?.size]);
+            expect(
+              [answer.status, Number(answer.headers.get('content-length'))],
+              `${repository} ${blob.digest}`,
+            ).toEqual([200, store.stat(blob.digest)?.size]);
             compared++;
           }
-          for (const blob of node.missing) expect((await ask(`${repository}/blobs/${blob.digest}`, 'HEAD')).status).toBe(404);
+          for (const blob of node.missing)
+            expect((await ask(`${repository}/blobs/${blob.digest}`, 'HEAD')).status).toBe(404);
         }
       }
     }
@@ -129,10 +169,18 @@ describeWith('docker-registry', 'a real registry on the same storage', () => {
     const [{ catalog, graph }] = (await openBoth()) as [OpenedStorage];
     const recovered: string[] = [];
     for (const repository of catalog.repositories()) {
-      for (const { tag, digest } of catalog.tags(repository)) if (isReadable(graph, digest) && (await head(repository, tag)) === undefined) recovered.push(`${repository}:${tag}`);
+      for (const { tag, digest } of catalog.tags(repository))
+        if (isReadable(graph, digest) && (await head(repository, tag)) === undefined)
+          recovered.push(`${repository}:${tag}`);
     }
     expect(recovered).toEqual(['broken/deleted:v1', 'broken/empty:v1']);
-    expect(catalog.problems.map(({ code, repository }) => `${code} ${repository}`)).toEqual(expect.arrayContaining(['TAG_REVISION_MISSING broken/deleted', 'LINK_RECOVERED broken/empty', 'TAG_NO_CURRENT broken/no-current']));
+    expect(catalog.problems.map(({ code, repository }) => `${code} ${repository}`)).toEqual(
+      expect.arrayContaining([
+        'TAG_REVISION_MISSING broken/deleted',
+        'LINK_RECOVERED broken/empty',
+        'TAG_NO_CURRENT broken/no-current',
+      ]),
+    );
   });
 });
 

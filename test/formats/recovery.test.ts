@@ -15,7 +15,10 @@ const write = (name: string, bytes: string | Uint8Array): string => {
   return folder.file(name);
 };
 let serial = 0;
-const names = async (out: string): Promise<string[]> => (await readLayout(out)).entries.map(({ annotations, digest }) => `${annotations?.['org.opencontainers.image.ref.name'] ?? ''} ${digest}`).sort();
+const names = async (out: string): Promise<string[]> =>
+  (await readLayout(out)).entries
+    .map(({ annotations, digest }) => `${annotations?.['org.opencontainers.image.ref.name'] ?? ''} ${digest}`)
+    .sort();
 /** Exports to OCI. @returns the exit code, names with digests, and what was said */
 async function exported(...words: string[]): Promise<{ code: number; names: string[]; stderr: string }> {
   const out = folder.file(`out-${serial++}`);
@@ -45,48 +48,107 @@ describe('what a crash, a deletion or a push left behind', () => {
 
   it('list names what is certain and what was recovered, and guesses nothing', async () => {
     const listed = await regtarJson<{ repository: string; tag: string; digest: string }[]>(['list', tar]);
-    expect(listed.map(({ repository, tag, digest }) => [`${repository}:${tag}`, digest])).toEqual([['deleted:v1', deleted.digest], ['emptied:v1', emptied.digest], ['team/app:latest', now.digest]]);
+    expect(listed.map(({ repository, tag, digest }) => [`${repository}:${tag}`, digest])).toEqual([
+      ['deleted:v1', deleted.digest],
+      ['emptied:v1', emptied.digest],
+      ['team/app:latest', now.digest],
+    ]);
   });
 
   it('verify reports each by its own code', async () => {
-    const { problems, images } = await regtarJson<{ problems: { code: string; repository: string }[]; images: object }>(['verify', tar], 4);
+    const { problems, images } = await regtarJson<{ problems: { code: string; repository: string }[]; images: object }>(
+      ['verify', tar],
+      4,
+    );
     expect(images).toEqual({ whole: 3, partial: 0, lost: 2 });
-    expect(problems.map(({ code, repository }) => `${code} ${repository}`).sort()).toEqual(['LINK_RECOVERED emptied', 'LINK_RECOVERED emptied', 'LINK_RECOVERED emptied', 'TAG_AMBIGUOUS amb', 'TAG_NO_CURRENT headless', 'TAG_REVISION_MISSING deleted']);
+    expect(problems.map(({ code, repository }) => `${code} ${repository}`).sort()).toEqual([
+      'LINK_RECOVERED emptied',
+      'LINK_RECOVERED emptied',
+      'LINK_RECOVERED emptied',
+      'TAG_AMBIGUOUS amb',
+      'TAG_NO_CURRENT headless',
+      'TAG_REVISION_MISSING deleted',
+    ]);
   });
 
   it('export brings what is certain, and names what is not with the way on', async () => {
     const { code, names: got, stderr } = await exported(tar);
     expect(code).toBe(3);
-    expect(got).toEqual([`deleted:v1 ${deleted.digest}`, `emptied:v1 ${emptied.digest}`, `team/app:latest ${now.digest}`]);
+    expect(got).toEqual([
+      `deleted:v1 ${deleted.digest}`,
+      `emptied:v1 ${emptied.digest}`,
+      `team/app:latest ${now.digest}`,
+    ]);
     expect(stderr).toMatch(/amb:v1.*TAG_AMBIGUOUS|TAG_AMBIGUOUS.*amb:v1/);
     expect(stderr).toMatch(/headless:v1.*TAG_NO_CURRENT|TAG_NO_CURRENT.*headless:v1/);
   });
 
   it('inspect REF --history lists everything that a tag meant, and what is left of it', async () => {
-    const history = await regtarJson<{ digest: string; current: boolean; present: boolean }[]>(['inspect', tar, 'team/app:latest', '--history']);
-    expect(history.sort((left) => (left.current ? 1 : -1))).toMatchObject([{ digest: old.digest, current: false, present: true }, { digest: now.digest, current: true, present: true }]);
+    const history = await regtarJson<{ digest: string; current: boolean; present: boolean }[]>([
+      'inspect',
+      tar,
+      'team/app:latest',
+      '--history',
+    ]);
+    expect(history.sort((left) => (left.current ? 1 : -1))).toMatchObject([
+      { digest: old.digest, current: false, present: true },
+      { digest: now.digest, current: true, present: true },
+    ]);
     const lost = await regtarJson<{ digest: string; current: boolean }[]>(['inspect', tar, 'amb:v1', '--history']);
-    expect(lost.map(({ digest, current }) => [digest, current]).sort()).toEqual([[first.digest, false], [second.digest, false]].sort());
+    expect(lost.map(({ digest, current }) => [digest, current]).sort()).toEqual(
+      [
+        [first.digest, false],
+        [second.digest, false],
+      ].sort(),
+    );
   });
 
   it('inspect of a tag that has lost its meaning says so, and how to choose', async () => {
-    expect(await regtar(['inspect', tar, 'amb:v1'])).toMatchObject({ code: 1, stderr: expect.stringMatching(/TAG_AMBIGUOUS[^]*--at-digest amb:v1@sha256:/) as string });
-    expect(await regtar(['inspect', tar, 'headless:v1'])).toMatchObject({ code: 1, stderr: expect.stringContaining('TAG_NO_CURRENT') as string });
-    expect(await regtar(['inspect', tar, 'nobody:v1'])).toMatchObject({ code: 1, stderr: expect.stringContaining('TAG_UNKNOWN') as string });
+    expect(await regtar(['inspect', tar, 'amb:v1'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/TAG_AMBIGUOUS[^]*--at-digest amb:v1@sha256:/) as string,
+    });
+    expect(await regtar(['inspect', tar, 'headless:v1'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('TAG_NO_CURRENT') as string,
+    });
+    expect(await regtar(['inspect', tar, 'nobody:v1'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('TAG_UNKNOWN') as string,
+    });
   });
 
   it('--at-digest settles tags for every command, several at once', async () => {
-    const choice = ['--at-digest', `amb:v1@${first.digest}`, '--at-digest', `team/app:latest@${old.digest}`, '--at-digest', `headless:v1@${headless.digest}`];
+    const choice = [
+      '--at-digest',
+      `amb:v1@${first.digest}`,
+      '--at-digest',
+      `team/app:latest@${old.digest}`,
+      '--at-digest',
+      `headless:v1@${headless.digest}`,
+    ];
     const { code, names: got } = await exported(...choice, tar);
     expect(code).toBe(0);
-    expect(got).toEqual([`amb:v1 ${first.digest}`, `deleted:v1 ${deleted.digest}`, `emptied:v1 ${emptied.digest}`, `headless:v1 ${headless.digest}`, `team/app:latest ${old.digest}`]);
+    expect(got).toEqual([
+      `amb:v1 ${first.digest}`,
+      `deleted:v1 ${deleted.digest}`,
+      `emptied:v1 ${emptied.digest}`,
+      `headless:v1 ${headless.digest}`,
+      `team/app:latest ${old.digest}`,
+    ]);
     expect((await regtarDone(['list', ...choice, tar])).stdout).toContain('amb:v1\n');
     expect(await regtarJson(['inspect', ...choice, tar, 'amb:v1'])).toMatchObject({ digest: first.digest });
   });
 
   it('--at-digest with what the tag never meant is wrong use, with what it did mean', async () => {
-    expect(await regtar(['list', '--at-digest', `team/app:latest@${first.digest}`, tar])).toMatchObject({ code: 2, stderr: expect.stringContaining(old.digest) as string });
-    expect(await regtar(['list', '--at-digest', 'team/app:latest', tar])).toMatchObject({ code: 2, stderr: expect.stringContaining('REFERENCE_INVALID') as string });
+    expect(await regtar(['list', '--at-digest', `team/app:latest@${first.digest}`, tar])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(old.digest) as string,
+    });
+    expect(await regtar(['list', '--at-digest', 'team/app:latest', tar])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('REFERENCE_INVALID') as string,
+    });
   });
 });
 
@@ -101,39 +163,72 @@ describe('a store without tags', () => {
 
   it('list names what has a tag; --untagged adds every manifest that nothing reaches, by digest', async () => {
     expect((await regtarDone(['list', tar])).stdout).toBe('team/app:kept\n');
-    expect((await regtarDone(['list', '--untagged', tar])).stdout).toBe(`library/nginx@${one.digest}\nteam/app:kept\nteam/app@${two.digest}\n`);
+    expect((await regtarDone(['list', '--untagged', tar])).stdout).toBe(
+      `library/nginx@${one.digest}\nteam/app:kept\nteam/app@${two.digest}\n`,
+    );
   });
 
   it('--include repository@digest takes one of them, and inspect shows it', async () => {
-    expect(await exported('--include', `team/app@${two.digest}`, tar)).toMatchObject({ code: 0, names: [expect.stringContaining(two.digest) as string] });
-    expect(await regtarJson(['inspect', tar, `library/nginx@${one.digest}`])).toMatchObject({ repository: 'library/nginx', digest: one.digest });
+    expect(await exported('--include', `team/app@${two.digest}`, tar)).toMatchObject({
+      code: 0,
+      names: [expect.stringContaining(two.digest) as string],
+    });
+    expect(await regtarJson(['inspect', tar, `library/nginx@${one.digest}`])).toMatchObject({
+      repository: 'library/nginx',
+      digest: one.digest,
+    });
   });
 
   const artifact = (digest: string, ...tags: string[]): object => ({ digest, tags: tags.map((name) => ({ name })) });
   it.each([
     ['CSV', `repository,tag,digest\nlibrary/nginx,1.27,${one.digest}\nteam/app,v1,${two.digest}\n`],
-    ['Harbor\'s artifact JSON', JSON.stringify({ 'library/nginx': [artifact(one.digest, '1.27')], 'team/app': [artifact(two.digest, 'v1')] })],
-    ['pg_dump, COPY', `COPY public.repository (repository_id, name) FROM stdin;\n1\tlibrary/nginx\n2\tteam/app\n\\.\nCOPY public.artifact (id, digest, repository_id) FROM stdin;\n5\t${one.digest}\t1\n6\t${two.digest}\t2\n\\.\nCOPY public.tag (id, repository_id, artifact_id, name) FROM stdin;\n1\t1\t5\t1.27\n2\t2\t6\tv1\n\\.\n`],
-    ['pg_dump, INSERT', `INSERT INTO public.repository (repository_id, name) VALUES (1, 'library/nginx'), (2, 'team/app');\nINSERT INTO public.artifact (id, digest, repository_id) VALUES (5, '${one.digest}', 1);\nINSERT INTO public.artifact (id, digest, repository_id) VALUES (6, '${two.digest}', 2);\nINSERT INTO public.tag (id, repository_id, artifact_id, name) VALUES (1, 1, 5, '1.27');\nINSERT INTO public.tag (id, repository_id, artifact_id, name) VALUES (2, 2, 6, 'v1');\n`],
+    [
+      "Harbor's artifact JSON",
+      JSON.stringify({ 'library/nginx': [artifact(one.digest, '1.27')], 'team/app': [artifact(two.digest, 'v1')] }),
+    ],
+    [
+      'pg_dump, COPY',
+      `COPY public.repository (repository_id, name) FROM stdin;\n1\tlibrary/nginx\n2\tteam/app\n\\.\nCOPY public.artifact (id, digest, repository_id) FROM stdin;\n5\t${one.digest}\t1\n6\t${two.digest}\t2\n\\.\nCOPY public.tag (id, repository_id, artifact_id, name) FROM stdin;\n1\t1\t5\t1.27\n2\t2\t6\tv1\n\\.\n`,
+    ],
+    [
+      'pg_dump, INSERT',
+      `INSERT INTO public.repository (repository_id, name) VALUES (1, 'library/nginx'), (2, 'team/app');\nINSERT INTO public.artifact (id, digest, repository_id) VALUES (5, '${one.digest}', 1);\nINSERT INTO public.artifact (id, digest, repository_id) VALUES (6, '${two.digest}', 2);\nINSERT INTO public.tag (id, repository_id, artifact_id, name) VALUES (1, 1, 5, '1.27');\nINSERT INTO public.tag (id, repository_id, artifact_id, name) VALUES (2, 2, 6, 'v1');\n`,
+    ],
   ])('--tag-map gives names: %s', async (_title, text) => {
     const map = write(`map-${serial++}`, text);
-    expect(await exported('--tag-map', map, tar)).toMatchObject({ code: 0, names: [`library/nginx:1.27 ${one.digest}`, `team/app:kept ${kept.digest}`, `team/app:v1 ${two.digest}`] });
-    expect((await regtarDone(['list', '--untagged', '--tag-map', map, tar])).stdout).toBe('library/nginx:1.27\nteam/app:kept\nteam/app:v1\n');
+    expect(await exported('--tag-map', map, tar)).toMatchObject({
+      code: 0,
+      names: [`library/nginx:1.27 ${one.digest}`, `team/app:kept ${kept.digest}`, `team/app:v1 ${two.digest}`],
+    });
+    expect((await regtarDone(['list', '--untagged', '--tag-map', map, tar])).stdout).toBe(
+      'library/nginx:1.27\nteam/app:kept\nteam/app:v1\n',
+    );
   });
 });
 
 describe('several archives as one store', () => {
   // As oc-mirror writes them: every run carries all links, and only the blobs that no run before it had.
   const first = buildStorage((s) => {
-    s.index('openshift/release', '4.16.1', [{ platform: 'linux/amd64', layers: ['base', 'r1'] }, { platform: 'linux/arm64', layers: ['base-arm', 'r1-arm'] }]);
+    s.index('openshift/release', '4.16.1', [
+      { platform: 'linux/amd64', layers: ['base', 'r1'] },
+      { platform: 'linux/arm64', layers: ['base-arm', 'r1-arm'] },
+    ]);
     s.image('ubi9/ubi', 'latest', { layers: ['base', 'ubi-old'] });
   });
   const second = buildStorage((s) => {
-    s.index('openshift/release', '4.16.1', [{ platform: 'linux/amd64', layers: ['base', 'r1'] }, { platform: 'linux/arm64', layers: ['base-arm', 'r1-arm'] }]);
-    s.index('openshift/release', '4.16.2', [{ platform: 'linux/amd64', layers: ['base', 'r2'] }, { platform: 'linux/arm64', layers: ['base-arm', 'r2-arm'] }]);
+    s.index('openshift/release', '4.16.1', [
+      { platform: 'linux/amd64', layers: ['base', 'r1'] },
+      { platform: 'linux/arm64', layers: ['base-arm', 'r1-arm'] },
+    ]);
+    s.index('openshift/release', '4.16.2', [
+      { platform: 'linux/amd64', layers: ['base', 'r2'] },
+      { platform: 'linux/arm64', layers: ['base-arm', 'r2-arm'] },
+    ]);
     s.image('ubi9/ubi', 'latest', { layers: ['base', 'ubi-new'] });
   });
-  const delta = second.tar({ rewrite: (path) => (path.startsWith('blobs/') && first.files.has(path) ? [] : undefined) });
+  const delta = second.tar({
+    rewrite: (path) => (path.startsWith('blobs/') && first.files.has(path) ? [] : undefined),
+  });
 
   it('the runs of oc-mirror, by --source or by a glob: whole together, the second alone is not', async () => {
     mkdirSync(folder.file('mirror'));
@@ -144,18 +239,36 @@ describe('several archives as one store', () => {
     expect(await regtarJson(['verify', two], 4)).toMatchObject({ images: { lost: expect.any(Number) as number } });
     const { code, names: got } = await exported('--source', one, '--source', two);
     expect(code).toBe(0);
-    expect(got.map((name) => name.split(' ')[0])).toEqual(['openshift/release:4.16.1', 'openshift/release:4.16.2', 'ubi9/ubi:latest']);
+    expect(got.map((name) => name.split(' ')[0])).toEqual([
+      'openshift/release:4.16.1',
+      'openshift/release:4.16.2',
+      'ubi9/ubi:latest',
+    ]);
   });
 
   it('the newest archive decides a tag, and the conflict is reported with both', async () => {
     const [one, two] = [write('base.tar', first.tar()), write('delta.tar', delta)];
-    const { problems } = await regtarJson<{ problems: { code: string; message: string }[] }>(['verify', '--source', one, '--source', two], 0);
-    expect(problems).toMatchObject([{ code: 'TAG_CONFLICT', repository: 'ubi9/ubi', tag: 'latest', message: expect.stringMatching(/base\.tar.*delta\.tar is followed/) as string }]);
+    const { problems } = await regtarJson<{ problems: { code: string; message: string }[] }>(
+      ['verify', '--source', one, '--source', two],
+      0,
+    );
+    expect(problems).toMatchObject([
+      {
+        code: 'TAG_CONFLICT',
+        repository: 'ubi9/ubi',
+        tag: 'latest',
+        message: expect.stringMatching(/base\.tar.*delta\.tar is followed/) as string,
+      },
+    ]);
   });
 
   it('a bundle with files of its own beside the tree, as mindthegap packs them, compressed too', async () => {
     const bundle = first.tar({ before: [file('images.yaml', 'docker.io:\n  images:\n    ubi9/ubi: [latest]\n')] });
-    expect((await regtarDone(['list', write('bundle.tar', bundle)])).stdout).toBe('openshift/release:4.16.1\nubi9/ubi:latest\n');
-    expect((await regtarDone(['list', write('bundle.tar.gz', gzipSync(bundle))])).stdout).toBe('openshift/release:4.16.1\nubi9/ubi:latest\n');
+    expect((await regtarDone(['list', write('bundle.tar', bundle)])).stdout).toBe(
+      'openshift/release:4.16.1\nubi9/ubi:latest\n',
+    );
+    expect((await regtarDone(['list', write('bundle.tar.gz', gzipSync(bundle))])).stdout).toBe(
+      'openshift/release:4.16.1\nubi9/ubi:latest\n',
+    );
   });
 });

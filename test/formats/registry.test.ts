@@ -13,7 +13,13 @@ import { describeSink } from './suite.ts';
 
 const root = 'docker/registry/v2';
 
-describeSink({ title: 'registry storage', open: openRegistrySink, out: 'folder', perImage: true, read: async (out) => digestsOf(await readStorage(out)) });
+describeSink({
+  title: 'registry storage',
+  open: openRegistrySink,
+  out: 'folder',
+  perImage: true,
+  read: async (out) => digestsOf(await readStorage(out)),
+});
 
 describeSink({
   title: 'registry storage in an archive',
@@ -41,16 +47,24 @@ describe('registry storage', () => {
   it('keeps what a tag meant before', async () => {
     const store = createMemoryStore();
     const out = newOut('out');
-    const [old, fresh] = [addImage(store, 'a', '1', { layers: ['old'] }), addImage(store, 'a', '1', { layers: ['new'] })];
+    const [old, fresh] = [
+      addImage(store, 'a', '1', { layers: ['old'] }),
+      addImage(store, 'a', '1', { layers: ['new'] }),
+    ];
     await feed(openRegistrySink({ out }), store, [old, renamed(fresh, {})]);
     expect(readdirSync(join(out, root, 'repositories/a/_manifests/tags/1/index/sha256'))).toHaveLength(2);
-    expect(readFileSync(join(out, root, 'repositories/a/_manifests/tags/1/current/link'), 'utf8')).toBe(fresh.target.root.digest);
+    expect(readFileSync(join(out, root, 'repositories/a/_manifests/tags/1/current/link'), 'utf8')).toBe(
+      fresh.target.root.digest,
+    );
   });
 
   it('never opens a link again that another image of the repository needs', async () => {
     const store = createMemoryStore();
     const out = newOut('out');
-    const images = [addImage(store, 'a', '1', { layers: ['shared'] }), addImage(store, 'a', '2', { layers: ['shared', 'more'] })] as const;
+    const images = [
+      addImage(store, 'a', '1', { layers: ['shared'] }),
+      addImage(store, 'a', '2', { layers: ['shared', 'more'] }),
+    ] as const;
     const sink = openRegistrySink({ out });
     await feedImage(sink, store, images[0]);
     const link = join(out, root, storagePaths.layerLink('a', images[0].blobs.at(-1)?.digest as Digest));
@@ -63,14 +77,17 @@ describe('registry storage', () => {
   it('archives an image with its tag last, and every folder with its owner', async () => {
     const store = createMemoryStore();
     const out = newOut('out.tar');
-    await feed(openRegistryArchiveSink({ out, owner: { uid: 10000, gid: 10000 } }), store, [addImage(store, 'a/b', '1')]);
+    await feed(openRegistryArchiveSink({ out, owner: { uid: 10000, gid: 10000 } }), store, [
+      addImage(store, 'a/b', '1'),
+    ]);
     const { stdout } = await run('tar', ['--numeric-owner', '-tvf', out]);
     const lines = stdout.trim().split('\n');
     for (const line of lines) expect(line).toMatch(/^[-d]rw[-x]r-[-x]r-[-x] 10000\/10000 /);
     const paths = lines.map((line) => line.split(' ').at(-1) ?? '');
     expect(paths[0]).toBe('docker/');
     expect(paths.at(-1)).toBe(`${root}/repositories/a/b/_manifests/tags/1/current/link`);
-    for (const path of paths.slice(1)) expect(paths).toContain(`${path.replace(/\/$/, '').split('/').slice(0, -1).join('/')}/`);
+    for (const path of paths.slice(1))
+      expect(paths).toContain(`${path.replace(/\/$/, '').split('/').slice(0, -1).join('/')}/`);
     expect(new Set(paths).size).toBe(paths.length);
   });
 

@@ -8,7 +8,16 @@ import type { ImageSink } from '../../src/content/contracts.ts';
 import { verifiedBody } from '../../src/io/verify.ts';
 import type { FileSinkOptions } from '../../src/formats/options.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { addImage, addIndex, createMemoryStore, feed, feedImage, renamed, type MemoryStore, type TestImage } from './images.ts';
+import {
+  addImage,
+  addIndex,
+  createMemoryStore,
+  feed,
+  feedImage,
+  renamed,
+  type MemoryStore,
+  type TestImage,
+} from './images.ts';
 
 /** What the suite must know of a format. */
 export interface SinkSubject {
@@ -27,7 +36,8 @@ const layerBytes = 300_000;
 
 /** Every sink that writes files behaves like this. */
 export function describeSink(subject: SinkSubject): void {
-  const open = (out: string, options: Partial<FileSinkOptions> = {}): ImageSink => subject.open({ out, ...subject.options, ...options });
+  const open = (out: string, options: Partial<FileSinkOptions> = {}): ImageSink =>
+    subject.open({ out, ...subject.options, ...options });
   const outIn = (folder: string): string => join(folder, subject.out === 'file' ? 'out.tar' : 'out');
   const newOut = (): string => {
     const folder = temporaryFolder();
@@ -54,7 +64,10 @@ export function describeSink(subject: SinkSubject): void {
     it('reads a blob once that two images put at the same time', async () => {
       const store = createMemoryStore();
       const shared = { bytes: noise(layerBytes, 7) };
-      const images = [addImage(store, 'a', '1', { layers: [shared] }), addImage(store, 'b', '1', { layers: [shared, 'more'] })];
+      const images = [
+        addImage(store, 'a', '1', { layers: [shared] }),
+        addImage(store, 'b', '1', { layers: [shared, 'more'] }),
+      ];
       const opened = new Map<string, number>();
       store.onOpen = (digest) => opened.set(digest, (opened.get(digest) ?? 0) + 1);
       const out = newOut();
@@ -65,14 +78,22 @@ export function describeSink(subject: SinkSubject): void {
 
     it('leaves no trace of an image with a damaged or shortened blob, and keeps the others', async () => {
       const store = createMemoryStore();
-      const good = [addImage(store, 'good', '1'), addImage(store, 'zoo', '1', { layers: ['zoo', { bytes: noise(layerBytes, 1) }] })];
+      const good = [
+        addImage(store, 'good', '1'),
+        addImage(store, 'zoo', '1', { layers: ['zoo', { bytes: noise(layerBytes, 1) }] }),
+      ];
       const damaged = addImage(store, 'damaged', '1', { layers: ['fine', { bytes: noise(layerBytes, 2) }] });
       const short = addImage(store, 'short', '1', { layers: ['small'] });
       for (const { digest } of damaged.blobs) if (store.bytes(digest).length === layerBytes) store.damage(digest);
       store.shorten((short.blobs[1] as { digest: Parameters<MemoryStore['shorten']>[0] }).digest);
       const out = newOut();
       const outcomes = await feed(open(out), store, [good[0] as TestImage, damaged, short, good[1] as TestImage]);
-      expect(outcomes.map((each) => (each instanceof RegtarError ? each.code : each))).toEqual(['copied', 'BLOB_CORRUPT', 'BLOB_CORRUPT', 'copied']);
+      expect(outcomes.map((each) => (each instanceof RegtarError ? each.code : each))).toEqual([
+        'copied',
+        'BLOB_CORRUPT',
+        'BLOB_CORRUPT',
+        'copied',
+      ]);
       expect(await subject.read(out)).toEqual(namesOf(good));
       expect(unfinished(dirname(out))).toEqual([]);
     });
@@ -95,7 +116,9 @@ export function describeSink(subject: SinkSubject): void {
       const [first, second] = images as [TestImage, TestImage];
       await feedImage(sink, store, first);
       const writer = await sink.begin(second.target, {});
-      if (typeof writer !== 'string') for (const blob of second.blobs) await writer.putBlob(blob, () => verifiedBody(store.open(blob.digest), blob), {});
+      if (typeof writer !== 'string')
+        for (const blob of second.blobs)
+          await writer.putBlob(blob, () => verifiedBody(store.open(blob.digest), blob), {});
       await sink.close();
       expect(unfinished(dirname(out))).toEqual([]);
       if (subject.perImage) expect(await subject.read(out)).toEqual(namesOf([first]));
@@ -121,7 +144,11 @@ export function describeSink(subject: SinkSubject): void {
 
     it('gives a name to another image on a later run', async () => {
       const store = createMemoryStore();
-      const [old, other, kept] = [addImage(store, 'app', '1', { layers: ['old'] }), addImage(store, 'app', '1', { layers: ['new'] }), addImage(store, 'kept', '1')];
+      const [old, other, kept] = [
+        addImage(store, 'app', '1', { layers: ['old'] }),
+        addImage(store, 'app', '1', { layers: ['new'] }),
+        addImage(store, 'kept', '1'),
+      ];
       const out = newOut();
       await feed(open(out), store, [old, kept]);
       await feed(open(out), store, [other, kept]);
@@ -207,7 +234,8 @@ export function describeSink(subject: SinkSubject): void {
       const writer = await sink.begin(image.target, { signal: stop.signal });
       if (typeof writer === 'string') throw new Error(writer);
       const work = async (): Promise<void> => {
-        for (const blob of image.blobs) await writer.putBlob(blob, () => verifiedBody(store.open(blob.digest), blob), { signal: stop.signal });
+        for (const blob of image.blobs)
+          await writer.putBlob(blob, () => verifiedBody(store.open(blob.digest), blob), { signal: stop.signal });
         await writer.commit({ signal: stop.signal });
       };
       await expect(work()).rejects.toMatchObject({ name: 'AbortError' });
@@ -229,7 +257,13 @@ function fixture(sink: ImageSink): { readonly store: MemoryStore; readonly image
     addImage(store, 'alone', 'v1', { layers: [{ bytes: noise(layerBytes, 6) }, 'x', 'y'] }),
     addImage(store, 'alone', undefined, { layers: ['untagged', shared] }),
   ];
-  if (sink.traits.indexes) images.push(addIndex(store, 'multi/arch', '2', [{ platform: 'linux/amd64', layers: ['amd', shared] }, { platform: 'linux/arm64', layers: ['arm', shared] }]));
+  if (sink.traits.indexes)
+    images.push(
+      addIndex(store, 'multi/arch', '2', [
+        { platform: 'linux/amd64', layers: ['amd', shared] },
+        { platform: 'linux/arm64', layers: ['arm', shared] },
+      ]),
+    );
   return { store, images: images.sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1)) };
 }
 
@@ -245,12 +279,19 @@ export function namesOf(images: readonly TestImage[]): Record<string, string> {
 export function snapshot(path: string): Record<string, string> {
   if (statSync(path).isFile()) return { '': readFileSync(path).toString('base64') };
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
-  return Object.fromEntries(names.map((name) => [name, statSync(join(path, name)).isFile() ? readFileSync(join(path, name)).toString('base64') : 'folder']));
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      statSync(join(path, name)).isFile() ? readFileSync(join(path, name)).toString('base64') : 'folder',
+    ]),
+  );
 }
 
 /** Names that only an unfinished run may have. */
 export function unfinished(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.split('/').some((part) => part.startsWith('.regtar-')));
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.split('/').some((part) => part.startsWith('.regtar-')),
+  );
 }
 
 /** The same bytes for the same seed; not compressible. */

@@ -14,12 +14,33 @@ const escapes = '\u001b[2J\u001b]0;owned\u0007\u009b31m\r\b\u007f';
 const root = 'docker/registry/v2';
 
 const store = buildStorage((s) => {
-  const app = s.image('app', 'v1', { config: { config: { Cmd: [escapes], Labels: { note: escapes } } }, annotations: { note: escapes } });
-  s.manifest('forged', 'v1', JSON.stringify({ schemaVersion: 2, mediaType: `application/${escapes}`, config: { mediaType: escapes, digest: app.blobs[0]!.digest, size: 1 }, layers: [] }));
+  const app = s.image('app', 'v1', {
+    config: { config: { Cmd: [escapes], Labels: { note: escapes } } },
+    annotations: { note: escapes },
+  });
+  s.manifest(
+    'forged',
+    'v1',
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: `application/${escapes}`,
+      config: { mediaType: escapes, digest: app.blobs[0]!.digest, size: 1 },
+      layers: [],
+    }),
+  );
   s.write(storagePaths.currentLink('app', 'rubbish'), escapes);
 });
 const path = folder.file('docker.tar');
-writeFileSync(path, archive([...store.members(), file(`${root}/repositories/a${escapes}/_manifests/tags/v1/current/link`, 'x'), file(`${root}/repositories/app/_manifests/tags/${escapes}/current/link`, 'x'), hardLink(`${root}/repositories/app/_manifests/tags/linked/current/link`, escapes), file(`${escapes}/cut`, 'x'.repeat(2000))]).subarray(0, -2000));
+writeFileSync(
+  path,
+  archive([
+    ...store.members(),
+    file(`${root}/repositories/a${escapes}/_manifests/tags/v1/current/link`, 'x'),
+    file(`${root}/repositories/app/_manifests/tags/${escapes}/current/link`, 'x'),
+    hardLink(`${root}/repositories/app/_manifests/tags/linked/current/link`, escapes),
+    file(`${escapes}/cut`, 'x'.repeat(2000)),
+  ]).subarray(0, -2000),
+);
 
 describe('no name and no content out of a backup reaches the terminal raw', () => {
   it.each<[string, string[]]>([
@@ -42,7 +63,8 @@ describe('no name and no content out of a backup reaches the terminal raw', () =
   it('what was hostile is still told', async () => {
     const { code, stdout } = await regtar(['verify', path]);
     expect(code).toBe(4);
-    for (const problem of ['REPOSITORY_INVALID', 'TAG_INVALID', 'LINK_INVALID', 'TAR_LINK_INVALID', 'TAR_CUT']) expect(stdout).toContain(problem);
+    for (const problem of ['REPOSITORY_INVALID', 'TAG_INVALID', 'LINK_INVALID', 'TAR_LINK_INVALID', 'TAR_CUT'])
+      expect(stdout).toContain(problem);
     expect(stdout).toContain('\\u001b[2J');
   });
 });

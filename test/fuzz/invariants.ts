@@ -40,9 +40,17 @@ export async function holdInvariants(fuzzed: Case): Promise<void> {
   const started = performance.now();
   await readersAgree(fuzzed.bytes);
   const seeking = await judge(() => openTarFile(memoryAccess(fuzzed.bytes), 'fuzzed'), fuzzed);
-  const streaming = await judge(() => openCompressed({ chunks: Readable.from([fuzzed.bytes]), form: 'tar', describe: 'fuzzed', bytes: undefined }, { spoolFolder: `${fuzzed.folder}/spool`, keep: 'all' }), fuzzed);
+  const streaming = await judge(
+    () =>
+      openCompressed(
+        { chunks: Readable.from([fuzzed.bytes]), form: 'tar', describe: 'fuzzed', bytes: undefined },
+        { spoolFolder: `${fuzzed.folder}/spool`, keep: 'all' },
+      ),
+    fuzzed,
+  );
   same('the catalog of a file and of a stream', seeking, streaming);
-  if ((performance.now() - started) / 1000 > longestSeconds) throw new Error(`it took ${Math.round(performance.now() - started)} ms`);
+  if ((performance.now() - started) / 1000 > longestSeconds)
+    throw new Error(`it took ${Math.round(performance.now() - started)} ms`);
 }
 
 async function readersAgree(bytes: Buffer): Promise<void> {
@@ -52,7 +60,15 @@ async function readersAgree(bytes: Buffer): Promise<void> {
 
 function linesOf({ members, problems }: Seen): string[] {
   return [
-    ...members.map(({ path, kind, target, modified, content }) => JSON.stringify([path, kind, target, modified, content === undefined ? '' : createHash('sha256').update(content).digest('hex')])),
+    ...members.map(({ path, kind, target, modified, content }) =>
+      JSON.stringify([
+        path,
+        kind,
+        target,
+        modified,
+        content === undefined ? '' : createHash('sha256').update(content).digest('hex'),
+      ]),
+    ),
     ...problems.map((problem) => JSON.stringify(problem)),
   ];
 }
@@ -79,14 +95,31 @@ async function judgeCatalog(backup: Backup, catalog: StorageCatalog, fuzzed: Cas
   const corrupt = new Set(report.problems.filter(({ code }) => code === 'BLOB_CORRUPT').map(({ digest }) => digest));
   for (const digest of catalog.blobs()) {
     const isRight = (await hashOf(backup, catalog, digest)) === digestHex(digest);
-    if (isRight === corrupt.has(digest)) throw new Error(`verify says of ${digest} that it is ${corrupt.has(digest) ? 'damaged' : 'right'}, and it is not`);
+    if (isRight === corrupt.has(digest))
+      throw new Error(
+        `verify says of ${digest} that it is ${corrupt.has(digest) ? 'damaged' : 'right'}, and it is not`,
+      );
   }
-  const whole = new Set(report.verdicts.filter(({ state }) => state === 'whole').map(({ repository, tag, digest }) => `${repository}:${tag ?? ''} ${digest ?? ''}`));
+  const whole = new Set(
+    report.verdicts
+      .filter(({ state }) => state === 'whole')
+      .map(({ repository, tag, digest }) => `${repository}:${tag ?? ''} ${digest ?? ''}`),
+  );
   const lost = fuzzed.images.filter((image) => !whole.has(image));
-  if (fuzzed.isNoticed && report.sound && lost.length > 0) throw new Error(`verify calls it sound, and ${lost.join(', ')} is gone`);
-  for (const { code, message } of report.problems) if (!/^[A-Z0-9_]+$/.test(code) || message === '' || message.length > 5000) throw new Error(`a problem is not named: ${code} ${message.slice(0, 100)}`);
-  if (fuzzed.isExported) await exportIsWhole(catalog, store, whole, `${fuzzed.folder}/out-${backup.format}-${serial++}`);
-  return { tags: [...catalog.repositories()].flatMap((repository) => [...catalog.tags(repository)].map(({ tag, digest }) => `${repository}:${tag} ${digest}`)), states: report.verdicts.map(({ state }) => state), problems: report.problems.map(({ code }) => code) };
+  if (fuzzed.isNoticed && report.sound && lost.length > 0)
+    throw new Error(`verify calls it sound, and ${lost.join(', ')} is gone`);
+  for (const { code, message } of report.problems)
+    if (!/^[A-Z0-9_]+$/.test(code) || message === '' || message.length > 5000)
+      throw new Error(`a problem is not named: ${code} ${message.slice(0, 100)}`);
+  if (fuzzed.isExported)
+    await exportIsWhole(catalog, store, whole, `${fuzzed.folder}/out-${backup.format}-${serial++}`);
+  return {
+    tags: [...catalog.repositories()].flatMap((repository) =>
+      [...catalog.tags(repository)].map(({ tag, digest }) => `${repository}:${tag} ${digest}`),
+    ),
+    states: report.verdicts.map(({ state }) => state),
+    problems: report.problems.map(({ code }) => code),
+  };
 }
 
 let serial = 0;
@@ -94,17 +127,38 @@ let serial = 0;
 async function hashOf(backup: Backup, catalog: StorageCatalog, digest: Digest): Promise<string> {
   const location = catalog.stored.get(digest)?.location;
   if (location === undefined) throw new Error(`${digest} has no place`);
-  return createHash(digestAlgorithm(digest)).update(await collectBody(backup.read(location), Number.POSITIVE_INFINITY)).digest('hex');
+  return createHash(digestAlgorithm(digest))
+    .update(await collectBody(backup.read(location), Number.POSITIVE_INFINITY))
+    .digest('hex');
 }
 
 /** Whatever arrives is whole, by an independent reader; whatever verify calls whole arrives. */
-async function exportIsWhole(catalog: StorageCatalog, store: ReturnType<typeof openContentStore>, whole: ReadonlySet<string>, out: string): Promise<void> {
+async function exportIsWhole(
+  catalog: StorageCatalog,
+  store: ReturnType<typeof openContentStore>,
+  whole: ReadonlySet<string>,
+  out: string,
+): Promise<void> {
   const sink = openFileSink('oci', { out });
   const plan = createPlan(catalog, store, { filter: createFilter({}), rename: createRenamer({}), traits: sink.traits });
   const report = await copyImages(plan, store, sink, { jobs: 2 });
-  const copied = new Set(report.images.filter(({ status }) => status === 'copied' || status === 'present').map(({ repository, tag, digest }) => `${repository}:${tag ?? ''} ${digest ?? ''}`));
-  for (const { status, error } of report.images) if (status === 'failed' && (error === undefined || error.code === 'INTERNAL')) throw new Error(`a failed image has no reason: ${error?.message ?? ''}`);
-  const absent = [...whole].filter((image) => !image.includes(': ') && !copied.has(image) && !report.images.some(({ status, repository, tag, digest }) => status === 'skipped' && image === `${repository}:${tag ?? ''} ${digest ?? ''}`));
+  const copied = new Set(
+    report.images
+      .filter(({ status }) => status === 'copied' || status === 'present')
+      .map(({ repository, tag, digest }) => `${repository}:${tag ?? ''} ${digest ?? ''}`),
+  );
+  for (const { status, error } of report.images)
+    if (status === 'failed' && (error === undefined || error.code === 'INTERNAL'))
+      throw new Error(`a failed image has no reason: ${error?.message ?? ''}`);
+  const absent = [...whole].filter(
+    (image) =>
+      !image.includes(': ') &&
+      !copied.has(image) &&
+      !report.images.some(
+        ({ status, repository, tag, digest }) =>
+          status === 'skipped' && image === `${repository}:${tag ?? ''} ${digest ?? ''}`,
+      ),
+  );
   if (absent.length > 0) throw new Error(`verify calls ${absent.join(', ')} whole, and export did not bring it`);
   if (copied.size > 0) await readLayout(out);
   else if (existsSync(`${out}/index.json`)) await readLayout(out);
@@ -115,5 +169,7 @@ function same(what: string, left: unknown, right: unknown): void {
   if (one === two) return;
   let at = 0;
   while (one[at] === two[at]) at++;
-  throw new Error(`${what} differ: …${one.slice(Math.max(0, at - 200), at + 300)} and …${two.slice(Math.max(0, at - 200), at + 300)}`);
+  throw new Error(
+    `${what} differ: …${one.slice(Math.max(0, at - 200), at + 300)} and …${two.slice(Math.max(0, at - 200), at + 300)}`,
+  );
 }

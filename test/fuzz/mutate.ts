@@ -32,7 +32,8 @@ const blocksOf = (bytes: Buffer): number => Math.floor(bytes.length / block);
 /** Offsets of blocks that are headers, told by their magic: the places where a change hurts most. */
 function headers(bytes: Buffer): number[] {
   const found: number[] = [];
-  for (let at = 0; at + block <= bytes.length; at += block) if (bytes.toString('latin1', at + 257, at + 262) === 'ustar') found.push(at);
+  for (let at = 0; at + block <= bytes.length; at += block)
+    if (bytes.toString('latin1', at + 257, at + 262) === 'ustar') found.push(at);
   return found;
 }
 
@@ -93,7 +94,8 @@ export const mutations: readonly Mutation[] = [
     isNoticed: true,
     apply(bytes, random) {
       const from = random.below(bytes.length);
-      for (let at = from, end = Math.min(bytes.length, from + random.below(5000)); at < end; at++) bytes[at] = random.below(256);
+      for (let at = from, end = Math.min(bytes.length, from + random.below(5000)); at < end; at++)
+        bytes[at] = random.below(256);
       return bytes;
     },
   },
@@ -125,14 +127,44 @@ export const mutations: readonly Mutation[] = [
       return bytes;
     },
   },
-  { name: 'rubbish in front', isNoticed: false, apply: (bytes, random) => Buffer.concat([Buffer.from(Array.from({ length: 1 + random.below(3000) }, () => random.below(256))), bytes]) },
-  { name: 'another type', isNoticed: false, apply: (bytes, random) => forge(bytes, random, (at) => void bytes.write(random.pick(['0', '1', '2', '5', 'L', 'K', 'x', 'g', 'S', 'V', '7', '\0', 'X', 'Z']), at + 156, 'latin1')) },
+  {
+    name: 'rubbish in front',
+    isNoticed: false,
+    apply: (bytes, random) =>
+      Buffer.concat([Buffer.from(Array.from({ length: 1 + random.below(3000) }, () => random.below(256))), bytes]),
+  },
+  {
+    name: 'another type',
+    isNoticed: false,
+    apply: (bytes, random) =>
+      forge(
+        bytes,
+        random,
+        (at) =>
+          void bytes.write(
+            random.pick(['0', '1', '2', '5', 'L', 'K', 'x', 'g', 'S', 'V', '7', '\0', 'X', 'Z']),
+            at + 156,
+            'latin1',
+          ),
+      ),
+  },
   {
     name: 'another size',
     isNoticed: false,
     apply: (bytes, random) =>
       forge(bytes, random, (at) => {
-        const size = random.pick(['00000000000', '00000000001', '00000001000', '77777777777', '00000012345', '           ', '0000000000z', '\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff', '\x80\x1f\xff\xff\xff\xff\xff\xff\xff\xff\xff', '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff']);
+        const size = random.pick([
+          '00000000000',
+          '00000000001',
+          '00000001000',
+          '77777777777',
+          '00000012345',
+          '           ',
+          '0000000000z',
+          '\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff',
+          '\x80\x1f\xff\xff\xff\xff\xff\xff\xff\xff\xff',
+          '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff',
+        ]);
         bytes.write(size.padEnd(12, '\0'), at + 124, 'latin1');
       }),
   },
@@ -141,7 +173,16 @@ export const mutations: readonly Mutation[] = [
     isNoticed: false,
     apply: (bytes, random) =>
       forge(bytes, random, (at) => {
-        const text = random.pick(['../../etc/passwd', '/etc/passwd', 'docker/registry/v2/repositories/a/_manifests/tags/../current/link', '', 'x/'.repeat(50), '\x1b[31m', 'docker/registry/v2/blobs/sha256/ab/data', '././@LongLink']);
+        const text = random.pick([
+          '../../etc/passwd',
+          '/etc/passwd',
+          'docker/registry/v2/repositories/a/_manifests/tags/../current/link',
+          '',
+          'x/'.repeat(50),
+          '\x1b[31m',
+          'docker/registry/v2/blobs/sha256/ab/data',
+          '././@LongLink',
+        ]);
         bytes.write(text.slice(0, 100).padEnd(100, '\0'), at + random.pick([0, 157]), 'latin1');
       }),
   },
@@ -151,7 +192,17 @@ export const mutations: readonly Mutation[] = [
     apply(bytes, random) {
       const found = headers(bytes).filter((at) => 'xgLK'.includes(String.fromCharCode(bytes[at + 156] ?? 0)));
       if (found.length === 0) return bytes;
-      const text = random.pick(['99999 path=x\n', '6 a=b\n', '12 size=-1\n\n', '28 GNU.sparse.map=0,5,3,9,1\n', '24 GNU.sparse.major=1\n\n\n', '20 size=99999999999\n', '0 x=y\n', '13 linkpath=\n', '19 path=a\nb\x00c\x1b]0;\n']);
+      const text = random.pick([
+        '99999 path=x\n',
+        '6 a=b\n',
+        '12 size=-1\n\n',
+        '28 GNU.sparse.map=0,5,3,9,1\n',
+        '24 GNU.sparse.major=1\n\n\n',
+        '20 size=99999999999\n',
+        '0 x=y\n',
+        '13 linkpath=\n',
+        '19 path=a\nb\x00c\x1b]0;\n',
+      ]);
       bytes.write(text, random.pick(found) + block, 'latin1');
       return bytes;
     },

@@ -28,13 +28,37 @@ const images = names.map((name, index) => `${name} ${storage.built.placed[index]
 
 /** Archives of every kind that people have: built by hand in each dialect and order, and one that a real registry and a real tar made. */
 export function makeSeeds(): readonly Seed[] {
-  const rewrite = (_path: string, bytes: Buffer, path: string): readonly Uint8Array[] | undefined => (bytes.equals(holes) ? [sparseMember({ path, size: holes.length, runs: [{ at: 5000, bytes: holes.subarray(5000, 5009) }], form: 'pax-1.0' })] : undefined);
+  const rewrite = (_path: string, bytes: Buffer, path: string): readonly Uint8Array[] | undefined =>
+    bytes.equals(holes)
+      ? [
+          sparseMember({
+            path,
+            size: holes.length,
+            runs: [{ at: 5000, bytes: holes.subarray(5000, 5009) }],
+            form: 'pax-1.0',
+          }),
+        ]
+      : undefined;
   return [
     { bytes: storage.tar({ recordBytes: 10_240 }), images },
     { bytes: storage.tar({ dialect: 'pax', order: 'links-first' }), images },
-    { bytes: storage.tar({ order: 'mixed', directories: false, rewrite, root: 'var/lib/registry/docker/registry/v2' }), images },
-    { bytes: storage.tar({ order: 'mixed', aliases: [{ digest: storage.built.big, path: 'docker/skopeo/nginx/layer', kind: 'hard' }] }), images },
-    { bytes: storage.tar({ aliases: [{ digest: storage.built.big, path: 'docker/skopeo/nginx/layer', kind: 'symbolic' }] }), images },
+    {
+      bytes: storage.tar({ order: 'mixed', directories: false, rewrite, root: 'var/lib/registry/docker/registry/v2' }),
+      images,
+    },
+    {
+      bytes: storage.tar({
+        order: 'mixed',
+        aliases: [{ digest: storage.built.big, path: 'docker/skopeo/nginx/layer', kind: 'hard' }],
+      }),
+      images,
+    },
+    {
+      bytes: storage.tar({
+        aliases: [{ digest: storage.built.big, path: 'docker/skopeo/nginx/layer', kind: 'symbolic' }],
+      }),
+      images,
+    },
     { bytes: readFileSync(fileURLToPath(new URL('../../testdata/docker.tar', import.meta.url))), images: [] },
   ];
 }

@@ -34,8 +34,17 @@ describe('what the recording does not show', () => {
   it('refuses tokens that somebody else signed or changed', async () => {
     await start({});
     const [header, , signature] = (await fetchToken('library/app')).split('.');
-    const forged = Buffer.from(JSON.stringify({ sub: 'admin', exp: 4e9, iat: 0, access: [{ type: 'repository', name: 'library/app', actions: ['push'] }] })).toString('base64url');
-    expect((await post('/v2/library/app/blobs/uploads/', `${header ?? ''}.${forged}.${signature ?? ''}`)).status).toBe(401);
+    const forged = Buffer.from(
+      JSON.stringify({
+        sub: 'admin',
+        exp: 4e9,
+        iat: 0,
+        access: [{ type: 'repository', name: 'library/app', actions: ['push'] }],
+      }),
+    ).toString('base64url');
+    expect((await post('/v2/library/app/blobs/uploads/', `${header ?? ''}.${forged}.${signature ?? ''}`)).status).toBe(
+      401,
+    );
   });
 
   it('answers as nginx for what is too long: 414, 400 and 413 pages', async () => {
@@ -43,9 +52,16 @@ describe('what the recording does not show', () => {
     const url = await get(`/service/token?service=harbor-registry&scope=${'x'.repeat(9000)}`, harbor.admin);
     expect([url.status, await url.text()]).toEqual([414, expect.stringContaining('414 Request-URI Too Large')]);
     const header = await fetch(`${harbor.url}/v2/`, { headers: { Authorization: `Bearer ${'x'.repeat(9000)}` } });
-    expect([header.status, await header.text()]).toEqual([400, expect.stringContaining('Request Header Or Cookie Too Large')]);
+    expect([header.status, await header.text()]).toEqual([
+      400,
+      expect.stringContaining('Request Header Or Cookie Too Large'),
+    ]);
     const location = await beginUpload('library/app');
-    const body = await fetch(`${location}&digest=${digestOf(Buffer.alloc(2000))}`, { method: 'PUT', headers: basic(harbor.admin), body: Buffer.alloc(2000) });
+    const body = await fetch(`${location}&digest=${digestOf(Buffer.alloc(2000))}`, {
+      method: 'PUT',
+      headers: basic(harbor.admin),
+      body: Buffer.alloc(2000),
+    });
     expect([body.status, await body.text()]).toEqual([413, expect.stringContaining('413 Request Entity Too Large')]);
   });
 
@@ -63,17 +79,27 @@ describe('what the recording does not show', () => {
     expect((await upload('small/a', randomBytes(1000))).status).toBe(201);
   });
 
-  it.each([['bad-gateway', 502], ['answer', 403]] as const)('loses a refusal of a large body when told to: %s', async (earlyRefusal, status) => {
+  it.each([
+    ['bad-gateway', 502],
+    ['answer', 403],
+  ] as const)('loses a refusal of a large body when told to: %s', async (earlyRefusal, status) => {
     await start({ earlyRefusal });
     harbor.createProject('small', { storageLimit: 10 });
     expect((await upload('small/a', Buffer.alloc(5 * 1024 * 1024))).status).toBe(status);
   });
 
   // The recording holds a signed schema 1 manifest but not its layer, so passing the digest check shows as a missing blob.
-  it.each([['v2.15.2', 'DIGEST_INVALID'], ['v2.14.4', 'MANIFEST_BLOB_UNKNOWN']])('hands signed schema 1 by tag to the registry as %s does: %s', async (version, code) => {
+  it.each([
+    ['v2.15.2', 'DIGEST_INVALID'],
+    ['v2.14.4', 'MANIFEST_BLOB_UNKNOWN'],
+  ])('hands signed schema 1 by tag to the registry as %s does: %s', async (version, code) => {
     await start({ version });
     const signed = readRecording().exchanges.find(({ label }) => label === 'PUT schema1 signed (prettyjws)')?.request;
-    const answer = await fetch(`${harbor.url}/v2/library/app/manifests/s1`, { method: 'PUT', headers: { ...basic(harbor.admin), ...signed?.headers }, body: signed?.body ?? '' });
+    const answer = await fetch(`${harbor.url}/v2/library/app/manifests/s1`, {
+      method: 'PUT',
+      headers: { ...basic(harbor.admin), ...signed?.headers },
+      body: signed?.body ?? '',
+    });
     expect([answer.status, await answer.json()]).toMatchObject([400, { errors: [{ code }] }]);
   });
 
@@ -90,10 +116,12 @@ describe('what the recording does not show', () => {
   it('logs each request with its status, its kind of credentials and its bytes', async () => {
     await start({});
     await upload('library/app', randomBytes(300_000));
-    await expect.poll(() => harbor.requests).toMatchObject([
-      { method: 'POST', path: '/v2/library/app/blobs/uploads/', status: 202, auth: 'basic', requestBytes: 0 },
-      { method: 'PUT', status: 201, auth: 'basic', requestBytes: 300_000 },
-    ]);
+    await expect
+      .poll(() => harbor.requests)
+      .toMatchObject([
+        { method: 'POST', path: '/v2/library/app/blobs/uploads/', status: 202, auth: 'basic', requestBytes: 0 },
+        { method: 'PUT', status: 201, auth: 'basic', requestBytes: 300_000 },
+      ]);
   });
 });
 
@@ -114,17 +142,27 @@ function post(path: string, token: string): Promise<Response> {
 }
 
 async function fetchToken(repository: string): Promise<string> {
-  const answer = await get(`/service/token?service=harbor-registry&scope=repository:${repository}:pull,push`, harbor.admin);
+  const answer = await get(
+    `/service/token?service=harbor-registry&scope=repository:${repository}:pull,push`,
+    harbor.admin,
+  );
   return ((await answer.json()) as { token: string }).token;
 }
 
 async function beginUpload(repository: string): Promise<string> {
-  const answer = await fetch(`${harbor.url}/v2/${repository}/blobs/uploads/`, { method: 'POST', headers: basic(harbor.admin) });
+  const answer = await fetch(`${harbor.url}/v2/${repository}/blobs/uploads/`, {
+    method: 'POST',
+    headers: basic(harbor.admin),
+  });
   return answer.headers.get('location') ?? '';
 }
 
 async function upload(repository: string, blob: Buffer, digest = digestOf(blob)): Promise<Response> {
-  return fetch(`${await beginUpload(repository)}&digest=${digest}`, { method: 'PUT', headers: basic(harbor.admin), body: new Uint8Array(blob) });
+  return fetch(`${await beginUpload(repository)}&digest=${digest}`, {
+    method: 'PUT',
+    headers: basic(harbor.admin),
+    body: new Uint8Array(blob),
+  });
 }
 
 function basic({ username, password }: Credentials): Record<string, string> {

@@ -34,14 +34,17 @@ describe('the Harbor double answers as a real Harbor 2.15.2 did', () => {
     for (const exchange of recording.exchanges.filter((candidate) => candidate.section === section)) {
       if (exchange.n in notModelled) continue;
       const answer = await player.play(exchange);
-      for (const difference of differences(exchange, answer, player.substitution)) failures.push(`${String(exchange.n)} ${exchange.label}: ${difference}`);
+      for (const difference of differences(exchange, answer, player.substitution))
+        failures.push(`${String(exchange.n)} ${exchange.label}: ${difference}`);
       played += 1;
     }
     expect(failures).toEqual([]);
   });
 
   it('in all but the exchanges that the table names', () => {
-    console.info(`replayed ${String(played)} of ${String(recording.exchanges.length)} recorded exchanges; not modelled: ${String(Object.keys(notModelled).length)}`);
+    console.info(
+      `replayed ${String(played)} of ${String(recording.exchanges.length)} recorded exchanges; not modelled: ${String(Object.keys(notModelled).length)}`,
+    );
     expect(recording.exchanges).toHaveLength(762);
     expect(played).toBe(754);
   });

@@ -34,8 +34,17 @@ describe('skopeo against the Harbor double', () => {
 
   it('copies an image in, inspects it and copies it out again, byte for byte', async () => {
     const reference = `docker://${harbor.host}/apps/team/web:v1`;
-    await skopeo('copy', '--dest-tls-verify=false', '--dest-creds', creds(harbor.admin), `dir:${image.directory}`, reference);
-    const inspected = JSON.parse(await skopeo('inspect', '--tls-verify=false', '--creds', creds(harbor.admin), reference)) as { Digest: string; RepoTags: string[] };
+    await skopeo(
+      'copy',
+      '--dest-tls-verify=false',
+      '--dest-creds',
+      creds(harbor.admin),
+      `dir:${image.directory}`,
+      reference,
+    );
+    const inspected = JSON.parse(
+      await skopeo('inspect', '--tls-verify=false', '--creds', creds(harbor.admin), reference),
+    ) as { Digest: string; RepoTags: string[] };
     expect(inspected).toMatchObject({ Digest: digestOf(image.manifest), RepoTags: ['v1'] });
     const back = path.join(folder, 'back');
     await skopeo('copy', '--src-tls-verify=false', '--src-creds', creds(harbor.admin), reference, `dir:${back}`);
@@ -46,8 +55,24 @@ describe('skopeo against the Harbor double', () => {
   it('pushes with a robot into its own project alone', async () => {
     harbor.createProject('other');
     const robot = harbor.addPusher('ci', 'apps');
-    await skopeo('copy', '--dest-tls-verify=false', '--dest-creds', creds(robot), `dir:${image.directory}`, `docker://${harbor.host}/apps/robot:v1`);
-    await expect(skopeo('copy', '--dest-tls-verify=false', '--dest-creds', creds(robot), `dir:${image.directory}`, `docker://${harbor.host}/other/robot:v1`)).rejects.toThrow(/unauthorized/i);
+    await skopeo(
+      'copy',
+      '--dest-tls-verify=false',
+      '--dest-creds',
+      creds(robot),
+      `dir:${image.directory}`,
+      `docker://${harbor.host}/apps/robot:v1`,
+    );
+    await expect(
+      skopeo(
+        'copy',
+        '--dest-tls-verify=false',
+        '--dest-creds',
+        creds(robot),
+        `dir:${image.directory}`,
+        `docker://${harbor.host}/other/robot:v1`,
+      ),
+    ).rejects.toThrow(/unauthorized/i);
     expect(harbor.repositories()).toEqual(['apps/robot', 'apps/team/web']);
   });
 
@@ -56,7 +81,15 @@ describe('skopeo against the Harbor double', () => {
     harbor.addProxyProject('cache');
     harbor.createProject('fixed');
     harbor.addImmutableRule('fixed', 'v*');
-    const push = (repository: string): Promise<string> => skopeo('copy', '--dest-tls-verify=false', '--dest-creds', creds(harbor.admin), `dir:${image.directory}`, `docker://${harbor.host}/${repository}`);
+    const push = (repository: string): Promise<string> =>
+      skopeo(
+        'copy',
+        '--dest-tls-verify=false',
+        '--dest-creds',
+        creds(harbor.admin),
+        `dir:${image.directory}`,
+        `docker://${harbor.host}/${repository}`,
+      );
     await expect(push('missing/app:v1')).rejects.toThrow(/unauthorized|not found/);
     await expect(push('tiny/app:v1')).rejects.toThrow(/denied/);
     await expect(push('cache/app:v1')).rejects.toThrow(/denied/);
@@ -69,7 +102,17 @@ describe('skopeo against the Harbor double', () => {
 });
 
 function login({ username, password }: Credentials): Promise<string> {
-  return skopeo('login', '--tls-verify=false', '--authfile', path.join(folder, 'auth.json'), '--username', username, '--password', password, harbor.host);
+  return skopeo(
+    'login',
+    '--tls-verify=false',
+    '--authfile',
+    path.join(folder, 'auth.json'),
+    '--username',
+    username,
+    '--password',
+    password,
+    harbor.host,
+  );
 }
 
 async function skopeo(...parameters: string[]): Promise<string> {
@@ -89,11 +132,25 @@ async function writeImage(directory: string): Promise<{ directory: string; manif
   await mkdir(directory);
   const archive = Buffer.alloc(10_240);
   const layer = gzipSync(archive);
-  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [digestOf(archive)] } }));
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      config: {},
+      rootfs: { type: 'layers', diff_ids: [digestOf(archive)] },
+    }),
+  );
   const manifest = JSON.stringify({
-    schemaVersion: 2, mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
-    config: { mediaType: 'application/vnd.docker.container.image.v1+json', size: config.length, digest: digestOf(config) },
-    layers: [{ mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip', size: layer.length, digest: digestOf(layer) }],
+    schemaVersion: 2,
+    mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+    config: {
+      mediaType: 'application/vnd.docker.container.image.v1+json',
+      size: config.length,
+      digest: digestOf(config),
+    },
+    layers: [
+      { mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip', size: layer.length, digest: digestOf(layer) },
+    ],
   });
   await writeFile(path.join(directory, digestOf(layer).slice('sha256:'.length)), layer);
   await writeFile(path.join(directory, digestOf(config).slice('sha256:'.length)), config);

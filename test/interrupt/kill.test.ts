@@ -11,7 +11,17 @@ import { startRegtar } from './support/start-regtar.ts';
 const folder = temporaryFolder();
 let source: string;
 beforeAll(() => {
-  source = generateBackup({ name: 'interrupt', images: 80, repositories: 10, bytes: 12_000_000, largestLayer: 2_000_000, multiArchRatio: 0.1 }, folder.path).file;
+  source = generateBackup(
+    {
+      name: 'interrupt',
+      images: 80,
+      repositories: 10,
+      bytes: 12_000_000,
+      largestLayer: 2_000_000,
+      multiArchRatio: 0.1,
+    },
+    folder.path,
+  ).file;
 });
 afterAll(() => folder.remove());
 

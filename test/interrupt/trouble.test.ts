@@ -1,4 +1,13 @@
-import { appendFileSync, chmodSync, copyFileSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { regtar, regtarDone } from '../e2e/support/regtar.ts';
@@ -13,7 +22,10 @@ const folder = temporaryFolder();
 const whole = new Map<string, Record<string, string>>();
 let source: string;
 beforeAll(async () => {
-  source = generateBackup({ name: 'trouble', images: 50, repositories: 8, bytes: 12_000_000, largestLayer: 3_000_000, multiArchRatio: 0.1 }, folder.path).file;
+  source = generateBackup(
+    { name: 'trouble', images: 50, repositories: 8, bytes: 12_000_000, largestLayer: 3_000_000, multiArchRatio: 0.1 },
+    folder.path,
+  ).file;
   for (const subject of subjects) {
     const out = folder.file(`${subject.format}-whole`, subject.out);
     mkdirSync(dirname(out));
@@ -135,7 +147,8 @@ describe.each(subjects)('$format', (subject) => {
       writeFileSync(join(out, 'thesis.txt'), 'years of work');
     }
     const before = snapshot(dirname(out));
-    for (const force of [[], ['--force']]) expectFailure(await regtar([...words(subject, out), ...force]), 'OUTPUT_FOREIGN');
+    for (const force of [[], ['--force']])
+      expectFailure(await regtar([...words(subject, out), ...force]), 'OUTPUT_FOREIGN');
     expect(snapshot(dirname(out))).toEqual(before);
   });
 });
@@ -179,7 +192,9 @@ describe.runIf(process.getuid?.() === 0).each(subjects)('$format, on a disk of i
     const parent = newFolder().path;
     chmodSync(folder.path, 0o755);
     chmodSync(parent, 0o555);
-    const { code, stderr } = await startRegtar(words(subject, join(parent, subject.out)), { shell: 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"' }).ended;
+    const { code, stderr } = await startRegtar(words(subject, join(parent, subject.out)), {
+      shell: 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"',
+    }).ended;
     expectFailure({ code, stderr }, 'OUTPUT_UNWRITABLE');
   });
 });

@@ -6,7 +6,8 @@ import { run } from '../support/run.ts';
 import { startDockerd, type Dockerd } from '../support/start-dockerd.ts';
 
 const regtar = new URL('../../bin/regtar.js', import.meta.url).pathname;
-const load = (...args: readonly string[]) => run(process.execPath, [regtar, 'load', fixturePath, '--no-progress', ...args], { allowFailure: true });
+const load = (...args: readonly string[]) =>
+  run(process.execPath, [regtar, 'load', fixturePath, '--no-progress', ...args], { allowFailure: true });
 
 describeWith('dockerd', 'regtar load into docker', () => {
   let dockerd: Dockerd;
@@ -18,10 +19,20 @@ describeWith('dockerd', 'regtar load into docker', () => {
   });
 
   it('gives images their names, and they run', async () => {
-    const result = await load('--socket', dockerd.host, '--include', 'tools/hello:1.*', '--prefix', 'harbor.example.com/p');
+    const result = await load(
+      '--socket',
+      dockerd.host,
+      '--include',
+      'tools/hello:1.*',
+      '--prefix',
+      'harbor.example.com/p',
+    );
     expect(result).toMatchObject({ code: 0 });
     const { stdout } = await dockerd.docker(['images', '--format', '{{.Repository}}:{{.Tag}}']);
-    expect(stdout.trim().split('\n').sort()).toEqual(['harbor.example.com/p/tools/hello:1.0', 'harbor.example.com/p/tools/hello:1.1']);
+    expect(stdout.trim().split('\n').sort()).toEqual([
+      'harbor.example.com/p/tools/hello:1.0',
+      'harbor.example.com/p/tools/hello:1.1',
+    ]);
     const ran = await dockerd.docker(['run', '--rm', '--network', 'none', 'harbor.example.com/p/tools/hello:1.1']);
     expect(ran.stdout).toMatch(/hello/i);
   });

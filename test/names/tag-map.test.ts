@@ -10,16 +10,33 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const one = digestOf(Buffer.from('one'));
 const two = digestOf(Buffer.from('two'));
-const parse = (text: string, repository?: string): Promise<TagMap> => parseTagMap(Readable.from([Buffer.from(text)]), { describe: 'tags', ...(repository !== undefined && { repository }) });
-const names = async (text: string, repository?: string): Promise<string[]> => (await parse(text, repository)).entries.map((entry) => `${entry.repository}:${entry.tag}@${entry.digest === one ? 'one' : entry.digest === two ? 'two' : entry.digest}`);
+const parse = (text: string, repository?: string): Promise<TagMap> =>
+  parseTagMap(Readable.from([Buffer.from(text)]), {
+    describe: 'tags',
+    ...(repository !== undefined && { repository }),
+  });
+const names = async (text: string, repository?: string): Promise<string[]> =>
+  (await parse(text, repository)).entries.map(
+    (entry) =>
+      `${entry.repository}:${entry.tag}@${entry.digest === one ? 'one' : entry.digest === two ? 'two' : entry.digest}`,
+  );
 const both = ['library/nginx:1.27@one', 'team/app:v1@two'];
 
 describe('CSV', () => {
   it.each([
     ['without a header', `library/nginx,1.27,${one}\nteam/app,v1,${two}\n`],
     ['with a header', `repository,tag,digest\nlibrary/nginx,1.27,${one}\nteam/app,v1,${two}`],
-    ['with columns in another order, and more of them', `digest,Repository,size,TAG\n${one},library/nginx,12,1.27\n${two},team/app,13,v1\n`],
-    ['with quotes, blanks, comments, carriage returns and a mark of byte order', `\uFEFFrepository,tag,digest\r\n# Harbor\r\n"library/nginx", "1.27",${one}\r\n\r\nteam/app , v1 , ${two}\r\n`.replace(', "', ',"')],
+    [
+      'with columns in another order, and more of them',
+      `digest,Repository,size,TAG\n${one},library/nginx,12,1.27\n${two},team/app,13,v1\n`,
+    ],
+    [
+      'with quotes, blanks, comments, carriage returns and a mark of byte order',
+      `\uFEFFrepository,tag,digest\r\n# Harbor\r\n"library/nginx", "1.27",${one}\r\n\r\nteam/app , v1 , ${two}\r\n`.replace(
+        ', "',
+        ',"',
+      ),
+    ],
   ])('%s', async (_title, text) => expect(await names(text)).toEqual(both));
 
   it.each([
@@ -40,25 +57,54 @@ describe('CSV', () => {
   it('an empty file names nothing', async () => expect(await names('')).toEqual([]));
 });
 
-describe('JSON of Harbor\'s artifact lists', () => {
-  const artifact = (digest: string, tags: readonly string[] | null, more: object = {}): object => ({ id: 1, digest, tags: tags === null ? null : tags.map((name, id) => ({ id, name, immutable: false })), references: null, ...more });
+describe("JSON of Harbor's artifact lists", () => {
+  const artifact = (digest: string, tags: readonly string[] | null, more: object = {}): object => ({
+    id: 1,
+    digest,
+    tags: tags === null ? null : tags.map((name, id) => ({ id, name, immutable: false })),
+    references: null,
+    ...more,
+  });
 
   it.each<[string, unknown]>([
-    ['one array whose artifacts say their repository', [artifact(one, ['1.27'], { repository_name: 'library/nginx' }), artifact(two, ['v1'], { repository_name: 'team/app' }), artifact(two, null, { repository_name: 'team/other' })]],
-    ['an object keyed by repository', { 'library/nginx': [artifact(one, ['1.27'])], 'team/app': [artifact(two, ['v1']), artifact(one, null)] }],
+    [
+      'one array whose artifacts say their repository',
+      [
+        artifact(one, ['1.27'], { repository_name: 'library/nginx' }),
+        artifact(two, ['v1'], { repository_name: 'team/app' }),
+        artifact(two, null, { repository_name: 'team/other' }),
+      ],
+    ],
+    [
+      'an object keyed by repository',
+      { 'library/nginx': [artifact(one, ['1.27'])], 'team/app': [artifact(two, ['v1']), artifact(one, null)] },
+    ],
     ['an object of pages', { 'library/nginx': [[artifact(one, ['1.27'])], []], 'team/app': [[artifact(two, ['v1'])]] }],
-    ['what `regtar list --json` prints', [{ repository: 'library/nginx', tag: '1.27', digest: one, size: 3 }, { repository: 'team/app', tag: 'v1', digest: two, size: 3 }]],
+    [
+      'what `regtar list --json` prints',
+      [
+        { repository: 'library/nginx', tag: '1.27', digest: one, size: 3 },
+        { repository: 'team/app', tag: 'v1', digest: two, size: 3 },
+      ],
+    ],
   ])('%s', async (_title, value) => {
     expect(await names(JSON.stringify(value))).toEqual(both);
     expect(await names(JSON.stringify(value, undefined, 2))).toEqual(both);
   });
 
   it('pages one after the other', async () => {
-    expect(await names(`${JSON.stringify([artifact(one, ['1.27'], { repository_name: 'library/nginx' })])}\n${JSON.stringify([artifact(two, ['v1'], { repository_name: 'team/app' })])}\n`)).toEqual(both);
+    expect(
+      await names(
+        `${JSON.stringify([artifact(one, ['1.27'], { repository_name: 'library/nginx' })])}\n${JSON.stringify([artifact(two, ['v1'], { repository_name: 'team/app' })])}\n`,
+      ),
+    ).toEqual(both);
   });
 
   it('an array that does not say its repository takes the one given', async () => {
-    expect(await names(JSON.stringify([artifact(one, ['v1', 'v2'])]), 'team/app')).toEqual(['team/app:v1@one', 'team/app:v2@one']);
+    expect(await names(JSON.stringify([artifact(one, ['v1', 'v2'])]), 'team/app')).toEqual([
+      'team/app:v1@one',
+      'team/app:v2@one',
+    ]);
     await expect(parse(JSON.stringify([artifact(one, ['v1'])]))).rejects.toMatchObject({ code: 'TAG_MAP_INVALID' });
   });
 
@@ -140,21 +186,33 @@ ${bareInserts.slice(0, bareInserts.indexOf('INSERT INTO public.tag'))}`;
     ['one INSERT a row, with column names', namedInserts],
     ['one INSERT for many rows, without column names', bareInserts],
     ['INSERT in the order that CREATE TABLE says', createdInserts],
-    ['without the repository table, from the artifacts themselves', copyDump.replace(/COPY public\.repository[^]*?\\\.\n/, '')],
+    [
+      'without the repository table, from the artifacts themselves',
+      copyDump.replace(/COPY public\.repository[^]*?\\\.\n/, ''),
+    ],
   ])('%s', async (_title, text) => {
     expect((await names(text)).sort()).toEqual(both);
     expect((await parse(text)).problems).toEqual([]);
   });
 
-  it.each(['copy', 'inserts', 'column-inserts', 'three-tables'])('what pg_dump itself makes of hard rows: %s.sql', async (name) => {
-    const map = await readTagMap(fileURLToPath(new URL(`harbor-dumps/${name}.sql`, import.meta.url)));
-    expect(map.entries.map(({ repository, tag, digest }) => `${repository}:${tag}@${digest}`).sort()).toEqual([`library/nginx:1.27@${one}`, `team/app:latest@${two}`, `team/app:v1@${two}`]);
-    expect(map.problems).toEqual([]);
-  });
+  it.each(['copy', 'inserts', 'column-inserts', 'three-tables'])(
+    'what pg_dump itself makes of hard rows: %s.sql',
+    async (name) => {
+      const map = await readTagMap(fileURLToPath(new URL(`harbor-dumps/${name}.sql`, import.meta.url)));
+      expect(map.entries.map(({ repository, tag, digest }) => `${repository}:${tag}@${digest}`).sort()).toEqual([
+        `library/nginx:1.27@${one}`,
+        `team/app:latest@${two}`,
+        `team/app:v1@${two}`,
+      ]);
+      expect(map.problems).toEqual([]);
+    },
+  );
 
   it('comes in pieces of any size', async () => {
     const bytes = Buffer.from(copyDump);
-    const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, index) => bytes.subarray(index * 7, index * 7 + 7));
+    const pieces = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, index) =>
+      bytes.subarray(index * 7, index * 7 + 7),
+    );
     expect((await parseTagMap(Readable.from(pieces), { describe: 'tags' })).entries).toHaveLength(2);
   });
 
@@ -170,7 +228,7 @@ ${bareInserts.slice(0, bareInserts.indexOf('INSERT INTO public.tag'))}`;
     ['cut inside a table', copyDump.slice(0, copyDump.indexOf('2\t4\t8')), 'the dump was cut'],
     ['cut inside a statement', namedInserts.slice(0, namedInserts.indexOf('last line')), 'a statement does not end'],
     ['a digest that is none', copyDump.replace(two, 'sha256:12'), 'is no digest'],
-    ['in PostgreSQL\'s own format', 'PGDMP\u0001\u000e', 'own format'],
+    ["in PostgreSQL's own format", 'PGDMP\u0001\u000e', 'own format'],
     ['compressed', '\u001f\u008b\b', 'no text'],
   ])('%s: refused', async (_title, text, reason) => {
     const error: unknown = await parse(text).catch((thrown: unknown) => thrown);
@@ -209,8 +267,15 @@ describe('applied to a backup', () => {
     const storage = build();
     const { catalog } = await openTar(storage);
     const { first, second, lost } = storage.built;
-    const named = withTagMap(catalog, await parse(`team/app,v1,${first.digest}\nteam/app,old,${first.digest}\nteam/app,lost,${lost.digest}\n`));
-    expect([...named.tags('team/app')].map(({ tag, digest }) => [tag, digest])).toEqual([['lost', lost.digest], ['old', first.digest], ['v1', first.digest]]);
+    const named = withTagMap(
+      catalog,
+      await parse(`team/app,v1,${first.digest}\nteam/app,old,${first.digest}\nteam/app,lost,${lost.digest}\n`),
+    );
+    expect([...named.tags('team/app')].map(({ tag, digest }) => [tag, digest])).toEqual([
+      ['lost', lost.digest],
+      ['old', first.digest],
+      ['v1', first.digest],
+    ]);
     expect([...named.tags('team/app')][1]?.history).toEqual([second.digest, first.digest]);
     expect([...named.lostTags('team/app')]).toEqual([]);
     expect(named.problems).toMatchObject([{ code: 'TAG_CONFLICT', tag: 'old' }]);
@@ -221,7 +286,10 @@ describe('applied to a backup', () => {
     const { catalog } = await openTar(build());
     const named = withTagMap(catalog, await parse(`team/app,v1,${one}\nother/app,v1,${two}\n`));
     expect([...named.tags('team/app')].map(({ tag }) => tag)).toEqual(['old']);
-    expect(named.problems.filter(({ code }) => code === 'TAG_MAP_UNKNOWN')).toMatchObject([{ repository: 'team/app', tag: 'v1', digest: one }, { repository: 'other/app', tag: 'v1', digest: two }]);
+    expect(named.problems.filter(({ code }) => code === 'TAG_MAP_UNKNOWN')).toMatchObject([
+      { repository: 'team/app', tag: 'v1', digest: one },
+      { repository: 'other/app', tag: 'v1', digest: two },
+    ]);
   });
 });
 

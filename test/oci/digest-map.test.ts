@@ -7,21 +7,28 @@ import { digests } from '../support/arbitraries.ts';
 describe('a map by digest', () => {
   it('does what a Map does, for both algorithms and alike beginnings', () => {
     // Few different first words, so that entries meet in the same slots.
-    const crowded = fc.tuple(fc.constantFrom('00000000', 'ffffffff', '80000000'), fc.nat({ max: 40 })).map(([start, number]) => `sha256:${start}${number.toString(16).padStart(56, '0')}` as Digest);
-    fc.assert(fc.property(fc.array(fc.tuple(fc.oneof(digests, crowded), fc.boolean()), { maxLength: 200 }), (operations) => {
-      const map = new DigestMap<{ digest: Digest }>();
-      const expected = new Map<Digest, { digest: Digest }>();
-      for (const [digest, isAdded] of operations) {
-        expect(map.get(digest)).toBe(expected.get(digest));
-        if (!isAdded) continue;
-        const value = digest.length === 71 && digest.endsWith('0') ? map.getOrMakeAt(Buffer.from(`x${digest.slice(7)}`), 1, (made) => ({ digest: made })) : map.getOrMake(digest, (made) => ({ digest: made }));
-        if (value !== undefined && !expected.has(digest)) expected.set(digest, value);
-        expect(value).toBe(expected.get(digest));
-        expect(value).toEqual({ digest });
-      }
-      expect(map.size).toBe(expected.size);
-      expect(new Set(map.values())).toEqual(new Set(expected.values()));
-    }));
+    const crowded = fc
+      .tuple(fc.constantFrom('00000000', 'ffffffff', '80000000'), fc.nat({ max: 40 }))
+      .map(([start, number]) => `sha256:${start}${number.toString(16).padStart(56, '0')}` as Digest);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.oneof(digests, crowded), fc.boolean()), { maxLength: 200 }), (operations) => {
+        const map = new DigestMap<{ digest: Digest }>();
+        const expected = new Map<Digest, { digest: Digest }>();
+        for (const [digest, isAdded] of operations) {
+          expect(map.get(digest)).toBe(expected.get(digest));
+          if (!isAdded) continue;
+          const value =
+            digest.length === 71 && digest.endsWith('0')
+              ? map.getOrMakeAt(Buffer.from(`x${digest.slice(7)}`), 1, (made) => ({ digest: made }))
+              : map.getOrMake(digest, (made) => ({ digest: made }));
+          if (value !== undefined && !expected.has(digest)) expected.set(digest, value);
+          expect(value).toBe(expected.get(digest));
+          expect(value).toEqual({ digest });
+        }
+        expect(map.size).toBe(expected.size);
+        expect(new Set(map.values())).toEqual(new Set(expected.values()));
+      }),
+    );
   });
 
   it('holds 100,000', () => {

@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDigester, digestAlgorithm, digestHex, digestOf, emptyDigest, hexLength, isDigest, makeDigest, parseDigest } from '../../src/oci/digest.ts';
+import {
+  createDigester,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  emptyDigest,
+  hexLength,
+  isDigest,
+  makeDigest,
+  parseDigest,
+} from '../../src/oci/digest.ts';
 import { digests } from '../support/arbitraries.ts';
 
 const hex = 'a'.repeat(64);
@@ -32,25 +42,31 @@ describe('what is a digest', () => {
   });
 
   it('a refusal does not repeat more than a line of what it refuses', () => {
-    expect(() => parseDigest('x'.repeat(1_000_000))).toThrow(expect.objectContaining({ message: expect.stringMatching(/^.{0,200}$/) as string }));
+    expect(() => parseDigest('x'.repeat(1_000_000))).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^.{0,200}$/) as string }),
+    );
   });
 });
 
 it('algorithm and hex make the digest again', () => {
-  fc.assert(fc.property(digests, (digest) => {
-    expect(makeDigest(digestAlgorithm(digest), digestHex(digest))).toBe(digest);
-    expect(digestHex(digest)).toHaveLength(hexLength(digestAlgorithm(digest)));
-  }));
+  fc.assert(
+    fc.property(digests, (digest) => {
+      expect(makeDigest(digestAlgorithm(digest), digestHex(digest))).toBe(digest);
+      expect(digestHex(digest)).toHaveLength(hexLength(digestAlgorithm(digest)));
+    }),
+  );
 });
 
 it.each(['sha256', 'sha512'] as const)('%s of bytes is what everybody else computes, in any pieces', (algorithm) => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
-    const expected = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
-    const digester = createDigester(algorithm);
-    digester.update(bytes.subarray(0, cut));
-    digester.update(bytes.subarray(cut));
-    expect([digestOf(bytes, algorithm), digester.digest()]).toEqual([expected, expected]);
-  }));
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
+      const expected = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+      const digester = createDigester(algorithm);
+      digester.update(bytes.subarray(0, cut));
+      digester.update(bytes.subarray(cut));
+      expect([digestOf(bytes, algorithm), digester.digest()]).toEqual([expected, expected]);
+    }),
+  );
 });
 
 it('the digest of no bytes', () => expect(digestOf(new Uint8Array())).toBe(emptyDigest));

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { formatPlatform, hostPlatform, isUnknownPlatform, parsePlatform, platformMatches } from '../../src/oci/platform.ts';
+import {
+  formatPlatform,
+  hostPlatform,
+  isUnknownPlatform,
+  parsePlatform,
+  platformMatches,
+} from '../../src/oci/platform.ts';
 
 describe('platforms as text', () => {
   it.each([
@@ -15,7 +21,8 @@ describe('platforms as text', () => {
     expect(() => parsePlatform(text)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
 
-  it('an empty variant is none', () => expect(formatPlatform({ os: 'linux', architecture: 'amd64', variant: '' })).toBe('linux/amd64'));
+  it('an empty variant is none', () =>
+    expect(formatPlatform({ os: 'linux', architecture: 'amd64', variant: '' })).toBe('linux/amd64'));
 });
 
 it.each([
@@ -39,4 +46,5 @@ it('unknown/unknown is what no machine runs', () => {
   expect(isUnknownPlatform(undefined)).toBe(false);
 });
 
-it('the host\'s platform is in the words of images', () => expect(formatPlatform(hostPlatform())).toMatch(/^linux\/(?:amd64|arm64|386|arm|ppc64le|s390x|riscv64|loong64)$/));
+it("the host's platform is in the words of images", () =>
+  expect(formatPlatform(hostPlatform())).toMatch(/^linux\/(?:amd64|arm64|386|arm|ppc64le|s390x|riscv64|loong64)$/));

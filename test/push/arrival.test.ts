@@ -17,11 +17,22 @@ let generated: ReadonlyMap<string, string>;
 const ofFixture = new Map(expected.tags.map(({ repository, tag, digest }) => [`${repository}:${tag}`, digest]));
 
 beforeAll(async () => {
-  backup = generateBackup({ name: 'arrival', images: 60, repositories: 12, bytes: 12_000_000, baseImages: 3, multiArchRatio: 0.15 }, folder.path);
+  backup = generateBackup(
+    { name: 'arrival', images: 60, repositories: 12, bytes: 12_000_000, baseImages: 3, multiArchRatio: 0.15 },
+    folder.path,
+  );
   await run('mkdir', [folder.file('unpacked')]);
   await run('tar', ['-xf', backup.file, '-C', folder.file('unpacked')]);
-  const { stdout } = await run('sh', ['-c', 'cd "$0/docker/registry/v2/repositories" && grep -r "" --include=link . | grep /current/', folder.file('unpacked')]);
-  generated = new Map([...stdout.matchAll(/^\.\/(.+)\/_manifests\/tags\/([^/]+)\/current\/link:(.+)$/gm)].map(([, repository = '', tag = '', digest = '']) => [`${repository}:${tag}`, digest]));
+  const { stdout } = await run('sh', [
+    '-c',
+    'cd "$0/docker/registry/v2/repositories" && grep -r "" --include=link . | grep /current/',
+    folder.file('unpacked'),
+  ]);
+  generated = new Map(
+    [...stdout.matchAll(/^\.\/(.+)\/_manifests\/tags\/([^/]+)\/current\/link:(.+)$/gm)].map(
+      ([, repository = '', tag = '', digest = '']) => [`${repository}:${tag}`, digest],
+    ),
+  );
 });
 
 afterAll(() => folder.remove());
@@ -53,13 +64,18 @@ describe('everything arrives with its digest', () => {
 
   it('the fixture with all untagged revisions in Harbor', async () => {
     const harbor = await harborDouble();
-    const result = await push(fixturePath, harbor.host, { account: harbor.admin, args: ['--untagged', '--project', 'library', '--verify'] });
+    const result = await push(fixturePath, harbor.host, {
+      account: harbor.admin,
+      args: ['--untagged', '--project', 'library', '--verify'],
+    });
     expect(result.stderr).not.toMatch(/regtar:|Warning/);
     expect(result.code).toBe(0);
     const access = { url: harbor.url, ...harbor.admin };
     const renamed = (repository: string): string => (repository.includes('/') ? repository : `library/${repository}`);
-    for (const { repository, digest } of expected.revisions) expect((await readRegistryImage(access, renamed(repository), digest)).digest).toBe(digest);
-    for (const { repository, tag, digest } of expected.tags) expect(harbor.tags(renamed(repository)).get(tag), `${repository}:${tag}`).toBe(digest);
+    for (const { repository, digest } of expected.revisions)
+      expect((await readRegistryImage(access, renamed(repository), digest)).digest).toBe(digest);
+    for (const { repository, tag, digest } of expected.tags)
+      expect(harbor.tags(renamed(repository)).get(tag), `${repository}:${tag}`).toBe(digest);
   });
 
   it('a generated backup in docker-registry and in Harbor; a second run sends nothing and asks once a tag', async () => {
@@ -90,7 +106,9 @@ describe('everything arrives with its digest', () => {
   it('sends a fresh single-layer image in five requests', async () => {
     const registry = await plainRegistry();
     const harbor = await harborDouble();
-    const store = buildStorage((s) => Array.from({ length: 10 }, (_, number) => s.image(`apps/app${number}`, 'v1', { layers: [`layer ${number}`] })));
+    const store = buildStorage((s) =>
+      Array.from({ length: 10 }, (_, number) => s.image(`apps/app${number}`, 'v1', { layers: [`layer ${number}`] })),
+    );
     await store.writeTo(folder.file('single'));
     expect((await push(folder.file('single'), registry.host)).code).toBe(0);
     expect(registry.requests().filter(({ path }) => path.startsWith('/v2/apps/'))).toHaveLength(50);
@@ -102,7 +120,11 @@ describe('everything arrives with its digest', () => {
 
   it('sends a blob once that many repositories of several projects need', async () => {
     const harbor = await harborDouble();
-    const store = buildStorage((s) => Array.from({ length: 12 }, (_, number) => s.image(`p${number % 3}/app${number}`, 'v1', { layers: ['shared layer', `own ${number}`] })));
+    const store = buildStorage((s) =>
+      Array.from({ length: 12 }, (_, number) =>
+        s.image(`p${number % 3}/app${number}`, 'v1', { layers: ['shared layer', `own ${number}`] }),
+      ),
+    );
     await store.writeTo(folder.file('shared'));
     const result = await push(folder.file('shared'), harbor.host, { account: harbor.admin });
     expect([result.code, result.report.blobs.mounted]).toEqual([0, 11]);
@@ -113,13 +135,25 @@ describe('everything arrives with its digest', () => {
     const registry = await plainRegistry();
     const store = buildStorage((s) => {
       const app = s.image('team/app', 'v1', { format: 'oci' });
-      return { app, first: s.artifact('team/app', undefined, { artifactType: 'application/spdx+json', subject: app, body: 'one' }), second: s.artifact('team/app', undefined, { artifactType: 'application/vnd.example', subject: app, body: 'two' }) };
+      return {
+        app,
+        first: s.artifact('team/app', undefined, { artifactType: 'application/spdx+json', subject: app, body: 'one' }),
+        second: s.artifact('team/app', undefined, {
+          artifactType: 'application/vnd.example',
+          subject: app,
+          body: 'two',
+        }),
+      };
     });
     await store.writeTo(folder.file('referrers'));
     expect((await push(folder.file('referrers'), registry.host)).code).toBe(0);
-    const fallback = await fetch(`${registry.url}/v2/team/app/manifests/${store.built.app.digest.replace(':', '-')}`, { headers: { accept: 'application/vnd.oci.image.index.v1+json' } });
+    const fallback = await fetch(`${registry.url}/v2/team/app/manifests/${store.built.app.digest.replace(':', '-')}`, {
+      headers: { accept: 'application/vnd.oci.image.index.v1+json' },
+    });
     const index = (await fallback.json()) as { manifests: { digest: string }[] };
-    expect(index.manifests.map(({ digest }) => digest).sort()).toEqual([store.built.first.digest, store.built.second.digest].sort());
+    expect(index.manifests.map(({ digest }) => digest).sort()).toEqual(
+      [store.built.first.digest, store.built.second.digest].sort(),
+    );
   });
 
   it('warns of no leak with sixteen jobs', async () => {
@@ -132,14 +166,40 @@ describe('everything arrives with its digest', () => {
 it('what skopeo and the program have pushed is one and the same', async () => {
   const harbor = await harborDouble();
   await push(fixturePath, harbor.host, { account: harbor.admin, args: ['--include', 'tools/multi'] });
-  const inspected = await run('skopeo', ['inspect', '--raw', '--tls-verify=false', '--creds', `${harbor.admin.username}:${harbor.admin.password}`, `docker://${harbor.host}/tools/multi:1.0`]);
-  expect(`sha256:${(await run('sha256sum', [], { input: inspected.bytes })).stdout.slice(0, 64)}`).toBe(ofFixture.get('tools/multi:1.0'));
+  const inspected = await run('skopeo', [
+    'inspect',
+    '--raw',
+    '--tls-verify=false',
+    '--creds',
+    `${harbor.admin.username}:${harbor.admin.password}`,
+    `docker://${harbor.host}/tools/multi:1.0`,
+  ]);
+  expect(`sha256:${(await run('sha256sum', [], { input: inspected.bytes })).stdout.slice(0, 64)}`).toBe(
+    ofFixture.get('tools/multi:1.0'),
+  );
 });
 
 it('says the plan as a table and changes nothing', async () => {
   const harbor = await harborDouble();
-  const { stdout, code } = await run(process.execPath, [program, 'push', '--dry-run', '--username', harbor.admin.username, '--password-stdin', '--project', 'library', fixturePath, harbor.host], { env: quietEnvironment, input: harbor.admin.password });
+  const { stdout, code } = await run(
+    process.execPath,
+    [
+      program,
+      'push',
+      '--dry-run',
+      '--username',
+      harbor.admin.username,
+      '--password-stdin',
+      '--project',
+      'library',
+      fixturePath,
+      harbor.host,
+    ],
+    { env: quietEnvironment, input: harbor.admin.password },
+  );
   expect(code).toBe(0);
-  expect(stdout).toMatch(/projects to create: (?:base|charts|team|tools|, )+\nimages: 17 new, 0 changed, 0 present, 0 refused\nto upload: \d+ blobs, .*; to mount: \d+ blobs, .*; about \d+ requests/);
+  expect(stdout).toMatch(
+    /projects to create: (?:base|charts|team|tools|, )+\nimages: 17 new, 0 changed, 0 present, 0 refused\nto upload: \d+ blobs, .*; to mount: \d+ blobs, .*; about \d+ requests/,
+  );
   expect(harbor.requests.filter(({ method }) => !['GET', 'HEAD'].includes(method))).toEqual([]);
 });

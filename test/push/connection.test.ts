@@ -25,13 +25,25 @@ afterAll(async () => {
   folder.remove();
 });
 
-async function tlsRegistry(name: string, options: { readonly names?: readonly string[]; readonly expired?: boolean; readonly clientAuthority?: string } = {}): Promise<Registry> {
-  const server = await startRegistry({ tls: { ...(await authority.issue(name, options)), ...(options.clientAuthority !== undefined && { clientAuthority: options.clientAuthority }) } });
+async function tlsRegistry(
+  name: string,
+  options: { readonly names?: readonly string[]; readonly expired?: boolean; readonly clientAuthority?: string } = {},
+): Promise<Registry> {
+  const server = await startRegistry({
+    tls: {
+      ...(await authority.issue(name, options)),
+      ...(options.clientAuthority !== undefined && { clientAuthority: options.clientAuthority }),
+    },
+  });
   servers.push(server);
   return server;
 }
 
-const pushTo = (registry: Registry, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<PushResult> => push(source, registry.host, { args: ['--retry-times', '1', ...args], run: { env } });
+const pushTo = (
+  registry: Registry,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<PushResult> => push(source, registry.host, { args: ['--retry-times', '1', ...args], run: { env } });
 
 describe('a registry whose authority nobody knows', () => {
   let registry: Registry;
@@ -41,7 +53,12 @@ describe('a registry whose authority nobody knows', () => {
 
   it('is refused by its subject and issuer, with the option that would help', async () => {
     const { code, stderr } = await pushTo(registry);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^regtar: TARGET_TLS: .*subject "CN=own", issuer "CN=regtar test authority".*\nhint: .*--ca-file/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^regtar: TARGET_TLS: .*subject "CN=own", issuer "CN=regtar test authority".*\nhint: .*--ca-file/,
+      ),
+    ]);
   });
 
   it('is pushed to with --ca-file', async () => {
@@ -57,7 +74,10 @@ describe('a registry whose authority nobody knows', () => {
 
   it('is pushed to with --insecure, which says so', async () => {
     const { code, stderr } = await pushTo(registry, ['--prefix', 'insecure', '--insecure']);
-    expect([code, stderr]).toEqual([0, expect.stringContaining(`certificates of ${registry.host} are not verified (--insecure)`)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(`certificates of ${registry.host} are not verified (--insecure)`),
+    ]);
   });
 });
 
@@ -65,15 +85,48 @@ it('a client certificate opens the door; without one its absence is named', asyn
   const registry = await tlsRegistry('strict', { clientAuthority: authority.certificate });
   const client = await authority.issue('client');
   const without = await pushTo(registry, ['--ca-file', authority.certificate]);
-  expect([without.code, without.stderr]).toEqual([1, expect.stringMatching(/^regtar: TARGET_TLS: .*\nhint: .*--cert-file and --key-file/)]);
-  expect((await pushTo(registry, ['--ca-file', authority.certificate, '--cert-file', client.certificate, '--key-file', client.key])).code).toBe(0);
+  expect([without.code, without.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^regtar: TARGET_TLS: .*\nhint: .*--cert-file and --key-file/),
+  ]);
+  expect(
+    (
+      await pushTo(registry, [
+        '--ca-file',
+        authority.certificate,
+        '--cert-file',
+        client.certificate,
+        '--key-file',
+        client.key,
+      ])
+    ).code,
+  ).toBe(0);
   // What the test's own reader cannot show for want of a certificate, a second run does.
-  expect((await pushTo(registry, ['--ca-file', authority.certificate, '--cert-file', client.certificate, '--key-file', client.key])).report.images[0]?.status).toBe('present');
+  expect(
+    (
+      await pushTo(registry, [
+        '--ca-file',
+        authority.certificate,
+        '--cert-file',
+        client.certificate,
+        '--key-file',
+        client.key,
+      ])
+    ).report.images[0]?.status,
+  ).toBe('present');
 });
 
 it.each([
-  ['expired', { expired: true }, /TARGET_TLS: .*expired.*valid until .*\nhint: renew the registry’s certificate, and check this machine’s clock/],
-  ['of another host', { names: ['elsewhere.example'] }, /TARGET_TLS: .*DNS:elsewhere\.example.*\nhint: use a host name that the certificate has/],
+  [
+    'expired',
+    { expired: true },
+    /TARGET_TLS: .*expired.*valid until .*\nhint: renew the registry’s certificate, and check this machine’s clock/,
+  ],
+  [
+    'of another host',
+    { names: ['elsewhere.example'] },
+    /TARGET_TLS: .*DNS:elsewhere\.example.*\nhint: use a host name that the certificate has/,
+  ],
 ])('a certificate that is %s is refused with the reason, and nothing is sent', async (name, options, message) => {
   const registry = await tlsRegistry(name.replaceAll(' ', '-'), options);
   const { code, stderr } = await pushTo(registry, ['--ca-file', authority.certificate]);
@@ -89,8 +142,18 @@ describe('a proxy', () => {
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '');
       asked.push(`${request.method ?? ''} ${url.host}`);
-      if (request.headers['proxy-authorization'] !== `Basic ${Buffer.from(`me:${secret}`).toString('base64')}`) return void response.writeHead(407).end();
-      const outgoing = sendRequest({ host: '127.0.0.1', port: registry.port, method: request.method, path: `${url.pathname}${url.search}`, headers: { ...request.headers, host: url.host } }, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers)));
+      if (request.headers['proxy-authorization'] !== `Basic ${Buffer.from(`me:${secret}`).toString('base64')}`)
+        return void response.writeHead(407).end();
+      const outgoing = sendRequest(
+        {
+          host: '127.0.0.1',
+          port: registry.port,
+          method: request.method,
+          path: `${url.pathname}${url.search}`,
+          headers: { ...request.headers, host: url.host },
+        },
+        (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers)),
+      );
       request.pipe(outgoing);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -110,8 +173,13 @@ describe('a proxy', () => {
     expect(await readBack(registry)).toEqual(arrived);
     expect(new Set(proxy.asked.map((line) => line.split(' ')[1]))).toEqual(new Set(['registry.invalid:5000']));
     proxy.asked.length = 0;
-    const around = await push(source, 'http://registry.invalid:5000', { run: { env: { HTTP_PROXY: proxy.url, NO_PROXY: '.invalid' } } });
-    expect([around.code, around.stderr]).toEqual([1, expect.stringMatching(/TARGET_UNREACHABLE: http:\/\/registry\.invalid:5000 was not found/)]);
+    const around = await push(source, 'http://registry.invalid:5000', {
+      run: { env: { HTTP_PROXY: proxy.url, NO_PROXY: '.invalid' } },
+    });
+    expect([around.code, around.stderr]).toEqual([
+      1,
+      expect.stringMatching(/TARGET_UNREACHABLE: http:\/\/registry\.invalid:5000 was not found/),
+    ]);
     expect(proxy.asked).toEqual([]);
   });
 
@@ -119,7 +187,10 @@ describe('a proxy', () => {
     const registry = await startRegistry();
     onTestFinished(() => registry.stop());
     const proxy = await startProxy(registry);
-    const { code, stderr } = await push(source, 'http://registry.invalid:5000', { run: { env: { HTTP_PROXY: proxy.url.replace(secret, 'wRoNg-secret') } }, args: ['-v'] });
+    const { code, stderr } = await push(source, 'http://registry.invalid:5000', {
+      run: { env: { HTTP_PROXY: proxy.url.replace(secret, 'wRoNg-secret') } },
+      args: ['-v'],
+    });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/HTTP_PROXY|HTTPS_PROXY|proxy/)]);
     expect(stderr).not.toContain('wRoNg-secret');
   });

@@ -15,7 +15,10 @@ const source = folder.file('backup');
 const streamed = 'streamed '.repeat(80_000);
 const store = buildStorage((s) => ({
   'team/app:v1': s.image('team/app', ['v1', 'latest'], { layers: ['shared layer', streamed] }).digest,
-  'team/multi:v1': s.index('team/multi', 'v1', [{ platform: 'linux/amd64', layers: ['for amd64'] }, { platform: 'linux/arm64', layers: ['for arm64'] }]).digest,
+  'team/multi:v1': s.index('team/multi', 'v1', [
+    { platform: 'linux/amd64', layers: ['for amd64'] },
+    { platform: 'linux/arm64', layers: ['for arm64'] },
+  ]).digest,
   'other/web:v1': s.image('other/web', 'v1', { format: 'oci', layers: ['shared layer', 'own layer'] }).digest,
   'tools/small:v1': s.image('tools/small', 'v1', { layers: ['small layer'] }).digest,
 }));
@@ -43,7 +46,8 @@ beforeEach(async () => {
 });
 afterEach(() => proxy.stop());
 
-const pushThrough = (...args: string[]): Promise<PushResult> => push(source, `${proxy.host}/${prefix}`, { args: ['--stall-timeout', '0.5', ...args] });
+const pushThrough = (...args: string[]): Promise<PushResult> =>
+  push(source, `${proxy.host}/${prefix}`, { args: ['--stall-timeout', '0.5', ...args] });
 const arrived = (): Promise<Map<string, string>> => readBack(registry, prefix);
 
 it('without a fault everything arrives', async () => {
@@ -78,10 +82,17 @@ const passing: readonly (readonly [string, () => Fault])[] = [
 describe('a push that meets again and again', () => {
   it.each(passing)('%s arrives complete, with few requests more', async (_name, fault) => {
     // Waiting a second each time would make the test as slow as it makes the push.
-    const nth = fault().kind === 'answer' && 'headers' in fault() && JSON.stringify(fault()).includes('Retry-After') ? [4, 20] : (n: number): boolean => n % 6 === 4;
+    const nth =
+      fault().kind === 'answer' && 'headers' in fault() && JSON.stringify(fault()).includes('Retry-After')
+        ? [4, 20]
+        : (n: number): boolean => n % 6 === 4;
     proxy.add({ nth, fault: fault() });
     const result = await pushThrough();
-    expect([result.code, statuses(result), result.stderr]).toEqual([0, { copied: all.size }, expect.not.stringMatching(/regtar:|Warning/)]);
+    expect([result.code, statuses(result), result.stderr]).toEqual([
+      0,
+      { copied: all.size },
+      expect.not.stringMatching(/regtar:|Warning/),
+    ]);
     expect(await arrived()).toEqual(all);
     const spoiled = proxy.requests.filter(({ fault: done }) => done !== undefined).length;
     expect(spoiled).toBeGreaterThan(1);
@@ -99,26 +110,41 @@ describe('what does not pass', () => {
     ['silence', { kind: 'stall', when: 'request', bytes: 3 } as const, 'TARGET_TIMEOUT', 3],
     ['500', answers.internalError, 'TARGET_UNAVAILABLE', 3],
     ['an hour to wait', tooManyRequests(3600), 'TARGET_UNAVAILABLE', 1],
-    ['403', { kind: 'answer', status: 403, body: '{"errors":[{"code":"DENIED","message":"no pushes on Fridays"}]}' } as const, 'AUTH_DENIED', 1],
-  ])('%s on one manifest fails that image by name within its limits; the others arrive', async (_name, fault, code, attempts) => {
-    proxy.add({ method: 'PUT', path: /tools\/small\/manifests/, fault });
-    const begun = performance.now();
-    const result = await pushThrough(...retries);
-    expect([result.code, failures(result)]).toEqual([3, { 'tools/small:v1': code }]);
-    expect(result.stderr).toMatch(new RegExp(`regtar: ${code}: `));
-    expect(await arrived()).toEqual(without(all, failures(result)));
-    expect(proxy.count({ method: 'PUT', path: /tools\/small\/manifests/ })).toBe(attempts);
-    expect(performance.now() - begun).toBeLessThan(20_000);
-    // What the fault has left behind is no obstacle.
-    proxy.heal();
-    expect((await pushThrough()).code).toBe(0);
-    expect(await arrived()).toEqual(all);
-  });
+    [
+      '403',
+      { kind: 'answer', status: 403, body: '{"errors":[{"code":"DENIED","message":"no pushes on Fridays"}]}' } as const,
+      'AUTH_DENIED',
+      1,
+    ],
+  ])(
+    '%s on one manifest fails that image by name within its limits; the others arrive',
+    async (_name, fault, code, attempts) => {
+      proxy.add({ method: 'PUT', path: /tools\/small\/manifests/, fault });
+      const begun = performance.now();
+      const result = await pushThrough(...retries);
+      expect([result.code, failures(result)]).toEqual([3, { 'tools/small:v1': code }]);
+      expect(result.stderr).toMatch(new RegExp(`regtar: ${code}: `));
+      expect(await arrived()).toEqual(without(all, failures(result)));
+      expect(proxy.count({ method: 'PUT', path: /tools\/small\/manifests/ })).toBe(attempts);
+      expect(performance.now() - begun).toBeLessThan(20_000);
+      // What the fault has left behind is no obstacle.
+      proxy.heal();
+      expect((await pushThrough()).code).toBe(0);
+      expect(await arrived()).toEqual(all);
+    },
+  );
 
   it('a blob that fails for good fails every image that needs it, and no tag of them appears', async () => {
     proxy.add({ method: ['PUT', 'PATCH'], path: /(?:team\/app|other\/web)\/blobs/, fault: answers.badGatewayEmpty });
     const result = await pushThrough(...retries);
-    expect([result.code, failures(result)]).toEqual([3, { 'team/app:v1': 'TARGET_UNAVAILABLE', 'team/app:latest': 'TARGET_UNAVAILABLE', 'other/web:v1': 'TARGET_UNAVAILABLE' }]);
+    expect([result.code, failures(result)]).toEqual([
+      3,
+      {
+        'team/app:v1': 'TARGET_UNAVAILABLE',
+        'team/app:latest': 'TARGET_UNAVAILABLE',
+        'other/web:v1': 'TARGET_UNAVAILABLE',
+      },
+    ]);
     expect(await arrived()).toEqual(without(all, failures(result)));
   });
 
@@ -136,7 +162,12 @@ describe('what does not pass', () => {
     const account = { username: 'pusher', password: 'secret-of-the-pusher' };
     const guarded = await startRegistry({ htpasswd: account });
     onTestFinished(() => guarded.stop());
-    const front = await startFaultProxy(guarded.url, [{ method: 'POST', fault: { kind: 'location', origin: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}` } }]);
+    const front = await startFaultProxy(guarded.url, [
+      {
+        method: 'POST',
+        fault: { kind: 'location', origin: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}` },
+      },
+    ]);
     onTestFinished(() => front.stop());
     const result = await push(source, front.host, { account, args: retries });
     expect([result.code, new Set(Object.values(failures(result)))]).toEqual([1, new Set(['CHILD_MISSING'])]);
@@ -146,7 +177,9 @@ describe('what does not pass', () => {
   });
 
   it('a registry that goes away ends the run soon, with one reason and no storm', async () => {
-    const many = buildStorage((s) => Array.from({ length: 60 }, (_, number) => s.image(`many/app${number}`, 'v1', { layers: [`layer ${number}`] })));
+    const many = buildStorage((s) =>
+      Array.from({ length: 60 }, (_, number) => s.image(`many/app${number}`, 'v1', { layers: [`layer ${number}`] })),
+    );
     await many.writeTo(folder.file('many'));
     proxy.add({ method: ['PUT', 'POST'], nth: (n) => n > 20, fault: answers.badGatewayPage });
     const result = await push(folder.file('many'), `${proxy.host}/${prefix}`, { args: [...retries, '--jobs', '4'] });
@@ -159,13 +192,30 @@ describe('what does not pass', () => {
     // One reason for all of them, the names of those that were tried, and a few of the others.
     expect(result.stderr.match(/^regtar: /gm)).toHaveLength(2);
     expect(result.stderr.split('\n').length).toBeLessThan(30);
-    expect(Object.keys(failures(result)).filter((name) => result.stderr.includes(`  ${name}\n`)).length).toBeGreaterThanOrEqual(failed - 50);
+    expect(
+      Object.keys(failures(result)).filter((name) => result.stderr.includes(`  ${name}\n`)).length,
+    ).toBeGreaterThanOrEqual(failed - 50);
   });
 });
 
 it.each([
-  ['nothing listens', async (): Promise<string> => { const host = proxy.host; await proxy.stop(); return host; }, /^regtar: TARGET_UNREACHABLE: no answer from http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*\nhint: nothing listens there: check host and port, and that the registry runs\n$/],
-  ['every request fails', (): Promise<string> => { proxy.add({ fault: answers.badGatewayPage }); return Promise.resolve(proxy.host); }, /^regtar: TARGET_UNAVAILABLE: 127\.0\.0\.1:\d+ does not work: GET \/v2\/ was answered with 502\nhint: .*\n$/],
+  [
+    'nothing listens',
+    async (): Promise<string> => {
+      const host = proxy.host;
+      await proxy.stop();
+      return host;
+    },
+    /^regtar: TARGET_UNREACHABLE: no answer from http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*\nhint: nothing listens there: check host and port, and that the registry runs\n$/,
+  ],
+  [
+    'every request fails',
+    (): Promise<string> => {
+      proxy.add({ fault: answers.badGatewayPage });
+      return Promise.resolve(proxy.host);
+    },
+    /^regtar: TARGET_UNAVAILABLE: 127\.0\.0\.1:\d+ does not work: GET \/v2\/ was answered with 502\nhint: .*\n$/,
+  ],
 ])('where %s, it is told in two lines', async (_name, prepare, words) => {
   const { code, stderr, stdout } = await push(source, await prepare());
   expect([code, stdout]).toEqual([1, '']);
@@ -189,7 +239,11 @@ describe('in front of Harbor', () => {
     const front = await inFrontOf(harbor);
     front.add({ path: /^\/service\/token/, nth: (n) => n % 2 === 1, fault: answers.badGatewayPage });
     const result = await push(source, front.host, { account: harbor.admin });
-    expect([result.code, statuses(result), result.stderr]).toEqual([0, { copied: all.size }, expect.not.stringMatching("regtar:")]);
+    expect([result.code, statuses(result), result.stderr]).toEqual([
+      0,
+      { copied: all.size },
+      expect.not.stringMatching('regtar:'),
+    ]);
     expect(await readBack({ url: harbor.url, ...harbor.admin })).toEqual(all);
   });
 
@@ -198,7 +252,10 @@ describe('in front of Harbor', () => {
     const front = await inFrontOf(harbor);
     front.add({ path: /^\/service\/token/, fault: answers.unavailable });
     const result = await push(source, front.host, { account: harbor.admin, args: ['--retry-times', '2'] });
-    expect([result.code, result.stderr]).toEqual([1, expect.stringMatching(/^regtar: AUTH_TOKEN: .*\/service\/token.*503.*\nhint: .*\n$/)]);
+    expect([result.code, result.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^regtar: AUTH_TOKEN: .*\/service\/token.*503.*\nhint: .*\n$/),
+    ]);
     expect(front.count({ path: /^\/service\/token/ })).toBeLessThanOrEqual(3);
     expect(harbor.repositories()).toEqual([]);
   });
@@ -214,7 +271,10 @@ describe('in front of Harbor', () => {
       front.add({ path: /^\/service\/token/, fault: answers.unavailable });
     }, 5);
     onTestFinished(() => clearInterval(breaks));
-    const result = await push(source, front.host, { account: harbor.admin, args: ['--retry-times', '1', '--jobs', '1'] });
+    const result = await push(source, front.host, {
+      account: harbor.admin,
+      args: ['--retry-times', '1', '--jobs', '1'],
+    });
     expect([result.code, new Set(Object.values(failures(result)))]).toEqual([3, new Set(['AUTH_TOKEN'])]);
     expect(await readBack({ url: harbor.url, ...harbor.admin })).toEqual(without(all, failures(result)));
   });
@@ -222,31 +282,43 @@ describe('in front of Harbor', () => {
   it('a proxy that limits bodies gets chunks', async () => {
     const harbor = await harborDouble({ clientMaxBodySize: 300_000 });
     const result = await push(source, harbor.host, { account: harbor.admin });
-    expect([result.code, statuses(result), result.stderr]).toEqual([0, { copied: all.size }, expect.not.stringMatching("regtar:")]);
+    expect([result.code, statuses(result), result.stderr]).toEqual([
+      0,
+      { copied: all.size },
+      expect.not.stringMatching('regtar:'),
+    ]);
     expect(await readBack({ url: harbor.url, ...harbor.admin })).toEqual(all);
-    expect(harbor.requests.filter(({ method, status }) => method === 'PATCH' && status === 202).length).toBeGreaterThanOrEqual(2);
+    expect(
+      harbor.requests.filter(({ method, status }) => method === 'PATCH' && status === 202).length,
+    ).toBeGreaterThanOrEqual(2);
     // The front may close the connection before its answer is read; then it is asked again.
     expect(harbor.requests.filter(({ status }) => status === 413).length).toBeLessThanOrEqual(6);
-    const told = await push(source, harbor.host, { account: harbor.admin, args: ['--chunk-size', '250k', '--prefix', 'again'] });
+    const told = await push(source, harbor.host, {
+      account: harbor.admin,
+      args: ['--chunk-size', '250k', '--prefix', 'again'],
+    });
     expect(told.code).toBe(0);
     expect(harbor.requests.filter(({ path, status }) => path.includes('/again/') && status === 413)).toEqual([]);
   });
 
-  it.each(['bad-gateway', 'reset', 'answer'] as const)('a quota that is used up meanwhile is told although it looks like trouble of the network (%s)', async (earlyRefusal) => {
-    const harbor = await harborDouble({ earlyRefusal });
-    harbor.createProject('big', { storageLimit: 8_000_000 });
-    const big = buildStorage((s) => s.image('big/app', 'v1', { layers: ['x'.repeat(6_000_000)] }));
-    await big.writeTo(folder.file(`big-${earlyRefusal}`));
-    const front = await inFrontOf(harbor);
-    // Somebody else fills the project between our look at it and our bytes.
-    front.add({ method: 'POST', path: /\/v2\/big\//, fault: { kind: 'trickle', bytes: 1, milliseconds: 1 } });
-    const fill = setInterval(() => {
-      if (front.count({ method: 'POST', path: /\/v2\/big\// }) > 0) harbor.setQuota('big', 100_000);
-    }, 1);
-    onTestFinished(() => clearInterval(fill));
-    const result = await push(folder.file(`big-${earlyRefusal}`), front.host, { account: harbor.admin });
-    expect([result.code, failures(result)]).toEqual([1, { 'big/app:v1': 'QUOTA_EXCEEDED' }]);
-    expect(front.count({ method: 'PUT', path: /big.*size|digest/ })).toBeLessThanOrEqual(3);
-    expect(harbor.tags('big/app').size).toBe(0);
-  });
+  it.each(['bad-gateway', 'reset', 'answer'] as const)(
+    'a quota that is used up meanwhile is told although it looks like trouble of the network (%s)',
+    async (earlyRefusal) => {
+      const harbor = await harborDouble({ earlyRefusal });
+      harbor.createProject('big', { storageLimit: 8_000_000 });
+      const big = buildStorage((s) => s.image('big/app', 'v1', { layers: ['x'.repeat(6_000_000)] }));
+      await big.writeTo(folder.file(`big-${earlyRefusal}`));
+      const front = await inFrontOf(harbor);
+      // Somebody else fills the project between our look at it and our bytes.
+      front.add({ method: 'POST', path: /\/v2\/big\//, fault: { kind: 'trickle', bytes: 1, milliseconds: 1 } });
+      const fill = setInterval(() => {
+        if (front.count({ method: 'POST', path: /\/v2\/big\// }) > 0) harbor.setQuota('big', 100_000);
+      }, 1);
+      onTestFinished(() => clearInterval(fill));
+      const result = await push(folder.file(`big-${earlyRefusal}`), front.host, { account: harbor.admin });
+      expect([result.code, failures(result)]).toEqual([1, { 'big/app:v1': 'QUOTA_EXCEEDED' }]);
+      expect(front.count({ method: 'PUT', path: /big.*size|digest/ })).toBeLessThanOrEqual(3);
+      expect(harbor.tags('big/app').size).toBe(0);
+    },
+  );
 });

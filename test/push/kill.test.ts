@@ -22,8 +22,31 @@ let undisturbed: ReadonlyMap<string, string>;
 let requests = 0;
 
 beforeAll(async () => {
-  backup = generateBackup({ name: 'kill', images: 10, repositories: 4, bytes: 3_000_000, baseImages: 1, multiArchRatio: 0.2, largestLayer: 700_000, seed: 11 }, folder.path);
-  large = generateBackup({ name: 'large', images: 2, repositories: 1, bytes: 200_000, baseImages: 1, multiArchRatio: 0, holeBytes: largeBytes }, folder.path);
+  backup = generateBackup(
+    {
+      name: 'kill',
+      images: 10,
+      repositories: 4,
+      bytes: 3_000_000,
+      baseImages: 1,
+      multiArchRatio: 0.2,
+      largestLayer: 700_000,
+      seed: 11,
+    },
+    folder.path,
+  );
+  large = generateBackup(
+    {
+      name: 'large',
+      images: 2,
+      repositories: 1,
+      bytes: 200_000,
+      baseImages: 1,
+      multiArchRatio: 0,
+      holeBytes: largeBytes,
+    },
+    folder.path,
+  );
   registry = await startRegistry();
   const proxy = await proxyTo(registry.url);
   expect((await push(backup.file, `${proxy.host}/undisturbed`)).code).toBe(0);
@@ -40,7 +63,8 @@ afterAll(async () => {
 const proxyTo = (url: string): Promise<FaultProxy> => startFaultProxy(url);
 
 async function until(condition: () => boolean, seconds = 30): Promise<void> {
-  for (const end = performance.now() + seconds * 1000; !condition(); await sleep(2)) if (performance.now() > end) throw new Error('it never came to that');
+  for (const end = performance.now() + seconds * 1000; !condition(); await sleep(2))
+    if (performance.now() > end) throw new Error('it never came to that');
 }
 
 /** Blobs that a registry has confirmed, by repository and digest, with their bytes. */
@@ -48,37 +72,51 @@ function confirmed(seen: readonly ProxiedRequest[]): Map<string, number> {
   const blobs = new Map<string, number>();
   for (const { method, path, status, bytes } of seen) {
     const [, repository, digest] = /^\/v2\/(.+)\/blobs\/uploads\/.*[?&]digest=([^&]+)/.exec(path) ?? [];
-    if (method === 'PUT' && status === 201 && repository !== undefined && digest !== undefined) blobs.set(`${repository}@${digest}`, bytes);
+    if (method === 'PUT' && status === 201 && repository !== undefined && digest !== undefined)
+      blobs.set(`${repository}@${digest}`, bytes);
   }
   return blobs;
 }
 
-const sent = (seen: readonly ProxiedRequest[]): number => seen.filter(({ method, path }) => (method === 'PUT' || method === 'PATCH') && path.includes('/blobs/')).reduce((sum, { bytes }) => sum + bytes, 0);
+const sent = (seen: readonly ProxiedRequest[]): number =>
+  seen
+    .filter(({ method, path }) => (method === 'PUT' || method === 'PATCH') && path.includes('/blobs/'))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
 
 describe('killed and run again', () => {
   it('twenty times, each at another moment, it ends as if nobody had killed it and sends nothing twice', async () => {
     const seed = Date.now() % 1_000_000;
-    const moments = Array.from({ length: 20 }, (_, number) => 4 + Math.floor(((number + fraction(seed + number)) / 20) * (requests - 4)));
+    const moments = Array.from(
+      { length: 20 },
+      (_, number) => 4 + Math.floor(((number + fraction(seed + number)) / 20) * (requests - 4)),
+    );
     let killed = 0;
-    await forEachParallel(moments.map((moment, number) => ({ moment, number })), 3, async ({ moment, number }) => {
-      const proxy = await proxyTo(registry.url);
-      const target = `${proxy.host}/kill${number}`;
-      const first = startPush(backup.file, target, ['--state', folder.file(`state${number}.json`)]);
-      const watch = until(() => proxy.requests.length >= moment).then(() => first.kill('SIGKILL'));
-      const { code } = await first.ended;
-      await watch;
-      if (code === 137) killed++;
-      // What the registry was doing when the client died it may do to its end.
-      await sleep(50);
-      const before = confirmed(proxy.requests);
-      const asked = proxy.requests.length;
-      const again = await push(backup.file, target, { args: ['--state', folder.file(`state${number}.json`)] });
-      expect([again.code, again.report.images.length], `moment ${moment} of ${requests}, seed ${seed}`).toEqual([0, backup.images]);
-      expect(await readBack(registry, `kill${number}/`)).toEqual(undisturbed);
-      const twice = [...confirmed(proxy.requests.slice(asked)).keys()].filter((blob) => before.has(blob));
-      expect(twice, `moment ${moment} of ${requests}, seed ${seed}`).toEqual([]);
-      await proxy.stop();
-    });
+    await forEachParallel(
+      moments.map((moment, number) => ({ moment, number })),
+      3,
+      async ({ moment, number }) => {
+        const proxy = await proxyTo(registry.url);
+        const target = `${proxy.host}/kill${number}`;
+        const first = startPush(backup.file, target, ['--state', folder.file(`state${number}.json`)]);
+        const watch = until(() => proxy.requests.length >= moment).then(() => first.kill('SIGKILL'));
+        const { code } = await first.ended;
+        await watch;
+        if (code === 137) killed++;
+        // What the registry was doing when the client died it may do to its end.
+        await sleep(50);
+        const before = confirmed(proxy.requests);
+        const asked = proxy.requests.length;
+        const again = await push(backup.file, target, { args: ['--state', folder.file(`state${number}.json`)] });
+        expect([again.code, again.report.images.length], `moment ${moment} of ${requests}, seed ${seed}`).toEqual([
+          0,
+          backup.images,
+        ]);
+        expect(await readBack(registry, `kill${number}/`)).toEqual(undisturbed);
+        const twice = [...confirmed(proxy.requests.slice(asked)).keys()].filter((blob) => before.has(blob));
+        expect(twice, `moment ${moment} of ${requests}, seed ${seed}`).toEqual([]);
+        await proxy.stop();
+      },
+    );
     // The last moments may come after its end.
     expect(killed).toBeGreaterThanOrEqual(17);
   });
@@ -174,7 +212,12 @@ describe('Ctrl-C', () => {
     const begun = performance.now();
     first.kill('SIGINT');
     const { code, stderr } = await first.ended;
-    expect([code, stderr]).toEqual([130, expect.stringMatching(/regtar: INTERRUPTED: .*\nhint: what was finished stays valid; run the same command again to continue\n$/)]);
+    expect([code, stderr]).toEqual([
+      130,
+      expect.stringMatching(
+        /regtar: INTERRUPTED: .*\nhint: what was finished stays valid; run the same command again to continue\n$/,
+      ),
+    ]);
     expect(performance.now() - begun).toBeLessThan(3000);
     proxy.heal();
     expect((await push(backup.file, `${proxy.host}/interrupted`)).code).toBe(0);

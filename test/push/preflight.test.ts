@@ -25,10 +25,14 @@ afterEach(() => harbor.stop());
 afterAll(() => folder.remove());
 
 const all = ['--project', 'library'];
-const toHarbor = (account: Account | undefined, ...args: string[]): Promise<PushResult> => push(source, harbor.host, { ...(account && { account }), args });
+const toHarbor = (account: Account | undefined, ...args: string[]): Promise<PushResult> =>
+  push(source, harbor.host, { ...(account && { account }), args });
 
 /** Requests that would change something; asking for a token is none. */
-const writes = (): string[] => harbor.requests.filter(({ method }) => !['GET', 'HEAD'].includes(method)).map(({ method, path }) => `${method} ${path}`);
+const writes = (): string[] =>
+  harbor.requests
+    .filter(({ method }) => !['GET', 'HEAD'].includes(method))
+    .map(({ method, path }) => `${method} ${path}`);
 const uploads = (): string[] => writes().filter((request) => request.includes('/v2/'));
 
 describe('what Harbor would refuse is named before the first byte', () => {
@@ -41,7 +45,12 @@ describe('what Harbor would refuse is named before the first byte', () => {
 
   it('no account at all', async () => {
     const { code, stderr } = await toHarbor(undefined);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/AUTH_FAILED: .* is a Harbor, which takes pushes from known accounts only\nhint: pass --username/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /AUTH_FAILED: .* is a Harbor, which takes pushes from known accounts only\nhint: pass --username/,
+      ),
+    ]);
   });
 
   it('a repository of one component; the others go on', async () => {
@@ -53,14 +62,28 @@ describe('what Harbor would refuse is named before the first byte', () => {
   });
 
   it('names that Harbor has no projects and repositories for', async () => {
-    const result = await toHarbor(harbor.admin, ...all, '--map', 'team/**=a--b/**', '--map', `other/**=other/${'x'.repeat(120)}/${'y'.repeat(115)}/**`);
-    expect(failures(result)).toEqual({ 'team/web:v1': 'PROJECT_INVALID', 'team/web:v2': 'PROJECT_INVALID', 'other/api:v1': 'REPOSITORY_INVALID' });
+    const result = await toHarbor(
+      harbor.admin,
+      ...all,
+      '--map',
+      'team/**=a--b/**',
+      '--map',
+      `other/**=other/${'x'.repeat(120)}/${'y'.repeat(115)}/**`,
+    );
+    expect(failures(result)).toEqual({
+      'team/web:v1': 'PROJECT_INVALID',
+      'team/web:v2': 'PROJECT_INVALID',
+      'other/api:v1': 'REPOSITORY_INVALID',
+    });
     expect(harbor.repositories()).toEqual(['library/one']);
   });
 
   it('two repositories that would become one', async () => {
     const { code, stderr } = await toHarbor(harbor.admin, ...all, '--map', 'team/web=library/one');
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/OUTPUT_COLLISION: .*one:v1 and .*team\/web:v1|OUTPUT_COLLISION: .*would both become/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/OUTPUT_COLLISION: .*one:v1 and .*team\/web:v1|OUTPUT_COLLISION: .*would both become/),
+    ]);
     expect(writes()).toEqual([]);
   });
 
@@ -72,11 +95,25 @@ describe('what Harbor would refuse is named before the first byte', () => {
   });
 
   it.each([
-    ['a user where only administrators create projects', (): Account => { harbor.settings.projectCreation = 'adminonly'; return harbor.addUser('alice', 'Alice12345', { library: 'developer' }); }, /only administrators may create/],
-    ['a robot of one project', (): Account => harbor.addPusher('pusher', 'library'), /a robot of one project may not create others/],
+    [
+      'a user where only administrators create projects',
+      (): Account => {
+        harbor.settings.projectCreation = 'adminonly';
+        return harbor.addUser('alice', 'Alice12345', { library: 'developer' });
+      },
+      /only administrators may create/,
+    ],
+    [
+      'a robot of one project',
+      (): Account => harbor.addPusher('pusher', 'library'),
+      /a robot of one project may not create others/,
+    ],
   ])('%s and a missing project', async (_, account, hint) => {
     const result = await toHarbor(account(), ...all);
-    expect([result.code, failures(result)]).toEqual([3, { 'other/api:v1': 'PROJECT_FORBIDDEN', 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' }]);
+    expect([result.code, failures(result)]).toEqual([
+      3,
+      { 'other/api:v1': 'PROJECT_FORBIDDEN', 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' },
+    ]);
     expect(result.stderr).toMatch(hint);
     expect(writes().filter((request) => request.includes('/api/'))).toEqual([]);
     expect(harbor.repositories()).toEqual(['library/one']);
@@ -85,7 +122,10 @@ describe('what Harbor would refuse is named before the first byte', () => {
   it('a robot of the system that may not create after all: in Harbor’s own words', async () => {
     harbor.settings.projectCreation = 'adminonly';
     const result = await toHarbor(harbor.addPusher('pusher', '*'), ...all, '--include', 'team/web');
-    expect([result.code, failures(result)]).toEqual([1, { 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' }]);
+    expect([result.code, failures(result)]).toEqual([
+      1,
+      { 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' },
+    ]);
     expect(result.stderr).toContain('Only system admin can create project');
     expect(uploads()).toEqual([]);
   });
@@ -95,11 +135,17 @@ describe('what Harbor would refuse is named before the first byte', () => {
     harbor.createProject('other');
     const guest = harbor.addUser('gus', 'Guest12345', { team: 'guest', library: 'developer' });
     const result = await toHarbor(guest, ...all);
-    expect([result.code, failures(result)]).toEqual([3, { 'other/api:v1': 'PROJECT_FORBIDDEN', 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' }]);
+    expect([result.code, failures(result)]).toEqual([
+      3,
+      { 'other/api:v1': 'PROJECT_FORBIDDEN', 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' },
+    ]);
     expect(harbor.repositories()).toEqual(['library/one']);
   });
 
-  it.each([['the administrator', (): Account => harbor.admin], ['a robot', (): Account => harbor.addPusher('pusher', '*')]])('a proxy cache, to %s', async (_, account) => {
+  it.each([
+    ['the administrator', (): Account => harbor.admin],
+    ['a robot', (): Account => harbor.addPusher('pusher', '*')],
+  ])('a proxy cache, to %s', async (_, account) => {
     harbor.addProxyProject('other');
     const result = await toHarbor(account(), ...all);
     expect([result.code, failures(result)]).toEqual([3, { 'other/api:v1': 'PROJECT_PROXY' }]);
@@ -109,7 +155,10 @@ describe('what Harbor would refuse is named before the first byte', () => {
     harbor.createProject('team');
     harbor.setQuota('team', 150_000);
     const result = await toHarbor(harbor.admin, ...all);
-    expect([result.code, failures(result)]).toEqual([3, { 'team/web:v1': 'QUOTA_EXCEEDED', 'team/web:v2': 'QUOTA_EXCEEDED' }]);
+    expect([result.code, failures(result)]).toEqual([
+      3,
+      { 'team/web:v1': 'QUOTA_EXCEEDED', 'team/web:v2': 'QUOTA_EXCEEDED' },
+    ]);
     expect(uploads().filter((request) => request.includes('/v2/team/'))).toEqual([]);
     // Room for what an interrupted push has left to do is room enough.
     harbor.setQuota('team', -1);
@@ -120,7 +169,10 @@ describe('what Harbor would refuse is named before the first byte', () => {
 
   it('a quota of new projects that is too small for what goes into them', async () => {
     const result = await toHarbor(harbor.admin, ...all, '--storage-limit', '100k');
-    expect([result.code, failures(result)]).toEqual([3, { 'team/web:v1': 'QUOTA_EXCEEDED', 'team/web:v2': 'QUOTA_EXCEEDED' }]);
+    expect([result.code, failures(result)]).toEqual([
+      3,
+      { 'team/web:v1': 'QUOTA_EXCEEDED', 'team/web:v2': 'QUOTA_EXCEEDED' },
+    ]);
   });
 
   it('read-only mode, unless everything is there', async () => {
@@ -143,14 +195,20 @@ describe('what Harbor would refuse is named before the first byte', () => {
     const changed = await push(folder.file('later'), harbor.host, { account: harbor.admin });
     expect([changed.code, failures(changed)]).toEqual([1, { 'team/web:v1': 'TAG_IMMUTABLE' }]);
     expect(writes()).toEqual([]);
-    const skipped = await push(folder.file('later'), harbor.host, { account: harbor.admin, args: ['--on-existing-tag', 'skip'] });
+    const skipped = await push(folder.file('later'), harbor.host, {
+      account: harbor.admin,
+      args: ['--on-existing-tag', 'skip'],
+    });
     expect([skipped.code, statuses(skipped)]).toEqual([0, { skipped: 1 }]);
   });
 
   it('a tag that exists, where that is an error', async () => {
     await toHarbor(harbor.admin, ...all);
     harbor.requests.length = 0;
-    const result = await push(folder.file('later'), harbor.host, { account: harbor.admin, args: ['--on-existing-tag', 'error'] });
+    const result = await push(folder.file('later'), harbor.host, {
+      account: harbor.admin,
+      args: ['--on-existing-tag', 'error'],
+    });
     expect([result.code, failures(result)]).toEqual([1, { 'team/web:v1': 'TAG_EXISTS' }]);
     expect(writes()).toEqual([]);
     const overwritten = await push(folder.file('later'), harbor.host, { account: harbor.admin });
@@ -158,11 +216,23 @@ describe('what Harbor would refuse is named before the first byte', () => {
   });
 
   it('an index without all its platforms; one that is written anew arrives', async () => {
-    const multi = buildStorage((s) => s.index('team/multi', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }, { platform: 'linux/s390x' }]));
+    const multi = buildStorage((s) =>
+      s.index('team/multi', 'v1', [
+        { platform: 'linux/amd64' },
+        { platform: 'linux/arm64' },
+        { platform: 'linux/s390x' },
+      ]),
+    );
     await multi.writeTo(folder.file('multi'));
     const chosen = ['--platform', 'linux/amd64', '--platform', 'linux/arm64'];
-    const sparse = await push(folder.file('multi'), harbor.host, { account: harbor.admin, args: [...chosen, '--sparse'] });
-    expect([sparse.code, sparse.stderr]).toEqual([2, expect.stringMatching(/USAGE: .* refuses an index of which a platform is missing.*\nhint: leave it out/)]);
+    const sparse = await push(folder.file('multi'), harbor.host, {
+      account: harbor.admin,
+      args: [...chosen, '--sparse'],
+    });
+    expect([sparse.code, sparse.stderr]).toEqual([
+      2,
+      expect.stringMatching(/USAGE: .* refuses an index of which a platform is missing.*\nhint: leave it out/),
+    ]);
     expect(writes()).toEqual([]);
     const anew = await push(folder.file('multi'), harbor.host, { account: harbor.admin, args: chosen });
     expect([anew.code, harbor.tags('team/multi').size]).toEqual([0, 1]);
@@ -190,7 +260,11 @@ describe('the dry run', () => {
     harbor.requests.length = 0;
     const pushed = await toHarbor(harbor.admin, ...all);
     const estimated = dry.report.estimate?.requests ?? 0;
-    const sent = harbor.requests.filter(({ path, method }) => (path.startsWith('/v2/') && path !== '/v2/' && method !== 'HEAD') || (path.endsWith('/projects') && method === 'POST')).length;
+    const sent = harbor.requests.filter(
+      ({ path, method }) =>
+        (path.startsWith('/v2/') && path !== '/v2/' && method !== 'HEAD') ||
+        (path.endsWith('/projects') && method === 'POST'),
+    ).length;
     expect(Math.abs(sent - estimated)).toBeLessThanOrEqual(3);
     expect(pushed.report.blobs.bytes).toBeLessThanOrEqual((dry.report.estimate?.upload.bytes ?? 0) + 5000);
     const after = await toHarbor(harbor.admin, ...all, '--dry-run');
@@ -206,7 +280,11 @@ describe('the dry run', () => {
 
 describe('projects', () => {
   it('are created private, or public, for an administrator, a user and a robot of the system', async () => {
-    for (const [account, isPublic] of [[harbor.admin, false], [harbor.addUser('bob', 'Bobby12345'), true], [harbor.addPusher('ci', '*'), false]] as const) {
+    for (const [account, isPublic] of [
+      [harbor.admin, false],
+      [harbor.addUser('bob', 'Bobby12345'), true],
+      [harbor.addPusher('ci', '*'), false],
+    ] as const) {
       const name = `made-by-${account.username.replace(/[^a-z]/g, '')}`;
       const { code, stderr } = await toHarbor(account, '--prefix', name, ...(isPublic ? ['--public-projects'] : []));
       expect([code, stderr]).toEqual([0, expect.stringContaining(`created project ${name}`)]);
@@ -242,6 +320,8 @@ describe('Harbor is known by its answers', () => {
     harbor.requests.length = 0;
     const result = await toHarbor(harbor.admin, ...all);
     expect(result.code).toBe(0);
-    expect(harbor.requests.filter(({ path }) => path.startsWith('/service/token')).length).toBeLessThanOrEqual(1 + 2 * 3);
+    expect(harbor.requests.filter(({ path }) => path.startsWith('/service/token')).length).toBeLessThanOrEqual(
+      1 + 2 * 3,
+    );
   });
 });

@@ -27,8 +27,18 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((registry) => registry.close()));
 });
 
-async function open(host: string, credential: Credential | undefined, options: Partial<RegistryOptions> = {}): Promise<Registry> {
-  const registry = await openRegistry({ host, scheme: 'http', retry: { times: 2, delaySeconds: 0.02 }, ...(credential && { credentials: () => Promise.resolve(credential) }), ...options });
+async function open(
+  host: string,
+  credential: Credential | undefined,
+  options: Partial<RegistryOptions> = {},
+): Promise<Registry> {
+  const registry = await openRegistry({
+    host,
+    scheme: 'http',
+    retry: { times: 2, delaySeconds: 0.02 },
+    ...(credential && { credentials: () => Promise.resolve(credential) }),
+    ...options,
+  });
   opened.push(registry);
   return registry;
 }
@@ -46,16 +56,51 @@ async function push(registry: Registry, repository: string, size = 1000): Promis
 async function failure(promise: Promise<unknown>): Promise<RegtarError> {
   const error = await errorOf(promise);
   const printed = `${inspect(error, { depth: 9 })}${JSON.stringify(error)}`;
-  for (const form of [marked, Buffer.from(marked).toString('base64'), Buffer.from(`ci:${marked}`).toString('base64'), Buffer.from(`someone:${marked}`).toString('base64')]) expect(printed).not.toContain(form);
+  for (const form of [
+    marked,
+    Buffer.from(marked).toString('base64'),
+    Buffer.from(`ci:${marked}`).toString('base64'),
+    Buffer.from(`someone:${marked}`).toString('base64'),
+  ])
+    expect(printed).not.toContain(form);
   return error;
 }
 
 describe('challenges', () => {
   it.each([
-    ['Bearer realm="http://127.0.0.1:18880/service/token",service="harbor-registry"', [{ scheme: 'bearer', parameters: { realm: 'http://127.0.0.1:18880/service/token', service: 'harbor-registry' } }]],
-    ['bearer Realm="https://a/t", service = "x, y", scope="repository:a/b:pull,push repository:c:pull",error=insufficient_scope', [{ scheme: 'bearer', parameters: { realm: 'https://a/t', service: 'x, y', scope: 'repository:a/b:pull,push repository:c:pull', error: 'insufficient_scope' } }]],
-    ['Basic realm="a \\"b\\"", Bearer realm="https://t"', [{ scheme: 'basic', parameters: { realm: 'a "b"' } }, { scheme: 'bearer', parameters: { realm: 'https://t' } }]],
-    ['Negotiate, NTLM abc==, Basic realm=x', [{ scheme: 'negotiate', parameters: {} }, { scheme: 'ntlm', parameters: {} }, { scheme: 'basic', parameters: { realm: 'x' } }]],
+    [
+      'Bearer realm="http://127.0.0.1:18880/service/token",service="harbor-registry"',
+      [{ scheme: 'bearer', parameters: { realm: 'http://127.0.0.1:18880/service/token', service: 'harbor-registry' } }],
+    ],
+    [
+      'bearer Realm="https://a/t", service = "x, y", scope="repository:a/b:pull,push repository:c:pull",error=insufficient_scope',
+      [
+        {
+          scheme: 'bearer',
+          parameters: {
+            realm: 'https://a/t',
+            service: 'x, y',
+            scope: 'repository:a/b:pull,push repository:c:pull',
+            error: 'insufficient_scope',
+          },
+        },
+      ],
+    ],
+    [
+      'Basic realm="a \\"b\\"", Bearer realm="https://t"',
+      [
+        { scheme: 'basic', parameters: { realm: 'a "b"' } },
+        { scheme: 'bearer', parameters: { realm: 'https://t' } },
+      ],
+    ],
+    [
+      'Negotiate, NTLM abc==, Basic realm=x',
+      [
+        { scheme: 'negotiate', parameters: {} },
+        { scheme: 'ntlm', parameters: {} },
+        { scheme: 'basic', parameters: { realm: 'x' } },
+      ],
+    ],
     ['', []],
     [undefined, []],
     ['Bearer', [{ scheme: 'bearer', parameters: {} }]],
@@ -82,7 +127,9 @@ describe('a registry with passwords', () => {
 
   it('refuses a wrong one once, naming the user and where it came from', async () => {
     const requests: string[] = [];
-    const registry = await open(server.host, user('someone'), { onRequest: ({ method, path, status }) => void requests.push(`${method} ${path} ${status}`) });
+    const registry = await open(server.host, user('someone'), {
+      onRequest: ({ method, path, status }) => void requests.push(`${method} ${path} ${status}`),
+    });
     const error = await failure(registry.login());
     expect(error).toMatchObject({ code: 'AUTH_FAILED', where: { status: 401 } });
     expect(error.message).toContain('user "someone" (from --username)');
@@ -109,9 +156,23 @@ describe('a registry with a token service', () => {
   beforeAll(async () => {
     const authority = await createAuthority(folder.path);
     const signer = await authority.issue('signer');
-    options = { issuer: 'test issuer', service: 'test registry', signer, users: { ci: marked }, identityToken: marked, lifeSeconds: 300 };
+    options = {
+      issuer: 'test issuer',
+      service: 'test registry',
+      signer,
+      users: { ci: marked },
+      identityToken: marked,
+      lifeSeconds: 300,
+    };
     service = await startTokenService(options);
-    server = await startRegistry({ tokenService: { realm: service.realm, service: 'test registry', issuer: 'test issuer', rootcertbundle: authority.certificate } });
+    server = await startRegistry({
+      tokenService: {
+        realm: service.realm,
+        service: 'test registry',
+        issuer: 'test issuer',
+        rootcertbundle: authority.certificate,
+      },
+    });
   });
   afterAll(async () => {
     service.stop();
@@ -151,8 +212,19 @@ describe('a registry with a token service', () => {
   it('makes tokens of identity tokens by OAuth2', async () => {
     const registry = await open(server.host, { kind: 'identity-token', token: new Secret(marked), origin: 'file' });
     await push(registry, 'team/app');
-    expect(service.requests.map(({ method, scopes }) => ({ method, scopes }))).toEqual([{ method: 'POST', scopes: ['repository:team/app:pull,push'] }]);
-    expect((await failure(push(await open(server.host, { kind: 'identity-token', token: new Secret('no'), origin: 'file' }), 'team/app'))).code).toBe('AUTH_FAILED');
+    expect(service.requests.map(({ method, scopes }) => ({ method, scopes }))).toEqual([
+      { method: 'POST', scopes: ['repository:team/app:pull,push'] },
+    ]);
+    expect(
+      (
+        await failure(
+          push(
+            await open(server.host, { kind: 'identity-token', token: new Secret('no'), origin: 'file' }),
+            'team/app',
+          ),
+        )
+      ).code,
+    ).toBe('AUTH_FAILED');
   });
 
   it('is not asked where the token itself was given', async () => {
@@ -161,7 +233,10 @@ describe('a registry with a token service', () => {
     options.document = (made) => ({ token: (token = made) });
     await push(await open(server.host, user('ci')), 'team/app');
     service.requests.length = 0;
-    await push(await open(server.host, { kind: 'registry-token', token: new Secret(token), origin: '--registry-token-stdin' }), 'team/app');
+    await push(
+      await open(server.host, { kind: 'registry-token', token: new Secret(token), origin: '--registry-token-stdin' }),
+      'team/app',
+    );
     expect(service.requests).toEqual([]);
   });
 
@@ -169,7 +244,8 @@ describe('a registry with a token service', () => {
     const registry = await open(server.host, user('ci'));
     const digests = [await push(registry, 'from/a'), await push(registry, 'from/b'), await push(registry, 'from/c')];
     service.requests.length = 0;
-    for (const [index, digest] of digests.entries()) expect(await mountBlob(registry, 'to/x', digest, `from/${['a', 'b', 'c'][index] ?? ''}`)).toBe('mounted');
+    for (const [index, digest] of digests.entries())
+      expect(await mountBlob(registry, 'to/x', digest, `from/${['a', 'b', 'c'][index] ?? ''}`)).toBe('mounted');
     await push(registry, 'to/x');
     expect(service.requests.map(({ scopes }) => scopes.length)).toEqual([2, 3, 4]);
     expect(await mountBlob(registry, 'to/x', digests[0] ?? digestOf(Buffer.of()), 'from/a')).toBe('mounted');
@@ -179,7 +255,8 @@ describe('a registry with a token service', () => {
   it('is told from a refused mount: nothing is asked again and again', async () => {
     options.granted = (repository, actions) => (repository === 'secret/x' ? [] : actions);
     const registry = await open(server.host, user('ci'));
-    for (let count = 0; count < 5; count++) expect(await mountBlob(registry, 'to/x', digestOf(randomBytes(3)), 'secret/x')).toBe('refused');
+    for (let count = 0; count < 5; count++)
+      expect(await mountBlob(registry, 'to/x', digestOf(randomBytes(3)), 'secret/x')).toBe('refused');
     expect(service.requests.length).toBe(1);
     await push(registry, 'to/x');
     expect(service.requests.length).toBe(1);
@@ -209,7 +286,13 @@ describe('a registry with a token service', () => {
     expect(service.requests.length).toBe(2);
   });
 
-  it.each([['token alone', (token: string) => ({ token })], ['access_token alone', (token: string) => ({ access_token: token })], ['an empty access_token', (token: string) => ({ token, access_token: '' })], ['an empty token', (token: string) => ({ token: '', access_token: token })], ['nulls', (token: string) => ({ token, access_token: null, expires_in: null, issued_at: null })]])('is understood with %s', async (_what, document) => {
+  it.each([
+    ['token alone', (token: string) => ({ token })],
+    ['access_token alone', (token: string) => ({ access_token: token })],
+    ['an empty access_token', (token: string) => ({ token, access_token: '' })],
+    ['an empty token', (token: string) => ({ token: '', access_token: token })],
+    ['nulls', (token: string) => ({ token, access_token: null, expires_in: null, issued_at: null })],
+  ])('is understood with %s', async (_what, document) => {
     options.document = document;
     await push(await open(server.host, user('ci')), 'team/app');
   });
@@ -243,7 +326,16 @@ describe('a registry with a token service', () => {
   });
 
   it('that cannot be reached is told from a registry that cannot be reached', async () => {
-    const proxy = await startFaultProxy(server.url, [{ path: /^\/v2\/$/, fault: { kind: 'answer', status: 401, headers: { 'www-authenticate': 'Bearer realm="http://127.0.0.1:1/token",service="x"' } } }]);
+    const proxy = await startFaultProxy(server.url, [
+      {
+        path: /^\/v2\/$/,
+        fault: {
+          kind: 'answer',
+          status: 401,
+          headers: { 'www-authenticate': 'Bearer realm="http://127.0.0.1:1/token",service="x"' },
+        },
+      },
+    ]);
     const error = await failure(push(await open(proxy.host, user('ci')), 'team/app'));
     expect(error.code).toBe('AUTH_TOKEN');
     expect(error.message).toContain('127.0.0.1:1');
@@ -269,7 +361,9 @@ describe('a registry with a token service', () => {
 
   it('gets each project’s own credential', async () => {
     const credentials: Record<string, Credential> = { team: user('ci'), other: { kind: 'anonymous', origin: 'none' } };
-    const registry = await open(server.host, undefined, { credentials: (repository = '') => Promise.resolve(credentials[repository.split('/')[0] ?? ''] ?? user('nobody')) });
+    const registry = await open(server.host, undefined, {
+      credentials: (repository = '') => Promise.resolve(credentials[repository.split('/')[0] ?? ''] ?? user('nobody')),
+    });
     await push(registry, 'team/app');
     await push(registry, 'other/app');
     expect(service.requests.map(({ authorization }) => authorization !== undefined)).toEqual([true, false]);
@@ -283,16 +377,26 @@ describe('a token that the registry stops taking', () => {
     const paths: string[] = [];
     const web = createServer((request, response) => {
       const url = new URL(request.url ?? '', 'http://x');
-      if (url.pathname === '/token') return void response.end(JSON.stringify({ token: made++ === 0 ? 'first' : 'second', expires_in: 3600 }));
+      if (url.pathname === '/token')
+        return void response.end(JSON.stringify({ token: made++ === 0 ? 'first' : 'second', expires_in: 3600 }));
       paths.push(`${request.method ?? ''} ${url.pathname}`);
       request.resume();
       request.on('end', () => {
         if (request.headers.authorization !== `Bearer ${valid}`) {
-          response.writeHead(401, { 'www-authenticate': request.headers.authorization === undefined ? `Bearer realm="http://${request.headers.host ?? ''}/token"` : 'Basic realm="harbor"' }).end();
+          response
+            .writeHead(401, {
+              'www-authenticate':
+                request.headers.authorization === undefined
+                  ? `Bearer realm="http://${request.headers.host ?? ''}/token"`
+                  : 'Basic realm="harbor"',
+            })
+            .end();
           return;
         }
         if (request.method === 'PATCH') valid = 'second';
-        response.writeHead(request.method === 'PUT' ? 201 : 202, { location: `/v2/a/blobs/uploads/1?n=${paths.length}` }).end();
+        response
+          .writeHead(request.method === 'PUT' ? 201 : 202, { location: `/v2/a/blobs/uploads/1?n=${paths.length}` })
+          .end();
       });
       return undefined;
     });
@@ -304,7 +408,13 @@ describe('a token that the registry stops taking', () => {
     made = 0;
     registry.forgetTokens();
     paths.length = 0;
-    await uploadBlob(registry, 'a', { digest: digestOf(bytes), size: bytes.length }, (from = 0) => bodyOf(bytes.subarray(from)), { chunkBytes: 300_000 });
+    await uploadBlob(
+      registry,
+      'a',
+      { digest: digestOf(bytes), size: bytes.length },
+      (from = 0) => bodyOf(bytes.subarray(from)),
+      { chunkBytes: 300_000 },
+    );
     expect(paths.filter((path) => path.startsWith('POST')).length).toBe(1);
     expect(made).toBe(2);
     web.close();
@@ -318,7 +428,14 @@ describe('credentials', () => {
     const stranger = createServer((request, response) => {
       seen.push({ path: request.url ?? '', authorization: request.headers.authorization });
       request.resume();
-      request.on('end', () => response.writeHead(request.method === 'PUT' ? 201 : 200, { ...(request.method === 'HEAD' && { 'docker-content-digest': digestOf(Buffer.from('{}')) }), 'content-length': '0' }).end());
+      request.on('end', () =>
+        response
+          .writeHead(request.method === 'PUT' ? 201 : 200, {
+            ...(request.method === 'HEAD' && { 'docker-content-digest': digestOf(Buffer.from('{}')) }),
+            'content-length': '0',
+          })
+          .end(),
+      );
     });
     await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
     const other = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
@@ -334,7 +451,10 @@ describe('credentials', () => {
     const registry = await open(`127.0.0.1:${(web.address() as AddressInfo).port}`, user('ci'));
     await push(registry, 'a/b');
     await headManifest(registry, 'a/b', 'x');
-    expect(seen.map(({ path, authorization }) => [path.replace(/digest=.*/, 'digest='), authorization])).toEqual([['/upload?_state=1&digest=', undefined], ['/manifest', undefined]]);
+    expect(seen.map(({ path, authorization }) => [path.replace(/digest=.*/, 'digest='), authorization])).toEqual([
+      ['/upload?_state=1&digest=', undefined],
+      ['/manifest', undefined],
+    ]);
     for (const each of [stranger, web]) {
       each.close();
       each.closeAllConnections();
@@ -343,8 +463,14 @@ describe('credentials', () => {
 
   it('are taken out of what a registry repeats', async () => {
     const web = createServer((request, response) => {
-      if (request.headers.authorization === undefined) response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
-      else response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ errors: [{ code: 'X', message: `you said ${request.headers.authorization} with ${marked}\u001b[31m` }] }));
+      if (request.headers.authorization === undefined)
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      else
+        response.writeHead(400, { 'content-type': 'application/json' }).end(
+          JSON.stringify({
+            errors: [{ code: 'X', message: `you said ${request.headers.authorization} with ${marked}\u001b[31m` }],
+          }),
+        );
     });
     await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
     const registry = await open(`127.0.0.1:${(web.address() as AddressInfo).port}`, user('ci'));

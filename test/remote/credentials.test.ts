@@ -29,8 +29,14 @@ function auth(username: string, password = marked): { auth: string } {
 
 function find(options: Partial<CredentialOptions> & { repository?: string } = {}): Promise<Credential> {
   const { repository, ...rest } = options;
-  const environment = { PATH: `${folder.file('bin')}:${process.env['PATH'] ?? ''}`, XDG_RUNTIME_DIR: folder.file('run'), ...rest.env };
-  return findCredentials({ host: 'reg.example:5000', home: folder.file('home'), uid: 4242, ...rest, env: environment })(repository);
+  const environment = {
+    PATH: `${folder.file('bin')}:${process.env['PATH'] ?? ''}`,
+    XDG_RUNTIME_DIR: folder.file('run'),
+    ...rest.env,
+  };
+  return findCredentials({ host: 'reg.example:5000', home: folder.file('home'), uid: 4242, ...rest, env: environment })(
+    repository,
+  );
 }
 
 async function nameFound(options: Parameters<typeof find>[0] = {}): Promise<string> {
@@ -69,7 +75,14 @@ describe('the order of places', () => {
 
   it('is options, the environment, the named file, then the places of podman and docker', async () => {
     everywhere();
-    const withoutThese: Partial<CredentialOptions>[] = [{}, { anonymous: undefined }, { registryToken: undefined }, { username: undefined, password: undefined }, { env: { REGISTRY_AUTH_FILE: folder.file('variable.json') } }, { authFile: undefined }];
+    const withoutThese: Partial<CredentialOptions>[] = [
+      {},
+      { anonymous: undefined },
+      { registryToken: undefined },
+      { username: undefined, password: undefined },
+      { env: { REGISTRY_AUTH_FILE: folder.file('variable.json') } },
+      { authFile: undefined },
+    ];
     const found: string[] = [];
     let left = options();
     for (const without of withoutThese) {
@@ -78,7 +91,12 @@ describe('the order of places', () => {
     }
     expect(found).toEqual(['anonymous', 'registry-token', 'flag', 'environment', 'named', 'variable']);
     const rest: string[] = [];
-    for (const path of ['run/containers/auth.json', 'home/.config/containers/auth.json', 'home/.docker/config.json', 'home/.dockercfg']) {
+    for (const path of [
+      'run/containers/auth.json',
+      'home/.config/containers/auth.json',
+      'home/.docker/config.json',
+      'home/.dockercfg',
+    ]) {
       rest.push(await nameFound());
       write(path, path.endsWith('.dockercfg') ? {} : { auths: {} });
     }
@@ -102,11 +120,23 @@ describe('keys', () => {
     ['teams/app', 'host'],
     ['', 'host'],
   ])('%j is found under the most specific: %s', async (repository, expected) => {
-    write('home/.config/containers/auth.json', { auths: { 'reg.example:5000': auth('host'), 'reg.example:5000/team': auth('team'), 'reg.example:5000/team/app/web': auth('most') } });
+    write('home/.config/containers/auth.json', {
+      auths: {
+        'reg.example:5000': auth('host'),
+        'reg.example:5000/team': auth('team'),
+        'reg.example:5000/team/app/web': auth('most'),
+      },
+    });
     expect(await nameFound({ repository })).toBe(expected);
   });
 
-  it.each(['https://reg.example:5000', 'https://reg.example:5000/', 'http://reg.example:5000/v1/', 'https://reg.example:5000/v2/', 'REG.example:5000'])('%s is the host', async (key) => {
+  it.each([
+    'https://reg.example:5000',
+    'https://reg.example:5000/',
+    'http://reg.example:5000/v1/',
+    'https://reg.example:5000/v2/',
+    'REG.example:5000',
+  ])('%s is the host', async (key) => {
     write('home/.docker/config.json', { auths: { [key]: auth('url') } });
     expect(await nameFound()).toBe('url');
   });
@@ -125,15 +155,31 @@ describe('keys', () => {
 describe('entries', () => {
   it('may hold identity tokens, registry tokens, plain users, colons in passwords, and nothing', async () => {
     const kinds: unknown[] = [];
-    for (const entry of [{ ...auth('user', ''), identitytoken: marked }, { registrytoken: marked }, { username: 'robot$a+b', password: marked }, auth('user', `a:${marked}`), {}]) {
+    for (const entry of [
+      { ...auth('user', ''), identitytoken: marked },
+      { registrytoken: marked },
+      { username: 'robot$a+b', password: marked },
+      auth('user', `a:${marked}`),
+      {},
+    ]) {
       write('home/.docker/config.json', { auths: { 'reg.example:5000': entry } });
       const credential = await find();
       kinds.push(credential.kind === 'basic' ? [credential.username, credential.password.reveal()] : credential.kind);
     }
-    expect(kinds).toEqual(['identity-token', 'registry-token', ['robot$a+b', marked], ['user', `a:${marked}`], 'anonymous']);
+    expect(kinds).toEqual([
+      'identity-token',
+      'registry-token',
+      ['robot$a+b', marked],
+      ['user', `a:${marked}`],
+      'anonymous',
+    ]);
   });
 
-  it.each([['not JSON', `{"auths": ${marked}`], ['another shape', { auths: { 'reg.example:5000': marked } }], ['no pair', { auths: { 'reg.example:5000': { auth: marked } } }]])('that are %s are named by file alone', async (_what, content) => {
+  it.each([
+    ['not JSON', `{"auths": ${marked}`],
+    ['another shape', { auths: { 'reg.example:5000': marked } }],
+    ['no pair', { auths: { 'reg.example:5000': { auth: marked } } }],
+  ])('that are %s are named by file alone', async (_what, content) => {
     const path = write('home/.docker/config.json', content);
     const error = await failure(find());
     expect(error).toMatchObject({ code: 'CREDENTIALS_INVALID', where: { path } });
@@ -147,7 +193,10 @@ describe('entries', () => {
 
 describe('files', () => {
   it('that were named have to be there', async () => {
-    expect(await failure(find({ authFile: folder.file('none.json') }))).toMatchObject({ code: 'CREDENTIALS_INVALID', where: { path: folder.file('none.json') } });
+    expect(await failure(find({ authFile: folder.file('none.json') }))).toMatchObject({
+      code: 'CREDENTIALS_INVALID',
+      where: { path: folder.file('none.json') },
+    });
   });
 
   it('may be empty', async () => {
@@ -158,9 +207,20 @@ describe('files', () => {
 
 describe('helpers', () => {
   it('are asked for the host on standard input, once', async () => {
-    helper('vault', `cat >> ${folder.file('asked')}; echo "$1" >> ${folder.file('asked')}; echo '{"ServerURL":"x","Username":"helped","Secret":"${marked}"}'`);
-    write('home/.docker/config.json', { credHelpers: { 'reg.example:5000': 'vault' }, auths: { 'reg.example:5000': auth('stored') } });
-    const source = findCredentials({ host: 'reg.example:5000', home: folder.file('home'), uid: 1, env: { PATH: `${folder.file('bin')}:/usr/bin:/bin` } });
+    helper(
+      'vault',
+      `cat >> ${folder.file('asked')}; echo "$1" >> ${folder.file('asked')}; echo '{"ServerURL":"x","Username":"helped","Secret":"${marked}"}'`,
+    );
+    write('home/.docker/config.json', {
+      credHelpers: { 'reg.example:5000': 'vault' },
+      auths: { 'reg.example:5000': auth('stored') },
+    });
+    const source = findCredentials({
+      host: 'reg.example:5000',
+      home: folder.file('home'),
+      uid: 1,
+      env: { PATH: `${folder.file('bin')}:/usr/bin:/bin` },
+    });
     const [first, second] = await Promise.all([source('a/b'), source('c/d')]);
     expect(first).toMatchObject({ kind: 'basic', username: 'helped', origin: 'docker-credential-vault' });
     expect(second).toBe(first);
@@ -170,7 +230,11 @@ describe('helpers', () => {
   it('come before the store, the store before stored passwords, a project’s own password before all', async () => {
     helper('one', `echo '{"Username":"one","Secret":"x"}'`);
     helper('two', `echo '{"Username":"two","Secret":"x"}'`);
-    const file = { credHelpers: { 'reg.example:5000': 'one' }, credsStore: 'two', auths: { 'reg.example:5000': auth('stored'), 'reg.example:5000/team': auth('team') } };
+    const file = {
+      credHelpers: { 'reg.example:5000': 'one' },
+      credsStore: 'two',
+      auths: { 'reg.example:5000': auth('stored'), 'reg.example:5000/team': auth('team') },
+    };
     write('home/.docker/config.json', file);
     expect([await nameFound(), await nameFound({ repository: 'team/app' })]).toEqual(['one', 'team']);
     write('home/.docker/config.json', { ...file, credHelpers: {} });
@@ -201,7 +265,10 @@ describe('helpers', () => {
     expect(error.message).toMatch(message);
   });
 
-  it.each([['nowhere', /not installed/], ['../../bin/sh', /name that no program/]])('%s cannot be run', async (name, message) => {
+  it.each([
+    ['nowhere', /not installed/],
+    ['../../bin/sh', /name that no program/],
+  ])('%s cannot be run', async (name, message) => {
     write('home/.docker/config.json', { credsStore: name });
     const error = await failure(find());
     expect(error).toMatchObject({ code: 'CREDENTIAL_HELPER' });
@@ -210,10 +277,14 @@ describe('helpers', () => {
 });
 
 it('a user without a password is a mistake that is named', () => {
-  expect(() => findCredentials({ host: 'h', username: 'robot$x', env: {}, home: '/', uid: 1 })).toThrow(/no password for user "robot\$x"/);
+  expect(() => findCredentials({ host: 'h', username: 'robot$x', env: {}, home: '/', uid: 1 })).toThrow(
+    /no password for user "robot\$x"/,
+  );
 });
 
 it('no credential shows its secret in any print', async () => {
   const credential = await find({ username: 'u', password: new Secret(marked) });
-  expect(`${inspect(credential)} ${JSON.stringify(credential)} ${credential.kind === 'basic' ? String(credential.password) : ''}`).not.toContain(marked);
+  expect(
+    `${inspect(credential)} ${JSON.stringify(credential)} ${credential.kind === 'basic' ? String(credential.password) : ''}`,
+  ).not.toContain(marked);
 });

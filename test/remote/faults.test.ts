@@ -37,20 +37,42 @@ afterEach(async () => {
 });
 
 function open(options: Partial<RegistryOptions> = {}): Promise<Registry> {
-  return openRegistry({ host: proxy.host, scheme: 'http', connections: 4, retry: { times: 3, delaySeconds: 0.02 }, stallTimeoutSeconds: 0.6, onWarning: (text) => void warnings.push(text), ...options });
+  return openRegistry({
+    host: proxy.host,
+    scheme: 'http',
+    connections: 4,
+    retry: { times: 3, delaySeconds: 0.02 },
+    stallTimeoutSeconds: 0.6,
+    onWarning: (text) => void warnings.push(text),
+    ...options,
+  });
 }
 
 const small = 1000;
 const large = 3_000_000;
 
-async function push(size: number, options: UploadOptions = {}): Promise<{ readonly there: boolean; readonly counted: number; readonly requests: readonly string[] }> {
+async function push(
+  size: number,
+  options: UploadOptions = {},
+): Promise<{ readonly there: boolean; readonly counted: number; readonly requests: readonly string[] }> {
   const bytes = randomBytes(size);
   const digest = digestOf(bytes);
   let counted = 0;
   const onBytes = (count: number): void => void (counted += count);
-  await uploadBlob(registry, 'f/a', { digest, size }, (from = 0) => (from === 0 ? verifiedBody(ringBody(bytes, 262_144), { digest, size }) : ringBody(bytes.subarray(from), 262_144)), { onBytes, ...options });
+  await uploadBlob(
+    registry,
+    'f/a',
+    { digest, size },
+    (from = 0) =>
+      from === 0 ? verifiedBody(ringBody(bytes, 262_144), { digest, size }) : ringBody(bytes.subarray(from), 262_144),
+    { onBytes, ...options },
+  );
   const response = await fetch(`${server.url}/v2/f/a/blobs/${digest}`);
-  return { there: digestOf(new Uint8Array(await response.arrayBuffer())) === digest, counted, requests: proxy.requests.map(({ method, status }) => `${method} ${status}`) };
+  return {
+    there: digestOf(new Uint8Array(await response.arrayBuffer())) === digest,
+    counted,
+    requests: proxy.requests.map(({ method, status }) => `${method} ${status}`),
+  };
 }
 
 const passing: readonly (readonly [string, Fault])[] = [
@@ -72,7 +94,11 @@ const passing: readonly (readonly [string, Fault])[] = [
 ];
 
 describe.each(passing)('%s', (_name, fault) => {
-  it.each([['POST', small], ['PUT', small], ['PUT', large]] as const)('on a %s does not stop an upload of %i bytes', async (method, size) => {
+  it.each([
+    ['POST', small],
+    ['PUT', small],
+    ['PUT', large],
+  ] as const)('on a %s does not stop an upload of %i bytes', async (method, size) => {
     proxy.add({ method, nth: 1, fault });
     const { there, counted, requests } = await push(size);
     expect({ there, counted }).toEqual({ there: true, counted: size });
@@ -88,9 +114,18 @@ describe.each(passing)('%s', (_name, fault) => {
   it('on a manifest does not stop it', async () => {
     const config = Buffer.from('{}');
     await uploadBlob(direct, 'f/m', { digest: digestOf(config), size: 2 }, () => bodyOf(config));
-    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 }, layers: [] }));
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociManifest,
+        config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 },
+        layers: [],
+      }),
+    );
     proxy.add({ path: /manifests/, nth: 1, fault });
-    expect(await putManifest(registry, 'f/m', 'latest', mediaTypes.ociManifest, manifest)).toEqual({ digest: digestOf(manifest) });
+    expect(await putManifest(registry, 'f/m', 'latest', mediaTypes.ociManifest, manifest)).toEqual({
+      digest: digestOf(manifest),
+    });
     expect(await headManifest(registry, 'f/m', 'latest')).toMatchObject({ digest: digestOf(manifest) });
   });
 });
@@ -119,13 +154,18 @@ describe('what does not pass', () => {
 
   it('a manifest’s 500 is not asked as often as other failures', async () => {
     proxy.add({ method: 'PUT', path: /manifests/, fault: answers.internalError });
-    expect(await errorOf(putManifest(registry, 'f/a', 'x', mediaTypes.ociManifest, Buffer.from('{}')))).toMatchObject({ code: 'TARGET_UNAVAILABLE' });
+    expect(await errorOf(putManifest(registry, 'f/a', 'x', mediaTypes.ociManifest, Buffer.from('{}')))).toMatchObject({
+      code: 'TARGET_UNAVAILABLE',
+    });
     expect(proxy.count({ path: /manifests/ })).toBe(3);
   });
 
   it('a closed port is named', async () => {
     await proxy.stop();
-    expect(await errorOf(registry.ping())).toMatchObject({ code: 'TARGET_UNREACHABLE', hint: expect.stringContaining('nothing listens') as string });
+    expect(await errorOf(registry.ping())).toMatchObject({
+      code: 'TARGET_UNREACHABLE',
+      hint: expect.stringContaining('nothing listens') as string,
+    });
     proxy = await startFaultProxy(server.url);
   });
 
@@ -139,10 +179,19 @@ describe('what does not pass', () => {
 
   it('silence is told from slowness: bytes that trickle in are waited for', async () => {
     proxy.add({ path: /manifests/, fault: { kind: 'stall', when: 'answer' } });
-    expect(await errorOf(headManifest(registry, 'f/a', 'x'))).toMatchObject({ code: 'TARGET_TIMEOUT', hint: expect.stringContaining('--stall-timeout') as string });
+    expect(await errorOf(headManifest(registry, 'f/a', 'x'))).toMatchObject({
+      code: 'TARGET_TIMEOUT',
+      hint: expect.stringContaining('--stall-timeout') as string,
+    });
     proxy.heal();
     proxy.add({ path: /manifests/, fault: { kind: 'trickle', bytes: 4, milliseconds: 100 } });
-    await registry.request({ method: 'GET', path: '/v2/f/a/manifests/unknown', doing: 'look', repository: 'f/a', accept: [404] });
+    await registry.request({
+      method: 'GET',
+      path: '/v2/f/a/manifests/unknown',
+      doing: 'look',
+      repository: 'f/a',
+      accept: [404],
+    });
   });
 
   it('a slow producer is not taken for a stalled registry', async () => {
@@ -157,14 +206,24 @@ describe('what does not pass', () => {
   });
 
   it('a lost session on every attempt is given up', async () => {
-    proxy.add({ method: 'PUT', fault: { kind: 'answer', status: 404, body: '{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"blob upload unknown"}]}' } });
+    proxy.add({
+      method: 'PUT',
+      fault: {
+        kind: 'answer',
+        status: 404,
+        body: '{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"blob upload unknown"}]}',
+      },
+    });
     expect(await errorOf(push(small))).toMatchObject({ code: 'TARGET_REFUSED' });
     expect(proxy.count({ method: 'PUT' })).toBe(3);
   });
 });
 
 describe('waiting', () => {
-  it.each([['seconds', () => tooManyRequests(1)], ['a date', () => tooManyRequests(new Date(Date.now() + 2000))]])('obeys Retry-After in %s, and all requests wait', async (_form, fault) => {
+  it.each([
+    ['seconds', () => tooManyRequests(1)],
+    ['a date', () => tooManyRequests(new Date(Date.now() + 2000))],
+  ])('obeys Retry-After in %s, and all requests wait', async (_form, fault) => {
     await registry.ping();
     proxy.add({ method: 'POST', nth: 1, fault: fault() });
     await Promise.all([push(small), push(small)]);
@@ -211,16 +270,30 @@ describe('body limits', () => {
     const front = createServer((incoming, response) => {
       if (Number(incoming.headers['content-length'] ?? 0) > limit) {
         counts.refused++;
-        response.writeHead(413, { 'content-type': 'text/html' }).end('<html><head><title>413 Request Entity Too Large</title></head></html>');
+        response
+          .writeHead(413, { 'content-type': 'text/html' })
+          .end('<html><head><title>413 Request Entity Too Large</title></head></html>');
         incoming.resume();
         return;
       }
-      const outgoing = request({ host: '127.0.0.1', port: server.port, method: incoming.method, path: incoming.url, headers: incoming.headers }, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers)));
+      const outgoing = request(
+        {
+          host: '127.0.0.1',
+          port: server.port,
+          method: incoming.method,
+          path: incoming.url,
+          headers: incoming.headers,
+        },
+        (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers)),
+      );
       incoming.pipe(outgoing);
     });
     await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
     const address = front.address();
-    const other = await openRegistry({ host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, scheme: 'http' });
+    const other = await openRegistry({
+      host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+      scheme: 'http',
+    });
     try {
       for (const size of [5_000_000, 4_000_000]) {
         const bytes = randomBytes(size);
@@ -249,7 +322,15 @@ describe('body limits', () => {
 
 describe('an answer that comes before the whole body was read', () => {
   it('is understood', async () => {
-    proxy.add({ method: 'PUT', fault: { kind: 'answer', status: 403, early: true, body: '{"errors":[{"code":"DENIED","message":"adding 4 MiB of storage resource, which when updated to current usage of 0 B will exceed the configured upper limit of 1 MiB."}]}' } });
+    proxy.add({
+      method: 'PUT',
+      fault: {
+        kind: 'answer',
+        status: 403,
+        early: true,
+        body: '{"errors":[{"code":"DENIED","message":"adding 4 MiB of storage resource, which when updated to current usage of 0 B will exceed the configured upper limit of 1 MiB."}]}',
+      },
+    });
     const error = await errorOf(push(20_000_000));
     expect(error).toMatchObject({ code: 'QUOTA_EXCEEDED', where: { status: 403 } });
     expect(proxy.count({ method: 'PUT' })).toBe(1);
@@ -260,7 +341,12 @@ describe('a dialect', () => {
   it('looks behind a failure before it is tried again', async () => {
     const { RegtarError } = await import('../../src/errors.ts');
     proxy.add({ method: 'PUT', fault: answers.badGatewayPage });
-    registry.speak({ beforeRetry: (request) => Promise.resolve(request.method === 'PUT' ? new RegtarError('QUOTA_EXCEEDED', 'full', { side: 'target' }) : undefined) });
+    registry.speak({
+      beforeRetry: (request) =>
+        Promise.resolve(
+          request.method === 'PUT' ? new RegtarError('QUOTA_EXCEEDED', 'full', { side: 'target' }) : undefined,
+        ),
+    });
     expect(await errorOf(push(large))).toMatchObject({ code: 'QUOTA_EXCEEDED' });
     expect(proxy.count({ method: 'PUT' })).toBe(1);
   });
@@ -280,11 +366,16 @@ it('never sends a cookie back', async () => {
   const { createServer } = await import('node:http');
   const web = createServer((request, response) => {
     cookies.push(request.headers.cookie);
-    response.writeHead(200, { 'set-cookie': 'sid=abc; Path=/', 'docker-distribution-api-version': 'registry/2.0' }).end('{}');
+    response
+      .writeHead(200, { 'set-cookie': 'sid=abc; Path=/', 'docker-distribution-api-version': 'registry/2.0' })
+      .end('{}');
   });
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
   const address = web.address();
-  const other = await openRegistry({ host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, scheme: 'http' });
+  const other = await openRegistry({
+    host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    scheme: 'http',
+  });
   for (let count = 0; count < 3; count++) await other.request({ method: 'GET', path: '/v2/', doing: 'ask' });
   expect(cookies).toEqual([undefined, undefined, undefined, undefined]);
   await other.close();
@@ -294,12 +385,19 @@ it('never sends a cookie back', async () => {
 it('keeps one connection over many HEAD requests', async () => {
   const { createServer } = await import('node:http');
   let connections = 0;
-  const web = createServer((_request, response) => response.writeHead(404, { 'content-length': '0', 'docker-distribution-api-version': 'registry/2.0' }).end());
+  const web = createServer((_request, response) =>
+    response.writeHead(404, { 'content-length': '0', 'docker-distribution-api-version': 'registry/2.0' }).end(),
+  );
   web.on('connection', () => connections++);
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
   const address = web.address();
-  const other = await openRegistry({ host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, scheme: 'http', connections: 1 });
-  for (let count = 0; count < 10; count++) await other.exchange({ method: 'HEAD', path: '/v2/a/manifests/b', doing: 'look', accept: [404] });
+  const other = await openRegistry({
+    host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    scheme: 'http',
+    connections: 1,
+  });
+  for (let count = 0; count < 10; count++)
+    await other.exchange({ method: 'HEAD', path: '/v2/a/manifests/b', doing: 'look', accept: [404] });
   expect(connections).toBeLessThanOrEqual(1);
   await other.close();
   web.close();

@@ -24,7 +24,11 @@ afterEach(async () => {
 });
 
 async function open(username = harbor.admin.username, password = harbor.admin.password): Promise<Registry> {
-  const registry = await openRegistry({ host: harbor.host, retry: { times: 2, delaySeconds: 0.02 }, credentials: () => Promise.resolve(credential) });
+  const registry = await openRegistry({
+    host: harbor.host,
+    retry: { times: 2, delaySeconds: 0.02 },
+    credentials: () => Promise.resolve(credential),
+  });
   const credential = { kind: 'basic', username, password: new Secret(password), origin: '--username' } as const;
   opened.push(registry);
   return registry;

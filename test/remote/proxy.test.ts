@@ -14,7 +14,12 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { errorOf } from './expect-error.ts';
 
 describe('the choice of a proxy', () => {
-  const env = { HTTPS_PROXY: 'http://secure:3128', HTTP_PROXY: 'plain:3128', NO_PROXY: 'corp.example, .suffix.example,*.star.example 10.0.0.0/8,192.168.1.7,[fd00::1],fd01::/16,port.example:8443' };
+  const env = {
+    HTTPS_PROXY: 'http://secure:3128',
+    HTTP_PROXY: 'plain:3128',
+    NO_PROXY:
+      'corp.example, .suffix.example,*.star.example 10.0.0.0/8,192.168.1.7,[fd00::1],fd01::/16,port.example:8443',
+  };
   it.each([
     ['https://harbor.example', 'secure'],
     ['http://harbor.example', 'plain'],
@@ -38,7 +43,9 @@ describe('the choice of a proxy', () => {
 
   it('prefers lower case, ignores empty variables, and is nothing for *', () => {
     const url = new URL('https://harbor.example');
-    expect(chooseProxies({ https_proxy: 'http://lower:1', HTTPS_PROXY: 'http://upper:1' })(url)?.hostname).toBe('lower');
+    expect(chooseProxies({ https_proxy: 'http://lower:1', HTTPS_PROXY: 'http://upper:1' })(url)?.hostname).toBe(
+      'lower',
+    );
     expect(chooseProxies({ HTTPS_PROXY: '' })(url)).toBeUndefined();
     expect(chooseProxies({ HTTPS_PROXY: 'http://p:1', NO_PROXY: '*' })(url)).toBeUndefined();
     expect(chooseProxies({ HTTP_PROXY: 'http://p:1' })(url)).toBeUndefined();
@@ -72,7 +79,16 @@ describe('a proxy', () => {
       seen.push(`${request.method ?? ''} ${request.url ?? ''}`);
       authorizations.add(request.headers['proxy-authorization']);
       const url = new URL(request.url ?? '');
-      const outgoing = sendRequest({ host: '127.0.0.1', port: plain.port, method: request.method, path: url.pathname + url.search, headers: request.headers }, (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers)));
+      const outgoing = sendRequest(
+        {
+          host: '127.0.0.1',
+          port: plain.port,
+          method: request.method,
+          path: url.pathname + url.search,
+          headers: request.headers,
+        },
+        (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers)),
+      );
       request.pipe(outgoing);
     });
     proxy.on('connect', (request, socket, head) => {
@@ -100,7 +116,13 @@ describe('a proxy', () => {
   });
 
   async function open(scheme: 'http' | 'https', env: Record<string, string>): Promise<Registry> {
-    const registry = await openRegistry({ host: 'registry.test', scheme, env, tls: { caFile: authority.certificate }, retry: { times: 0 } });
+    const registry = await openRegistry({
+      host: 'registry.test',
+      scheme,
+      env,
+      tls: { caFile: authority.certificate },
+      retry: { times: 0 },
+    });
     opened.push(registry);
     return registry;
   }
@@ -124,12 +146,20 @@ describe('a proxy', () => {
   });
 
   it('is left out for NO_PROXY', async () => {
-    expect((await errorOf(push(await open('https', { HTTPS_PROXY: proxyUrl, NO_PROXY: '.test' })))).code).toBe('TARGET_UNREACHABLE');
+    expect((await errorOf(push(await open('https', { HTTPS_PROXY: proxyUrl, NO_PROXY: '.test' })))).code).toBe(
+      'TARGET_UNREACHABLE',
+    );
     expect(seen).toEqual([]);
   });
 
   it('still lets certificates be checked', async () => {
-    const registry = await openRegistry({ host: 'other.test', scheme: 'https', env: { HTTPS_PROXY: proxyUrl }, tls: { caFile: authority.certificate }, retry: { times: 0 } });
+    const registry = await openRegistry({
+      host: 'other.test',
+      scheme: 'https',
+      env: { HTTPS_PROXY: proxyUrl },
+      tls: { caFile: authority.certificate },
+      retry: { times: 0 },
+    });
     opened.push(registry);
     expect((await errorOf(registry.ping())).code).toBe('TARGET_TLS');
   });

@@ -20,7 +20,11 @@ const requests: string[] = [];
 
 beforeAll(async () => {
   server = await startRegistry({ delete: true });
-  registry = await openRegistry({ host: server.host, connections: 4, onRequest: ({ method, status }) => void requests.push(`${method} ${status}`) });
+  registry = await openRegistry({
+    host: server.host,
+    connections: 4,
+    onRequest: ({ method, status }) => void requests.push(`${method} ${status}`),
+  });
 });
 afterAll(async () => {
   await registry.close();
@@ -53,11 +57,23 @@ describe('a plain registry on loopback', () => {
     expect(await headBlob(registry, 'lib/empty', digest)).toEqual({ size: 0 });
   });
 
-  it.each([[300_000, 1024], [5_000_000, 10_240], [8_000_000, 65_536], [9_000_001, 262_144], [20_000_003, 1_048_576]])('gets the right %i bytes from a producer that reuses buffers of %i bytes', async (size, chunkBytes) => {
+  it.each([
+    [300_000, 1024],
+    [5_000_000, 10_240],
+    [8_000_000, 65_536],
+    [9_000_001, 262_144],
+    [20_000_003, 1_048_576],
+  ])('gets the right %i bytes from a producer that reuses buffers of %i bytes', async (size, chunkBytes) => {
     const bytes = randomBytes(size);
     const digest = digestOf(bytes);
     let counted = 0;
-    await uploadBlob(registry, 'lib/ring', { digest, size }, () => verifiedBody(ringBody(bytes, chunkBytes), { digest, size }), { onBytes: (count) => (counted += count) });
+    await uploadBlob(
+      registry,
+      'lib/ring',
+      { digest, size },
+      () => verifiedBody(ringBody(bytes, chunkBytes), { digest, size }),
+      { onBytes: (count) => (counted += count) },
+    );
     expect(await stored('lib/ring', digest)).toBe(digest);
     expect(counted).toBe(size);
   });
@@ -72,7 +88,10 @@ describe('a plain registry on loopback', () => {
       opened++;
       return verifiedBody(ringBody(bytes, 262_144), { digest, size: bytes.length });
     };
-    await uploadBlob(registry, 'lib/chunks', { digest, size: bytes.length }, open, { chunkBytes: 1_000_000, journal: { save: (session) => void (offset = session.offset), forget: () => undefined } });
+    await uploadBlob(registry, 'lib/chunks', { digest, size: bytes.length }, open, {
+      chunkBytes: 1_000_000,
+      journal: { save: (session) => void (offset = session.offset), forget: () => undefined },
+    });
     expect(requests).toEqual(['POST 202', 'PATCH 202', 'PATCH 202', 'PATCH 202', 'PUT 201']);
     expect({ opened, offset }).toEqual({ opened: 1, offset: 3_000_000 });
     expect(await stored('lib/chunks', digest)).toBe(digest);
@@ -83,11 +102,23 @@ describe('a plain registry on loopback', () => {
     const digest = digestOf(bytes);
     const interruption = new AbortController();
     let saved: UploadSession | undefined;
-    const first = uploadBlob(registry, 'lib/resume', { digest, size: bytes.length }, (from = 0) => bodyOf(bytes.subarray(from)), {
-      chunkBytes: 1_000_000,
-      signal: interruption.signal,
-      journal: { save: (session) => { saved = session; if (session.offset >= 2_000_000) interruption.abort(); }, forget: () => void (saved = undefined) },
-    });
+    const first = uploadBlob(
+      registry,
+      'lib/resume',
+      { digest, size: bytes.length },
+      (from = 0) => bodyOf(bytes.subarray(from)),
+      {
+        chunkBytes: 1_000_000,
+        signal: interruption.signal,
+        journal: {
+          save: (session) => {
+            saved = session;
+            if (session.offset >= 2_000_000) interruption.abort();
+          },
+          forget: () => void (saved = undefined),
+        },
+      },
+    );
     await expect(first).rejects.toThrow();
     expect(saved).toMatchObject({ offset: 2_000_000 });
     let sent = 0;
@@ -101,7 +132,10 @@ describe('a plain registry on loopback', () => {
         }
       })();
     };
-    await uploadBlob(registry, 'lib/resume', { digest, size: bytes.length }, open, { chunkBytes: 1_000_000, session: saved });
+    await uploadBlob(registry, 'lib/resume', { digest, size: bytes.length }, open, {
+      chunkBytes: 1_000_000,
+      session: saved,
+    });
     expect({ from, sent }).toEqual({ from: [2_000_000], sent: 1_000_000 });
     expect(await stored('lib/resume', digest)).toBe(digest);
   });
@@ -110,8 +144,15 @@ describe('a plain registry on loopback', () => {
     const bytes = randomBytes(600_000);
     const digest = digestOf(bytes);
     const session = { ...(await beginUpload(registry, 'lib/gone', digest)), offset: 300_000 };
-    await registry.request({ method: 'DELETE', path: new URL(session.location), doing: 'cancel', repository: 'lib/gone' });
-    await uploadBlob(registry, 'lib/gone', { digest, size: bytes.length }, (from = 0) => bodyOf(bytes.subarray(from)), { session });
+    await registry.request({
+      method: 'DELETE',
+      path: new URL(session.location),
+      doing: 'cancel',
+      repository: 'lib/gone',
+    });
+    await uploadBlob(registry, 'lib/gone', { digest, size: bytes.length }, (from = 0) => bodyOf(bytes.subarray(from)), {
+      session,
+    });
     expect(await stored('lib/gone', digest)).toBe(digest);
   });
 
@@ -133,13 +174,21 @@ describe('a plain registry on loopback', () => {
     const digest = digestOf(bytes);
     const damaged = Buffer.from(bytes);
     damaged[size - 1] = (damaged[size - 1] ?? 0) ^ 1;
-    const error = await errorOf(uploadBlob(registry, 'lib/damaged', { digest, size }, () => verifiedBody(ringBody(damaged, 65_536), { digest, size })));
+    const error = await errorOf(
+      uploadBlob(registry, 'lib/damaged', { digest, size }, () =>
+        verifiedBody(ringBody(damaged, 65_536), { digest, size }),
+      ),
+    );
     expect(error.code).toBe('BLOB_CORRUPT');
     expect(await headBlob(registry, 'lib/damaged', digest)).toBeUndefined();
   });
 
   it('says that a body is too short', async () => {
-    const error = await errorOf(uploadBlob(registry, 'lib/short', { digest: digestOf(randomBytes(3)), size: 500_000 }, () => bodyOf(randomBytes(400_000))));
+    const error = await errorOf(
+      uploadBlob(registry, 'lib/short', { digest: digestOf(randomBytes(3)), size: 500_000 }, () =>
+        bodyOf(randomBytes(400_000)),
+      ),
+    );
     expect(error).toMatchObject({ code: 'BLOB_CORRUPT', side: 'source' });
   });
 
@@ -149,25 +198,53 @@ describe('a plain registry on loopback', () => {
       await Promise.resolve();
       throw new Error('disk on fire');
     };
-    await expect(uploadBlob(registry, 'lib/broken', { digest: digestOf(randomBytes(3)), size: 500_000 }, broken)).rejects.toThrow('disk on fire');
+    await expect(
+      uploadBlob(registry, 'lib/broken', { digest: digestOf(randomBytes(3)), size: 500_000 }, broken),
+    ).rejects.toThrow('disk on fire');
   });
 
   it('pushes, shows and lists manifests', async () => {
     const config = Buffer.from('{}');
     await uploadBlob(registry, 'lib/app', { digest: digestOf(config), size: 2 }, () => bodyOf(config));
-    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 }, layers: [] }));
-    for (const tag of ['a', 'b']) expect(await putManifest(registry, 'lib/app', tag, mediaTypes.ociManifest, manifest)).toEqual({ digest: digestOf(manifest) });
-    expect(await headManifest(registry, 'lib/app', 'a')).toEqual({ digest: digestOf(manifest), mediaType: mediaTypes.ociManifest, size: manifest.length });
-    expect(Buffer.from((await getManifest(registry, 'lib/app', digestOf(manifest)))?.bytes ?? []).equals(manifest)).toBe(true);
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociManifest,
+        config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 },
+        layers: [],
+      }),
+    );
+    for (const tag of ['a', 'b'])
+      expect(await putManifest(registry, 'lib/app', tag, mediaTypes.ociManifest, manifest)).toEqual({
+        digest: digestOf(manifest),
+      });
+    expect(await headManifest(registry, 'lib/app', 'a')).toEqual({
+      digest: digestOf(manifest),
+      mediaType: mediaTypes.ociManifest,
+      size: manifest.length,
+    });
+    expect(
+      Buffer.from((await getManifest(registry, 'lib/app', digestOf(manifest)))?.bytes ?? []).equals(manifest),
+    ).toBe(true);
     expect([...((await listTags(registry, 'lib/app')) ?? [])].sort()).toEqual(['a', 'b']);
     expect(await listTags(registry, 'lib/none')).toBeUndefined();
     expect(await listRepositories(registry)).toContain('lib/app');
   });
 
   it('says which children a refused manifest lacks', async () => {
-    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: { mediaType: mediaTypes.ociConfig, digest: digestOf(randomBytes(4)), size: 4 }, layers: [] }));
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociManifest,
+        config: { mediaType: mediaTypes.ociConfig, digest: digestOf(randomBytes(4)), size: 4 },
+        layers: [],
+      }),
+    );
     const error = await errorOf(putManifest(registry, 'lib/app', 'lacking', mediaTypes.ociManifest, manifest));
-    expect(error).toMatchObject({ code: 'CHILD_MISSING', where: { repository: 'lib/app', tag: 'lacking', status: 400 } });
+    expect(error).toMatchObject({
+      code: 'CHILD_MISSING',
+      where: { repository: 'lib/app', tag: 'lacking', status: 400 },
+    });
     expect(error.message).toContain('blob unknown');
   });
 
@@ -177,13 +254,38 @@ describe('a plain registry on loopback', () => {
     await uploadBlob(registry, 'lib/refs', { digest: digestOf(config), size: 2 }, () => bodyOf(config));
     const digests: Digest[] = [];
     for (let count = 0; count < 4; count++) {
-      const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 }, layers: [], annotations: { count: String(count) } }));
-      const { digest, subject: kept } = await putManifest(registry, 'lib/refs', digestOf(manifest), mediaTypes.ociManifest, manifest);
+      const manifest = Buffer.from(
+        JSON.stringify({
+          schemaVersion: 2,
+          mediaType: mediaTypes.ociManifest,
+          config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 },
+          layers: [],
+          annotations: { count: String(count) },
+        }),
+      );
+      const { digest, subject: kept } = await putManifest(
+        registry,
+        'lib/refs',
+        digestOf(manifest),
+        mediaTypes.ociManifest,
+        manifest,
+      );
       expect(kept).toBeUndefined();
       digests.push(digest);
     }
-    await Promise.all([...digests, ...digests].map((digest) => addReferrer(registry, 'lib/refs', subject, { mediaType: mediaTypes.ociManifest, digest, size: 1, artifactType: 'text/x' })));
-    expect((await listReferrers(registry, 'lib/refs', subject)).map(({ digest }) => digest).sort()).toEqual(digests.sort());
+    await Promise.all(
+      [...digests, ...digests].map((digest) =>
+        addReferrer(registry, 'lib/refs', subject, {
+          mediaType: mediaTypes.ociManifest,
+          digest,
+          size: 1,
+          artifactType: 'text/x',
+        }),
+      ),
+    );
+    expect((await listReferrers(registry, 'lib/refs', subject)).map(({ digest }) => digest).sort()).toEqual(
+      digests.sort(),
+    );
     expect(await listTags(registry, 'lib/refs')).toEqual([referrersTag(subject)]);
   });
 
@@ -196,7 +298,9 @@ describe('a plain registry on loopback', () => {
 
 it('is told from a web server', async () => {
   const { createServer } = await import('node:http');
-  const web = createServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>hello</html>'));
+  const web = createServer((_request, response) =>
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html>hello</html>'),
+  );
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
   const address = web.address();
   const other = await openRegistry({ host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}` });

@@ -19,7 +19,24 @@ describe('a target', () => {
     expect(parseTarget(text)).toEqual(expected);
   });
 
-  it.each(['', '/', 'https://', 'ftp://host', 'host:0', 'host:65536', 'host:abc', 'host/Upper', 'host//a', 'host/a b', 'host/a:tag', 'host/../a', '-host', 'host/a/../b', 'host?x=1', 'host#x'])('%j is refused', (text) => {
+  it.each([
+    '',
+    '/',
+    'https://',
+    'ftp://host',
+    'host:0',
+    'host:65536',
+    'host:abc',
+    'host/Upper',
+    'host//a',
+    'host/a b',
+    'host/a:tag',
+    'host/../a',
+    '-host',
+    'host/a/../b',
+    'host?x=1',
+    'host#x',
+  ])('%j is refused', (text) => {
     expect(() => parseTarget(text)).toThrow(RegtarError);
   });
 
@@ -27,7 +44,15 @@ describe('a target', () => {
     expect(() => parseTarget('https://user:mArKeD@host/a')).toThrow(/^a target has no user name or password in it$/);
   });
 
-  it.each([['localhost:5000', true], ['127.1.2.3', true], ['[::1]:80', true], ['x.localhost', true], ['localhost.example', false], ['128.0.0.1', false], ['127.0.0.1.example', false]])('%s is loopback: %s', (host, expected) => {
+  it.each([
+    ['localhost:5000', true],
+    ['127.1.2.3', true],
+    ['[::1]:80', true],
+    ['x.localhost', true],
+    ['localhost.example', false],
+    ['128.0.0.1', false],
+    ['127.0.0.1.example', false],
+  ])('%s is loopback: %s', (host, expected) => {
     expect(isLoopback(host)).toBe(expected);
   });
 });
@@ -42,13 +67,23 @@ describe('a Location', () => {
     ['https://storage.example/x?sig=1', 'https://storage.example/x?sig=1'],
     ['', undefined],
   ])('%j leads to %s', (location, expected) => {
-    expect(resolveLocation(location, new URL('https://harbor.example/v2/a/blobs/uploads/'), registry)?.href).toBe(expected);
+    expect(resolveLocation(location, new URL('https://harbor.example/v2/a/blobs/uploads/'), registry)?.href).toBe(
+      expected,
+    );
   });
 });
 
 describe('Retry-After', () => {
   const now = Date.parse('2026-01-01T00:00:00Z');
-  it.each([['120', 120], [' 0 ', 0], ['Thu, 01 Jan 2026 00:00:30 GMT', 30], ['Wed, 31 Dec 2025 23:00:00 GMT', 0], ['soon', undefined], ['', undefined], [undefined, undefined]])('%j is %s seconds', (value, expected) => {
+  it.each([
+    ['120', 120],
+    [' 0 ', 0],
+    ['Thu, 01 Jan 2026 00:00:30 GMT', 30],
+    ['Wed, 31 Dec 2025 23:00:00 GMT', 0],
+    ['soon', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%j is %s seconds', (value, expected) => {
     expect(parseRetryAfter(value, now)).toBe(expected);
   });
 });

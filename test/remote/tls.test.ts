@@ -25,9 +25,14 @@ afterAll(async () => {
   folder.remove();
 });
 
-async function start(name: string, options: { readonly names?: readonly string[]; readonly expired?: boolean; readonly clientAuthority?: string } = {}): Promise<StartedRegistry> {
+async function start(
+  name: string,
+  options: { readonly names?: readonly string[]; readonly expired?: boolean; readonly clientAuthority?: string } = {},
+): Promise<StartedRegistry> {
   const issued = await authority.issue(name, options);
-  const server = await startRegistry({ tls: { ...issued, ...(options.clientAuthority !== undefined && { clientAuthority: options.clientAuthority }) } });
+  const server = await startRegistry({
+    tls: { ...issued, ...(options.clientAuthority !== undefined && { clientAuthority: options.clientAuthority }) },
+  });
   servers.push(server);
   return server;
 }
@@ -92,7 +97,9 @@ describe('a registry that asks for a client certificate', () => {
 
   it('gets it from --cert-file and --key-file or a directory', async () => {
     const client = await authority.issue('client');
-    expect(await ping(server.host, { caFile: authority.certificate, certFile: client.certificate, keyFile: client.key })).toBe(200);
+    expect(
+      await ping(server.host, { caFile: authority.certificate, certFile: client.certificate, keyFile: client.key }),
+    ).toBe(200);
     const directory = certsDirectory(folder.file('mutual'));
     copyFileSync(client.certificate, `${directory}/client.cert`);
     copyFileSync(client.key, `${directory}/client.key`);
@@ -110,7 +117,14 @@ describe('files', () => {
   it.each<[string, () => TlsOptions, RegExp]>([
     ['that are missing', () => ({ caFile: folder.file('none.crt') }), /none\.crt cannot be read/],
     ['that hold no certificate', () => ({ caFile: write('text.crt', 'hello') }), /holds no PEM certificate/],
-    ['with a key that belongs to another certificate', () => ({ certFile: authority.certificate, keyFile: write('other.key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n') }), /do not work/],
+    [
+      'with a key that belongs to another certificate',
+      () => ({
+        certFile: authority.certificate,
+        keyFile: write('other.key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'),
+      }),
+      /do not work/,
+    ],
     ['without the key', () => ({ certFile: authority.certificate }), /both --cert-file and --key-file/],
   ])('%s are named before anything is sent', async (_what, tls, message) => {
     const error = await errorOf(ping('127.0.0.1:1', tls()));

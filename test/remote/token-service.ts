@@ -43,7 +43,15 @@ export async function startTokenService(options: TokenServiceOptions): Promise<T
     void readBody(request).then((body) => {
       const url = new URL(request.url ?? '/', 'http://localhost');
       const form = new URLSearchParams(body);
-      const asked: TokenRequest = { method: request.method ?? '', scopes: request.method === 'POST' ? (form.get('scope') ?? '').split(' ').filter(Boolean) : url.searchParams.getAll('scope'), authorization: request.headers.authorization, form };
+      const asked: TokenRequest = {
+        method: request.method ?? '',
+        scopes:
+          request.method === 'POST'
+            ? (form.get('scope') ?? '').split(' ').filter(Boolean)
+            : url.searchParams.getAll('scope'),
+        authorization: request.headers.authorization,
+        form,
+      };
       requests.push(asked);
       if (options.instead?.(asked, response) === true) return;
       answer(asked, options, response);
@@ -69,7 +77,9 @@ function answer(asked: TokenRequest, options: TokenServiceOptions, response: Ser
     }
     user = 'identity';
   } else if (asked.authorization !== undefined) {
-    const [name = '', password] = Buffer.from(asked.authorization.replace('Basic ', ''), 'base64').toString().split(/:(.*)/s);
+    const [name = '', password] = Buffer.from(asked.authorization.replace('Basic ', ''), 'base64')
+      .toString()
+      .split(/:(.*)/s);
     if (options.users[name] !== password || password === undefined) {
       response.writeHead(401, { 'content-type': 'application/json' }).end('{"details":"wrong credentials"}');
       return;
@@ -81,7 +91,12 @@ function answer(asked: TokenRequest, options: TokenServiceOptions, response: Ser
     return { type, name, actions: options.granted?.(name, actions.split(','), user) ?? actions.split(',') };
   });
   const token = jwt(access, options);
-  const document = options.document?.(token, options.lifeSeconds) ?? { token, access_token: '', expires_in: options.lifeSeconds, issued_at: new Date().toISOString() };
+  const document = options.document?.(token, options.lifeSeconds) ?? {
+    token,
+    access_token: '',
+    expires_in: options.lifeSeconds,
+    issued_at: new Date().toISOString(),
+  };
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
 }
 

@@ -23,7 +23,13 @@ async function writePage(tar: string, name: string): Promise<string> {
   const catalog = await readCatalog(backup);
   const store = openContentStore(backup, catalog);
   const graph = createGraphReader(store);
-  const page = inspectPage(summarize(catalog, store, graph), weighImages(catalog, store, graph), { source: 'docker.tar', format: 'tar', bytes: backup.bytes, version: '1.2.3', made: new Date(0) });
+  const page = inspectPage(summarize(catalog, store, graph), weighImages(catalog, store, graph), {
+    source: 'docker.tar',
+    format: 'tar',
+    bytes: backup.bytes,
+    version: '1.2.3',
+    made: new Date(0),
+  });
   await backup.close();
   const path = folder.file(name);
   writeFileSync(path, renderPage(page));
@@ -46,14 +52,26 @@ it('weighs each blob once: own, shared inside a repository, shared between repos
   const store = openContentStore(backup, catalog);
   const graph = createGraphReader(store);
   const { repositories, common } = weighImages(catalog, store, graph);
-  const sizes = (image: typeof built.one, ...indexes: number[]): number => indexes.reduce((sum, index) => sum + (image.blobs[index]?.size ?? 0), 0);
-  expect(common).toMatchObject([{ digest: built.one.blobs[1]?.digest, bytes: sizes(built.one, 1), repositories: 2, images: 3 }]);
-  expect(repositories.map(({ repository, kept }) => [repository, kept])).toEqual([['team/app', sizes(built.one, 2)], ['team/web', 0]]);
+  const sizes = (image: typeof built.one, ...indexes: number[]): number =>
+    indexes.reduce((sum, index) => sum + (image.blobs[index]?.size ?? 0), 0);
+  expect(common).toMatchObject([
+    { digest: built.one.blobs[1]?.digest, bytes: sizes(built.one, 1), repositories: 2, images: 3 },
+  ]);
+  expect(repositories.map(({ repository, kept }) => [repository, kept])).toEqual([
+    ['team/app', sizes(built.one, 2)],
+    ['team/web', 0],
+  ]);
   const [two, one] = repositories[0]?.images ?? [];
-  expect(one).toMatchObject({ tags: ['v1'], own: sizes(built.one, 0, 3) + built.one.bytes.length, bytes: sizes(built.one, 0, 1, 2, 3) + built.one.bytes.length });
+  expect(one).toMatchObject({
+    tags: ['v1'],
+    own: sizes(built.one, 0, 3) + built.one.bytes.length,
+    bytes: sizes(built.one, 0, 1, 2, 3) + built.one.bytes.length,
+  });
   expect(two).toMatchObject({ tags: ['latest', 'v2'] });
   const { referenced } = summarize(catalog, store, graph).bytes;
-  const parts = repositories.flatMap(({ images, kept }) => [kept, ...images.map(({ own }) => own)]).concat(common.map(({ bytes }) => bytes));
+  const parts = repositories
+    .flatMap(({ images, kept }) => [kept, ...images.map(({ own }) => own)])
+    .concat(common.map(({ bytes }) => bytes));
   expect(parts.reduce((sum, part) => sum + part, 0)).toBe(referenced);
   await backup.close();
 });
@@ -67,21 +85,36 @@ describeWith('chromium', 'the page of inspect --html, in a real browser', () => 
     const tar = generateBackup({ images: 60, repositories: 8, bytes: 2_000_000 }, folder.path).file;
     const page = await browser.open(await writePage(tar, 'plain.html'));
     // The script draws after the page has loaded, later on a busy machine.
-    for (let attempt = 0; attempt < 100 && (await page.evaluate('document.querySelectorAll("svg.tree g").length')) === 0; attempt++) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (
+      let attempt = 0;
+      attempt < 100 && (await page.evaluate('document.querySelectorAll("svg.tree g").length')) === 0;
+      attempt++
+    )
+      await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await page.evaluate('document.querySelectorAll("svg.tree g rect").length')).toBeGreaterThan(40);
     expect(await page.evaluate('document.querySelectorAll("#images tbody tr").length')).toBe(60);
     expect(page.requests).toHaveLength(1);
     expect(page.complaints).toEqual([]);
   });
 
-  it.each([{ width: 400, dark: false }, { width: 400, dark: true }, { width: 1400, dark: false }, { width: 1400, dark: true }])('fits $width pixels, dark: $dark', async (options) => {
+  it.each([
+    { width: 400, dark: false },
+    { width: 400, dark: true },
+    { width: 1400, dark: false },
+    { width: 1400, dark: true },
+  ])('fits $width pixels, dark: $dark', async (options) => {
     const tar = generateBackup({ images: 60, repositories: 8, bytes: 2_000_000 }, folder.path).file;
     const page = await browser.open(await writePage(tar, 'fits.html'), options);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.width);
-    const [paper, ink] = await page.evaluate<[string, string]>('[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color].map(String)');
-    const lightness = (color: string): number => (color.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+    const [paper, ink] = await page.evaluate<[string, string]>(
+      '[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color].map(String)',
+    );
+    const lightness = (color: string): number =>
+      (color.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
     expect(lightness(paper) > lightness(ink)).toBe(!options.dark);
-    const map = await page.evaluate<{ width: number; inside: boolean }>('(() => { const box = document.querySelector("svg.tree").getBoundingClientRect(); return { width: box.width, inside: [...document.querySelectorAll("svg.tree g rect")].every((each) => each.getBoundingClientRect().right <= box.right + 1) }; })()');
+    const map = await page.evaluate<{ width: number; inside: boolean }>(
+      '(() => { const box = document.querySelector("svg.tree").getBoundingClientRect(); return { width: box.width, inside: [...document.querySelectorAll("svg.tree g rect")].every((each) => each.getBoundingClientRect().right <= box.right + 1) }; })()',
+    );
     expect(map.inside).toBe(true);
     expect(map.width).toBeGreaterThan(options.width * 0.8);
   });
@@ -100,9 +133,16 @@ describeWith('chromium', 'the page of inspect --html, in a real browser', () => 
   it('shows hostile names as text: nothing of them runs', async () => {
     const attack = '"><img src=x onerror="document.title=\'owned\'"></script><script>document.title="owned"</script>';
     const { tar } = buildStorage((s) => {
-      s.image('team/app', 'v1', { platform: 'linux/amd64', config: { os: attack, architecture: attack }, annotations: { 'org.opencontainers.image.title': attack } });
+      s.image('team/app', 'v1', {
+        platform: 'linux/amd64',
+        config: { os: attack, architecture: attack },
+        annotations: { 'org.opencontainers.image.title': attack },
+      });
       s.artifact('team/app', 'chart', { artifactType: attack, mediaType: attack, annotations: { title: attack } });
-      s.write(`repositories/team/<script>document.title="owned"<&script>/_manifests/tags/<img onerror=1 src=x>/current/link`, 'sha256:0');
+      s.write(
+        `repositories/team/<script>document.title="owned"<&script>/_manifests/tags/<img onerror=1 src=x>/current/link`,
+        'sha256:0',
+      );
       s.write(`repositories/team/bidi\u202etxt/_manifests/tags/v1/current/link`, 'sha256:0');
     });
     const url = await writePage(writeTar('hostile.tar', tar()), 'hostile.html');
@@ -115,14 +155,19 @@ describeWith('chromium', 'the page of inspect --html, in a real browser', () => 
     expect(page.requests).toHaveLength(1);
     expect(page.complaints).toEqual([]);
     // Were something of it to become an element all the same, the policy would not let it run.
-    await page.evaluate(`(() => { const script = document.createElement('script'); script.textContent = 'document.title="owned"'; document.body.append(script); document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="document.title=1">'); })()`);
+    await page.evaluate(
+      `(() => { const script = document.createElement('script'); script.textContent = 'document.title="owned"'; document.body.append(script); document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="document.title=1">'); })()`,
+    );
     await page.evaluate('new Promise((done) => setTimeout(done, 100))');
     expect(await page.evaluate('document.title')).toBe('docker.tar');
     expect(page.complaints.join('\n')).toMatch(/Content Security Policy/);
   });
 
   it('searches, sorts and looks into repositories among 5,000 images without freezing', async () => {
-    const tar = generateBackup({ images: 5000, repositories: 500, bytes: 40_000_000, ownLayers: 1, baseLayers: 1 }, folder.path).file;
+    const tar = generateBackup(
+      { images: 5000, repositories: 500, bytes: 40_000_000, ownLayers: 1, baseLayers: 1 },
+      folder.path,
+    ).file;
     const page = await browser.open(await writePage(tar, 'many.html'));
     expect(page.loadMilliseconds).toBeLessThan(10_000);
     const steps = await page.evaluate<Record<string, number>>(`(async () => {

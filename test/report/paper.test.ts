@@ -23,64 +23,139 @@ const sumOf = (path: string): string => createHash('sha256').update(readFileSync
 
 describe('the paper of an export', () => {
   it('names source, SHA-256, versions, target, and every image with digest, platforms, place and times', async () => {
-    const { code, stdout } = await regtar(['export', fixturePath, folder.file('layout'), '--report', folder.file('export.json'), '--json']);
+    const { code, stdout } = await regtar([
+      'export',
+      fixturePath,
+      folder.file('layout'),
+      '--report',
+      folder.file('export.json'),
+      '--json',
+    ]);
     const paper = paperOf('export.json');
-    const { images } = JSON.parse(stdout) as { images: { repository: string; tag?: string; digest: string; target: string; status: string }[] };
+    const { images } = JSON.parse(stdout) as {
+      images: { repository: string; tag?: string; digest: string; target: string; status: string }[];
+    };
     expect(code).toBe(0);
-    expect(paper).toMatchObject({ command: 'export', state: 'finished', target: { kind: 'oci', name: folder.file('layout') }, versions: { node: process.versions.node } });
+    expect(paper).toMatchObject({
+      command: 'export',
+      state: 'finished',
+      target: { kind: 'oci', name: folder.file('layout') },
+      versions: { node: process.versions.node },
+    });
     expect(paper.sources).toEqual([{ name: fixturePath, format: 'tar', bytes: 716_800, sha256: sumOf(fixturePath) }]);
-    expect(paper.images.map(({ repository, tag, digest, target, status }) => ({ repository, ...(tag !== undefined && { tag }), digest, target, status }))).toEqual(images);
+    expect(
+      paper.images.map(({ repository, tag, digest, target, status }) => ({
+        repository,
+        ...(tag !== undefined && { tag }),
+        digest,
+        target,
+        status,
+      })),
+    ).toEqual(images);
     const multi = paper.images.find(({ repository, tag }) => repository === 'tools/multi' && tag !== undefined);
-    expect(multi).toMatchObject({ platforms: ['linux/amd64', 'linux/arm64/v8'], arrived: { repository: 'tools/multi', digest: multi?.digest } });
-    for (const { started, ended } of paper.images) expect(Date.parse(ended ?? '')).toBeGreaterThanOrEqual(Date.parse(started ?? ''));
+    expect(multi).toMatchObject({
+      platforms: ['linux/amd64', 'linux/arm64/v8'],
+      arrived: { repository: 'tools/multi', digest: multi?.digest },
+    });
+    for (const { started, ended } of paper.images)
+      expect(Date.parse(ended ?? '')).toBeGreaterThanOrEqual(Date.parse(started ?? ''));
     expect(paper.totals.images).toEqual({ copied: images.length, present: 0, skipped: 0, failed: 0, unfinished: 0 });
   });
 
   it('is written as JSON and as a page that carries the same', async () => {
-    await regtar(['export', fixturePath, folder.file('twice'), '--report', folder.file('twice.json'), '--report', folder.file('twice.html')]);
+    await regtar([
+      'export',
+      fixturePath,
+      folder.file('twice'),
+      '--report',
+      folder.file('twice.json'),
+      '--report',
+      folder.file('twice.html'),
+    ]);
     expect(paperOf('twice.html')).toEqual(paperOf('twice.json'));
   });
 
   it('hashes standard input while it passes, parts as the whole that they are, and no folder', async () => {
     const bytes = readFileSync(fixturePath);
     await regtar(['export', '-', folder.file('piped'), '--report', folder.file('piped.json')], { input: bytes });
-    expect(paperOf('piped.json').sources).toEqual([{ name: 'standard input', format: 'tar', sha256: sumOf(fixturePath) }]);
+    expect(paperOf('piped.json').sources).toEqual([
+      { name: 'standard input', format: 'tar', sha256: sumOf(fixturePath) },
+    ]);
     writeFileSync(folder.file('docker.tar.aa'), bytes.subarray(0, 300_000));
     writeFileSync(folder.file('docker.tar.ab'), bytes.subarray(300_000));
-    await regtar(['export', folder.file('docker.tar.aa'), folder.file('joined'), '--report', folder.file('joined.json')]);
+    await regtar([
+      'export',
+      folder.file('docker.tar.aa'),
+      folder.file('joined'),
+      '--report',
+      folder.file('joined.json'),
+    ]);
     expect(paperOf('joined.json').sources).toMatchObject([{ bytes: bytes.length, sha256: sumOf(fixturePath) }]);
     await run('mkdir', [folder.file('unpacked')]);
     await run('tar', ['-xf', fixturePath, '-C', folder.file('unpacked')]);
     await regtar(['export', folder.file('unpacked'), folder.file('copied'), '--report', folder.file('copied.json')]);
     expect(paperOf('copied.json').sources).toEqual([{ name: folder.file('unpacked'), format: 'directory' }]);
-    await regtar(['export', fixturePath, folder.file('unsummed'), '--no-source-hash', '--report', folder.file('unsummed.json')]);
+    await regtar([
+      'export',
+      fixturePath,
+      folder.file('unsummed'),
+      '--no-source-hash',
+      '--report',
+      folder.file('unsummed.json'),
+    ]);
     expect(paperOf('unsummed.json').sources).toEqual([{ name: fixturePath, format: 'tar', bytes: bytes.length }]);
   });
 
   it('says which image failed and why, and what was reduced', async () => {
     const { tar } = buildStorage((s) => {
       s.loseBlob(s.image('team/broken', 'v1', { layers: ['lost'] }).blobs[1]?.digest ?? ('' as never));
-      s.index('team/multi', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }, { platform: 'linux/s390x' }]);
+      s.index('team/multi', 'v1', [
+        { platform: 'linux/amd64' },
+        { platform: 'linux/arm64' },
+        { platform: 'linux/s390x' },
+      ]);
     });
     writeFileSync(folder.file('broken.tar'), tar());
-    const { code } = await regtar(['export', folder.file('broken.tar'), folder.file('part'), '--platform', 'linux/amd64', '--platform', 'linux/arm64', '--report', folder.file('part.json')]);
+    const { code } = await regtar([
+      'export',
+      folder.file('broken.tar'),
+      folder.file('part'),
+      '--platform',
+      'linux/amd64',
+      '--platform',
+      'linux/arm64',
+      '--report',
+      folder.file('part.json'),
+    ]);
     const paper = paperOf('part.json');
     expect(code).toBe(3);
     expect(paper.totals.images).toMatchObject({ copied: 1, failed: 1 });
     const [multi] = paper.images.filter(({ status }) => status === 'copied');
     expect(multi?.arrived?.digest).not.toBe(multi?.digest);
-    expect(paper.images.find(({ status }) => status === 'failed')).toMatchObject({ repository: 'team/broken', tag: 'v1', error: { code: 'BLOB_MISSING' } });
+    expect(paper.images.find(({ status }) => status === 'failed')).toMatchObject({
+      repository: 'team/broken',
+      tag: 'v1',
+      error: { code: 'BLOB_MISSING' },
+    });
   });
 
   it('is refused before anything is written where it cannot be written itself', async () => {
-    const { code, stderr } = await regtar(['export', fixturePath, folder.file('never'), '--report', folder.file('gone', 'x.json')]);
+    const { code, stderr } = await regtar([
+      'export',
+      fixturePath,
+      folder.file('never'),
+      '--report',
+      folder.file('gone', 'x.json'),
+    ]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('OUTPUT_UNWRITABLE: the report')]);
     expect(stderr).toContain('hint: make the folder, or name another file');
     expect(existsSync(folder.file('never'))).toBe(false);
   });
 
   it('does not go with --dry-run, which does nothing that a paper could say', async () => {
-    expect(await regtar(['export', fixturePath, folder.file('dry'), '--dry-run', '--report', folder.file('dry.json')])).toMatchObject({ code: 2 });
+    expect(
+      await regtar(['export', fixturePath, folder.file('dry'), '--dry-run', '--report', folder.file('dry.json')]),
+    ).toMatchObject({ code: 2 });
     expect(existsSync(folder.file('dry.json'))).toBe(false);
   });
 });
@@ -93,7 +168,9 @@ describe('what is no paper', () => {
     ['{"kind":"regtar report","version":2}', 'version'],
     ['[1]', 'kind'],
   ])('%j is refused with what is wrong', (content, reason) => {
-    expect(() => readPaper(content, 'x.json')).toThrow(expect.objectContaining({ code: 'REPORT_INVALID', message: expect.stringContaining(reason) as string }));
+    expect(() => readPaper(content, 'x.json')).toThrow(
+      expect.objectContaining({ code: 'REPORT_INVALID', message: expect.stringContaining(reason) as string }),
+    );
   });
 });
 
@@ -104,17 +181,56 @@ describeWith('docker-registry', 'the paper of a push', () => {
   afterAll(() => registry.stop());
 
   it('says where everything went, and no password', async () => {
-    const { code } = await regtar(['push', fixturePath, `${registry.host}/migrated`, '--username', account.username, '--password-stdin', '--report', folder.file('push.json'), '--report', folder.file('push.html')], { input: account.password });
+    const { code } = await regtar(
+      [
+        'push',
+        fixturePath,
+        `${registry.host}/migrated`,
+        '--username',
+        account.username,
+        '--password-stdin',
+        '--report',
+        folder.file('push.json'),
+        '--report',
+        folder.file('push.html'),
+      ],
+      { input: account.password },
+    );
     const paper = paperOf('push.json');
     expect(code).toBe(0);
-    expect(paper).toMatchObject({ command: 'push', target: { kind: 'registry', name: registry.host, path: 'migrated' } });
-    expect(paper.images.find(({ repository, tag }) => repository === 'base' && tag === '1')).toMatchObject({ target: `${registry.host}/migrated/base:1`, arrived: { repository: 'migrated/base', tag: '1' } });
-    for (const name of ['push.json', 'push.html']) expect(readFileSync(folder.file(name), 'utf8')).not.toContain(account.password);
+    expect(paper).toMatchObject({
+      command: 'push',
+      target: { kind: 'registry', name: registry.host, path: 'migrated' },
+    });
+    expect(paper.images.find(({ repository, tag }) => repository === 'base' && tag === '1')).toMatchObject({
+      target: `${registry.host}/migrated/base:1`,
+      arrived: { repository: 'migrated/base', tag: '1' },
+    });
+    for (const name of ['push.json', 'push.html'])
+      expect(readFileSync(folder.file(name), 'utf8')).not.toContain(account.password);
   });
 
   it('is there while the run lasts, and after Ctrl-C says what was finished', async () => {
     const backup = generateBackup({ images: 150, repositories: 30, bytes: 30_000_000 }, folder.path).file;
-    const child = spawn(process.execPath, [program, 'push', backup, `${registry.host}/cut`, '--jobs', '1', '--username', account.username, '--password-stdin', '--report', folder.file('cut.json'), '--events', 'jsonl'], { env: { ...process.env, ...bareEnvironment }, stdio: ['pipe', 'ignore', 'pipe'] });
+    const child = spawn(
+      process.execPath,
+      [
+        program,
+        'push',
+        backup,
+        `${registry.host}/cut`,
+        '--jobs',
+        '1',
+        '--username',
+        account.username,
+        '--password-stdin',
+        '--report',
+        folder.file('cut.json'),
+        '--events',
+        'jsonl',
+      ],
+      { env: { ...process.env, ...bareEnvironment }, stdio: ['pipe', 'ignore', 'pipe'] },
+    );
     child.stdin.end(account.password);
     let seen = '';
     let during: Paper | undefined;
@@ -148,7 +264,15 @@ describeWith('chromium', 'the paper as a page', () => {
     const { paperPage } = await import('../../src/report/paper-page.ts');
     const { renderPage } = await import('../../src/report/page/render-page.ts');
     const paper = paperOf('shown.json');
-    const hostile: Paper = { ...paper, sources: [{ name: attack, format: attack }], target: { kind: 'oci', name: attack }, images: [...paper.images, { repository: attack, status: 'failed', error: { code: attack, message: attack, hint: attack } }] };
+    const hostile: Paper = {
+      ...paper,
+      sources: [{ name: attack, format: attack }],
+      target: { kind: 'oci', name: attack },
+      images: [
+        ...paper.images,
+        { repository: attack, status: 'failed', error: { code: attack, message: attack, hint: attack } },
+      ],
+    };
     writeFileSync(folder.file('hostile.html'), renderPage(paperPage(hostile)));
     const page = await browser.open(pathToFileURL(folder.file('hostile.html')).href, { width: 400, dark: true });
     expect(await page.evaluate('document.querySelectorAll("#images tbody tr").length')).toBe(paper.images.length + 1);

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { createFilter } from '../../src/select/filter.ts';
 
 const digest = `sha256:${'0a'.repeat(32)}`;
-const tagged = (name: string): boolean[] => ['nginx:1.2', 'library/nginx:1.2', 'a/b/c:latest', 'a/b/c:sha256-0a.sig'].map((text) => {
-  const [repository = '', tag = ''] = text.split(':');
-  return createFilter({ include: [name] })({ repository, tag, digest });
-});
+const tagged = (name: string): boolean[] =>
+  ['nginx:1.2', 'library/nginx:1.2', 'a/b/c:latest', 'a/b/c:sha256-0a.sig'].map((text) => {
+    const [repository = '', tag = ''] = text.split(':');
+    return createFilter({ include: [name] })({ repository, tag, digest });
+  });
 
 describe('a glob of --include and --exclude', () => {
   it.each([

@@ -26,14 +26,28 @@ it('a tag that means nothing any more fails by name, until somebody says what it
     const plan = async (choose: (catalog: Catalog) => Catalog, exclude: readonly string[] = []) => {
       const backup = await openSource([folder.path]);
       const catalog = await readCatalog(backup);
-      const made = createPlan(choose(catalog), openContentStore(backup, catalog), { filter: createFilter({ exclude }), rename: (name) => name, traits });
+      const made = createPlan(choose(catalog), openContentStore(backup, catalog), {
+        filter: createFilter({ exclude }),
+        rename: (name) => name,
+        traits,
+      });
       await backup.close();
-      return { images: made.images.map(({ source }) => `${source.tag} ${source.digest}`), refused: made.refused.map(({ source, status, error }) => [source.tag, status, error.code]), problems: made.problems.map(({ code }) => code) };
+      return {
+        images: made.images.map(({ source }) => `${source.tag} ${source.digest}`),
+        refused: made.refused.map(({ source, status, error }) => [source.tag, status, error.code]),
+        problems: made.problems.map(({ code }) => code),
+      };
     };
     const { old, digest } = store.built;
-    expect(await plan((catalog) => catalog)).toEqual({ images: [`other ${digest}`], refused: [['v1', 'failed', 'TAG_AMBIGUOUS']], problems: [] });
+    expect(await plan((catalog) => catalog)).toEqual({
+      images: [`other ${digest}`],
+      refused: [['v1', 'failed', 'TAG_AMBIGUOUS']],
+      problems: [],
+    });
     expect((await plan((catalog) => catalog, ['team/web:v1'])).refused).toEqual([]);
-    expect((await plan((catalog) => withTagAt(catalog, { repository: 'team/web', tag: 'v1', digest: old.digest }))).images).toEqual([`other ${digest}`, `v1 ${old.digest}`]);
+    expect(
+      (await plan((catalog) => withTagAt(catalog, { repository: 'team/web', tag: 'v1', digest: old.digest }))).images,
+    ).toEqual([`other ${digest}`, `v1 ${old.digest}`]);
     rmSync(current);
     expect((await plan((catalog) => catalog)).refused).toEqual([['v1', 'failed', 'TAG_NO_CURRENT']]);
   } finally {

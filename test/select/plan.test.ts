@@ -12,19 +12,34 @@ import { buildStorage, type StorageDescription } from '../support/storage-builde
 const everything: SinkTraits = { schema1: true, indexes: true, artifacts: true, parallelBlobs: 2 };
 const imagesOnly: SinkTraits = { schema1: false, indexes: false, artifacts: false, parallelBlobs: 1 };
 
-async function plan<Built>(describe: (storage: StorageDescription) => Built, options: Partial<PlanOptions> & { readonly filters?: FilterOptions } = {}): Promise<{ readonly plan: Plan; readonly built: Built; readonly names: readonly string[] }> {
+async function plan<Built>(
+  describe: (storage: StorageDescription) => Built,
+  options: Partial<PlanOptions> & { readonly filters?: FilterOptions } = {},
+): Promise<{ readonly plan: Plan; readonly built: Built; readonly names: readonly string[] }> {
   const storage = buildStorage(describe);
   const { catalog, store } = await openTar(storage);
-  const made = createPlan(catalog, store, { filter: createFilter(options.filters ?? {}), rename: createRenamer({}), traits: everything, ...options });
+  const made = createPlan(catalog, store, {
+    filter: createFilter(options.filters ?? {}),
+    rename: createRenamer({}),
+    traits: everything,
+    ...options,
+  });
   return { plan: made, built: storage.built, names: made.images.map(({ source }) => formatImageReference(source)) };
 }
 
 describe('what travels', () => {
   const signed = (s: StorageDescription) => {
     const app = s.image('app', '1');
-    return { app, signature: s.signature(app), sbom: s.artifact('app', undefined, { subject: app }), tagged: s.artifact('app', 'sbom', { subject: app }), lone: s.image('app', undefined, { layers: ['lone'] }) };
+    return {
+      app,
+      signature: s.signature(app),
+      sbom: s.artifact('app', undefined, { subject: app }),
+      tagged: s.artifact('app', 'sbom', { subject: app }),
+      lone: s.image('app', undefined, { layers: ['lone'] }),
+    };
   };
-  const nameOfSignature = ({ app }: { readonly app: { readonly digest: string } }): string => `app:${app.digest.replace(':', '-')}.sig`;
+  const nameOfSignature = ({ app }: { readonly app: { readonly digest: string } }): string =>
+    `app:${app.digest.replace(':', '-')}.sig`;
 
   it('signatures and referrers come with an image that was chosen, tagged or not', async () => {
     const { built, names } = await plan(signed, { filters: { include: ['app:1'] } });
@@ -34,7 +49,10 @@ describe('what travels', () => {
   it('--no-referrers leaves all of them behind, whatever the filter says, but one that is asked for by name', async () => {
     expect((await plan(signed, { referrers: false })).names).toEqual(['app:1']);
     const wanted = new Set(['app:1', 'app:sbom']);
-    expect((await plan(signed, { referrers: false, wanted, filters: { images: wanted } })).names).toEqual(['app:1', 'app:sbom']);
+    expect((await plan(signed, { referrers: false, wanted, filters: { images: wanted } })).names).toEqual([
+      'app:1',
+      'app:sbom',
+    ]);
   });
 
   it('--exclude holds for what refers to a chosen image, too', async () => {
@@ -50,17 +68,42 @@ describe('what travels', () => {
 
 describe('platforms', () => {
   const multi = (s: StorageDescription) => {
-    const inner = s.index('multi', undefined, [{ platform: 'linux/s390x' }, { platform: 'linux/arm64/v8', layers: ['inner'] }]);
+    const inner = s.index('multi', undefined, [
+      { platform: 'linux/s390x' },
+      { platform: 'linux/arm64/v8', layers: ['inner'] },
+    ]);
     const attested = s.image('multi', undefined, { platform: 'linux/amd64', layers: ['amd'] });
-    const attestation = { ...s.image('multi', undefined, { format: 'oci', platform: 'unknown/unknown', layers: ['provenance'] }) };
-    const descriptor = { ...attestation.descriptor, annotations: { 'vnd.docker.reference.type': 'attestation-manifest', 'vnd.docker.reference.digest': attested.digest } };
-    return { index: s.index('multi', '1', [attested, { platform: 'linux/arm64' }, { ...attestation, descriptor }, inner]), attested, attestation, inner };
+    const attestation = {
+      ...s.image('multi', undefined, { format: 'oci', platform: 'unknown/unknown', layers: ['provenance'] }),
+    };
+    const descriptor = {
+      ...attestation.descriptor,
+      annotations: {
+        'vnd.docker.reference.type': 'attestation-manifest',
+        'vnd.docker.reference.digest': attested.digest,
+      },
+    };
+    return {
+      index: s.index('multi', '1', [attested, { platform: 'linux/arm64' }, { ...attestation, descriptor }, inner]),
+      attested,
+      attestation,
+      inner,
+    };
   };
   const chosen = async (...platforms: readonly string[]) => {
-    const { plan: made, built } = await plan(multi, { platforms: platforms.map(parsePlatform), filters: { include: ['multi:1'] } });
+    const { plan: made, built } = await plan(multi, {
+      platforms: platforms.map(parsePlatform),
+      filters: { include: ['multi:1'] },
+    });
     const [image] = made.images;
     if (image === undefined) throw new Error('nothing was chosen');
-    return { image, built, digests: childrenFirst(image.node).map(({ descriptor }) => descriptor.digest), platforms: imagePlatforms(image.node).map(formatPlatform), notes: made.notes };
+    return {
+      image,
+      built,
+      digests: childrenFirst(image.node).map(({ descriptor }) => descriptor.digest),
+      platforms: imagePlatforms(image.node).map(formatPlatform),
+      notes: made.notes,
+    };
   };
 
   it('none keeps everything as it is', async () => {
@@ -80,9 +123,20 @@ describe('platforms', () => {
     expect(platforms).toEqual(['linux/amd64', 'linux/s390x', 'linux/arm64/v8']);
     expect(digests).toContain(built.attestation.digest);
     expect(image.rewritten?.from).toBe(built.index.digest);
-    const json = JSON.parse(Buffer.from(image.rewritten?.bytes ?? []).toString()) as { manifests: { digest: string }[] };
-    expect(json.manifests.map(({ digest }) => digest)).toEqual([built.attested.digest, built.attestation.digest, built.inner.digest]);
-    expect(notes).toEqual([{ text: expect.stringContaining('new digest') as string, images: [{ name: 'multi:1', detail: `${image.target.root.digest} instead of ${built.index.digest}` }] }]);
+    const json = JSON.parse(Buffer.from(image.rewritten?.bytes ?? []).toString()) as {
+      manifests: { digest: string }[];
+    };
+    expect(json.manifests.map(({ digest }) => digest)).toEqual([
+      built.attested.digest,
+      built.attestation.digest,
+      built.inner.digest,
+    ]);
+    expect(notes).toEqual([
+      {
+        text: expect.stringContaining('new digest') as string,
+        images: [{ name: 'multi:1', detail: `${image.target.root.digest} instead of ${built.index.digest}` }],
+      },
+    ]);
   });
 
   it('an attestation does not come without its image', async () => {
@@ -91,7 +145,11 @@ describe('platforms', () => {
   });
 
   it('--sparse keeps the index and leaves the other children out', async () => {
-    const { plan: made, built } = await plan(multi, { platforms: [parsePlatform('linux/amd64')], sparse: true, filters: { include: ['multi:1'] } });
+    const { plan: made, built } = await plan(multi, {
+      platforms: [parsePlatform('linux/amd64')],
+      sparse: true,
+      filters: { include: ['multi:1'] },
+    });
     expect(made.images[0]?.target.root.digest).toBe(built.index.digest);
     expect(imagePlatforms(made.images[0]?.node as never).map(formatPlatform)).toEqual(['linux/amd64']);
   });
@@ -99,12 +157,15 @@ describe('platforms', () => {
 
 describe('what an output cannot hold', () => {
   it('is one group a reason, however many images it is', async () => {
-    const { plan: made } = await plan((s) => {
-      for (const name of ['a', 'b', 'c', 'd', 'e']) s.signature(s.image(name, '1'));
-      s.artifact('chart', '1');
-      s.schema1('old', '1');
-      s.image('windows', '1', { layers: ['x', { foreign: 'https://example.com/layer' }] });
-    }, { traits: imagesOnly });
+    const { plan: made } = await plan(
+      (s) => {
+        for (const name of ['a', 'b', 'c', 'd', 'e']) s.signature(s.image(name, '1'));
+        s.artifact('chart', '1');
+        s.schema1('old', '1');
+        s.image('windows', '1', { layers: ['x', { foreign: 'https://example.com/layer' }] });
+      },
+      { traits: imagesOnly },
+    );
     expect(made.images.map(({ source }) => formatImageReference(source))).toEqual(['a:1', 'b:1', 'c:1', 'd:1', 'e:1']);
     const groups = new Map<string, number>();
     for (const { status, error } of made.refused) {
@@ -115,9 +176,12 @@ describe('what an output cannot hold', () => {
   });
 
   it('a platform that was chosen for the person is said once for all images', async () => {
-    const { plan: made } = await plan((s) => {
-      for (const name of ['a', 'b']) s.index(name, '1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }]);
-    }, { traits: imagesOnly });
+    const { plan: made } = await plan(
+      (s) => {
+        for (const name of ['a', 'b']) s.index(name, '1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }]);
+      },
+      { traits: imagesOnly },
+    );
     expect(made.notes).toHaveLength(1);
     expect(made.notes[0]?.images.map(({ name }) => name)).toEqual(['a:1', 'b:1']);
   });
@@ -129,7 +193,9 @@ describe('names', () => {
       s.image('a/x', '1');
       s.image('b/x', '1');
     };
-    await expect(plan(storage, { rename: createRenamer({ maps: ['*/x=x'] }) })).rejects.toMatchObject({ code: 'OUTPUT_COLLISION' });
+    await expect(plan(storage, { rename: createRenamer({ maps: ['*/x=x'] }) })).rejects.toMatchObject({
+      code: 'OUTPUT_COLLISION',
+    });
   });
 
   it.each([

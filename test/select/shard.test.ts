@@ -19,7 +19,10 @@ afterAll(() => folder.remove());
 
 let plan: Plan;
 beforeAll(async () => {
-  const backup = await openSource([generateBackup({ name: 'sharded', images: 300, repositories: 60, bytes: 200_000_000, baseImages: 6 }, folder.path).file]);
+  const backup = await openSource([
+    generateBackup({ name: 'sharded', images: 300, repositories: 60, bytes: 200_000_000, baseImages: 6 }, folder.path)
+      .file,
+  ]);
   const catalog = await readCatalog(backup);
   plan = createPlan(catalog, openContentStore(backup, catalog), {
     filter: createFilter({}),
@@ -30,34 +33,57 @@ beforeAll(async () => {
   await backup.close();
 });
 
-const namesOf = ({ images, refused }: Plan): string[] => [...images, ...refused].map(({ source }) => formatImageReference(source));
-const parts = (whole: Plan, count: number, isShared: boolean): Plan[] => Array.from({ length: count }, (_, index) => shardPlan(whole, { index: index + 1, count }, { isShared }));
+const namesOf = ({ images, refused }: Plan): string[] =>
+  [...images, ...refused].map(({ source }) => formatImageReference(source));
+const parts = (whole: Plan, count: number, isShared: boolean): Plan[] =>
+  Array.from({ length: count }, (_, index) => shardPlan(whole, { index: index + 1, count }, { isShared }));
 
 describe('shards of a plan', () => {
-  it.each([1, 2, 3, 7, 60, 100])('%i of them hold every image once, refused ones too, and never split a repository', (count) => {
-    for (const isShared of [true, false]) {
-      const shards = parts(plan, count, isShared);
-      expect(shards.flatMap(namesOf).sort()).toEqual(namesOf(plan).sort());
-      const homes = new Map<string, number>();
-      shards.forEach(({ images }, index) => {
-        for (const { target } of images) {
-          expect(homes.get(target.repository) ?? index).toBe(index);
-          homes.set(target.repository, index);
-        }
-      });
-    }
-  });
+  it.each([1, 2, 3, 7, 60, 100])(
+    '%i of them hold every image once, refused ones too, and never split a repository',
+    (count) => {
+      for (const isShared of [true, false]) {
+        const shards = parts(plan, count, isShared);
+        expect(shards.flatMap(namesOf).sort()).toEqual(namesOf(plan).sort());
+        const homes = new Map<string, number>();
+        shards.forEach(({ images }, index) => {
+          for (const { target } of images) {
+            expect(homes.get(target.repository) ?? index).toBe(index);
+            homes.set(target.repository, index);
+          }
+        });
+      }
+    },
+  );
 
   it('are the same whatever order a machine has read things in', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 9 }), fc.shuffledSubarray([...plan.images], { minLength: plan.images.length }), fc.boolean(), (count, images, isShared) => {
-      const shuffled = parts({ ...plan, images }, count, isShared);
-      expect(shuffled.map((each) => namesOf(each).sort())).toEqual(parts(plan, count, isShared).map((each) => namesOf(each).sort()));
-    }), { numRuns: 20 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 9 }),
+        fc.shuffledSubarray([...plan.images], { minLength: plan.images.length }),
+        fc.boolean(),
+        (count, images, isShared) => {
+          const shuffled = parts({ ...plan, images }, count, isShared);
+          expect(shuffled.map((each) => namesOf(each).sort())).toEqual(
+            parts(plan, count, isShared).map((each) => namesOf(each).sort()),
+          );
+        },
+      ),
+      { numRuns: 20 },
+    );
   });
 
   it.each([2, 3, 5])('%i of them bring nearly as many bytes each', (count) => {
     for (const isShared of [true, false]) {
-      const bytes = parts(plan, count, isShared).map(({ images, elsewhere }) => planTotals(images).bytes - [...(elsewhere?.keys() ?? [])].reduce((sum, digest) => sum + (images.flatMap(({ target }) => target.blobs).find((blob) => blob.digest === digest)?.size ?? 0), 0));
+      const bytes = parts(plan, count, isShared).map(
+        ({ images, elsewhere }) =>
+          planTotals(images).bytes -
+          [...(elsewhere?.keys() ?? [])].reduce(
+            (sum, digest) =>
+              sum + (images.flatMap(({ target }) => target.blobs).find((blob) => blob.digest === digest)?.size ?? 0),
+            0,
+          ),
+      );
       const mean = bytes.reduce((sum, each) => sum + each, 0) / count;
       for (const each of bytes) expect(Math.abs(each - mean) / mean).toBeLessThan(0.15);
     }
@@ -67,7 +93,8 @@ describe('shards of a plan', () => {
     const shards = parts(plan, 3, true);
     const bringers = new Map<string, number>();
     for (const { images, elsewhere } of shards) {
-      for (const digest of new Set(images.flatMap(({ target }) => target.blobs.map((blob) => blob.digest)))) if (elsewhere?.has(digest) !== true) bringers.set(digest, (bringers.get(digest) ?? 0) + 1);
+      for (const digest of new Set(images.flatMap(({ target }) => target.blobs.map((blob) => blob.digest))))
+        if (elsewhere?.has(digest) !== true) bringers.set(digest, (bringers.get(digest) ?? 0) + 1);
     }
     expect(new Set(bringers.values())).toEqual(new Set([1]));
     const repositories = shards.map(({ images }) => new Set(images.map(({ target }) => target.repository)));
@@ -93,7 +120,8 @@ describe('shards of a plan', () => {
   });
 
   it('of folders know nothing of each other: each output is whole', () => {
-    for (const { elsewhere, awaited } of parts(plan, 3, false)) expect([elsewhere, awaited]).toEqual([undefined, undefined]);
+    for (const { elsewhere, awaited } of parts(plan, 3, false))
+      expect([elsewhere, awaited]).toEqual([undefined, undefined]);
   });
 });
 
@@ -111,6 +139,8 @@ describe('--shard', () => {
   });
 
   it.each([undefined, '8', 'x', ''])('refuses n alone where JOB_COMPLETION_INDEX is %j', (index) => {
-    expect(() => chooseShard(shardOf('8'), { JOB_COMPLETION_INDEX: index })).toThrow(expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('JOB_COMPLETION_INDEX') as string }));
+    expect(() => chooseShard(shardOf('8'), { JOB_COMPLETION_INDEX: index })).toThrow(
+      expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('JOB_COMPLETION_INDEX') as string }),
+    );
   });
 });

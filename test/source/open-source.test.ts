@@ -25,7 +25,11 @@ function write(name: string, bytes: Uint8Array | string): string {
 describe('a plain tar', () => {
   it('is read where it lies', async () => {
     const { tags, blobs, problems } = await contentsOf([write('docker.tar', store.tar())]);
-    expect(tags).toEqual([`library/nginx:1.27 ${store.built.nginx.digest}`, `library/nginx:latest ${store.built.nginx.digest}`, `team/deep/er/app:v1 ${store.built.app.digest}`]);
+    expect(tags).toEqual([
+      `library/nginx:1.27 ${store.built.nginx.digest}`,
+      `library/nginx:latest ${store.built.nginx.digest}`,
+      `team/deep/er/app:v1 ${store.built.app.digest}`,
+    ]);
     expect(blobs).toEqual('whole');
     expect(problems).toEqual([]);
   });
@@ -37,7 +41,14 @@ describe('a folder', () => {
     await store.writeTo(folder.file('unpacked/var/lib/registry'));
   });
 
-  it.each(['storage', 'storage/docker', 'storage/docker/registry', 'storage/docker/registry/v2', 'unpacked', 'unpacked/var'])('%s: the tree is found wherever it begins', async (name) => {
+  it.each([
+    'storage',
+    'storage/docker',
+    'storage/docker/registry',
+    'storage/docker/registry/v2',
+    'unpacked',
+    'unpacked/var',
+  ])('%s: the tree is found wherever it begins', async (name) => {
     const { tags, blobs, problems } = await contentsOf([folder.file(name)]);
     expect(tags).toHaveLength(3);
     expect(blobs).toEqual('whole');
@@ -48,7 +59,9 @@ describe('a folder', () => {
     const backup = await openSource([folder.file('storage')]);
     const catalog = await readCatalog(backup);
     const location = catalog.stored.get(store.built.nginx.digest)?.location;
-    expect(location && backup.file(location)).toContain(`/blobs/sha256/${store.built.nginx.digest.slice(7, 9)}/${store.built.nginx.digest.slice(7)}/data`);
+    expect(location && backup.file(location)).toContain(
+      `/blobs/sha256/${store.built.nginx.digest.slice(7, 9)}/${store.built.nginx.digest.slice(7)}/data`,
+    );
   });
 
   it('reads every link where damage is looked for; else a link that has the size of its digest is taken for what its path says', async () => {
@@ -61,7 +74,10 @@ describe('a folder', () => {
     });
     await spoiled.writeTo(folder.file('spoiled'));
     mkdirSync(folder.file('spoiled/docker/registry/v2/repositories/app/_manifests/tags/v2'));
-    const codes = async (trustLinks: boolean): Promise<string[]> => (await readCatalog(await openSource([folder.file('spoiled')], { trustLinks }))).problems.map(({ code }) => code).sort();
+    const codes = async (trustLinks: boolean): Promise<string[]> =>
+      (await readCatalog(await openSource([folder.file('spoiled')], { trustLinks }))).problems
+        .map(({ code }) => code)
+        .sort();
     expect(await codes(false)).toEqual(['LINK_INVALID', 'LINK_RECOVERED', 'STORAGE_TARSUM', 'TAG_NO_CURRENT']);
     expect(await codes(true)).toEqual(['LINK_RECOVERED', 'STORAGE_TARSUM', 'TAG_NO_CURRENT']);
   });
@@ -80,7 +96,10 @@ describe('a folder', () => {
     const digest = linked.built.digest.slice(7);
     const data = folder.file('linked/docker/registry/v2/blobs/sha256', nginx.digest.slice(7, 9), nginx.digest.slice(7));
     mkdirSync(data, { recursive: true });
-    symlinkSync(folder.file('storage/docker/registry/v2/blobs/sha256', nginx.digest.slice(7, 9), nginx.digest.slice(7), 'data'), `${data}/data`);
+    symlinkSync(
+      folder.file('storage/docker/registry/v2/blobs/sha256', nginx.digest.slice(7, 9), nginx.digest.slice(7), 'data'),
+      `${data}/data`,
+    );
     const inside = folder.file('linked/docker/registry/v2/blobs/sha256', app.digest.slice(7, 9), app.digest.slice(7));
     mkdirSync(inside, { recursive: true });
     symlinkSync(`../../${digest.slice(0, 2)}/${digest}/data`, `${inside}/data`);
@@ -92,7 +111,10 @@ describe('a folder', () => {
 
   it('that holds no registry is refused', async () => {
     mkdirSync(folder.file('other/sub'), { recursive: true });
-    await expect(contentsOf([folder.file('other')])).rejects.toMatchObject({ code: 'SOURCE_NOT_REGISTRY', message: expect.stringContaining('docker/registry/v2') as string });
+    await expect(contentsOf([folder.file('other')])).rejects.toMatchObject({
+      code: 'SOURCE_NOT_REGISTRY',
+      message: expect.stringContaining('docker/registry/v2') as string,
+    });
     mkdirSync(folder.file('empty'));
     await expect(contentsOf([folder.file('empty')])).rejects.toMatchObject({ code: 'SOURCE_EMPTY' });
   });
@@ -111,7 +133,11 @@ describe('what is no backup is refused by name', () => {
   ])('%s: %s', async (code, name, bytes, words) => {
     const refusal: unknown = await openSource([write('refused', bytes)]).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(RegtarError);
-    expect(refusal, name).toMatchObject({ code, message: expect.stringContaining(words) as string, hint: expect.any(String) as string });
+    expect(refusal, name).toMatchObject({
+      code,
+      message: expect.stringContaining(words) as string,
+      hint: expect.any(String) as string,
+    });
     expect((refusal as Error).message).not.toMatch(/[\n\x1b]/);
   });
 

@@ -29,7 +29,12 @@ const storage = buildStorage((s) => {
   s.write(storagePaths.currentLink('team/old', 'empty'), '');
   return { nginx, app, old, untagged };
 });
-const aliased = { aliases: [{ digest: storage.built.nginx.digest, path: 'skopeo/nginx/manifest', kind: 'hard' as const }, { digest: storage.built.old.digest, path: 'skopeo/old/manifest', kind: 'symbolic' as const }] };
+const aliased = {
+  aliases: [
+    { digest: storage.built.nginx.digest, path: 'skopeo/nginx/manifest', kind: 'hard' as const },
+    { digest: storage.built.old.digest, path: 'skopeo/old/manifest', kind: 'symbolic' as const },
+  ],
+};
 
 let count = 0;
 /** A tar of its own in a folder of its own. */
@@ -52,7 +57,10 @@ async function makeIndex(tar: string, options: OpenSourceOptions = {}): Promise<
 }
 
 /** Everything that a backup says, contents included, and what was noticed on the way. */
-async function look(tar: string, options: OpenSourceOptions = {}): Promise<{ readonly seen: object; readonly notices: readonly string[] }> {
+async function look(
+  tar: string,
+  options: OpenSourceOptions = {},
+): Promise<{ readonly seen: object; readonly notices: readonly string[] }> {
   const notices: string[] = [];
   const backup = await openSource([tar], { ...options, onNotice: (text) => notices.push(text) });
   try {
@@ -62,8 +70,19 @@ async function look(tar: string, options: OpenSourceOptions = {}): Promise<{ rea
     const seen = {
       summary,
       problems,
-      tags: [...catalog.repositories()].map((repository) => [repository, [...catalog.tags(repository)], [...catalog.lostTags(repository)], [...catalog.revisions(repository)], [...catalog.layers(repository)]]),
-      blobs: [...catalog.blobs()].map((digest) => [digest, createHash(digest.startsWith('sha256') ? 'sha256' : 'sha512').update(store.readSmall(digest)).digest('hex')]),
+      tags: [...catalog.repositories()].map((repository) => [
+        repository,
+        [...catalog.tags(repository)],
+        [...catalog.lostTags(repository)],
+        [...catalog.revisions(repository)],
+        [...catalog.layers(repository)],
+      ]),
+      blobs: [...catalog.blobs()].map((digest) => [
+        digest,
+        createHash(digest.startsWith('sha256') ? 'sha256' : 'sha512')
+          .update(store.readSmall(digest))
+          .digest('hex'),
+      ]),
     };
     return { seen, notices };
   } finally {
@@ -87,7 +106,11 @@ function settle(path: string): void {
 
 describe('with its index', () => {
   it('a tar says the same as without', async () => {
-    for (const tar of [tarFile(), tarFile(storage.tar({ ...aliased, dialect: 'pax', order: 'links-first' })), tarFile(readFileSync(fixturePath))]) {
+    for (const tar of [
+      tarFile(),
+      tarFile(storage.tar({ ...aliased, dialect: 'pax', order: 'links-first' })),
+      tarFile(readFileSync(fixturePath)),
+    ]) {
       const { seen } = await look(tar);
       await makeIndex(tar);
       for (const keep of ['all', 'small'] as const) expect(await look(tar, { keep })).toEqual({ seen, notices: [] });
@@ -103,8 +126,12 @@ describe('with its index', () => {
     const links = readFileSync(tar).indexOf('_manifests/revisions');
     const manifest = readFileSync(tar).indexOf(storage.blob(storage.built.app.digest));
     tamper(tar, (bytes) => {
-      const isSampled = (at: number): boolean => Array.from({ length: 16 }, (_, sample) => Math.floor(((bytes.length - 4096) * sample) / 15)).some((start) => at >= start && at < start + 4096);
-      for (const at of [links, manifest]) for (let byte = at; byte < at + 20; byte++) if (!isSampled(byte)) bytes[byte] = 255;
+      const isSampled = (at: number): boolean =>
+        Array.from({ length: 16 }, (_, sample) => Math.floor(((bytes.length - 4096) * sample) / 15)).some(
+          (start) => at >= start && at < start + 4096,
+        );
+      for (const at of [links, manifest])
+        for (let byte = at; byte < at + 20; byte++) if (!isSampled(byte)) bytes[byte] = 255;
     });
     const withIndex = await look(tar).catch((error: unknown) => error);
     const without = await look(tar, { indexFile: folder.file('none') }).catch((error: unknown) => error);
@@ -139,7 +166,11 @@ describe('an index that does not belong to its tar is not used, and said so', ()
   it.each<[string, RegExp, (tar: string) => void]>([
     ['the tar has grown', /another size/, (tar) => writeFileSync(tar, Buffer.alloc(10_240), { flag: 'a' })],
     ['the tar was written again', /written to/, (tar) => utimesSync(tar, 1_700_000_000, 1_700_000_001)],
-    ['size and time are the same, the bytes are not', /other bytes/, (tar) => tamper(tar, (bytes) => void bytes.write('docker/registry/v3', 0))],
+    [
+      'size and time are the same, the bytes are not',
+      /other bytes/,
+      (tar) => tamper(tar, (bytes) => void bytes.write('docker/registry/v3', 0)),
+    ],
   ])('%s', async (_title, words, change) => {
     const tar = tarFile();
     settle(tar);
@@ -175,16 +206,26 @@ describe('a damaged or hostile index', () => {
   });
 
   it('bytes changed anywhere: never another answer, never a failure', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }), async (flips) => {
-      const bytes = Buffer.from(whole);
-      for (const [at, mask] of flips) bytes[at] = (bytes[at] ?? 0) ^ mask;
-      writeFileSync(index, bytes);
-      expect((await look(tar)).seen).toEqual(expected);
-    }), { numRuns: 150 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }),
+        async (flips) => {
+          const bytes = Buffer.from(whole);
+          for (const [at, mask] of flips) bytes[at] = (bytes[at] ?? 0) ^ mask;
+          writeFileSync(index, bytes);
+          expect((await look(tar)).seen).toEqual(expected);
+        },
+      ),
+      { numRuns: 150 },
+    );
   });
 
   it('cut anywhere, or with something behind: it is not used', async () => {
-    for (const bytes of [...Array.from({ length: 40 }, (_, part) => whole.subarray(0, Math.floor((whole.length * part) / 40))), whole.subarray(0, -1), Buffer.concat([whole, Buffer.alloc(1)])]) {
+    for (const bytes of [
+      ...Array.from({ length: 40 }, (_, part) => whole.subarray(0, Math.floor((whole.length * part) / 40))),
+      whole.subarray(0, -1),
+      Buffer.concat([whole, Buffer.alloc(1)]),
+    ]) {
       writeFileSync(index, bytes);
       expect(await look(tar)).toEqual({ seen: expected, notices: [expect.stringContaining('INDEX_STALE')] });
     }
@@ -195,18 +236,32 @@ describe('a damaged or hostile index', () => {
     const bytes = Buffer.from(whole);
     const at = bytes.indexOf(text);
     expect(at).toBeGreaterThan(0);
-    bytes.write(text.replace(/[0-9]/, (digit) => String((Number(digit) + 1) % 10)), at);
+    bytes.write(
+      text.replace(/[0-9]/, (digit) => String((Number(digit) + 1) % 10)),
+      at,
+    );
     writeFileSync(index, bytes);
     expect(await look(tar)).toEqual({ seen: expected, notices: [expect.stringContaining('it is damaged')] });
   });
 
   /** Everything hashes right, as somebody would make it who means harm. */
-  function forge(changeTable: (table: { size: number; blocks: { kind: string; at: number; length: number; sha256: string }[] } & Record<string, unknown>) => void, changeBlocks: (blocks: Buffer) => void = () => undefined): Buffer {
+  function forge(
+    changeTable: (
+      table: { size: number; blocks: { kind: string; at: number; length: number; sha256: string }[] } & Record<
+        string,
+        unknown
+      >,
+    ) => void,
+    changeBlocks: (blocks: Buffer) => void = () => undefined,
+  ): Buffer {
     const at = whole.readUIntBE(whole.length - 56 + 2, 6);
     const table = JSON.parse(whole.toString('utf8', at, whole.length - 56)) as Parameters<typeof changeTable>[0];
     const blocks = Buffer.from(whole.subarray(0, at));
     changeBlocks(blocks);
-    for (const block of table.blocks) block.sha256 = createHash('sha256').update(blocks.subarray(block.at, block.at + block.length)).digest('hex');
+    for (const block of table.blocks)
+      block.sha256 = createHash('sha256')
+        .update(blocks.subarray(block.at, block.at + block.length))
+        .digest('hex');
     changeTable(table);
     const json = Buffer.from(JSON.stringify(table));
     const footer = Buffer.from(whole.subarray(whole.length - 56));
@@ -220,8 +275,18 @@ describe('a damaged or hostile index', () => {
     ['a negative place', () => forge(({ blocks }) => blocks.forEach((block) => (block.at = -1)))],
     ['blocks of no known kind', () => forge(({ blocks }) => blocks.forEach((block) => (block.kind = 'other')))],
     ['no table at all', () => forge((table) => Object.keys(table).forEach((key) => delete table[key]))],
-    ['entries made of nothing but ones', () => forge(() => undefined, (blocks) => void blocks.fill(255))],
-    ['copies that are not there', () => forge((table) => void (table.blocks = table.blocks.filter(({ kind }) => kind !== 'page')))],
+    [
+      'entries made of nothing but ones',
+      () =>
+        forge(
+          () => undefined,
+          (blocks) => void blocks.fill(255),
+        ),
+    ],
+    [
+      'copies that are not there',
+      () => forge((table) => void (table.blocks = table.blocks.filter(({ kind }) => kind !== 'page'))),
+    ],
     ['pages for entries', () => forge(({ blocks }) => blocks.forEach((block) => (block.kind = 'entries')))],
   ])('%s: it is not used, or its copies are not', async (_title, bytes) => {
     writeFileSync(index, bytes());
@@ -231,26 +296,40 @@ describe('a damaged or hostile index', () => {
   });
 
   it('any forged entry: an answer or a refusal by name, and no blob with another digest passes for right', async () => {
-    const { blocks } = JSON.parse(whole.toString('utf8', whole.readUIntBE(whole.length - 54, 6), whole.length - 56)) as { blocks: { kind: string; at: number; length: number }[] };
+    const { blocks } = JSON.parse(
+      whole.toString('utf8', whole.readUIntBE(whole.length - 54, 6), whole.length - 56),
+    ) as { blocks: { kind: string; at: number; length: number }[] };
     const entries = blocks.find(({ kind }) => kind === 'entries') ?? { at: 0, length: 1 };
-    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.nat(entries.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 }), async (puts) => {
-      writeFileSync(index, forge(() => undefined, (bytes) => puts.forEach(([at, value]) => (bytes[entries.at + at] = value))));
-      const backup = await openSource([tar]);
-      try {
-        const catalog = await readCatalog(backup);
-        const store = openContentStore(backup, catalog);
-        for (const repository of catalog.repositories()) {
-          for (const digest of catalog.revisions(repository)) {
-            const bytes = orNamed(() => readManifest(store, digest).bytes);
-            if (bytes !== undefined) expect(digestOf(bytes, digestAlgorithm(digest))).toBe(digest);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(entries.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 }),
+        async (puts) => {
+          writeFileSync(
+            index,
+            forge(
+              () => undefined,
+              (bytes) => puts.forEach(([at, value]) => (bytes[entries.at + at] = value)),
+            ),
+          );
+          const backup = await openSource([tar]);
+          try {
+            const catalog = await readCatalog(backup);
+            const store = openContentStore(backup, catalog);
+            for (const repository of catalog.repositories()) {
+              for (const digest of catalog.revisions(repository)) {
+                const bytes = orNamed(() => readManifest(store, digest).bytes);
+                if (bytes !== undefined) expect(digestOf(bytes, digestAlgorithm(digest))).toBe(digest);
+              }
+            }
+          } catch (error) {
+            expect(error).toBeInstanceOf(RegtarError);
+          } finally {
+            await backup.close();
           }
-        }
-      } catch (error) {
-        expect(error).toBeInstanceOf(RegtarError);
-      } finally {
-        await backup.close();
-      }
-    }), { numRuns: 150 });
+        },
+      ),
+      { numRuns: 150 },
+    );
   });
 });
 
@@ -267,7 +346,12 @@ function orNamed<Result>(step: () => Result): Result | undefined {
 describe('regtar index', () => {
   it('writes beside the tar; inspect, list and verify say the same with it', async () => {
     const tar = tarFile(readFileSync(fixturePath));
-    const commands = [['inspect', tar, '--json'], ['list', tar, '--untagged'], ['list', tar, '--json'], ['verify', tar, '--json']];
+    const commands = [
+      ['inspect', tar, '--json'],
+      ['list', tar, '--untagged'],
+      ['list', tar, '--json'],
+      ['verify', tar, '--json'],
+    ];
     const before = [];
     for (const command of commands) before.push(await regtarDone(command));
     const report = await regtarJson<{ index: string; entries: number; copies: number; bytes: number }>(['index', tar]);
@@ -294,9 +378,11 @@ describe('regtar index', () => {
     const index = folder.file('elsewhere.index');
     await regtarDone(['index', tar, '--index-file', index]);
     expect(readdirSync(dirname(tar))).toEqual(['docker.tar']);
-    for (const command of ['inspect', 'list', 'verify']) expect((await regtar([command, tar, '--index-file', index])).stderr).not.toContain('INDEX_STALE');
+    for (const command of ['inspect', 'list', 'verify'])
+      expect((await regtar([command, tar, '--index-file', index])).stderr).not.toContain('INDEX_STALE');
     settle(tar);
-    for (const command of ['inspect', 'list', 'verify']) expect((await regtar([command, tar, '--index-file', index])).stderr).toContain('INDEX_STALE');
+    for (const command of ['inspect', 'list', 'verify'])
+      expect((await regtar([command, tar, '--index-file', index])).stderr).toContain('INDEX_STALE');
   });
 
   it('a stale index is a note on standard error; the answer is there', async () => {
@@ -310,11 +396,19 @@ describe('regtar index', () => {
   });
 
   it.each<[string, (tar: string) => string[], RegExp]>([
-    ['of two tars', (tar) => ['index', tar, '--source', tar.replace('docker.tar', 'other.tar')], /USAGE: an index belongs to one tar/],
+    [
+      'of two tars',
+      (tar) => ['index', tar, '--source', tar.replace('docker.tar', 'other.tar')],
+      /USAGE: an index belongs to one tar/,
+    ],
     ['of standard input', () => ['index', '-'], /USAGE: standard input cannot have an index/],
     ['of a folder', (tar) => ['index', dirname(tar)], /USAGE: .*, a folder, cannot have an index/],
     ['of a compressed tar', (tar) => ['index', `${tar}.gz`], /USAGE: .*, which is compressed, cannot have an index/],
-    ['for two tars', (tar) => ['list', tar, '--source', tar.replace('docker.tar', 'other.tar'), '--index-file', 'x'], /USAGE: an index belongs to one tar/],
+    [
+      'for two tars',
+      (tar) => ['list', tar, '--source', tar.replace('docker.tar', 'other.tar'), '--index-file', 'x'],
+      /USAGE: an index belongs to one tar/,
+    ],
   ])('an index %s is refused', async (_title, args, words) => {
     const tar = tarFile();
     copyFileSync(tar, tar.replace('docker.tar', 'other.tar'));

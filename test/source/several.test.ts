@@ -12,7 +12,9 @@ import { contentsOf } from './support/contents.ts';
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
-const store = buildStorage((s) => ({ app: s.image('team/app', 'v1', { layers: [{ bytes: Buffer.alloc(200_000, 'layer') }] }) }));
+const store = buildStorage((s) => ({
+  app: s.image('team/app', 'v1', { layers: [{ bytes: Buffer.alloc(200_000, 'layer') }] }),
+}));
 
 describe('split parts', () => {
   const whole = store.tar({ recordBytes: 10_240 });
@@ -21,7 +23,9 @@ describe('split parts', () => {
     mkdirSync(parts);
     writeFileSync(folder.file('whole.tar'), whole);
     execFileSync('split', ['-b', bytes, ...options, folder.file('whole.tar'), join(parts, 'docker.tar.')]);
-    return readdirSync(parts).sort().map((part) => join(parts, part));
+    return readdirSync(parts)
+      .sort()
+      .map((part) => join(parts, part));
   }
 
   it.each<[string, string[]]>([
@@ -33,12 +37,20 @@ describe('split parts', () => {
   ])('%s: the first part stands for all', async (name, options) => {
     const [first = ''] = split(name, ...options);
     const { tags, blobs, problems } = await contentsOf([first]);
-    expect({ tags, blobs, problems }).toEqual({ tags: [`team/app:v1 ${store.built.app.digest}`], blobs: 'whole', problems: [] });
+    expect({ tags, blobs, problems }).toEqual({
+      tags: [`team/app:v1 ${store.built.app.digest}`],
+      blobs: 'whole',
+      problems: [],
+    });
   });
 
   it('.part1 to .part12', async () => {
     mkdirSync(folder.file('part'));
-    for (let i = 0; i < 12; i++) writeFileSync(folder.file('part', `docker.tar.part${i + 1}`), whole.subarray((i * whole.length) / 12, ((i + 1) * whole.length) / 12));
+    for (let i = 0; i < 12; i++)
+      writeFileSync(
+        folder.file('part', `docker.tar.part${i + 1}`),
+        whole.subarray((i * whole.length) / 12, ((i + 1) * whole.length) / 12),
+      );
     expect(await contentsOf([folder.file('part/docker.tar.part1')])).toMatchObject({ blobs: 'whole', problems: [] });
   });
 
@@ -52,7 +64,10 @@ describe('split parts', () => {
     const parts = split(`missing-${index}`);
     rmSync(parts[index] ?? '');
     for (const operand of [parts[1] ?? '', folder.file(`missing-${index}/docker.tar.*`), parts[0] ?? '']) {
-      await expect(openSource([operand])).rejects.toMatchObject({ code: 'SOURCE_PART_MISSING', where: { path: parts[index] } });
+      await expect(openSource([operand])).rejects.toMatchObject({
+        code: 'SOURCE_PART_MISSING',
+        where: { path: parts[index] },
+      });
     }
   });
 
@@ -71,19 +86,30 @@ describe('split parts', () => {
 });
 
 describe('several sources', () => {
-  const base = buildStorage((s) => ({ app: s.image('team/app', 'latest', { layers: ['base', 'old'] }), old: s.image('team/old', 'v1', { layers: ['base'] }) }));
-  const delta = buildStorage((s) => ({ app: s.image('team/app', 'latest', { layers: ['base', 'new'] }), other: s.image('team/other', 'v1', { layers: ['base'] }) }));
+  const base = buildStorage((s) => ({
+    app: s.image('team/app', 'latest', { layers: ['base', 'old'] }),
+    old: s.image('team/old', 'v1', { layers: ['base'] }),
+  }));
+  const delta = buildStorage((s) => ({
+    app: s.image('team/app', 'latest', { layers: ['base', 'new'] }),
+    other: s.image('team/other', 'v1', { layers: ['base'] }),
+  }));
   const write = (name: string, bytes: Uint8Array): string => {
     writeFileSync(folder.file(name), bytes);
     return folder.file(name);
   };
-  const blobsOnly = (of: typeof base | typeof delta, without: ReadonlySet<string>): Uint8Array => of.tar({ rewrite: (path) => (path.startsWith('blobs/') && without.has(path) ? [] : undefined) });
+  const blobsOnly = (of: typeof base | typeof delta, without: ReadonlySet<string>): Uint8Array =>
+    of.tar({ rewrite: (path) => (path.startsWith('blobs/') && without.has(path) ? [] : undefined) });
 
   it('a base and a delta without the base’s blobs are one store: the later one decides what a tag means, and a conflict is told', async () => {
     const first = write('base.tar', base.tar());
     const second = write('delta.tar', blobsOnly(delta, new Set(base.files.keys())));
     const contents = await contentsOf([first, second]);
-    expect(contents.tags).toEqual([`team/app:latest ${delta.built.app.digest}`, `team/old:v1 ${base.built.old.digest}`, `team/other:v1 ${delta.built.other.digest}`]);
+    expect(contents.tags).toEqual([
+      `team/app:latest ${delta.built.app.digest}`,
+      `team/old:v1 ${base.built.old.digest}`,
+      `team/other:v1 ${delta.built.other.digest}`,
+    ]);
     expect(contents.blobs).toBe('whole');
     expect(contents.problems).toEqual(['TAG_CONFLICT']);
     const reversed = await contentsOf([second, first]);
@@ -93,7 +119,14 @@ describe('several sources', () => {
   it('says which archives disagree, and keeps what the tag meant before', async () => {
     const backup = await openSource([write('base.tar', base.tar()), write('delta.tar', delta.tar())]);
     const catalog = await readCatalog(backup);
-    expect(catalog.problems).toMatchObject([{ code: 'TAG_CONFLICT', repository: 'team/app', tag: 'latest', message: expect.stringMatching(/base\.tar.*delta\.tar.*delta\.tar is followed/) as string }]);
+    expect(catalog.problems).toMatchObject([
+      {
+        code: 'TAG_CONFLICT',
+        repository: 'team/app',
+        tag: 'latest',
+        message: expect.stringMatching(/base\.tar.*delta\.tar.*delta\.tar is followed/) as string,
+      },
+    ]);
     expect([...catalog.tags('team/app')][0]?.history).toContain(base.built.app.digest);
     await backup.close();
   });
@@ -128,15 +161,22 @@ describe('several sources', () => {
     expect(tags).toHaveLength(3);
     expect(blobs).toBe('whole');
     await base.writeTo(folder.file('unpacked'));
-    expect(await contentsOf([folder.file('unpacked'), folder.file('mirror/mirror_000002.tar')])).toMatchObject({ blobs: 'whole', format: 'directory+tar' });
+    expect(await contentsOf([folder.file('unpacked'), folder.file('mirror/mirror_000002.tar')])).toMatchObject({
+      blobs: 'whole',
+      format: 'directory+tar',
+    });
   });
 
   it('a hard link leads to a member of its own archive only', async () => {
     const layer = base.built.old.blobs[1]?.digest;
     const own = delta.built.other.blobs[0]?.digest;
     if (layer === undefined || own === undefined) throw new Error('no layer');
-    const linked = (of: typeof base | typeof delta, digest: typeof layer): Uint8Array => of.tar({ aliases: [{ digest, path: 'docker/skopeo/same', kind: 'hard' }] });
-    const { blobs, problems } = await contentsOf([write('a.tar', linked(base, layer)), write('b.tar', linked(delta, own))]);
+    const linked = (of: typeof base | typeof delta, digest: typeof layer): Uint8Array =>
+      of.tar({ aliases: [{ digest, path: 'docker/skopeo/same', kind: 'hard' }] });
+    const { blobs, problems } = await contentsOf([
+      write('a.tar', linked(base, layer)),
+      write('b.tar', linked(delta, own)),
+    ]);
     expect({ blobs, problems }).toEqual({ blobs: 'whole', problems: ['TAG_CONFLICT'] });
   });
 });

@@ -22,7 +22,12 @@ let serial = 0;
 beforeEach(() => void (spools = folder.file(`spools-${serial++}`)));
 
 const layer = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
-const noise = Buffer.from(Uint32Array.from({ length: 1_500_000 }, (_, i) => Math.imul(i ^ (i << 13) ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(i, 0xc2b2ae35)).buffer);
+const noise = Buffer.from(
+  Uint32Array.from(
+    { length: 1_500_000 },
+    (_, i) => Math.imul(i ^ (i << 13) ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(i, 0xc2b2ae35),
+  ).buffer,
+);
 const store = buildStorage((s) => ({ app: s.image('team/app', 'v1', { layers: [{ bytes: layer }, 'small'] }) }));
 const layerDigest = digestOf(layer);
 const expected = { tags: [`team/app:v1 ${store.built.app.digest}`], blobs: 'whole', problems: [] };
@@ -33,7 +38,9 @@ function write(name: string, bytes: Uint8Array): string {
 }
 
 function pipe(bytes: Uint8Array, chunkBytes = 65_536): OpenSourceOptions {
-  const chunks = Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, i) => bytes.subarray(i * chunkBytes, (i + 1) * chunkBytes));
+  const chunks = Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, i) =>
+    bytes.subarray(i * chunkBytes, (i + 1) * chunkBytes),
+  );
   return { stdin: Readable.from(chunks), spoolFolder: spools };
 }
 
@@ -42,24 +49,41 @@ function zstd(bytes: Uint8Array, ...options: string[]): Buffer {
 }
 
 function spoolFiles(): string[] {
-  return existsSync(spools) ? readdirSync(spools).flatMap((name) => readdirSync(join(spools, name))).filter((name) => name !== 'lock') : [];
+  return existsSync(spools)
+    ? readdirSync(spools)
+        .flatMap((name) => readdirSync(join(spools, name)))
+        .filter((name) => name !== 'lock')
+    : [];
 }
 
 describe('compressed, recognised by content and not by name', () => {
   it('gzip', async () => {
-    expect(await contentsOf([write('docker.tar', gzipSync(store.tar()))], { spoolFolder: spools })).toMatchObject({ ...expected, format: 'tar.gz' });
+    expect(await contentsOf([write('docker.tar', gzipSync(store.tar()))], { spoolFolder: spools })).toMatchObject({
+      ...expected,
+      format: 'tar.gz',
+    });
   });
 
   it('gzip in several members, as pigz and cat write it', async () => {
     const tar = store.tar();
     const parts = [0, 1, 2].map((i) => gzipSync(tar.subarray((i * tar.length) / 3, ((i + 1) * tar.length) / 3)));
-    expect(await contentsOf([write('members.gz', Buffer.concat(parts))], { spoolFolder: spools })).toMatchObject(expected);
+    expect(await contentsOf([write('members.gz', Buffer.concat(parts))], { spoolFolder: spools })).toMatchObject(
+      expected,
+    );
   });
 
   it('zstd, one frame and several', async () => {
     const tar = store.tar();
-    expect(await contentsOf([write('docker.tgz', zstd(tar))], { spoolFolder: spools })).toMatchObject({ ...expected, format: 'tar.zst' });
-    expect(await contentsOf([write('frames.zst', Buffer.concat([zstd(tar.subarray(0, 100_000)), zstd(tar.subarray(100_000))]))], { spoolFolder: spools })).toMatchObject(expected);
+    expect(await contentsOf([write('docker.tgz', zstd(tar))], { spoolFolder: spools })).toMatchObject({
+      ...expected,
+      format: 'tar.zst',
+    });
+    expect(
+      await contentsOf(
+        [write('frames.zst', Buffer.concat([zstd(tar.subarray(0, 100_000)), zstd(tar.subarray(100_000))]))],
+        { spoolFolder: spools },
+      ),
+    ).toMatchObject(expected);
   });
 
   it('split and compressed', async () => {
@@ -85,15 +109,26 @@ describe('compressed, recognised by content and not by name', () => {
   });
 
   it('what is no tar inside is refused', async () => {
-    await expect(openSource([write('text.gz', gzipSync('library/nginx:1.27\n'))])).rejects.toMatchObject({ code: 'SOURCE_NOT_TAR', message: expect.stringContaining('unpacked is not a tar') as string });
-    await expect(openSource([write('twice.gz', gzipSync(gzipSync(store.tar())))])).rejects.toMatchObject({ code: 'SOURCE_COMPRESSED' });
+    await expect(openSource([write('text.gz', gzipSync('library/nginx:1.27\n'))])).rejects.toMatchObject({
+      code: 'SOURCE_NOT_TAR',
+      message: expect.stringContaining('unpacked is not a tar') as string,
+    });
+    await expect(openSource([write('twice.gz', gzipSync(gzipSync(store.tar())))])).rejects.toMatchObject({
+      code: 'SOURCE_COMPRESSED',
+    });
     await expect(openSource([write('empty.gz', gzipSync(''))])).rejects.toMatchObject({ code: 'SOURCE_EMPTY' });
-    await expect(openSource([write('broken.gz', Buffer.from('\x1f\x8b\x08rubbish', 'latin1'))])).rejects.toMatchObject({ code: 'SOURCE_COMPRESSED' });
+    await expect(openSource([write('broken.gz', Buffer.from('\x1f\x8b\x08rubbish', 'latin1'))])).rejects.toMatchObject({
+      code: 'SOURCE_COMPRESSED',
+    });
   });
 });
 
 describe('standard input', () => {
-  it.each<[string, (tar: Buffer) => Buffer]>([['plain', (tar) => tar], ['gzip', (tar) => gzipSync(tar)], ['zstd', (tar) => zstd(tar)]])('%s', async (_name, compress) => {
+  it.each<[string, (tar: Buffer) => Buffer]>([
+    ['plain', (tar) => tar],
+    ['gzip', (tar) => gzipSync(tar)],
+    ['zstd', (tar) => zstd(tar)],
+  ])('%s', async (_name, compress) => {
     for (const order of ['path', 'links-first', 'mixed'] as const) {
       expect(await contentsOf(['-'], pipe(compress(store.tar({ order })), 1000))).toMatchObject(expected);
     }
@@ -101,25 +136,43 @@ describe('standard input', () => {
 
   it('of no bytes, and of no tar', async () => {
     await expect(openSource(['-'], pipe(Buffer.alloc(0)))).rejects.toMatchObject({ code: 'SOURCE_EMPTY' });
-    await expect(openSource(['-'], pipe(Buffer.from('ssh: connection refused\n')))).rejects.toMatchObject({ code: 'SOURCE_NOT_TAR' });
+    await expect(openSource(['-'], pipe(Buffer.from('ssh: connection refused\n')))).rejects.toMatchObject({
+      code: 'SOURCE_NOT_TAR',
+    });
   });
 
   it('a sparse layer', async () => {
     const sparse = Buffer.concat([Buffer.alloc(100_000), Buffer.alloc(50_000, 'x'), Buffer.alloc(100_000)]);
     const holed = buildStorage((s) => s.image('a', 'b', { layers: [{ bytes: sparse }] }));
     for (const form of ['gnu', 'pax-1.0'] as const) {
-      const tar = holed.tar({ rewrite: (path, bytes, fullPath) => (bytes.equals(sparse) ? [sparseMember({ path: fullPath, size: sparse.length, runs: [{ at: 100_000, bytes: Buffer.alloc(50_000, 'x') }], form })] : undefined) });
+      const tar = holed.tar({
+        rewrite: (path, bytes, fullPath) =>
+          bytes.equals(sparse)
+            ? [
+                sparseMember({
+                  path: fullPath,
+                  size: sparse.length,
+                  runs: [{ at: 100_000, bytes: Buffer.alloc(50_000, 'x') }],
+                  form,
+                }),
+              ]
+            : undefined,
+      });
       expect(await contentsOf(['-'], pipe(tar))).toMatchObject({ blobs: 'whole', problems: [] });
     }
   });
 });
 
 describe('the spool', () => {
-  const open = async (tar: Uint8Array, options: Partial<OpenSourceOptions> = {}): Promise<Backup> => openSource(['-'], { ...pipe(tar), ...options });
+  const open = async (tar: Uint8Array, options: Partial<OpenSourceOptions> = {}): Promise<Backup> =>
+    openSource(['-'], { ...pipe(tar), ...options });
 
   it('is told of before it starts, with its place, and is removed at the end', async () => {
     const notices: string[] = [];
-    const backup = await openSource([write('docker.tar.gz', gzipSync(store.tar()))], { spoolFolder: spools, onNotice: (text) => notices.push(text) });
+    const backup = await openSource([write('docker.tar.gz', gzipSync(store.tar()))], {
+      spoolFolder: spools,
+      onNotice: (text) => notices.push(text),
+    });
     await readCatalog(backup);
     expect(notices).toEqual([expect.stringContaining(spools)]);
     expect(notices[0]).toMatch(/MB or somewhat more.*free there/);
@@ -138,11 +191,16 @@ describe('the spool', () => {
 
   it('is removed when the pass is interrupted', async () => {
     const stop = new AbortController();
-    const backup = await openSource(['-'], { stdin: Readable.from((function* () {
-      yield store.tar();
-      stop.abort();
-      yield Buffer.alloc(10_000);
-    })()), spoolFolder: spools });
+    const backup = await openSource(['-'], {
+      stdin: Readable.from(
+        (function* () {
+          yield store.tar();
+          stop.abort();
+          yield Buffer.alloc(10_000);
+        })(),
+      ),
+      spoolFolder: spools,
+    });
     await expect(readCatalog(backup, { signal: stop.signal })).rejects.toMatchObject({ name: 'AbortError' });
     await backup.close();
     expect(readdirSync(spools)).toEqual([]);
@@ -159,7 +217,10 @@ describe('the spool', () => {
   });
 
   it('knows the digest of what is damaged, which is not that of its name', async () => {
-    const damaged = store.tar({ rewrite: (path, bytes, fullPath) => (path === storagePaths.blob(layerDigest) ? [file(fullPath, Buffer.from(bytes).fill(0, 5, 9))] : undefined) });
+    const damaged = store.tar({
+      rewrite: (path, bytes, fullPath) =>
+        path === storagePaths.blob(layerDigest) ? [file(fullPath, Buffer.from(bytes).fill(0, 5, 9))] : undefined,
+    });
     const backup = await open(damaged);
     const catalog = await readCatalog(backup);
     const location = catalog.stored.get(layerDigest)?.location;
@@ -187,39 +248,55 @@ describe('the spool', () => {
     await backup.close();
   });
 
-  it.each(['hard', 'symbolic', 'reversed'] as const)('keeps digests alone where layers are only hashed, under whichever name their bytes come (%s links)', async (kind) => {
-    for (const order of ['path', 'links-first'] as const) {
-      const backup = await open(store.tar({ order, aliases: [{ digest: layerDigest, path: 'docker/skopeo/app/layer', kind }] }), { keep: 'digests' });
-      const catalog = await readCatalog(backup);
-      const location = catalog.stored.get(layerDigest)?.location;
-      expect(spoolFiles()).toEqual(['small']);
-      expect(location && backup.digestOf?.(location)).toBe(layerDigest);
-      await backup.close();
-    }
-  });
+  it.each(['hard', 'symbolic', 'reversed'] as const)(
+    'keeps digests alone where layers are only hashed, under whichever name their bytes come (%s links)',
+    async (kind) => {
+      for (const order of ['path', 'links-first'] as const) {
+        const backup = await open(
+          store.tar({ order, aliases: [{ digest: layerDigest, path: 'docker/skopeo/app/layer', kind }] }),
+          { keep: 'digests' },
+        );
+        const catalog = await readCatalog(backup);
+        const location = catalog.stored.get(layerDigest)?.location;
+        expect(spoolFiles()).toEqual(['small']);
+        expect(location && backup.digestOf?.(location)).toBe(layerDigest);
+        await backup.close();
+      }
+    },
+  );
 
   it('keeps manifests of any allowed size even then', async () => {
-    const large = buildStorage((s) => s.image('a', 'b', { annotations: { long: 'x'.repeat(500_000) }, layers: [{ bytes: layer }] }));
+    const large = buildStorage((s) =>
+      s.image('a', 'b', { annotations: { long: 'x'.repeat(500_000) }, layers: [{ bytes: layer }] }),
+    );
     const backup = await open(large.tar(), { keep: 'small' });
     const catalog = await readCatalog(backup);
     const manifest = catalog.stored.get(large.built.digest)?.location;
     expect(manifest && Buffer.from(backup.readSmall(manifest)).equals(large.built.bytes)).toBe(true);
     const content = catalog.stored.get(layerDigest)?.location;
-    expect(() => content && backup.readSmall(content)).toThrow(expect.objectContaining({ code: 'SOURCE_UNREADABLE' }) as Error);
+    expect(() => content && backup.readSmall(content)).toThrow(
+      expect.objectContaining({ code: 'SOURCE_UNREADABLE' }) as Error,
+    );
     await backup.close();
   });
 
-  it.each(['hard', 'symbolic', 'reversed'] as const)('finds a layer whose bytes lie under another name (%s links), before or after it', async (kind) => {
-    for (const order of ['path', 'links-first'] as const) {
-      const tar = store.tar({ order, aliases: [{ digest: layerDigest, path: 'docker/skopeo/app/layer', kind }] });
-      const backup = await open(tar);
-      expect(await readContents(backup)).toMatchObject(expected);
-      await backup.close();
-    }
-  });
+  it.each(['hard', 'symbolic', 'reversed'] as const)(
+    'finds a layer whose bytes lie under another name (%s links), before or after it',
+    async (kind) => {
+      for (const order of ['path', 'links-first'] as const) {
+        const tar = store.tar({ order, aliases: [{ digest: layerDigest, path: 'docker/skopeo/app/layer', kind }] });
+        const backup = await open(tar);
+        expect(await readContents(backup)).toMatchObject(expected);
+        await backup.close();
+      }
+    },
+  );
 
   it('drops large files that no blob is a link to, and unfinished uploads', async () => {
-    const strangers = [file('docker/skopeo/other', layer), file(`docker/registry/v2/repositories/a/_uploads/${'0'.repeat(36)}/data`, layer)];
+    const strangers = [
+      file('docker/skopeo/other', layer),
+      file(`docker/registry/v2/repositories/a/_uploads/${'0'.repeat(36)}/data`, layer),
+    ];
     const backup = await open(store.tar({ before: strangers }));
     await readCatalog(backup);
     const large = spoolFiles().filter((name) => name !== 'small');
@@ -236,21 +313,41 @@ describe('the spool', () => {
   });
 
   it('drops what was cut', async () => {
-    const whole = archive([file('docker/registry/v2/blobs/x', 'y'), file(`docker/registry/v2/${storagePaths.blob(layerDigest)}`, layer)]);
-    const backup = await open(Buffer.concat([store.tar({ rewrite: (path) => (path === storagePaths.blob(layerDigest) ? [] : undefined) }), whole.subarray(0, 200_000)]));
+    const whole = archive([
+      file('docker/registry/v2/blobs/x', 'y'),
+      file(`docker/registry/v2/${storagePaths.blob(layerDigest)}`, layer),
+    ]);
+    const backup = await open(
+      Buffer.concat([
+        store.tar({ rewrite: (path) => (path === storagePaths.blob(layerDigest) ? [] : undefined) }),
+        whole.subarray(0, 200_000),
+      ]),
+    );
     const contents = await readContents(backup);
     expect(contents.problems).toContain('TAR_CUT');
-    expect(spoolFiles().every((name) => name === 'small' || statSync(join(spools, readdirSync(spools)[0] ?? '', name)).size === 0)).toBe(true);
+    expect(
+      spoolFiles().every(
+        (name) => name === 'small' || statSync(join(spools, readdirSync(spools)[0] ?? '', name)).size === 0,
+      ),
+    ).toBe(true);
     await backup.close();
   });
 
   it('a second scan says what the first one said', async () => {
-    const tar = archive([file('a', 'x'), hardLink('b', 'a'), symlink('c/d', '../a'), file('big', layer), hardLink('e', 'big'), ...store.members()]);
+    const tar = archive([
+      file('a', 'x'),
+      hardLink('b', 'a'),
+      symlink('c/d', '../a'),
+      file('big', layer),
+      hardLink('e', 'big'),
+      ...store.members(),
+    ]);
     const backup = await open(tar);
     const scan = async (): Promise<unknown[]> => {
       const entries: unknown[] = [];
       await backup.scan(({ path, kind, target, modified, location, bytes }) => {
-        if (kind !== 'directory') entries.push({ path, kind, target, modified, location, bytes: bytes && Buffer.from(bytes).toString() });
+        if (kind !== 'directory')
+          entries.push({ path, kind, target, modified, location, bytes: bytes && Buffer.from(bytes).toString() });
       });
       return entries;
     };

@@ -21,15 +21,21 @@ let large: GeneratedBackup;
 beforeAll(async () => {
   await buildStandalone();
   // Enough bytes for threads; they are a hole, so nothing is written.
-  large = generateBackup({ images: 3, repositories: 2, bytes: 200_000, baseImages: 1, multiArchRatio: 0, holeBytes: 150_000_000 }, folder.path);
+  large = generateBackup(
+    { images: 3, repositories: 2, bytes: 200_000, baseImages: 1, multiArchRatio: 0, holeBytes: 150_000_000 },
+    folder.path,
+  );
 });
 afterAll(() => folder.remove());
 
 describe.each(forms)('$name', ({ start }) => {
-  const regtar = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> => runForm(start, args, options);
+  const regtar = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+    runForm(start, args, options);
 
   it('says its version and its help', async () => {
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     expect(await regtar(['--version'])).toMatchObject({ stdout: `${version}\n`, stderr: '' });
     expect((await regtar(['help', 'formats'])).stdout).toContain('docker-archive');
   });
@@ -37,7 +43,11 @@ describe.each(forms)('$name', ({ start }) => {
   it('lists and inspects a backup', async () => {
     const listed = JSON.parse((await regtar(['list', fixturePath, '--untagged', '--json'])).stdout) as Listed[];
     expect(Object.fromEntries(listed.map((each) => [nameOf(each), each.digest]))).toEqual(allDigests);
-    expect(JSON.parse((await regtar(['inspect', fixturePath, '--json'])).stdout)).toMatchObject({ tags: expected.tags.length, blobs: expected.blobs.length, problems: [] });
+    expect(JSON.parse((await regtar(['inspect', fixturePath, '--json'])).stdout)).toMatchObject({
+      tags: expected.tags.length,
+      blobs: expected.blobs.length,
+      problems: [],
+    });
   });
 
   it('verifies in threads, and sees a flipped byte', async () => {
@@ -55,7 +65,10 @@ describe.each(forms)('$name', ({ start }) => {
     const tar = readFileSync(fixturePath);
     const names = `${Object.keys(tagDigests).sort().join('\n')}\n`;
     expect((await regtar(['list', '-'], { input: gzipSync(tar) })).stdout).toBe(names);
-    if (havePeer('zstd')) expect((await regtar(['list', '-'], { input: (await run('zstd', ['-qc'], { input: tar })).bytes })).stdout).toBe(names);
+    if (havePeer('zstd'))
+      expect((await regtar(['list', '-'], { input: (await run('zstd', ['-qc'], { input: tar })).bytes })).stdout).toBe(
+        names,
+      );
     const unpacked = temporaryFolder();
     await run('tar', ['-xf', fixturePath, '-C', unpacked.path]);
     expect((await regtar(['list', unpacked.path])).stdout).toBe(names);
@@ -66,18 +79,36 @@ describe.each(forms)('$name', ({ start }) => {
     const out = temporaryFolder();
     await regtar(['export', fixturePath, out.file('oci'), '--untagged']);
     expect(digestsOf(layoutImages(await readLayout(out.file('oci'))))).toEqual(allDigests);
-    await regtar(['export', fixturePath, out.file('images.tar'), '--format', 'docker-archive', '--platform', 'linux/amd64', '--include', 'tools/**']);
-    expect((await readDockerArchive(out.file('images.tar'))).images.flatMap(({ repoTags }) => repoTags)).toContain('tools/multi:1.0');
+    await regtar([
+      'export',
+      fixturePath,
+      out.file('images.tar'),
+      '--format',
+      'docker-archive',
+      '--platform',
+      'linux/amd64',
+      '--include',
+      'tools/**',
+    ]);
+    expect((await readDockerArchive(out.file('images.tar'))).images.flatMap(({ repoTags }) => repoTags)).toContain(
+      'tools/multi:1.0',
+    );
     out.remove();
   });
 
   it.skipIf(!havePeer('docker-registry'))('pushes to a real registry, and a second time sends nothing', async () => {
     const registry = await startRegistry();
     try {
-      const first = JSON.parse((await regtar(['push', fixturePath, registry.host, '--json', '--no-progress'])).stdout) as CopyReport;
+      const first = JSON.parse(
+        (await regtar(['push', fixturePath, registry.host, '--json', '--no-progress'])).stdout,
+      ) as CopyReport;
       expect(first.images.filter(({ status }) => status !== 'copied')).toEqual([]);
-      expect((await listRegistry(registry)).map(({ repository, tag, digest }) => [`${repository}:${tag}`, digest])).toEqual(expect.arrayContaining(Object.entries(tagDigests)));
-      const second = JSON.parse((await regtar(['push', fixturePath, registry.host, '--json', '--no-progress'])).stdout) as CopyReport;
+      expect(
+        (await listRegistry(registry)).map(({ repository, tag, digest }) => [`${repository}:${tag}`, digest]),
+      ).toEqual(expect.arrayContaining(Object.entries(tagDigests)));
+      const second = JSON.parse(
+        (await regtar(['push', fixturePath, registry.host, '--json', '--no-progress'])).stdout,
+      ) as CopyReport;
       expect(second.blobs.bytes).toBe(0);
     } finally {
       await registry.stop();

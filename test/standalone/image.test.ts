@@ -33,29 +33,61 @@ beforeAll(async () => {
 afterAll(() => storage.remove());
 
 /** As a Kubernetes Job would hold it: nobody's root, nothing to write to, the registry's volume read-only. */
-const confined = (): string[] => ['--network', 'none', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--user', '65532:65532', '--volume', `${storage.path}:/backup:ro`];
+const confined = (): string[] => [
+  '--network',
+  'none',
+  '--read-only',
+  '--cap-drop',
+  'ALL',
+  '--security-opt',
+  'no-new-privileges',
+  '--user',
+  '65532:65532',
+  '--volume',
+  `${storage.path}:/backup:ro`,
+];
 
 /** Both find the volume as the working directory. */
 async function showsTheBackup(container: (...args: string[]) => Promise<RunResult>): Promise<void> {
   expect((await container('--network', 'none', name, '--version')).stdout).toBe(`${version}\n`);
-  expect(JSON.parse((await container(...confined(), name, 'inspect', '.', '--json')).stdout)).toMatchObject({ tags: expected.tags.length, blobs: expected.blobs.length, problems: [] });
+  expect(JSON.parse((await container(...confined(), name, 'inspect', '.', '--json')).stdout)).toMatchObject({
+    tags: expected.tags.length,
+    blobs: expected.blobs.length,
+    problems: [],
+  });
 }
 
 it('layout and archive hold the same image, which nobody runs as root', async () => {
   const [inLayout] = Object.values(layoutImages(await readLayout(layout)));
   expect(image.repoTags).toEqual([name]);
-  expect([image.configDigest, ...image.layers.map(({ digest }) => digest)]).toEqual([...(inLayout?.blobs.keys() ?? [])]);
-  expect(JSON.parse(readFileSync(blobOf(image.configDigest), 'utf8'))).toMatchObject({ config: { User: '65532:65532' } });
+  expect([image.configDigest, ...image.layers.map(({ digest }) => digest)]).toEqual([
+    ...(inLayout?.blobs.keys() ?? []),
+  ]);
+  expect(JSON.parse(readFileSync(blobOf(image.configDigest), 'utf8'))).toMatchObject({
+    config: { User: '65532:65532' },
+  });
 });
 
 it('the layer is sorted, of one time and owned by root, so that the same files give the same digest', async () => {
   const tar = gunzipSync(readFileSync(blobOf(image.layers[0]?.digest ?? '')));
   const { stdout } = await run('tar', ['-tvf', '-', '--numeric-owner', '--full-time', '--utc'], { input: tar });
-  const rows = stdout.trimEnd().split('\n').map((line) => line.split(/ +/));
-  expect(new Set(rows.map(([, owner, , day, time]) => [owner, day, time].join(' ')))).toEqual(new Set(['0/0 1970-01-01 00:00:00']));
+  const rows = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ +/));
+  expect(new Set(rows.map(([, owner, , day, time]) => [owner, day, time].join(' ')))).toEqual(
+    new Set(['0/0 1970-01-01 00:00:00']),
+  );
   const paths = rows.map((row) => `/${row[5] ?? ''}`.replace(/\/$/, ''));
   expect(paths).toEqual([...paths].sort());
-  expect(paths).toEqual(expect.arrayContaining(['/usr/bin/regtar', '/etc/passwd', '/usr/share/doc/regtar/LICENSES.txt', '/usr/share/doc/regtar/regtar.cdx.json']));
+  expect(paths).toEqual(
+    expect.arrayContaining([
+      '/usr/bin/regtar',
+      '/etc/passwd',
+      '/usr/share/doc/regtar/LICENSES.txt',
+      '/usr/share/doc/regtar/regtar.cdx.json',
+    ]),
+  );
 });
 
 describeWith('dockerd', 'in docker', () => {
@@ -65,7 +97,8 @@ describeWith('dockerd', 'in docker', () => {
     await dockerd.docker(['load', '--input', archive]);
   });
   afterAll(async () => dockerd.stop());
-  const container = async (...args: string[]): Promise<RunResult> => dockerd.docker(['run', '--rm', ...args], { allowFailure: true });
+  const container = async (...args: string[]): Promise<RunResult> =>
+    dockerd.docker(['run', '--rm', ...args], { allowFailure: true });
 
   it('shows a backup without root, network, or anything to write to', async () => showsTheBackup(container));
 
@@ -74,7 +107,17 @@ describeWith('dockerd', 'in docker', () => {
   });
 
   it('finds names, and says that nobody answers there', async () => {
-    const { code, stderr } = await container('--add-host', 'harbor.test:127.0.0.1', ...confined(), name, 'push', '.', 'harbor.test:1', '--retry-times', '0');
+    const { code, stderr } = await container(
+      '--add-host',
+      'harbor.test:127.0.0.1',
+      ...confined(),
+      name,
+      'push',
+      '.',
+      'harbor.test:1',
+      '--retry-times',
+      '0',
+    );
     expect(code).toBe(1);
     expect(stderr).toContain('TARGET_UNREACHABLE');
     expect(stderr).toContain('ECONNREFUSED');
@@ -105,7 +148,21 @@ describeWith(['containerd', 'runc'], 'in containerd, as Kubernetes runs it', () 
   it('shows a backup without root, network, or anything to write to', async () => {
     const [reference = ''] = (await containerd.ctr(['images', 'ls', '-q'])).stdout.trim().split('\n');
     const mount = `type=bind,src=${storage.path},dst=/backup,options=rbind:ro`;
-    const { stdout } = await containerd.ctr(['run', '--rm', '--snapshotter', 'native', '--read-only', '--mount', mount, reference, 'regtar-job', '/usr/bin/regtar', 'inspect', '.', '--json']);
+    const { stdout } = await containerd.ctr([
+      'run',
+      '--rm',
+      '--snapshotter',
+      'native',
+      '--read-only',
+      '--mount',
+      mount,
+      reference,
+      'regtar-job',
+      '/usr/bin/regtar',
+      'inspect',
+      '.',
+      '--json',
+    ]);
     expect(JSON.parse(stdout)).toMatchObject({ tags: expected.tags.length, problems: [] });
   });
 });

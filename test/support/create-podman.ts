@@ -15,7 +15,10 @@ export interface Podman {
 export function createPodman(): Podman {
   const folder = temporaryFolder();
   mkdirSync(folder.file('tmp'));
-  writeFileSync(folder.file('storage.conf'), `[storage]\ndriver = "vfs"\ngraphroot = "${folder.file('graph')}"\nrunroot = "${folder.file('run')}"\n`);
+  writeFileSync(
+    folder.file('storage.conf'),
+    `[storage]\ndriver = "vfs"\ngraphroot = "${folder.file('graph')}"\nrunroot = "${folder.file('run')}"\n`,
+  );
   writeFileSync(
     folder.file('containers.conf'),
     [
@@ -47,7 +50,9 @@ export function createPodman(): Podman {
       const socket = folder.file('podman.sock');
       service ??= await startProcess('podman', ['system', 'service', '--time=0', `unix://${socket}`], {
         env: environment,
-        ready: async () => (await run('podman', ['--url', `unix://${socket}`, 'version'], { env: environment, allowFailure: true })).code === 0,
+        ready: async () =>
+          (await run('podman', ['--url', `unix://${socket}`, 'version'], { env: environment, allowFailure: true }))
+            .code === 0,
       });
       return socket;
     },

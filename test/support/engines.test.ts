@@ -28,12 +28,26 @@ describeWith(['docker-registry', 'skopeo'], 'engines and readers, on what skopeo
     folder.remove();
   });
 
-  const copy = (from: string, to: string, ...flags: string[]): Promise<unknown> => run('skopeo', ['--insecure-policy', 'copy', '-q', '--src-tls-verify=false', ...flags, `docker://${registry.host}/${from}`, to]);
-  const digestOf = (repository: string, tag: string): string | undefined => expected.tags.find((each) => each.repository === repository && each.tag === tag)?.digest;
+  const copy = (from: string, to: string, ...flags: string[]): Promise<unknown> =>
+    run('skopeo', [
+      '--insecure-policy',
+      'copy',
+      '-q',
+      '--src-tls-verify=false',
+      ...flags,
+      `docker://${registry.host}/${from}`,
+      to,
+    ]);
+  const digestOf = (repository: string, tag: string): string | undefined =>
+    expected.tags.find((each) => each.repository === repository && each.tag === tag)?.digest;
 
   it('read a docker-archive, an OCI archive and a dir folder', async () => {
-    expect((await readDockerArchive(archive)).images.map((image) => image.repoTags)).toEqual([['docker.io/tools/hello:1.1']]);
-    expect((await readLayoutArchive(layout)).entries.map((entry) => entry.digest)).toEqual([digestOf('team/app/web', '2.0')]);
+    expect((await readDockerArchive(archive)).images.map((image) => image.repoTags)).toEqual([
+      ['docker.io/tools/hello:1.1'],
+    ]);
+    expect((await readLayoutArchive(layout)).entries.map((entry) => entry.digest)).toEqual([
+      digestOf('team/app/web', '2.0'),
+    ]);
     const multi = await readDirImage(folder.file('dir'));
     expect([multi.digest, multi.manifests.size]).toEqual([digestOf('tools/multi', '1.0'), 3]);
   });
@@ -45,12 +59,16 @@ describeWith(['docker-registry', 'skopeo'], 'engines and readers, on what skopeo
 
     it('loads and runs an image', async () => {
       await engine.docker(['load', '-i', archive]);
-      expect((await engine.docker(['run', '--rm', '--network', 'none', 'tools/hello:1.1'])).stdout).toBe('tools/hello 1.1\n');
+      expect((await engine.docker(['run', '--rm', '--network', 'none', 'tools/hello:1.1'])).stdout).toBe(
+        'tools/hello 1.1\n',
+      );
     });
 
     it('pulls from a registry on loopback', async () => {
       await engine.docker(['pull', '-q', `${registry.host}/team/app/web:2.0`]);
-      expect((await engine.docker(['run', '--rm', '--network', 'none', `${registry.host}/team/app/web:2.0`])).stdout).toBe(`web 2.0 ${hostArchitecture}\n`);
+      expect(
+        (await engine.docker(['run', '--rm', '--network', 'none', `${registry.host}/team/app/web:2.0`])).stdout,
+      ).toBe(`web 2.0 ${hostArchitecture}\n`);
     });
   });
 
@@ -65,7 +83,9 @@ describeWith(['docker-registry', 'skopeo'], 'engines and readers, on what skopeo
     });
 
     it('runs an image whose layer is zstd', async () => {
-      expect((await engine.podman(['run', '--rm', '-q', '--tls-verify=false', `${registry.host}/base/extra:zstd`])).stdout).toBe('base/extra zstd\n');
+      expect(
+        (await engine.podman(['run', '--rm', '-q', '--tls-verify=false', `${registry.host}/base/extra:zstd`])).stdout,
+      ).toBe('base/extra zstd\n');
     });
 
     it('serves the API that docker speaks', async () => {

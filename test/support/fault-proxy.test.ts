@@ -24,9 +24,19 @@ beforeEach(async () => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('error', () => undefined);
-    request.on('close', () => received.push({ method: request.method ?? '', path: request.url ?? '', body: Buffer.concat(chunks).toString(), complete: request.complete }));
+    request.on('close', () =>
+      received.push({
+        method: request.method ?? '',
+        path: request.url ?? '',
+        body: Buffer.concat(chunks).toString(),
+        complete: request.complete,
+      }),
+    );
     request.on('end', () => {
-      response.writeHead(201, { Location: `http://${request.headers.host ?? ''}/v2/app/blobs/uploads/1?_state=a`, 'Content-Length': String(answerBody.length) });
+      response.writeHead(201, {
+        Location: `http://${request.headers.host ?? ''}/v2/app/blobs/uploads/1?_state=a`,
+        'Content-Length': String(answerBody.length),
+      });
       response.end(answerBody);
     });
   });
@@ -44,9 +54,15 @@ afterEach(async () => {
 describe('a fault proxy', () => {
   it('passes on what no rule spoils, Host included, and counts it', async () => {
     const answer = await send('PUT', '/v2/app?digest=d', 'body');
-    expect(answer).toMatchObject({ status: 201, body: answerBody, headers: { location: `${proxy.url}/v2/app/blobs/uploads/1?_state=a` } });
+    expect(answer).toMatchObject({
+      status: 201,
+      body: answerBody,
+      headers: { location: `${proxy.url}/v2/app/blobs/uploads/1?_state=a` },
+    });
     expect(received).toEqual([{ method: 'PUT', path: '/v2/app?digest=d', body: 'body', complete: true }]);
-    expect(proxy.requests).toMatchObject([{ method: 'PUT', path: '/v2/app?digest=d', fault: undefined, status: 201, bytes: 4 }]);
+    expect(proxy.requests).toMatchObject([
+      { method: 'PUT', path: '/v2/app?digest=d', fault: undefined, status: 201, bytes: 4 },
+    ]);
     expect(proxy.count({ method: 'PUT' })).toBe(1);
     expect(proxy.count({ path: /manifests/ })).toBe(0);
   });
@@ -54,7 +70,15 @@ describe('a fault proxy', () => {
   it('spoils the requests that a rule names by method, path and number, and heals', async () => {
     proxy.add({ method: 'PUT', path: /blobs/, nth: [2, 3], fault: answers.unavailable });
     const statuses = [];
-    for (const [method, path] of [['PUT', '/blobs'], ['GET', '/blobs'], ['PUT', '/manifests'], ['PUT', '/blobs'], ['PUT', '/blobs'], ['PUT', '/blobs']] as const) statuses.push((await send(method, path)).status);
+    for (const [method, path] of [
+      ['PUT', '/blobs'],
+      ['GET', '/blobs'],
+      ['PUT', '/manifests'],
+      ['PUT', '/blobs'],
+      ['PUT', '/blobs'],
+      ['PUT', '/blobs'],
+    ] as const)
+      statuses.push((await send(method, path)).status);
     expect(statuses).toEqual([201, 201, 201, 503, 503, 201]);
     proxy.add({ fault: answers.internalError });
     expect((await send('GET', '/')).status).toBe(500);
@@ -65,7 +89,13 @@ describe('a fault proxy', () => {
   it.each([
     ['408', answers.requestTimeout, 408, {}, ''],
     ['429 with seconds', tooManyRequests(7), 429, { 'retry-after': '7' }, 'TOOMANYREQUESTS'],
-    ['429 with a date', tooManyRequests(new Date('2030-01-02T03:04:05Z')), 429, { 'retry-after': 'Wed, 02 Jan 2030 03:04:05 GMT' }, 'TOOMANYREQUESTS'],
+    [
+      '429 with a date',
+      tooManyRequests(new Date('2030-01-02T03:04:05Z')),
+      429,
+      { 'retry-after': 'Wed, 02 Jan 2030 03:04:05 GMT' },
+      'TOOMANYREQUESTS',
+    ],
     ['500', answers.internalError, 500, {}, 'UNKNOWN'],
     ['502 with a page', answers.badGatewayPage, 502, { 'content-type': 'text/html' }, '502 Bad Gateway'],
     ['502 without a body', answers.badGatewayEmpty, 502, { 'content-length': '0' }, ''],
@@ -125,7 +155,10 @@ describe('a fault proxy', () => {
   });
 
   it('moves Location to another origin, or to none', async () => {
-    proxy.add({ nth: 1, fault: { kind: 'location', origin: 'http://127.0.0.2:1' } }, { nth: 2, fault: { kind: 'location', origin: 'relative' } });
+    proxy.add(
+      { nth: 1, fault: { kind: 'location', origin: 'http://127.0.0.2:1' } },
+      { nth: 2, fault: { kind: 'location', origin: 'relative' } },
+    );
     expect((await send('POST', '/')).headers.location).toBe('http://127.0.0.2:1/v2/app/blobs/uploads/1?_state=a');
     expect((await send('POST', '/')).headers.location).toBe('/v2/app/blobs/uploads/1?_state=a');
   });
@@ -133,7 +166,10 @@ describe('a fault proxy', () => {
   it('delivers a request twice', async () => {
     proxy.add({ fault: { kind: 'duplicate' } });
     expect((await send('PUT', '/', 'body')).status).toBe(201);
-    expect(received).toMatchObject([{ body: 'body', complete: true }, { body: 'body', complete: true }]);
+    expect(received).toMatchObject([
+      { body: 'body', complete: true },
+      { body: 'body', complete: true },
+    ]);
   });
 });
 
@@ -143,15 +179,37 @@ async function expectReset(rule: FaultRule): Promise<void> {
   expect(proxy.requests).toMatchObject([{ fault: 'reset' }]);
 }
 
-function send(method: string, path: string, body = '', signal?: AbortSignal): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
+function send(
+  method: string,
+  path: string,
+  body = '',
+  signal?: AbortSignal,
+): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
   return new Promise((resolve, reject) => {
     const [hostname, port] = proxy.host.split(':');
-    const outgoing = sendRequest({ agent, hostname, port, method, path, headers: { 'Content-Length': String(body.length) }, ...(signal === undefined ? {} : { signal }) }, (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('error', reject);
-      incoming.on('end', () => { resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks).toString() }); });
-    });
+    const outgoing = sendRequest(
+      {
+        agent,
+        hostname,
+        port,
+        method,
+        path,
+        headers: { 'Content-Length': String(body.length) },
+        ...(signal === undefined ? {} : { signal }),
+      },
+      (incoming) => {
+        const chunks: Buffer[] = [];
+        incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+        incoming.on('error', reject);
+        incoming.on('end', () => {
+          resolve({
+            status: incoming.statusCode ?? 0,
+            headers: incoming.headers,
+            body: Buffer.concat(chunks).toString(),
+          });
+        });
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(body);
   });

@@ -1,4 +1,11 @@
-import { Agent, createServer, request as sendRequest, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request as sendRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,9 +21,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * - `duplicate`: the target gets the whole request twice, one after the other; the client gets the second answer.
  */
 export type Fault =
-  | { readonly kind: 'reset'; readonly when: 'before-body' | 'in-body' | 'after-body' | 'in-answer'; readonly bytes?: number }
-  | { readonly kind: 'answer'; readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string; readonly early?: boolean }
-  | { readonly kind: 'stall'; readonly when: 'request' | 'answer'; readonly bytes?: number; readonly milliseconds?: number }
+  | {
+      readonly kind: 'reset';
+      readonly when: 'before-body' | 'in-body' | 'after-body' | 'in-answer';
+      readonly bytes?: number;
+    }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+      readonly early?: boolean;
+    }
+  | {
+      readonly kind: 'stall';
+      readonly when: 'request' | 'answer';
+      readonly bytes?: number;
+      readonly milliseconds?: number;
+    }
   | { readonly kind: 'truncate'; readonly bytes: number }
   | { readonly kind: 'trickle'; readonly bytes: number; readonly milliseconds: number }
   | { readonly kind: 'location'; readonly origin: string }
@@ -68,11 +90,32 @@ export interface FaultProxy {
 /** Answers as registries and what stands in front of them give them when they are in trouble. */
 export const answers = {
   requestTimeout: { kind: 'answer', status: 408, headers: { Connection: 'close' }, body: '' },
-  internalError: { kind: 'answer', status: 500, headers: { 'Content-Type': 'application/json' }, body: '{"errors":[{"code":"UNKNOWN","message":"unknown error"}]}\n' },
-  badGatewayPage: { kind: 'answer', status: 502, headers: { 'Content-Type': 'text/html' }, body: '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n</body>\r\n</html>\r\n' },
+  internalError: {
+    kind: 'answer',
+    status: 500,
+    headers: { 'Content-Type': 'application/json' },
+    body: '{"errors":[{"code":"UNKNOWN","message":"unknown error"}]}\n',
+  },
+  badGatewayPage: {
+    kind: 'answer',
+    status: 502,
+    headers: { 'Content-Type': 'text/html' },
+    body: '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n</body>\r\n</html>\r\n',
+  },
   badGatewayEmpty: { kind: 'answer', status: 502, body: '' },
-  unavailable: { kind: 'answer', status: 503, headers: { 'Content-Type': 'text/plain' }, body: 'Service Unavailable\n' },
-  entityTooLarge: { kind: 'answer', status: 413, headers: { 'Content-Type': 'text/html', Connection: 'close' }, body: '<html><head><title>413 Request Entity Too Large</title></head></html>\r\n', early: true },
+  unavailable: {
+    kind: 'answer',
+    status: 503,
+    headers: { 'Content-Type': 'text/plain' },
+    body: 'Service Unavailable\n',
+  },
+  entityTooLarge: {
+    kind: 'answer',
+    status: 413,
+    headers: { 'Content-Type': 'text/html', Connection: 'close' },
+    body: '<html><head><title>413 Request Entity Too Large</title></head></html>\r\n',
+    early: true,
+  },
 } as const satisfies Readonly<Record<string, Fault>>;
 
 /**
@@ -81,7 +124,12 @@ export const answers = {
  */
 export function tooManyRequests(wait: number | Date): Fault {
   return {
-    kind: 'answer', status: 429, headers: { 'Retry-After': typeof wait === 'number' ? String(wait) : wait.toUTCString(), 'Content-Type': 'application/json' },
+    kind: 'answer',
+    status: 429,
+    headers: {
+      'Retry-After': typeof wait === 'number' ? String(wait) : wait.toUTCString(),
+      'Content-Type': 'application/json',
+    },
     body: '{"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests"}]}\n',
   };
 }
@@ -96,19 +144,24 @@ export async function startFaultProxy(target: string, rules: readonly FaultRule[
   const requests: ProxiedRequest[] = [];
   const sockets = new Set<Socket>();
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
-  const server = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 256 * 1024 }, (request, response) => {
-    const seen = { method: request.method ?? '', path: request.url ?? '' };
-    // Every rule counts every request that fits, also those that an earlier rule spoils.
-    const fault = active.filter((rule) => rule.takes(seen))[0]?.fault;
-    const logged: ProxiedRequest = { ...seen, fault: fault?.kind, status: 0, bytes: 0, at: performance.now() };
-    requests.push(logged);
-    response.on('finish', () => { logged.status = response.statusCode; });
-    const passage: Passage = { request, response, target: new URL(target), agent, logged };
-    // What fails here is a connection that somebody closed: the client sees that for itself.
-    request.on('error', () => undefined);
-    response.on('error', () => undefined);
-    pass(passage, fault).catch(() => request.socket.destroy());
-  });
+  const server = createServer(
+    { keepAliveTimeout: 75_000, requestTimeout: 0, maxHeaderSize: 256 * 1024 },
+    (request, response) => {
+      const seen = { method: request.method ?? '', path: request.url ?? '' };
+      // Every rule counts every request that fits, also those that an earlier rule spoils.
+      const fault = active.filter((rule) => rule.takes(seen))[0]?.fault;
+      const logged: ProxiedRequest = { ...seen, fault: fault?.kind, status: 0, bytes: 0, at: performance.now() };
+      requests.push(logged);
+      response.on('finish', () => {
+        logged.status = response.statusCode;
+      });
+      const passage: Passage = { request, response, target: new URL(target), agent, logged };
+      // What fails here is a connection that somebody closed: the client sees that for itself.
+      request.on('error', () => undefined);
+      response.on('error', () => undefined);
+      pass(passage, fault).catch(() => request.socket.destroy());
+    },
+  );
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -116,11 +169,19 @@ export async function startFaultProxy(target: string, rules: readonly FaultRule[
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
   return {
-    host, url: `http://${host}`, requests,
-    add: (...more) => { active = [...active, ...more.map(newCounter)]; },
-    heal: () => { active = []; },
+    host,
+    url: `http://${host}`,
+    requests,
+    add: (...more) => {
+      active = [...active, ...more.map(newCounter)];
+    },
+    heal: () => {
+      active = [];
+    },
     count: (match = {}) => requests.filter((request) => fits(match, request)).length,
-    dropConnections: () => { for (const socket of sockets) socket.resetAndDestroy(); },
+    dropConnections: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
@@ -142,15 +203,30 @@ interface Passage {
 async function pass(passage: Passage, fault: Fault | undefined): Promise<void> {
   const { request, response } = passage;
   switch (fault?.kind) {
-    case undefined: await giveBack(passage, await forward(passage)); return;
-    case 'answer': await answer(passage, fault); return;
-    case 'reset': await reset(passage, fault); return;
-    case 'stall': await stall(passage, fault); return;
-    case 'truncate': await truncate(passage, fault.bytes, () => { request.socket.end(); }); return;
-    case 'trickle': await trickle(passage, fault.bytes, fault.milliseconds); return;
+    case undefined:
+      await giveBack(passage, await forward(passage));
+      return;
+    case 'answer':
+      await answer(passage, fault);
+      return;
+    case 'reset':
+      await reset(passage, fault);
+      return;
+    case 'stall':
+      await stall(passage, fault);
+      return;
+    case 'truncate':
+      await truncate(passage, fault.bytes, () => {
+        request.socket.end();
+      });
+      return;
+    case 'trickle':
+      await trickle(passage, fault.bytes, fault.milliseconds);
+      return;
     case 'location': {
       const incoming = await forward(passage);
-      if (incoming.headers.location !== undefined) incoming.headers.location = moved(incoming.headers.location, fault.origin);
+      if (incoming.headers.location !== undefined)
+        incoming.headers.location = moved(incoming.headers.location, fault.origin);
       await giveBack(passage, incoming);
       return;
     }
@@ -160,7 +236,8 @@ async function pass(passage: Passage, fault: Fault | undefined): Promise<void> {
       await giveBack(passage, await forward(passage, { body }));
       return;
     }
-    default: response.destroy(fault satisfies never);
+    default:
+      response.destroy(fault satisfies never);
   }
 }
 
@@ -174,31 +251,56 @@ async function answer(passage: Passage, fault: Extract<Fault, { kind: 'answer' }
 async function reset(passage: Passage, fault: Extract<Fault, { kind: 'reset' }>): Promise<void> {
   const { socket } = passage.request;
   switch (fault.when) {
-    case 'before-body': socket.resetAndDestroy(); return;
-    case 'in-body':
-      // The target is left with a request that never ends, as when the client's network goes away.
-      await forward(passage, { upTo: fault.bytes ?? 1, then: (outgoing) => { outgoing.destroy(); socket.resetAndDestroy(); } }).catch(() => undefined);
+    case 'before-body':
       socket.resetAndDestroy();
       return;
-    case 'after-body': (await forward(passage)).resume().on('end', () => { socket.resetAndDestroy(); }); return;
-    case 'in-answer': await truncate(passage, fault.bytes ?? 0, () => { socket.resetAndDestroy(); });
+    case 'in-body':
+      // The target is left with a request that never ends, as when the client's network goes away.
+      await forward(passage, {
+        upTo: fault.bytes ?? 1,
+        then: (outgoing) => {
+          outgoing.destroy();
+          socket.resetAndDestroy();
+        },
+      }).catch(() => undefined);
+      socket.resetAndDestroy();
+      return;
+    case 'after-body':
+      (await forward(passage)).resume().on('end', () => {
+        socket.resetAndDestroy();
+      });
+      return;
+    case 'in-answer':
+      await truncate(passage, fault.bytes ?? 0, () => {
+        socket.resetAndDestroy();
+      });
   }
 }
 
 async function stall(passage: Passage, fault: Extract<Fault, { kind: 'stall' }>): Promise<void> {
   const { request } = passage;
   const closed = new AbortController();
-  request.socket.once('close', () => { closed.abort(); });
-  const silence = async (): Promise<void> => { await sleep(fault.milliseconds ?? 2 ** 31 - 1, undefined, { signal: closed.signal }).catch(() => undefined); };
+  request.socket.once('close', () => {
+    closed.abort();
+  });
+  const silence = async (): Promise<void> => {
+    await sleep(fault.milliseconds ?? 2 ** 31 - 1, undefined, { signal: closed.signal }).catch(() => undefined);
+  };
   if (fault.when === 'answer') {
     const incoming = await forward(passage);
     await silence();
     await giveBack(passage, incoming);
   } else {
-    await giveBack(passage, await forward(passage, { upTo: fault.bytes ?? 0, then: async (outgoing) => {
-      await silence();
-      if (closed.signal.aborted) outgoing.destroy();
-    } }));
+    await giveBack(
+      passage,
+      await forward(passage, {
+        upTo: fault.bytes ?? 0,
+        then: async (outgoing) => {
+          await silence();
+          if (closed.signal.aborted) outgoing.destroy();
+        },
+      }),
+    );
   }
 }
 
@@ -238,7 +340,17 @@ interface ForwardOptions {
 /** Sends the request on; its body is streamed. */
 function forward({ request, target, agent, logged }: Passage, options: ForwardOptions = {}): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const outgoing = sendRequest({ agent, hostname: target.hostname, port: target.port, method: request.method, path: request.url, headers: { ...ownHeaders(request), host: request.headers.host } }, resolve);
+    const outgoing = sendRequest(
+      {
+        agent,
+        hostname: target.hostname,
+        port: target.port,
+        method: request.method,
+        path: request.url,
+        headers: { ...ownHeaders(request), host: request.headers.host },
+      },
+      resolve,
+    );
     outgoing.on('error', reject);
     if (options.body !== undefined) {
       outgoing.end(options.body);
@@ -259,7 +371,9 @@ function forward({ request, target, agent, logged }: Passage, options: ForwardOp
         await write(outgoing, chunk.subarray(first.length));
       }
       outgoing.end();
-    })().catch((error: unknown) => { reject(error instanceof Error ? error : new Error(String(error))); });
+    })().catch((error: unknown) => {
+      reject(error instanceof Error ? error : new Error(String(error)));
+    });
   });
 }
 
@@ -286,7 +400,11 @@ async function collectAll(stream: IncomingMessage): Promise<Buffer> {
 
 function write(outgoing: ReturnType<typeof sendRequest>, chunk: Buffer): Promise<void> {
   if (chunk.length === 0 || outgoing.destroyed) return Promise.resolve();
-  return new Promise((resolve) => { outgoing.write(chunk, () => { resolve(); }); });
+  return new Promise((resolve) => {
+    outgoing.write(chunk, () => {
+      resolve();
+    });
+  });
 }
 
 /** Without what belongs to one connection. */
@@ -320,7 +438,10 @@ function newCounter(rule: FaultRule): CountingRule {
   };
 }
 
-function fits({ method, path }: Pick<FaultRule, 'method' | 'path'>, request: { method: string; path: string }): boolean {
+function fits(
+  { method, path }: Pick<FaultRule, 'method' | 'path'>,
+  request: { method: string; path: string },
+): boolean {
   const methods = typeof method === 'string' ? [method] : method;
   return (methods === undefined || methods.includes(request.method)) && (path === undefined || path.test(request.path));
 }

@@ -29,18 +29,28 @@ describeWith('docker-registry', 'the fixture', () => {
 
   it('holds each shape that real backups have', () => {
     expect([...new Set(expected.repositories.map((name) => name.split('/').length))].sort()).toEqual([1, 2, 3, 4]);
-    expect(new Set(expected.revisions.map((revision) => revision.reachedBy))).toEqual(new Set(['tag', 'index', 'subject', 'nothing']));
+    expect(new Set(expected.revisions.map((revision) => revision.reachedBy))).toEqual(
+      new Set(['tag', 'index', 'subject', 'nothing']),
+    );
     expect(new Set(expected.tags.map((tag) => tag.mediaType)).size).toBe(4);
-    expect(expected.tags.filter((tag) => tag.history.length > 1).map((tag) => `${tag.repository}:${tag.tag}`)).toEqual(['tools/hello:edge', 'tools/hello:latest']);
+    expect(expected.tags.filter((tag) => tag.history.length > 1).map((tag) => `${tag.repository}:${tag.tag}`)).toEqual([
+      'tools/hello:edge',
+      'tools/hello:latest',
+    ]);
   });
 
   it('is made again byte for byte by the same programs', async ({ skip }) => {
     const tools = await toolVersions();
-    skip(JSON.stringify(tools) !== JSON.stringify(expected.tools), `made with ${JSON.stringify(expected.tools)}, here are ${JSON.stringify(tools)}`);
+    skip(
+      JSON.stringify(tools) !== JSON.stringify(expected.tools),
+      `made with ${JSON.stringify(expected.tools)}, here are ${JSON.stringify(tools)}`,
+    );
     const folder = temporaryFolder();
     try {
       await makeFixture(folder.path);
-      expect(readFileSync(join(folder.path, 'expected.json'), 'utf8')).toBe(readFileSync(join(fixturePath, '../expected.json'), 'utf8'));
+      expect(readFileSync(join(folder.path, 'expected.json'), 'utf8')).toBe(
+        readFileSync(join(fixturePath, '../expected.json'), 'utf8'),
+      );
       expect(readFileSync(join(folder.path, 'docker.tar')).equals(readFileSync(fixturePath))).toBe(true);
     } finally {
       folder.remove();

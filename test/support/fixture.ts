@@ -21,7 +21,9 @@ export interface Expected {
 /** Path of the committed backup. */
 export const fixturePath = fileURLToPath(new URL('../../testdata/docker.tar', import.meta.url));
 
-export const expected = JSON.parse(readFileSync(new URL('../../testdata/expected.json', import.meta.url), 'utf8')) as Expected;
+export const expected = JSON.parse(
+  readFileSync(new URL('../../testdata/expected.json', import.meta.url), 'utf8'),
+) as Expected;
 
 /** The fixture's storage as a folder that holds `docker/registry/v2`; the caller removes it. */
 export async function unpackFixture(): Promise<TemporaryFolder> {

@@ -55,7 +55,10 @@ it('uses a file of the same parameters again', () => {
 });
 
 it('stores a layer of any size as a hole', () => {
-  const huge = generateBackup({ images: 1, repositories: 1, bytes: 100_000, baseImages: 0, multiArchRatio: 0, holeBytes: 700_000_001 }, folder);
+  const huge = generateBackup(
+    { images: 1, repositories: 1, bytes: 100_000, baseImages: 0, multiArchRatio: 0, holeBytes: 700_000_001 },
+    folder,
+  );
   expect(tar('-tvf', huge.file)).toContain(' 700000001 ');
   expect(statSync(huge.file).blocks * 512).toBeLessThan(20_000_000);
 });
@@ -64,8 +67,12 @@ it('unpacks to blobs that have their digests and images that have their blobs', 
   const blobs = unpack('unpacked');
   for (const digest of readTags(join(folder, 'unpacked')).values()) {
     const manifest = parseManifest(blobs.get(digest)!);
-    const images = manifest.kind === 'index' ? manifest.manifests.map((child) => parseManifest(blobs.get(child.digest)!)) : [manifest];
-    for (const blob of images.flatMap((image) => manifestBlobs(image))) expect(blobs.get(blob.digest)?.length).toBe(blob.size);
+    const images =
+      manifest.kind === 'index'
+        ? manifest.manifests.map((child) => parseManifest(blobs.get(child.digest)!))
+        : [manifest];
+    for (const blob of images.flatMap((image) => manifestBlobs(image)))
+      expect(blobs.get(blob.digest)?.length).toBe(blob.size);
   }
 });
 
@@ -76,8 +83,11 @@ describeWith('docker-registry', 'a real registry over what was generated', () =>
       tar('-xf', backup.file, '-C', registry.storage);
       for (const [name, digest] of readTags(registry.storage)) {
         const [repository, tag] = name.split(':');
-        const accept = 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json';
-        const answer = await fetch(`http://${registry.host}/v2/${repository}/manifests/${tag}`, { headers: { accept } });
+        const accept =
+          'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json';
+        const answer = await fetch(`http://${registry.host}/v2/${repository}/manifests/${tag}`, {
+          headers: { accept },
+        });
         expect(digestOf(Buffer.from(await answer.arrayBuffer()))).toBe(digest);
       }
     } finally {

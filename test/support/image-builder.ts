@@ -55,7 +55,12 @@ export interface BuiltImage {
 export function buildImage(spec: ImageSpec, fallbackLayer: string): BuiltImage {
   const { format = 'docker', algorithm = 'sha256' } = spec;
   const layers = (spec.layers ?? [fallbackLayer]).map((layer) => buildLayer(layer, format, algorithm));
-  const config = buildConfig(spec, layers.map((layer) => layer.diffId), format, algorithm);
+  const config = buildConfig(
+    spec,
+    layers.map((layer) => layer.diffId),
+    format,
+    algorithm,
+  );
   const mediaType = format === 'docker' ? mediaTypes.dockerManifest : mediaTypes.ociManifest;
   const manifest = json({
     schemaVersion: 2,
@@ -73,19 +78,34 @@ export function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value, undefined, 3));
 }
 
-export function blobOf(bytes: Text, mediaType: string, algorithm: DigestAlgorithm = 'sha256'): BuiltBlob & { readonly bytes: Buffer } {
+export function blobOf(
+  bytes: Text,
+  mediaType: string,
+  algorithm: DigestAlgorithm = 'sha256',
+): BuiltBlob & { readonly bytes: Buffer } {
   const content = bytesOf(bytes);
   return { bytes: content, descriptor: { mediaType, digest: digestOf(content, algorithm), size: content.length } };
 }
 
-function buildLayer(spec: LayerSpec, format: ImageFormat, algorithm: DigestAlgorithm): BuiltBlob & { readonly diffId: Digest } {
+function buildLayer(
+  spec: LayerSpec,
+  format: ImageFormat,
+  algorithm: DigestAlgorithm,
+): BuiltBlob & { readonly diffId: Digest } {
   if (typeof spec === 'object' && 'foreign' in spec) {
     const size = 1_000_000;
-    const mediaType = spec.mediaType ?? (format === 'docker' ? 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip' : 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip');
+    const mediaType =
+      spec.mediaType ??
+      (format === 'docker'
+        ? 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+        : 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip');
     const digest = digestOf(Buffer.from(spec.foreign), algorithm);
     return { bytes: undefined, diffId: digest, descriptor: { mediaType, digest, size, urls: [spec.foreign] } };
   }
-  const mediaType = format === 'docker' ? 'application/vnd.docker.image.rootfs.diff.tar.gzip' : 'application/vnd.oci.image.layer.v1.tar+gzip';
+  const mediaType =
+    format === 'docker'
+      ? 'application/vnd.docker.image.rootfs.diff.tar.gzip'
+      : 'application/vnd.oci.image.layer.v1.tar+gzip';
   if (typeof spec === 'object' && 'bytes' in spec) {
     const blob = blobOf(spec.bytes, spec.mediaType ?? mediaType, algorithm);
     return { ...blob, diffId: blob.descriptor.digest };
@@ -96,7 +116,12 @@ function buildLayer(spec: LayerSpec, format: ImageFormat, algorithm: DigestAlgor
   return { ...blobOf(gzipSync(tar, { level: 0 }), mediaType, algorithm), diffId: digestOf(tar) };
 }
 
-function buildConfig(spec: ImageSpec, diffIds: readonly Digest[], format: ImageFormat, algorithm: DigestAlgorithm): BuiltBlob {
+function buildConfig(
+  spec: ImageSpec,
+  diffIds: readonly Digest[],
+  format: ImageFormat,
+  algorithm: DigestAlgorithm,
+): BuiltBlob {
   const fields = {
     created: '2024-01-02T03:04:05Z',
     ...parsePlatform(spec.platform ?? 'linux/amd64'),
@@ -105,5 +130,9 @@ function buildConfig(spec: ImageSpec, diffIds: readonly Digest[], format: ImageF
     history: diffIds.map((_, index) => ({ created: '2024-01-02T03:04:05Z', created_by: `step ${index + 1}` })),
     ...spec.config,
   };
-  return blobOf(JSON.stringify(fields), format === 'docker' ? mediaTypes.dockerConfig : mediaTypes.ociConfig, algorithm);
+  return blobOf(
+    JSON.stringify(fields),
+    format === 'docker' ? mediaTypes.dockerConfig : mediaTypes.ociConfig,
+    algorithm,
+  );
 }

@@ -20,7 +20,11 @@ function isDebian() {
 }
 
 function install() {
-  console.error(`installing what the tests compare against: ${missing().map(([name]) => name).join(', ')}`);
+  console.error(
+    `installing what the tests compare against: ${missing()
+      .map(([name]) => name)
+      .join(', ')}`,
+  );
   const restore = forbidServices();
   try {
     apt(['update', '-qq']);
@@ -37,7 +41,10 @@ function isKnownPackage(name) {
 }
 
 function apt(args) {
-  const result = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  const result = spawnSync('apt-get', args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
   if (result.status !== 0) console.error(`apt-get ${args[0]} failed`);
 }
 
@@ -50,7 +57,9 @@ function forbidServices() {
 }
 
 function report(absent) {
-  const unusable = isRoot ? [] : peers.filter(([, peer]) => peer.root === true && !absent.some(([, other]) => other === peer));
+  const unusable = isRoot
+    ? []
+    : peers.filter(([, peer]) => peer.root === true && !absent.some(([, other]) => other === peer));
   for (const [name, { packages }] of absent) console.error(`peer missing: ${name} (Debian package ${packages[0]})`);
   for (const [name] of unusable) console.error(`peer needs root: ${name}`);
   if (absent.length + unusable.length === 0) return;

@@ -33,7 +33,7 @@ export function manyTags(count: number, link: string): RandomAccess {
 
   const readSync = (buffer: Uint8Array, offset: number, length: number, position: number): number => {
     const end = Math.min(position + length, size);
-    for (let at = position; at < end; ) {
+    for (let at = position; at < end;) {
       const inside = at % block;
       const piece = blockAt(Math.floor(at / block)).subarray(inside, inside + end - at);
       buffer.set(piece, offset + at - position);

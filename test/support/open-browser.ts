@@ -43,12 +43,30 @@ interface Message {
 /** Starts a headless Chromium and speaks its protocol over pipes: no port, no further dependency. */
 export function openBrowser(): Browser {
   const profile = temporaryFolder();
-  const child = spawn('chromium', ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-extensions', '--disable-background-networking', '--hide-scrollbars', '--remote-debugging-pipe', `--user-data-dir=${profile.path}`], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-    env: { ...process.env, HOME: profile.path },
-  });
+  const child = spawn(
+    'chromium',
+    [
+      '--headless=new',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      '--no-first-run',
+      '--disable-extensions',
+      '--disable-background-networking',
+      '--hide-scrollbars',
+      '--remote-debugging-pipe',
+      `--user-data-dir=${profile.path}`,
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      env: { ...process.env, HOME: profile.path },
+    },
+  );
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const waiting = new Map<number, { resolve: (result: Record<string, unknown>) => void; reject: (error: Error) => void }>();
+  const waiting = new Map<
+    number,
+    { resolve: (result: Record<string, unknown>) => void; reject: (error: Error) => void }
+  >();
   const listeners = new Set<(message: Message) => void>();
   let lastId = 0;
   let rest = '';
@@ -78,7 +96,8 @@ export function openBrowser(): Browser {
     async open(url, { width = 1400, height = 900, dark = false, scripts = true } = {}) {
       const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
       const sessionId = (await send('Target.attachToTarget', { targetId, flatten: true }))['sessionId'] as string;
-      const ask = (method: string, params: Parameters = {}): Promise<Record<string, unknown>> => send(method, params, sessionId);
+      const ask = (method: string, params: Parameters = {}): Promise<Record<string, unknown>> =>
+        send(method, params, sessionId);
       const complaints: string[] = [];
       const requests: string[] = [];
       let loaded = (): void => undefined;
@@ -94,7 +113,9 @@ export function openBrowser(): Browser {
       listeners.add(listen);
       await Promise.all(['Page', 'Runtime', 'Log', 'Network'].map((domain) => ask(`${domain}.enable`)));
       await ask('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
-      await ask('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
+      await ask('Emulation.setEmulatedMedia', {
+        features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }],
+      });
       if (!scripts) await ask('Emulation.setScriptExecutionDisabled', { value: true });
       const started = performance.now();
       await ask('Page.navigate', { url });
@@ -105,12 +126,19 @@ export function openBrowser(): Browser {
         requests,
         loadMilliseconds,
         async evaluate<Value>(expression: string): Promise<Value> {
-          const { result, exceptionDetails } = (await ask('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })) as { result: { value: Value }; exceptionDetails?: unknown };
+          const { result, exceptionDetails } = (await ask('Runtime.evaluate', {
+            expression,
+            awaitPromise: true,
+            returnByValue: true,
+          })) as { result: { value: Value }; exceptionDetails?: unknown };
           if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
           return result.value;
         },
         async screenshot(path, options = {}) {
-          const { data } = await ask('Page.captureScreenshot', { format: 'png', captureBeyondViewport: options.whole === true });
+          const { data } = await ask('Page.captureScreenshot', {
+            format: 'png',
+            captureBeyondViewport: options.whole === true,
+          });
           writeFileSync(path, Buffer.from(data as string, 'base64'));
         },
         async close() {

@@ -28,7 +28,10 @@ export async function openPath(...paths: readonly string[]): Promise<OpenedStora
 }
 
 /** Packs a storage and opens the archive. */
-export async function openTar(storage: Pick<BuiltStorage, 'tar'> | Uint8Array, options?: StorageTarOptions): Promise<OpenedStorage> {
+export async function openTar(
+  storage: Pick<BuiltStorage, 'tar'> | Uint8Array,
+  options?: StorageTarOptions,
+): Promise<OpenedStorage> {
   const folder = temporaryFolder();
   onTestFinished(() => folder.remove());
   const path = folder.file('docker.tar');

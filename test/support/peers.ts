@@ -6,7 +6,9 @@ import peers from './peers.json' with { type: 'json' };
 /** A real program that the tests start or compare with; `peers.json` says which command and which Debian package it is. */
 export type Peer = keyof typeof peers;
 
-const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter((folder) => folder !== '');
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(
+  (folder) => folder !== '',
+);
 
 /** Whether the peer can be used here: it is installed, and this is root where it needs root. */
 export function havePeer(name: Peer): boolean {

@@ -10,7 +10,11 @@ import { temporaryFolder } from './temporary-folder.ts';
 export interface ArchivedImage {
   readonly repoTags: readonly string[];
   readonly configDigest: string;
-  readonly config: { readonly os: string; readonly architecture: string; readonly rootfs: { readonly diff_ids: readonly string[] } };
+  readonly config: {
+    readonly os: string;
+    readonly architecture: string;
+    readonly rootfs: { readonly diff_ids: readonly string[] };
+  };
   readonly layers: readonly { readonly path: string; readonly digest: string; readonly size: number }[];
 }
 
@@ -60,7 +64,10 @@ async function readImage(folder: string, entry: ManifestEntry): Promise<Archived
     layers.push({ path, digest: hash(bytes), size: bytes.length });
     diffIds.push(hash(await decompress(bytes)));
   }
-  if (diffIds.join() !== config.rootfs.diff_ids.join()) throw new Error(`${entry.Config}: diff IDs are ${diffIds.join()}, the config says ${config.rootfs.diff_ids.join()}`);
+  if (diffIds.join() !== config.rootfs.diff_ids.join())
+    throw new Error(
+      `${entry.Config}: diff IDs are ${diffIds.join()}, the config says ${config.rootfs.diff_ids.join()}`,
+    );
   return { repoTags: entry.RepoTags ?? [], configDigest: hash(configBytes), config, layers };
 }
 
@@ -68,7 +75,8 @@ async function readImage(folder: string, entry: ManifestEntry): Promise<Archived
 function readNamed(folder: string, name: string): Buffer {
   const bytes = readFileSync(join(folder, name));
   const hex = /^(?:blobs\/sha256\/)?([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1];
-  if (hex !== undefined && hash(bytes) !== `sha256:${hex}`) throw new Error(`${name} holds bytes whose digest is ${hash(bytes)}`);
+  if (hex !== undefined && hash(bytes) !== `sha256:${hex}`)
+    throw new Error(`${name} holds bytes whose digest is ${hash(bytes)}`);
   return bytes;
 }
 

@@ -47,14 +47,24 @@ interface ManifestJson {
  * Reads a root and everything that it names.
  * @throws Error when something is absent, or has another digest or size than its name or its descriptor says
  */
-export async function readGraph(digest: string, fetch: Fetch, options: ReadOptions & { readonly mediaType?: string | undefined } = {}): Promise<ReadImage> {
-  const found = { manifests: new Map<string, Buffer>(), blobs: new Map<string, number>(), missing: [] as string[], foreign: [] as string[] };
+export async function readGraph(
+  digest: string,
+  fetch: Fetch,
+  options: ReadOptions & { readonly mediaType?: string | undefined } = {},
+): Promise<ReadImage> {
+  const found = {
+    manifests: new Map<string, Buffer>(),
+    blobs: new Map<string, number>(),
+    missing: [] as string[],
+    foreign: [] as string[],
+  };
 
   const readManifest = async (child: Pick<DescriptorJson, 'digest'> & Partial<DescriptorJson>): Promise<void> => {
     if (found.manifests.has(child.digest)) return;
     const bytes = await fetch(child.digest, 'manifest');
     if (bytes === undefined) {
-      if (options.allowMissing !== true || child.digest === digest) throw new Error(`manifest ${child.digest} is absent`);
+      if (options.allowMissing !== true || child.digest === digest)
+        throw new Error(`manifest ${child.digest} is absent`);
       found.missing.push(child.digest);
       return;
     }
@@ -62,7 +72,11 @@ export async function readGraph(digest: string, fetch: Fetch, options: ReadOptio
     found.manifests.set(child.digest, bytes);
     const json = parse(bytes);
     for (const each of json.manifests ?? []) await readManifest(each);
-    const layers = [...(json.layers ?? []), ...(json.blobs ?? []), ...(json.fsLayers ?? []).map(({ blobSum }) => ({ digest: blobSum }))];
+    const layers = [
+      ...(json.layers ?? []),
+      ...(json.blobs ?? []),
+      ...(json.fsLayers ?? []).map(({ blobSum }) => ({ digest: blobSum })),
+    ];
     for (const each of [json.config, ...layers]) if (each !== undefined) await readBlob(each);
   };
 
@@ -87,7 +101,8 @@ export function hash(bytes: Uint8Array, algorithm = 'sha256'): string {
 function check(bytes: Buffer, descriptor: { readonly digest: string; readonly size?: number }): void {
   const actual = hash(bytes, descriptor.digest.split(':')[0]);
   if (actual !== descriptor.digest) throw new Error(`${descriptor.digest} holds bytes whose digest is ${actual}`);
-  if (descriptor.size !== undefined && descriptor.size !== bytes.length) throw new Error(`${descriptor.digest} has ${bytes.length} bytes, its descriptor says ${descriptor.size}`);
+  if (descriptor.size !== undefined && descriptor.size !== bytes.length)
+    throw new Error(`${descriptor.digest} has ${bytes.length} bytes, its descriptor says ${descriptor.size}`);
 }
 
 function parse(bytes: Buffer): ManifestJson {

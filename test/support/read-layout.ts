@@ -28,9 +28,13 @@ export interface ReadLayout {
  * @see OCI image-spec v1.1 image-layout.md
  */
 export async function readLayout(folder: string, options: ReadOptions = {}): Promise<ReadLayout> {
-  const version = (JSON.parse(readFileSync(join(folder, 'oci-layout'), 'utf8')) as { imageLayoutVersion?: string }).imageLayoutVersion;
+  const version = (JSON.parse(readFileSync(join(folder, 'oci-layout'), 'utf8')) as { imageLayoutVersion?: string })
+    .imageLayoutVersion;
   if (version !== '1.0.0') throw new Error(`oci-layout says ${String(version)}`);
-  const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as { schemaVersion: number; manifests: LayoutEntry[] };
+  const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as {
+    schemaVersion: number;
+    manifests: LayoutEntry[];
+  };
   if (index.schemaVersion !== 2) throw new Error(`index.json says schemaVersion ${index.schemaVersion}`);
 
   const files = blobFiles(folder);
@@ -40,9 +44,14 @@ export async function readLayout(folder: string, options: ReadOptions = {}): Pro
   }
   const images: ReadImage[] = [];
   for (const entry of index.manifests) {
-    const image = await readGraph(entry.digest, (digest) => readIfThere(blobPath(folder, digest)), { ...options, mediaType: entry.mediaType });
-    if (image.bytes.length !== entry.size) throw new Error(`index.json says ${entry.size} bytes of ${entry.digest}, there are ${image.bytes.length}`);
-    if (image.mediaType !== entry.mediaType) throw new Error(`index.json says ${entry.mediaType} of ${entry.digest}, which says ${image.mediaType} itself`);
+    const image = await readGraph(entry.digest, (digest) => readIfThere(blobPath(folder, digest)), {
+      ...options,
+      mediaType: entry.mediaType,
+    });
+    if (image.bytes.length !== entry.size)
+      throw new Error(`index.json says ${entry.size} bytes of ${entry.digest}, there are ${image.bytes.length}`);
+    if (image.mediaType !== entry.mediaType)
+      throw new Error(`index.json says ${entry.mediaType} of ${entry.digest}, which says ${image.mediaType} itself`);
     images.push(image);
   }
   return { entries: index.manifests, images, files };
@@ -65,15 +74,24 @@ export async function readLayoutArchive(path: string, options: ReadOptions = {})
  */
 export async function readDirImage(folder: string, options: ReadOptions = {}): Promise<ReadImage> {
   const version = readFileSync(join(folder, 'version'), 'utf8');
-  if (!/^Directory Transport Version: 1\.[12]\n$/.test(version)) throw new Error(`version says ${JSON.stringify(version)}`);
+  if (!/^Directory Transport Version: 1\.[12]\n$/.test(version))
+    throw new Error(`version says ${JSON.stringify(version)}`);
   const root = readFileSync(join(folder, 'manifest.json'));
   const digest = hash(root);
   const image = await readGraph(
     digest,
-    (each, kind) => (each === digest ? Promise.resolve(root) : readIfThere(join(folder, kind === 'manifest' ? `${dirName(each)}.manifest.json` : dirName(each)))),
+    (each, kind) =>
+      each === digest
+        ? Promise.resolve(root)
+        : readIfThere(join(folder, kind === 'manifest' ? `${dirName(each)}.manifest.json` : dirName(each))),
     options,
   );
-  const wanted = new Set(['version', 'manifest.json', ...[...image.blobs.keys()].map(dirName), ...[...image.manifests.keys()].filter((each) => each !== digest).map((each) => `${dirName(each)}.manifest.json`)]);
+  const wanted = new Set([
+    'version',
+    'manifest.json',
+    ...[...image.blobs.keys()].map(dirName),
+    ...[...image.manifests.keys()].filter((each) => each !== digest).map((each) => `${dirName(each)}.manifest.json`),
+  ]);
   const superfluous = readdirSync(folder).filter((name) => !wanted.has(name));
   if (superfluous.length > 0) throw new Error(`${folder} also holds ${superfluous.join(', ')}`);
   return image;
@@ -82,12 +100,17 @@ export async function readDirImage(folder: string, options: ReadOptions = {}): P
 /** Folders below `root` that hold an image in `dir` form, as paths relative to it, in code point order. */
 export function findDirImages(root: string): string[] {
   const paths = readdirSync(root, { recursive: true, encoding: 'utf8' });
-  return paths.filter((path) => path.endsWith('/version') && existsSync(join(root, path, '..', 'manifest.json'))).map((path) => path.slice(0, -'/version'.length)).sort();
+  return paths
+    .filter((path) => path.endsWith('/version') && existsSync(join(root, path, '..', 'manifest.json')))
+    .map((path) => path.slice(0, -'/version'.length))
+    .sort();
 }
 
 function blobFiles(folder: string): string[] {
   const algorithms = readdirSync(join(folder, 'blobs'));
-  return algorithms.flatMap((algorithm) => readdirSync(join(folder, 'blobs', algorithm)).map((hex) => `${algorithm}:${hex}`)).sort();
+  return algorithms
+    .flatMap((algorithm) => readdirSync(join(folder, 'blobs', algorithm)).map((hex) => `${algorithm}:${hex}`))
+    .sort();
 }
 
 function blobPath(folder: string, digest: string): string {

@@ -39,7 +39,13 @@ export async function listRegistry(access: RegistryAccess, prefix = ''): Promise
     for (const tag of (await collect(access, `/v2/${repository}/tags/list?n=1000`, 'tags')).sort()) {
       const { status, headers, body } = await ask(access, `/v2/${repository}/manifests/${tag}`);
       if (status !== 200) continue;
-      tags.push({ repository, tag, digest: String(headers['docker-content-digest']), mediaType: String(headers['content-type']), size: body.length });
+      tags.push({
+        repository,
+        tag,
+        digest: String(headers['docker-content-digest']),
+        mediaType: String(headers['content-type']),
+        size: body.length,
+      });
     }
   }
   return tags;
@@ -50,13 +56,22 @@ export async function listRegistry(access: RegistryAccess, prefix = ''): Promise
  * @param reference a tag or a digest
  * @throws Error when anything is absent or is not what its digest says
  */
-export async function readRegistryImage(access: RegistryAccess, repository: string, reference: string, options: ReadOptions = {}): Promise<ReadImage> {
+export async function readRegistryImage(
+  access: RegistryAccess,
+  repository: string,
+  reference: string,
+  options: ReadOptions = {},
+): Promise<ReadImage> {
   const root = await ask(access, `/v2/${repository}/manifests/${reference}`);
-  if (root.status !== 200) throw new Error(`${repository} ${reference}: ${root.status} ${root.body.toString('utf8').slice(0, 300)}`);
+  if (root.status !== 200)
+    throw new Error(`${repository} ${reference}: ${root.status} ${root.body.toString('utf8').slice(0, 300)}`);
   return readGraph(
     String(root.headers['docker-content-digest']),
     async (digest, kind) => {
-      const { status, body } = await ask(access, `/v2/${repository}/${kind === 'manifest' ? 'manifests' : 'blobs'}/${digest}`);
+      const { status, body } = await ask(
+        access,
+        `/v2/${repository}/${kind === 'manifest' ? 'manifests' : 'blobs'}/${digest}`,
+      );
       return status === 200 ? body : undefined;
     },
     { ...options, mediaType: String(root.headers['content-type']) },
@@ -66,7 +81,7 @@ export async function readRegistryImage(access: RegistryAccess, repository: stri
 /** Follows the pages of a list. */
 async function collect(access: RegistryAccess, path: string, field: string): Promise<string[]> {
   const names: string[] = [];
-  for (let next: string | undefined = path; next !== undefined; ) {
+  for (let next: string | undefined = path; next !== undefined;) {
     const { status, headers, body } = await ask(access, next);
     if (status !== 200) throw new Error(`${next}: ${status} ${body.toString('utf8').slice(0, 300)}`);
     names.push(...((JSON.parse(body.toString('utf8')) as Record<string, string[] | null>)[field] ?? []));
@@ -76,18 +91,27 @@ async function collect(access: RegistryAccess, path: string, field: string): Pro
   return names;
 }
 
-function ask(access: RegistryAccess, path: string): Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }> {
+function ask(
+  access: RegistryAccess,
+  path: string,
+): Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }> {
   const url = new URL(path, access.url);
   const headers: Record<string, string> = { accept: path.includes('/manifests/') ? manifestTypes : '*/*' };
-  if (access.username !== undefined) headers['authorization'] = `Basic ${Buffer.from(`${access.username}:${access.password ?? ''}`).toString('base64')}`;
+  if (access.username !== undefined)
+    headers['authorization'] = `Basic ${Buffer.from(`${access.username}:${access.password ?? ''}`).toString('base64')}`;
   return new Promise((resolve, reject) => {
     const onAnswer = (response: IncomingMessage): void => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => void chunks.push(chunk));
       response.once('error', reject);
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }));
+      response.once('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+      );
     };
-    const request = url.protocol === 'https:' ? httpsRequest(url, { headers, rejectUnauthorized: false }, onAnswer) : httpRequest(url, { headers }, onAnswer);
+    const request =
+      url.protocol === 'https:'
+        ? httpsRequest(url, { headers, rejectUnauthorized: false }, onAnswer)
+        : httpRequest(url, { headers }, onAnswer);
     request.once('error', reject);
     request.end();
   });

@@ -15,7 +15,9 @@ export async function readStorage(folder: string): Promise<Record<string, ReadIm
   const repositories = join(folder, root, 'repositories');
   const found: Record<string, ReadImage> = {};
   const paths = existsSync(repositories) ? readdirSync(repositories, { recursive: true, encoding: 'utf8' }) : [];
-  const names = paths.filter((path) => path.endsWith('/_manifests')).map((path) => path.slice(0, -'/_manifests'.length));
+  const names = paths
+    .filter((path) => path.endsWith('/_manifests'))
+    .map((path) => path.slice(0, -'/_manifests'.length));
   for (const repository of names) Object.assign(found, await readRepository(folder, repository));
   return found;
 }
@@ -26,7 +28,10 @@ async function readRepository(folder: string, repository: string): Promise<Recor
   const isThere = (path: string): boolean => existsSync(join(folder, root, path));
   const list = (path: string): string[] => (isThere(path) ? readdirSync(join(folder, root, path)) : []);
   const fetch = async (digest: string, kind: 'manifest' | 'blob'): Promise<Buffer | undefined> => {
-    const link = kind === 'manifest' ? storagePaths.revisionLink(repository, digest as Digest) : storagePaths.layerLink(repository, digest as Digest);
+    const link =
+      kind === 'manifest'
+        ? storagePaths.revisionLink(repository, digest as Digest)
+        : storagePaths.layerLink(repository, digest as Digest);
     const blob = storagePaths.blob(digest as Digest);
     return isThere(link) && isThere(blob) && read(link).toString() === digest ? read(blob) : undefined;
   };
@@ -36,7 +41,8 @@ async function readRepository(folder: string, repository: string): Promise<Recor
     // A tag without `current` is one that a registry lists and does not serve.
     if (!isThere(storagePaths.currentLink(repository, tag))) continue;
     const digest = read(storagePaths.currentLink(repository, tag)).toString();
-    if (read(storagePaths.historyLink(repository, tag, digest as Digest)).toString() !== digest) throw new Error(`${repository}:${tag} has another digest in its history`);
+    if (read(storagePaths.historyLink(repository, tag, digest as Digest)).toString() !== digest)
+      throw new Error(`${repository}:${tag} has another digest in its history`);
     for (const old of list(`${manifests}/tags/${tag}/index/sha256`)) reached.add(`sha256:${old}`);
     const image = await readGraph(digest, fetch);
     for (const manifest of image.manifests.keys()) reached.add(manifest);

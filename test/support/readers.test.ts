@@ -8,9 +8,18 @@ import { run } from './run.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const layer = Buffer.from('not really a tar, but a layer');
-const config = Buffer.from(JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [hash(layer)] } }));
+const config = Buffer.from(
+  JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [hash(layer)] } }),
+);
 const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: describeBytes('config', config), layers: [describeBytes('layer', layer)] }));
+const manifest = Buffer.from(
+  JSON.stringify({
+    schemaVersion: 2,
+    mediaType,
+    config: describeBytes('config', config),
+    layers: [describeBytes('layer', layer)],
+  }),
+);
 
 function describeBytes(type: string, bytes: Buffer): object {
   return { mediaType: `application/${type}`, digest: hash(bytes), size: bytes.length };
@@ -24,7 +33,8 @@ function newFolder(): string {
 
 function writeLayout(folder: string, entry: object = { ...describeBytes('x', manifest), mediaType }): void {
   mkdirSync(join(folder, 'blobs/sha256'), { recursive: true });
-  for (const bytes of [layer, config, manifest]) writeFileSync(join(folder, 'blobs', hash(bytes).replace(':', '/')), bytes);
+  for (const bytes of [layer, config, manifest])
+    writeFileSync(join(folder, 'blobs', hash(bytes).replace(':', '/')), bytes);
   writeFileSync(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
 }
@@ -35,7 +45,10 @@ describe('the reader of OCI layouts', () => {
     writeLayout(folder);
     const [image] = (await readLayout(folder)).images;
     expect(image).toMatchObject({ digest: hash(manifest), bytes: manifest, mediaType, missing: [], foreign: [] });
-    expect([...(image?.blobs ?? [])]).toEqual([[hash(config), config.length], [hash(layer), layer.length]]);
+    expect([...(image?.blobs ?? [])]).toEqual([
+      [hash(config), config.length],
+      [hash(layer), layer.length],
+    ]);
   });
 
   it('throws at a flipped byte, an absent blob and a wrong entry', async () => {
@@ -84,14 +97,19 @@ describe('the reader of docker-archives', () => {
     const name = hash(config).slice(7);
     writeFileSync(join(folder, `${name}.json`), config);
     writeFileSync(join(folder, 'layer.tar'), bytes);
-    writeFileSync(join(folder, 'manifest.json'), JSON.stringify([{ Config: `${name}.json`, RepoTags: ['a:1'], Layers: ['layer.tar'] }]));
+    writeFileSync(
+      join(folder, 'manifest.json'),
+      JSON.stringify([{ Config: `${name}.json`, RepoTags: ['a:1'], Layers: ['layer.tar'] }]),
+    );
     await run('tar', ['-cf', 'x.tar', 'manifest.json', 'layer.tar', `${name}.json`], { cwd: folder });
     return join(folder, 'x.tar');
   };
 
   it('returns images whose layers have their diff IDs', async () => {
     const { images, layout, members } = await readDockerArchive(await write(newFolder(), layer));
-    expect(images).toMatchObject([{ repoTags: ['a:1'], configDigest: hash(config), layers: [{ digest: hash(layer), size: layer.length }] }]);
+    expect(images).toMatchObject([
+      { repoTags: ['a:1'], configDigest: hash(config), layers: [{ digest: hash(layer), size: layer.length }] },
+    ]);
     expect([layout, members[0]]).toEqual([undefined, 'manifest.json']);
   });
 

@@ -28,14 +28,22 @@ export interface RunResult {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const result = await spawnAndCollect(command, args, options);
   if (result.code !== 0 && options.allowFailure !== true) {
-    throw new Error(`${[command, ...args].join(' ')} ended with ${result.code}\n${result.stderr}${result.stdout.slice(-2000)}`);
+    throw new Error(
+      `${[command, ...args].join(' ')} ended with ${result.code}\n${result.stderr}${result.stdout.slice(-2000)}`,
+    );
   }
   return result;
 }
 
 function spawnAndCollect(command: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: 'pipe', timeout: (options.timeoutSeconds ?? 120) * 1000, killSignal: 'SIGKILL' });
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: 'pipe',
+      timeout: (options.timeoutSeconds ?? 120) * 1000,
+      killSignal: 'SIGKILL',
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => void out.push(chunk));
@@ -53,6 +61,14 @@ function spawnAndCollect(command: string, args: readonly string[], options: RunO
 }
 
 function signalNumber(signal: NodeJS.Signals | null): number {
-  const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+  const numbers: Partial<Record<NodeJS.Signals, number>> = {
+    SIGHUP: 1,
+    SIGINT: 2,
+    SIGABRT: 6,
+    SIGKILL: 9,
+    SIGSEGV: 11,
+    SIGPIPE: 13,
+    SIGTERM: 15,
+  };
   return signal === null ? 0 : (numbers[signal] ?? 0);
 }

@@ -29,7 +29,8 @@ export async function startContainerd(): Promise<Containerd> {
       `[ttrpc]\naddress = "${socket}.ttrpc"`,
     ].join('\n'),
   );
-  const ctr = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> => run('ctr', ['--address', socket, '--namespace', 'regtar', ...args], options);
+  const ctr = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+    run('ctr', ['--address', socket, '--namespace', 'regtar', ...args], options);
   const server = await startProcess('containerd', ['--config', folder.file('config.toml')], {
     ready: async () => (await ctr(['version'], { allowFailure: true })).code === 0,
   });
@@ -37,7 +38,8 @@ export async function startContainerd(): Promise<Containerd> {
   return {
     socket,
     ctr,
-    importArchive: (path, flags = [], options = {}) => ctr(['images', 'import', '--snapshotter', 'native', ...flags, path], options),
+    importArchive: (path, flags = [], options = {}) =>
+      ctr(['images', 'import', '--snapshotter', 'native', ...flags, path], options),
     runImage: (reference, options = {}) => {
       containers += 1;
       return ctr(['run', '--rm', '--snapshotter', 'native', reference, `c${process.pid}-${containers}`], options);

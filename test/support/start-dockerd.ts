@@ -20,12 +20,26 @@ export async function startDockerd(): Promise<Dockerd> {
   const socket = folder.file('docker.sock');
   const host = `unix://${socket}`;
   const environment = { DOCKER_HOST: host, DOCKER_CONTEXT: undefined, DOCKER_CONFIG: folder.file('client') };
-  const docker = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> => run('docker', args, { ...options, env: { ...environment, ...options.env } });
+  const docker = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+    run('docker', args, { ...options, env: { ...environment, ...options.env } });
 
-  const flags = ['--data-root', folder.file('data'), '--exec-root', folder.file('exec'), '-H', host, '--pidfile', folder.file('docker.pid')];
-  const server = await startProcess('dockerd', [...flags, '--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'], {
-    ready: async () => (await docker(['version'], { allowFailure: true })).code === 0,
-  });
+  const flags = [
+    '--data-root',
+    folder.file('data'),
+    '--exec-root',
+    folder.file('exec'),
+    '-H',
+    host,
+    '--pidfile',
+    folder.file('docker.pid'),
+  ];
+  const server = await startProcess(
+    'dockerd',
+    [...flags, '--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'],
+    {
+      ready: async () => (await docker(['version'], { allowFailure: true })).code === 0,
+    },
+  );
   return {
     socket,
     host,

@@ -24,8 +24,16 @@ const running = new Set<ChildProcess>();
  * Starts a server and waits until it is ready.
  * @throws Error with its output when it ends or does not become ready in time
  */
-export async function startProcess(command: string, args: readonly string[], options: StartOptions): Promise<StartedProcess> {
-  const child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function startProcess(
+  command: string,
+  args: readonly string[],
+  options: StartOptions,
+): Promise<StartedProcess> {
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const chunks: Buffer[] = [];
   let failure: string | undefined;
   const ended = new Promise<void>((resolve) => {
@@ -41,7 +49,13 @@ export async function startProcess(command: string, args: readonly string[], opt
     if (failure !== undefined) return;
     child.kill('SIGTERM');
     const patience = new AbortController();
-    await Promise.race([ended, sleep(10_000, undefined, { signal: patience.signal }).then(() => child.kill('SIGKILL'), () => undefined)]);
+    await Promise.race([
+      ended,
+      sleep(10_000, undefined, { signal: patience.signal }).then(
+        () => child.kill('SIGKILL'),
+        () => undefined,
+      ),
+    ]);
     patience.abort();
     await ended;
   };

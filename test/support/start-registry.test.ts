@@ -26,30 +26,40 @@ describeWith('docker-registry', 'a registry of the tests', () => {
     open.push(folder);
     return folder;
   };
-  const beginUpload = (registry: Registry, headers: Record<string, string> = {}): Promise<Response> => fetch(`${registry.url}/v2/a/b/blobs/uploads/`, { method: 'POST', headers });
+  const beginUpload = (registry: Registry, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(`${registry.url}/v2/a/b/blobs/uploads/`, { method: 'POST', headers });
 
   it('begins empty and logs requests when asked', async () => {
     const registry = await start({ accessLog: true });
     expect(await listRegistry(registry)).toEqual([]);
     await beginUpload(registry);
-    await expect.poll(() => registry.requests().at(-1)).toEqual({ method: 'POST', path: '/v2/a/b/blobs/uploads/', status: 202 });
+    await expect
+      .poll(() => registry.requests().at(-1))
+      .toEqual({ method: 'POST', path: '/v2/a/b/blobs/uploads/', status: 202 });
   });
 
   it('wants the password where there is one', async () => {
     const registry = await start({ htpasswd: { username: 'someone', password: 'a pass:word' } });
     expect((await beginUpload(registry)).status).toBe(401);
-    expect((await beginUpload(registry, { authorization: `Basic ${Buffer.from('someone:a pass:word').toString('base64')}` })).status).toBe(202);
+    expect(
+      (await beginUpload(registry, { authorization: `Basic ${Buffer.from('someone:a pass:word').toString('base64')}` }))
+        .status,
+    ).toBe(202);
     expect(await listRegistry({ url: registry.url, username: 'someone', password: 'a pass:word' })).toEqual([]);
   });
 
   it('sends clients to a token service', async () => {
     const folder = newFolder();
     const { certificate } = await createAuthority(folder.path);
-    const registry = await start({ tokenService: { realm: 'http://127.0.0.1:9/token', service: 'test', issuer: 'test', rootcertbundle: certificate } });
+    const registry = await start({
+      tokenService: { realm: 'http://127.0.0.1:9/token', service: 'test', issuer: 'test', rootcertbundle: certificate },
+    });
     const answer = await beginUpload(registry);
     expect(answer.status).toBe(401);
     // The registry names a scope's actions in any order.
-    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="http:\/\/127\.0\.0\.1:9\/token",service="test",scope="repository:a\/b:(pull,push|push,pull)"$/);
+    expect(answer.headers.get('www-authenticate')).toMatch(
+      /^Bearer realm="http:\/\/127\.0\.0\.1:9\/token",service="test",scope="repository:a\/b:(pull,push|push,pull)"$/,
+    );
   });
 
   it('refuses writes when it is read-only', async () => {
@@ -86,7 +96,11 @@ describeWith('docker-registry', 'a registry of the tests', () => {
       const ask = (files?: typeof client): Promise<number | undefined> =>
         new Promise((resolve, reject) => {
           const identity = files && { cert: readFileSync(files.certificate), key: readFileSync(files.key) };
-          const request = httpsRequest(`${registry.url}/v2/`, { ca: readFileSync(authority.certificate), agent: false, ...identity }, (response) => resolve(response.resume().statusCode));
+          const request = httpsRequest(
+            `${registry.url}/v2/`,
+            { ca: readFileSync(authority.certificate), agent: false, ...identity },
+            (response) => resolve(response.resume().statusCode),
+          );
           request.once('error', reject).end();
         });
       expect(await ask(client)).toBe(200);
@@ -97,7 +111,9 @@ describeWith('docker-registry', 'a registry of the tests', () => {
       const folder = newFolder();
       const authority = await createAuthority(folder.path);
       const { certificate } = await authority.issue('old', { expired: true });
-      expect((await run('openssl', ['x509', '-in', certificate, '-noout', '-checkend', '0'], { allowFailure: true })).code).toBe(1);
+      expect(
+        (await run('openssl', ['x509', '-in', certificate, '-noout', '-checkend', '0'], { allowFailure: true })).code,
+      ).toBe(1);
     });
   });
 });

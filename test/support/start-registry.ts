@@ -22,7 +22,12 @@ export interface RegistryOptions {
   /** Answer uploads with Locations without scheme and host. */
   readonly relativeurls?: boolean;
   /** Bearer authentication by a token service; `rootcertbundle` is a PEM file that its signatures are checked with. */
-  readonly tokenService?: { readonly realm: string; readonly service: string; readonly issuer: string; readonly rootcertbundle: string };
+  readonly tokenService?: {
+    readonly realm: string;
+    readonly service: string;
+    readonly issuer: string;
+    readonly rootcertbundle: string;
+  };
   /** Take manifests whose layers are foreign (`urls`); refused by default, as the registry itself does. */
   readonly foreignLayers?: boolean;
   /** Take and serve docker schema1; off by default, as in the registry itself. */
@@ -65,11 +70,19 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   }
 }
 
-async function startOn(port: number, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Registry> {
+async function startOn(
+  port: number,
+  storage: string,
+  folder: TemporaryFolder,
+  options: RegistryOptions,
+): Promise<Registry> {
   const host = `127.0.0.1:${port}`;
   const url = `${options.tls ? 'https' : 'http'}://${host}`;
   const instance = randomUUID();
-  writeFileSync(folder.file('config.json'), JSON.stringify(await configuration(host, instance, storage, folder, options)));
+  writeFileSync(
+    folder.file('config.json'),
+    JSON.stringify(await configuration(host, instance, storage, folder, options)),
+  );
   const server = await startProcess('docker-registry', ['serve', folder.file('config.json')], {
     // The registry lets REGISTRY_… variables override its configuration.
     env: withoutRegistryVariables(),
@@ -90,7 +103,13 @@ async function startOn(port: number, storage: string, folder: TemporaryFolder, o
 }
 
 /** The registry reads YAML, of which JSON is a part. */
-async function configuration(host: string, instance: string, storage: string, folder: TemporaryFolder, options: RegistryOptions): Promise<Record<string, unknown>> {
+async function configuration(
+  host: string,
+  instance: string,
+  storage: string,
+  folder: TemporaryFolder,
+  options: RegistryOptions,
+): Promise<Record<string, unknown>> {
   return {
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: options.accessLog !== true } },
@@ -115,12 +134,17 @@ async function configuration(host: string, instance: string, storage: string, fo
     },
     ...(options.schema1 === true && { compatibility: { schema1: { enabled: true } } }),
     ...(options.foreignLayers === true && { validation: { manifests: { urls: { allow: ['^https?://'] } } } }),
-    ...(options.htpasswd && { auth: { htpasswd: { realm: 'test', path: await writeHtpasswd(folder, options.htpasswd) } } }),
+    ...(options.htpasswd && {
+      auth: { htpasswd: { realm: 'test', path: await writeHtpasswd(folder, options.htpasswd) } },
+    }),
     ...(options.tokenService && { auth: { token: options.tokenService } }),
   };
 }
 
-async function writeHtpasswd(folder: TemporaryFolder, user: { readonly username: string; readonly password: string }): Promise<string> {
+async function writeHtpasswd(
+  folder: TemporaryFolder,
+  user: { readonly username: string; readonly password: string },
+): Promise<string> {
   // bcrypt is the only form the registry takes; cost 4 keeps the tests fast.
   const { stdout } = await run('htpasswd', ['-niB', '-C', '4', user.username], { input: user.password });
   const path = folder.file('htpasswd');
@@ -140,11 +164,17 @@ function answers(url: string, instance: string): Promise<boolean> {
       response.resume();
       resolve(response.headers[instanceHeader] === instance);
     };
-    const request = url.startsWith('https') ? httpsGet(url, { rejectUnauthorized: false, agent: false }, onAnswer) : httpGet(url, { agent: false }, onAnswer);
+    const request = url.startsWith('https')
+      ? httpsGet(url, { rejectUnauthorized: false, agent: false }, onAnswer)
+      : httpGet(url, { agent: false }, onAnswer);
     request.once('error', (error) => resolve(/alert|certificate required/i.test(error.message)));
   });
 }
 
 function parseAccessLog(log: string): { method: string; path: string; status: number }[] {
-  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3})/g)].map(([, method = '', path = '', status = '']) => ({ method, path, status: Number(status) }));
+  return [...log.matchAll(/"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3})/g)].map(([, method = '', path = '', status = '']) => ({
+    method,
+    path,
+    status: Number(status),
+  }));
 }

@@ -20,7 +20,9 @@ const everything = () =>
     return {
       nginx,
       deep: s.image('a/b/c/d', 'v1', { format: 'oci', layers: ['base', { files: { 'etc/motd': 'hello' } }] }),
-      multi: s.index('team/multi', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64/v8' }], { format: 'docker' }),
+      multi: s.index('team/multi', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64/v8' }], {
+        format: 'docker',
+      }),
       old: s.image('team/app', 'latest', { layers: ['base', 'old'] }),
       now: s.image('team/app', 'latest', { layers: ['base', 'new'] }),
       untagged: s.image('team/app', undefined, { layers: ['base', 'untagged'] }),
@@ -42,9 +44,23 @@ it('stores every blob under its own digest and every link with the digest in its
 
 it('makes manifests that parse, layers that unpack and configs with their diff IDs', () => {
   const { built, blob } = everything();
-  expect(Object.values(built).map((placed) => parseManifest(placed.bytes).kind)).toEqual(['image', 'image', 'index', 'image', 'image', 'image', 'image', 'image', 'image', 'schema1', 'image']);
+  expect(Object.values(built).map((placed) => parseManifest(placed.bytes).kind)).toEqual([
+    'image',
+    'image',
+    'index',
+    'image',
+    'image',
+    'image',
+    'image',
+    'image',
+    'image',
+    'schema1',
+    'image',
+  ]);
   const [config, ...layers] = built.nginx.blobs;
-  expect(JSON.parse(blob(config!.digest).toString())).toMatchObject({ rootfs: { diff_ids: layers.map((layer) => digestOf(gunzipSync(blob(layer.digest)))) } });
+  expect(JSON.parse(blob(config!.digest).toString())).toMatchObject({
+    rootfs: { diff_ids: layers.map((layer) => digestOf(gunzipSync(blob(layer.digest)))) },
+  });
 });
 
 it('keeps what a moved tag meant before, and its image', () => {
@@ -62,19 +78,25 @@ it('shares equal layers between repositories and leaves foreign ones out', () =>
   expect(files.has(storagePaths.blob(built.foreign.blobs[2]!.digest))).toBe(false);
 });
 
-it.each<MemberOrder>(['path', 'links-first', 'mixed'])('in %s order GNU tar unpacks what writeTo writes', async (order) => {
-  const store = everything();
-  await store.writeTo(join(folder, 'written'));
-  writeFileSync(join(folder, 'docker.tar'), store.tar({ order }));
-  execFileSync('mkdir', ['unpacked'], { cwd: folder });
-  execFileSync('tar', ['-xf', 'docker.tar', '-C', 'unpacked'], { cwd: folder });
-  expect(spawnSync('diff', ['-r', 'written', 'unpacked'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
-});
+it.each<MemberOrder>(['path', 'links-first', 'mixed'])(
+  'in %s order GNU tar unpacks what writeTo writes',
+  async (order) => {
+    const store = everything();
+    await store.writeTo(join(folder, 'written'));
+    writeFileSync(join(folder, 'docker.tar'), store.tar({ order }));
+    execFileSync('mkdir', ['unpacked'], { cwd: folder });
+    execFileSync('tar', ['-xf', 'docker.tar', '-C', 'unpacked'], { cwd: folder });
+    expect(spawnSync('diff', ['-r', 'written', 'unpacked'], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
+  },
+);
 
 it.each(['hard', 'symbolic', 'reversed'] as const)('other names of a blob: %s', (kind) => {
   const store = everything();
   const { digest } = store.built.nginx.blobs[1]!;
-  writeFileSync(join(folder, 'docker.tar'), store.tar({ aliases: [{ digest, path: `docker/skopeo/nginx/${digest.slice(7)}`, kind }] }));
+  writeFileSync(
+    join(folder, 'docker.tar'),
+    store.tar({ aliases: [{ digest, path: `docker/skopeo/nginx/${digest.slice(7)}`, kind }] }),
+  );
   execFileSync('tar', ['-xf', 'docker.tar'], { cwd: folder });
   for (const path of [`docker/registry/v2/${storagePaths.blob(digest)}`, `docker/skopeo/nginx/${digest.slice(7)}`]) {
     expect(digestOf(readFileSync(join(folder, path)))).toBe(digest);
@@ -91,7 +113,9 @@ it('damages only what it is told to', () => {
     s.loseTag('team/multi', 'v1');
     s.deleteRevision('team/app', sound.built.now.digest);
   });
-  const changed = [...sound.files].filter(([path, bytes]) => damaged.files.get(path)?.equals(bytes) !== true).map(([path]) => path);
+  const changed = [...sound.files]
+    .filter(([path, bytes]) => damaged.files.get(path)?.equals(bytes) !== true)
+    .map(([path]) => path);
   expect(changed.sort()).toEqual(
     [
       storagePaths.blob(sound.built.deep.digest),

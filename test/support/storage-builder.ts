@@ -51,9 +51,18 @@ export interface StorageDescription {
   /** A cosign signature under the tag `sha256-<hex>.sig`. */
   signature(of: Placed): Placed;
   /** A schema1 image; `signatures` stores them as registries before 2.5 did. */
-  schema1(repository: string, tags: Tags, options?: { readonly layers?: readonly string[]; readonly signatures?: boolean }): Placed;
+  schema1(
+    repository: string,
+    tags: Tags,
+    options?: { readonly layers?: readonly string[]; readonly signatures?: boolean },
+  ): Placed;
   /** Any manifest's bytes. Its blobs must be put by hand. */
-  manifest(repository: string, tags: Tags, bytes: Text, options?: { readonly mediaType?: string; readonly algorithm?: DigestAlgorithm }): Placed;
+  manifest(
+    repository: string,
+    tags: Tags,
+    bytes: Text,
+    options?: { readonly mediaType?: string; readonly algorithm?: DigestAlgorithm },
+  ): Placed;
   /** A blob, with a layer link where a repository is given. */
   blob(bytes: Text, repository?: string): Digest;
   /** Moves a tag, as a push does: what it meant before stays in its history. */
@@ -87,7 +96,9 @@ export interface StorageDescription {
  * }));
  * store.tar(); store.built.nginx.digest; await store.writeTo(folder);
  */
-export function buildStorage<Result>(describe: (storage: StorageDescription) => Result): BuiltStorage & { readonly built: Result } {
+export function buildStorage<Result>(
+  describe: (storage: StorageDescription) => Result,
+): BuiltStorage & { readonly built: Result } {
   const files = new Map<string, Buffer>();
   const built = describe(describeInto(files));
   return { ...builtStorage(files), built };
@@ -110,7 +121,13 @@ function describeInto(files: Map<string, Buffer>): StorageDescription {
     write(storagePaths.currentLink(repository, name), digest);
   };
 
-  const place = (repository: string, tags: Tags, blob: BuiltBlob & { readonly bytes: Buffer }, blobs: readonly Descriptor[], children: readonly Placed[] = []): Placed => {
+  const place = (
+    repository: string,
+    tags: Tags,
+    blob: BuiltBlob & { readonly bytes: Buffer },
+    blobs: readonly Descriptor[],
+    children: readonly Placed[] = [],
+  ): Placed => {
     const { descriptor, bytes } = blob;
     write(storagePaths.blob(descriptor.digest), bytes);
     write(storagePaths.revisionLink(repository, descriptor.digest), descriptor.digest);
@@ -122,13 +139,26 @@ function describeInto(files: Map<string, Buffer>): StorageDescription {
     const made = buildImage(spec, `${repository}:${String(tags)}:${spec.platform ?? ''}`);
     const blobs = [made.config, ...made.layers];
     for (const blob of blobs) storeBlob(repository, blob);
-    const placed = place(repository, tags, blobOf(made.manifest, made.mediaType, spec.algorithm), blobs.map((blob) => blob.descriptor));
+    const placed = place(
+      repository,
+      tags,
+      blobOf(made.manifest, made.mediaType, spec.algorithm),
+      blobs.map((blob) => blob.descriptor),
+    );
     return { ...placed, descriptor: { ...placed.descriptor, platform: parsePlatform(spec.platform ?? 'linux/amd64') } };
   };
 
   const index: StorageDescription['index'] = (repository, tags, members, spec = {}) => {
     const format = spec.format ?? 'oci';
-    const children = members.map((child) => ('digest' in child ? child : image(repository, undefined, { format, layers: [`${repository}:${String(tags)}:${child.platform ?? ''}`], ...child })));
+    const children = members.map((child) =>
+      'digest' in child
+        ? child
+        : image(repository, undefined, {
+            format,
+            layers: [`${repository}:${String(tags)}:${child.platform ?? ''}`],
+            ...child,
+          }),
+    );
     const mediaType = format === 'docker' ? mediaTypes.dockerList : mediaTypes.ociIndex;
     const bytes = json({
       schemaVersion: 2,
@@ -142,7 +172,10 @@ function describeInto(files: Map<string, Buffer>): StorageDescription {
 
   const artifact: StorageDescription['artifact'] = (repository, tags, spec = {}) => {
     const config = blobOf('{}', mediaTypes.ociEmpty);
-    const layer = blobOf(spec.body ?? `${repository}:${String(tags)}`, spec.mediaType ?? 'application/vnd.example.content.v1');
+    const layer = blobOf(
+      spec.body ?? `${repository}:${String(tags)}`,
+      spec.mediaType ?? 'application/vnd.example.content.v1',
+    );
     for (const blob of [config, layer]) storeBlob(repository, blob);
     const bytes = json({
       schemaVersion: 2,
@@ -157,17 +190,42 @@ function describeInto(files: Map<string, Buffer>): StorageDescription {
   };
 
   const signature: StorageDescription['signature'] = (of) => {
-    const payload = JSON.stringify({ critical: { identity: { 'docker-reference': of.repository }, image: { 'docker-manifest-digest': of.digest }, type: 'cosign container image signature' } });
-    return image(of.repository, `${of.digest.replace(':', '-')}.sig`, { format: 'oci', layers: [{ bytes: payload, mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json' }] });
+    const payload = JSON.stringify({
+      critical: {
+        identity: { 'docker-reference': of.repository },
+        image: { 'docker-manifest-digest': of.digest },
+        type: 'cosign container image signature',
+      },
+    });
+    return image(of.repository, `${of.digest.replace(':', '-')}.sig`, {
+      format: 'oci',
+      layers: [{ bytes: payload, mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json' }],
+    });
   };
 
   const schema1: StorageDescription['schema1'] = (repository, tags, options = {}) => {
     const name = typeof tags === 'string' ? tags : (tags?.[0] ?? 'latest');
-    const layers = (options.layers ?? [`${repository}:${name}`]).map((layer) => blobOf(`schema1 layer ${layer}`, 'application/octet-stream'));
+    const layers = (options.layers ?? [`${repository}:${name}`]).map((layer) =>
+      blobOf(`schema1 layer ${layer}`, 'application/octet-stream'),
+    );
     for (const layer of layers) storeBlob(repository, layer);
-    const history = layers.map((_, number) => ({ v1Compatibility: JSON.stringify({ id: String(number).padStart(64, '0'), architecture: 'amd64', os: 'linux' }) }));
-    const payload = json({ schemaVersion: 1, name: repository, tag: name, architecture: 'amd64', fsLayers: layers.map((layer) => ({ blobSum: layer.descriptor.digest })), history });
-    const placed = place(repository, tags, blobOf(payload, mediaTypes.dockerSchema1), layers.map((layer) => layer.descriptor));
+    const history = layers.map((_, number) => ({
+      v1Compatibility: JSON.stringify({ id: String(number).padStart(64, '0'), architecture: 'amd64', os: 'linux' }),
+    }));
+    const payload = json({
+      schemaVersion: 1,
+      name: repository,
+      tag: name,
+      architecture: 'amd64',
+      fsLayers: layers.map((layer) => ({ blobSum: layer.descriptor.digest })),
+      history,
+    });
+    const placed = place(
+      repository,
+      tags,
+      blobOf(payload, mediaTypes.dockerSchema1),
+      layers.map((layer) => layer.descriptor),
+    );
     if (options.signatures === true) {
       const jws = blobOf(`{"header":{"alg":"ES256"},"signature":"${digestOf(payload).slice(7)}"}`, 'application/json');
       write(storagePaths.blob(jws.descriptor.digest), jws.bytes);
@@ -177,8 +235,16 @@ function describeInto(files: Map<string, Buffer>): StorageDescription {
   };
 
   return {
-    image, index, artifact, signature, schema1, tag, write, remove,
-    manifest: (repository, tags, bytes, options = {}) => place(repository, tags, blobOf(bytes, options.mediaType ?? mediaTypes.ociManifest, options.algorithm), []),
+    image,
+    index,
+    artifact,
+    signature,
+    schema1,
+    tag,
+    write,
+    remove,
+    manifest: (repository, tags, bytes, options = {}) =>
+      place(repository, tags, blobOf(bytes, options.mediaType ?? mediaTypes.ociManifest, options.algorithm), []),
     blob: (bytes, repository) => {
       const blob = blobOf(bytes, 'application/octet-stream');
       if (repository === undefined) write(storagePaths.blob(blob.descriptor.digest), blob.bytes);

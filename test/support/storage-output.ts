@@ -19,7 +19,11 @@ export interface StorageTarOptions extends ArchiveOptions {
    * Other names of blobs, as the folder of hard links that people make beside the storage. `hard` and `symbolic`: the other name carries the
    * bytes and the blob is a link to it; `reversed`: the blob carries them and the other name is a hard link.
    */
-  readonly aliases?: readonly { readonly digest: Digest; readonly path: string; readonly kind: 'hard' | 'symbolic' | 'reversed' }[];
+  readonly aliases?: readonly {
+    readonly digest: Digest;
+    readonly path: string;
+    readonly kind: 'hard' | 'symbolic' | 'reversed';
+  }[];
   /** Writes a file's members by hand; `undefined` leaves them as they are, `[]` drops them. The path is relative to the root. */
   readonly rewrite?: (path: string, bytes: Buffer, fullPath: string) => readonly Uint8Array[] | undefined;
   readonly before?: readonly Uint8Array[];
@@ -69,14 +73,21 @@ function membersOf(files: ReadonlyMap<string, Buffer>, options: StorageTarOption
   const seen = new Set<string>();
   for (const [path, bytes] of ordered(files, options.order ?? 'path')) {
     const name = full(path);
-    if (options.directories !== false) members.push(...parents(name, seen).map((folder) => directory(folder, { dialect })));
+    if (options.directories !== false)
+      members.push(...parents(name, seen).map((folder) => directory(folder, { dialect })));
     const alias = aliasOf.get(path);
     const byHand = options.rewrite?.(path, bytes, name);
     if (byHand !== undefined) members.push(...byHand);
     else if (alias === undefined) members.push(file(name, bytes, { dialect }));
-    else if (alias.kind === 'reversed') members.push(file(name, bytes, { dialect }), hardLink(alias.path, name, { dialect }));
-    else if (alias.kind === 'hard') members.push(file(alias.path, bytes, { dialect }), hardLink(name, alias.path, { dialect }));
-    else members.push(symlink(name, `${'../'.repeat(name.split('/').length - 1)}${alias.path}`, { dialect }), file(alias.path, bytes, { dialect }));
+    else if (alias.kind === 'reversed')
+      members.push(file(name, bytes, { dialect }), hardLink(alias.path, name, { dialect }));
+    else if (alias.kind === 'hard')
+      members.push(file(alias.path, bytes, { dialect }), hardLink(name, alias.path, { dialect }));
+    else
+      members.push(
+        symlink(name, `${'../'.repeat(name.split('/').length - 1)}${alias.path}`, { dialect }),
+        file(alias.path, bytes, { dialect }),
+      );
   }
   return [...members, ...(options.after ?? [])];
 }
@@ -89,7 +100,10 @@ function ordered(files: ReadonlyMap<string, Buffer>, order: MemberOrder): [strin
     case 'links-first':
       return all.reverse();
     case 'mixed':
-      return all.map((entry) => ({ entry, key: digestOf(Buffer.from(entry[0])) })).sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ entry }) => entry);
+      return all
+        .map((entry) => ({ entry, key: digestOf(Buffer.from(entry[0])) }))
+        .sort((a, b) => (a.key < b.key ? -1 : 1))
+        .map(({ entry }) => entry);
   }
 }
 

@@ -3,7 +3,20 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { archive, directory, file, hardLink, header, longName, member, paxGlobal, paxHeader, paxRecords, symlink, type TarDialect } from './tar-builder.ts';
+import {
+  archive,
+  directory,
+  file,
+  hardLink,
+  header,
+  longName,
+  member,
+  paxGlobal,
+  paxHeader,
+  paxRecords,
+  symlink,
+  type TarDialect,
+} from './tar-builder.ts';
 import { sparseContent, sparseMember, type SparseForm } from './tar-sparse-builder.ts';
 
 let folder: string;
@@ -17,7 +30,9 @@ function extract(bytes: Uint8Array): void {
 
 function listed(bytes: Uint8Array): string[] {
   writeFileSync(join(folder, 'a.tar'), bytes);
-  return execFileSync('tar', ['-tvf', 'a.tar'], { cwd: folder, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } }).trimEnd().split('\n');
+  return execFileSync('tar', ['-tvf', 'a.tar'], { cwd: folder, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
+    .trimEnd()
+    .split('\n');
 }
 
 describe('what the tar builder writes, GNU tar reads', () => {
@@ -29,11 +44,20 @@ describe('what the tar builder writes, GNU tar reads', () => {
     expect(readFileSync(join(folder, 'after'), 'utf8')).toBe('next');
   });
 
-  it.each<TarDialect>(['gnu', 'pax'])('%s: a hard link and a symbolic link whose names and targets are over 100 bytes', (dialect) => {
-    extract(archive([file(long, 'content', { dialect }), hardLink(`${long}-hard`, long, { dialect }), symlink(`${long}-soft`, long, { dialect })]));
-    expect(statSync(join(folder, `${long}-hard`)).ino).toBe(statSync(join(folder, long)).ino);
-    expect(readlinkSync(join(folder, `${long}-soft`))).toBe(long);
-  });
+  it.each<TarDialect>(['gnu', 'pax'])(
+    '%s: a hard link and a symbolic link whose names and targets are over 100 bytes',
+    (dialect) => {
+      extract(
+        archive([
+          file(long, 'content', { dialect }),
+          hardLink(`${long}-hard`, long, { dialect }),
+          symlink(`${long}-soft`, long, { dialect }),
+        ]),
+      );
+      expect(statSync(join(folder, `${long}-hard`)).ino).toBe(statSync(join(folder, long)).ino);
+      expect(readlinkSync(join(folder, `${long}-soft`))).toBe(long);
+    },
+  );
 
   it.each<TarDialect>(['gnu', 'pax'])('%s: a size above 8 GiB', (dialect) => {
     writeFileSync(join(folder, 'a.tar'), member({ path: 'huge', size: 20_000_000_001, dialect }));
@@ -42,7 +66,14 @@ describe('what the tar builder writes, GNU tar reads', () => {
   });
 
   it('v7 headers, small sizes in base-256, signed checksums, directories', () => {
-    const lines = listed(archive([file('old', 'x', { dialect: 'v7' }), file('b256', 'xyz', { base256: true }), file(Buffer.from('süm'), '', { checksum: 'signed' }), directory('d')]));
+    const lines = listed(
+      archive([
+        file('old', 'x', { dialect: 'v7' }),
+        file('b256', 'xyz', { base256: true }),
+        file(Buffer.from('süm'), '', { checksum: 'signed' }),
+        directory('d'),
+      ]),
+    );
     expect(lines.map((line) => line.split(' ').at(-1))).toEqual(['old', 'b256', 's\\303\\274m', 'd/']);
     expect(lines[1]).toContain(' 3 ');
   });
@@ -52,19 +83,27 @@ describe('what the tar builder writes, GNU tar reads', () => {
   });
 
   it('global records, and records of its own before a member', () => {
-    extract(archive([paxGlobal({ comment: 'x' }), paxHeader({ path: 'real' }), file('other', 'content', { dialect: 'pax' })]));
+    extract(
+      archive([paxGlobal({ comment: 'x' }), paxHeader({ path: 'real' }), file('other', 'content', { dialect: 'pax' })]),
+    );
     expect(readFileSync(join(folder, 'real'), 'utf8')).toBe('content');
   });
 
-  it.each<SparseForm>(['gnu', 'pax-0.0', 'pax-0.1', 'pax-1.0'])('%s: sparse files, with few runs and with more than one extension block of them', (form) => {
-    const few = { path: 'few', size: 5000, runs: [{ at: 1000, bytes: Buffer.from('abc') }], form };
-    const runs = Array.from({ length: 60 }, (_, i) => ({ at: i * 2048 + 512, bytes: Buffer.alloc(512, 65 + (i % 26)) }));
-    const many = { path: 'sparse/many', size: runs.length * 2048, runs, form };
-    extract(archive([sparseMember(few), sparseMember(many), file('after', 'next')]));
-    expect(readFileSync(join(folder, 'few')).equals(sparseContent(few))).toBe(true);
-    expect(readFileSync(join(folder, 'sparse/many')).equals(sparseContent(many))).toBe(true);
-    expect(readFileSync(join(folder, 'after'), 'utf8')).toBe('next');
-  });
+  it.each<SparseForm>(['gnu', 'pax-0.0', 'pax-0.1', 'pax-1.0'])(
+    '%s: sparse files, with few runs and with more than one extension block of them',
+    (form) => {
+      const few = { path: 'few', size: 5000, runs: [{ at: 1000, bytes: Buffer.from('abc') }], form };
+      const runs = Array.from({ length: 60 }, (_, i) => ({
+        at: i * 2048 + 512,
+        bytes: Buffer.alloc(512, 65 + (i % 26)),
+      }));
+      const many = { path: 'sparse/many', size: runs.length * 2048, runs, form };
+      extract(archive([sparseMember(few), sparseMember(many), file('after', 'next')]));
+      expect(readFileSync(join(folder, 'few')).equals(sparseContent(few))).toBe(true);
+      expect(readFileSync(join(folder, 'sparse/many')).equals(sparseContent(many))).toBe(true);
+      expect(readFileSync(join(folder, 'after'), 'utf8')).toBe('next');
+    },
+  );
 });
 
 describe('what the tar builder writes, GNU tar refuses', () => {

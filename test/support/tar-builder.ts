@@ -154,10 +154,14 @@ function extensions(fields: MemberFields & { readonly size: number }): Buffer[] 
   const dialect = fields.dialect ?? 'gnu';
   const path = bytesOf(fields.path);
   const target = bytesOf(fields.target ?? '');
-  const extra: (readonly [string, Text])[] = fields.pax === undefined ? [] : isPairs(fields.pax) ? [...fields.pax] : Object.entries(fields.pax);
+  const extra: (readonly [string, Text])[] =
+    fields.pax === undefined ? [] : isPairs(fields.pax) ? [...fields.pax] : Object.entries(fields.pax);
   if (dialect === 'gnu') {
     // GNU tar writes the target's record first.
-    const records = [...(target.length > 100 ? [longTarget(target)] : []), ...(path.length > 100 ? [longName(path)] : [])];
+    const records = [
+      ...(target.length > 100 ? [longTarget(target)] : []),
+      ...(path.length > 100 ? [longName(path)] : []),
+    ];
     return extra.length === 0 ? records : [paxHeader(extra), ...records];
   }
   if (dialect === 'pax') {
@@ -175,7 +179,8 @@ function fitted(fields: MemberFields & { readonly size: number }): HeaderFields 
   if (path.length <= 100) return fields;
   const from = Math.max(0, path.length - 101);
   const slash = path.indexOf(0x2f, from);
-  if (slash < 0 || slash > 155 || slash === path.length - 1) throw new Error(`${path.toString()} does not fit into ustar's prefix and name`);
+  if (slash < 0 || slash > 155 || slash === path.length - 1)
+    throw new Error(`${path.toString()} does not fit into ustar's prefix and name`);
   return { ...fields, prefix: path.subarray(0, slash), path: path.subarray(slash + 1) };
 }
 

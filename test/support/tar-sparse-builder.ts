@@ -26,9 +26,17 @@ export function sparseMember(fields: SparseFields): Buffer {
     case 'gnu':
       return Buffer.concat([gnuHeaders(fields, stored), data]);
     case 'pax-0.0':
-      return Buffer.concat([paxHeader(numbered(fields)), member({ path: fields.path, dialect: 'pax', size: stored }), data]);
+      return Buffer.concat([
+        paxHeader(numbered(fields)),
+        member({ path: fields.path, dialect: 'pax', size: stored }),
+        data,
+      ]);
     case 'pax-0.1':
-      return Buffer.concat([paxHeader(mapped(fields)), member({ path: mangled(fields.path), dialect: 'pax', size: stored }), data]);
+      return Buffer.concat([
+        paxHeader(mapped(fields)),
+        member({ path: mangled(fields.path), dialect: 'pax', size: stored }),
+        data,
+      ]);
     case 'pax-1.0':
       return versionOne(fields, stored, data);
   }
@@ -84,7 +92,10 @@ function putExtents(block: Buffer, at: number, list: readonly Extent[]): void {
 
 function numbered(fields: SparseFields): [string, string][] {
   const all = extents(fields);
-  const pairs = all.flatMap((extent): [string, string][] => [['GNU.sparse.offset', String(extent.at)], ['GNU.sparse.numbytes', String(extent.size)]]);
+  const pairs = all.flatMap((extent): [string, string][] => [
+    ['GNU.sparse.offset', String(extent.at)],
+    ['GNU.sparse.numbytes', String(extent.size)],
+  ]);
   return [['GNU.sparse.size', String(fields.size)], ['GNU.sparse.numblocks', String(all.length)], ...pairs];
 }
 
@@ -101,8 +112,18 @@ function mapped(fields: SparseFields): [string, string][] {
 function versionOne(fields: SparseFields, stored: number, data: Buffer): Buffer {
   const all = extents(fields);
   const map = padded(Buffer.from(`${[all.length, ...all.flatMap((extent) => [extent.at, extent.size])].join('\n')}\n`));
-  const records: [string, string][] = [['GNU.sparse.major', '1'], ['GNU.sparse.minor', '0'], ['GNU.sparse.name', fields.path], ['GNU.sparse.realsize', String(fields.size)]];
-  return Buffer.concat([paxHeader(records), member({ path: mangled(fields.path), dialect: 'pax', size: map.length + stored }), map, data]);
+  const records: [string, string][] = [
+    ['GNU.sparse.major', '1'],
+    ['GNU.sparse.minor', '0'],
+    ['GNU.sparse.name', fields.path],
+    ['GNU.sparse.realsize', String(fields.size)],
+  ];
+  return Buffer.concat([
+    paxHeader(records),
+    member({ path: mangled(fields.path), dialect: 'pax', size: map.length + stored }),
+    map,
+    data,
+  ]);
 }
 
 function mangled(path: string): string {

@@ -12,7 +12,13 @@ import { seekMembers, streamMembers } from './support/members.ts';
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
-type Spec = { readonly path: string; readonly kind: 'file' | 'directory' | 'hardlink' | 'symlink'; readonly body: Uint8Array; readonly target: string; readonly dialect: TarDialect };
+type Spec = {
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'hardlink' | 'symlink';
+  readonly body: Uint8Array;
+  readonly target: string;
+  readonly dialect: TarDialect;
+};
 
 const component = fc.stringMatching(/^[a-z0-9_.äé-]{1,60}$/).filter((text) => text !== '.' && text !== '..');
 const path = fc.array(component, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('/'));
@@ -43,12 +49,24 @@ async function ours(bytes: Uint8Array, read = seekMembers): Promise<string[]> {
 
 async function tarStream(bytes: Uint8Array): Promise<string[]> {
   const lines: string[] = [];
-  const kinds: Readonly<Record<string, string>> = { file: 'file', directory: 'directory', link: 'hardlink', symlink: 'symlink' };
+  const kinds: Readonly<Record<string, string>> = {
+    file: 'file',
+    directory: 'directory',
+    link: 'hardlink',
+    symlink: 'symlink',
+  };
   for await (const entry of Readable.from([bytes]).pipe(extract())) {
     const chunks: Buffer[] = [];
     for await (const chunk of entry) chunks.push(chunk as Buffer);
     const { type, name, linkname } = entry.header;
-    lines.push(line(kinds[type ?? ''] ?? 'other', type === 'directory' ? `${name.replace(/\/$/, '')}/` : name, linkname ?? '', type === 'file' ? Buffer.concat(chunks) : undefined));
+    lines.push(
+      line(
+        kinds[type ?? ''] ?? 'other',
+        type === 'directory' ? `${name.replace(/\/$/, '')}/` : name,
+        linkname ?? '',
+        type === 'file' ? Buffer.concat(chunks) : undefined,
+      ),
+    );
   }
   return lines;
 }
@@ -72,7 +90,10 @@ describe('on any archive', () => {
         const bytes = archive(build(list));
         const tar = folder.file('a.tar');
         writeFileSync(tar, bytes);
-        const listed = execFileSync('tar', ['--quoting-style=literal', '-tf', tar], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+        const listed = execFileSync('tar', ['--quoting-style=literal', '-tf', tar], {
+          encoding: 'utf8',
+          env: { ...process.env, LC_ALL: 'C' },
+        });
         expect((await seekMembers(bytes)).members.map((member) => member.path)).toEqual(listed.trimEnd().split('\n'));
       }),
       { numRuns: 25 },
@@ -85,7 +106,13 @@ describe('a damaged archive', () => {
     { path: 'a', kind: 'file', body: Buffer.alloc(700, 'a'), target: '', dialect: 'gnu' },
     { path: `${'long/'.repeat(30)}b`, kind: 'file', body: Buffer.alloc(1500, 'b'), target: '', dialect: 'gnu' },
     { path: `${'pax/'.repeat(40)}c`, kind: 'file', body: Buffer.alloc(40, 'c'), target: '', dialect: 'pax' },
-    { path: `${'link/'.repeat(30)}d`, kind: 'hardlink', body: Buffer.alloc(0), target: `${'long/'.repeat(30)}b`, dialect: 'gnu' },
+    {
+      path: `${'link/'.repeat(30)}d`,
+      kind: 'hardlink',
+      body: Buffer.alloc(0),
+      target: `${'long/'.repeat(30)}b`,
+      dialect: 'gnu',
+    },
     { path: 'e', kind: 'file', body: Buffer.alloc(3000, 'e'), target: '', dialect: 'gnu' },
   ];
   const whole = archive(build(list), { recordBytes: 10_240 });
@@ -101,7 +128,8 @@ describe('a damaged archive', () => {
         const got = seen.members.map(({ kind, path: name, target, content }) => line(kind, name, target, content));
         expect(got).toEqual(expected.slice(0, got.length));
         expect(await streamMembers(bytes, 1000)).toEqual(seen);
-        if (length > 0 && got.length < expected.length) expect(seen.problems.length, `cut at ${length}`).toBeGreaterThan(0);
+        if (length > 0 && got.length < expected.length)
+          expect(seen.problems.length, `cut at ${length}`).toBeGreaterThan(0);
         for (const { code } of seen.problems) problems.add(code);
       }
     }
@@ -110,14 +138,17 @@ describe('a damaged archive', () => {
 
   it('bytes flipped anywhere: both readers agree, end, and lose no member without saying so', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 5 }), async (flips) => {
-        const bytes = Buffer.from(whole);
-        for (const [at, mask] of flips) bytes[at] = (bytes[at] ?? 0) ^ mask;
-        const seen = await seekMembers(bytes);
-        expect(await streamMembers(bytes, 777)).toEqual(seen);
-        // A flip in a header's block loses the member and is told; only bodies and the bodies of long names can change unseen.
-        if (seen.problems.length === 0) expect(seen.members).toHaveLength(list.length);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 5 }),
+        async (flips) => {
+          const bytes = Buffer.from(whole);
+          for (const [at, mask] of flips) bytes[at] = (bytes[at] ?? 0) ^ mask;
+          const seen = await seekMembers(bytes);
+          expect(await streamMembers(bytes, 777)).toEqual(seen);
+          // A flip in a header's block loses the member and is told; only bodies and the bodies of long names can change unseen.
+          if (seen.problems.length === 0) expect(seen.members).toHaveLength(list.length);
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -17,7 +17,12 @@ beforeAll(() => {
   const descriptor = openSync(path, 'w');
   let position = 0;
   for (let part = 0; part < 12; part++) {
-    const small = archive(Array.from({ length: 600 }, (_, number) => file(`${'folder/'.repeat(20)}${part}/${number}`, Buffer.alloc(70, 'x'))), { endBlocks: 0 });
+    const small = archive(
+      Array.from({ length: 600 }, (_, number) =>
+        file(`${'folder/'.repeat(20)}${part}/${number}`, Buffer.alloc(70, 'x')),
+      ),
+      { endBlocks: 0 },
+    );
     const body = 200_000_512;
     const bytes = Buffer.concat([small, header({ path: `big/${part}`, size: body })]);
     pieces.push({ position, bytes });
@@ -28,7 +33,9 @@ beforeAll(() => {
   closeSync(descriptor);
 });
 
-async function scanned(access: RandomAccess): Promise<{ readonly paths: readonly string[]; readonly problems: unknown }> {
+async function scanned(
+  access: RandomAccess,
+): Promise<{ readonly paths: readonly string[]; readonly problems: unknown }> {
   const paths: string[] = [];
   const problems = await scanTar(access, (member) => void paths.push(`${member.path} ${member.size} ${member.start}`));
   access.close();
@@ -68,7 +75,8 @@ describe('readers that go ahead of the scan', () => {
       const count = Math.min(length, plain.size - position);
       buffer.fill(0, offset, offset + count);
       const piece = pieces.findLast((candidate) => candidate.position <= position);
-      if (piece !== undefined) buffer.set(piece.bytes.subarray(position - piece.position, position - piece.position + count), offset);
+      if (piece !== undefined)
+        buffer.set(piece.bytes.subarray(position - piece.position, position - piece.position + count), offset);
       return count;
     };
     const expected = await scanned(openRandomAccess(path));

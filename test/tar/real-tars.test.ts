@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  openSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -29,7 +39,10 @@ function tree(files: Readonly<Record<string, string | Uint8Array>>): string {
 
 function tar(root: string, ...words: string[]): Buffer {
   const out = join(root, '..', `out-${serial++}.tar`);
-  execFileSync('tar', [...words.slice(0, 1), '-f', out, ...words.slice(1)], { cwd: root, env: { ...process.env, LC_ALL: 'C' } });
+  execFileSync('tar', [...words.slice(0, 1), '-f', out, ...words.slice(1)], {
+    cwd: root,
+    env: { ...process.env, LC_ALL: 'C' },
+  });
   return readFileSync(out);
 }
 
@@ -41,7 +54,9 @@ async function read(bytes: Uint8Array): Promise<{ lines: string[]; problems: str
 }
 
 function linesOf({ members, problems }: Seen): { lines: string[]; problems: string[] } {
-  const lines = members.map(({ path, kind, target, content }) => [kind, path, target, content === undefined ? '' : digestOf(content)].filter((part) => part !== '').join(' '));
+  const lines = members.map(({ path, kind, target, content }) =>
+    [kind, path, target, content === undefined ? '' : digestOf(content)].filter((part) => part !== '').join(' '),
+  );
   return { lines: lines.sort(), problems: problems.map(({ code }) => code) };
 }
 
@@ -50,24 +65,39 @@ const digestLine = (path: string, content: string): string => `file ${path} ${di
 
 describe('archives of the real tar', () => {
   it.each(['gnu', 'oldgnu', 'posix', 'ustar'])('--format=%s', async (format) => {
-    const root = tree({ [deep]: 'content', 'short': 'x', 'empty': '' });
+    const root = tree({ [deep]: 'content', short: 'x', empty: '' });
     linkSync(join(root, 'short'), join(root, 'zz-hard'));
     symlinkSync('../short', join(root, 'docker', 'soft'));
     const { lines, problems } = await read(tar(root, '-c', `--format=${format}`, '--sort=name', '.'));
     expect(problems).toEqual([]);
-    expect(lines.filter((line) => !line.startsWith('directory'))).toEqual([digestLine(`./${deep}`, 'content'), digestLine('./empty', ''), digestLine('./short', 'x'), 'hardlink ./zz-hard ./short', 'symlink ./docker/soft ../short']);
+    expect(lines.filter((line) => !line.startsWith('directory'))).toEqual([
+      digestLine(`./${deep}`, 'content'),
+      digestLine('./empty', ''),
+      digestLine('./short', 'x'),
+      'hardlink ./zz-hard ./short',
+      'symlink ./docker/soft ../short',
+    ]);
   });
 
   it('--format=v7', async () => {
-    expect(await read(tar(tree({ 'a/b': 'content' }), '-c', '--format=v7', 'a'))).toEqual({ lines: ['directory a/', digestLine('a/b', 'content')], problems: [] });
+    expect(await read(tar(tree({ 'a/b': 'content' }), '-c', '--format=v7', 'a'))).toEqual({
+      lines: ['directory a/', digestLine('a/b', 'content')],
+      problems: [],
+    });
   });
 
-  it.each([['--format=gnu'], ['--format=posix', '--sparse-version=0.0'], ['--format=posix', '--sparse-version=0.1'], ['--format=posix', '--sparse-version=1.0']])('--sparse %s', async (...format) => {
+  it.each([
+    ['--format=gnu'],
+    ['--format=posix', '--sparse-version=0.0'],
+    ['--format=posix', '--sparse-version=0.1'],
+    ['--format=posix', '--sparse-version=1.0'],
+  ])('--sparse %s', async (...format) => {
     const root = tree({});
     const path = join(root, 'holes');
     const descriptor = openSync(path, 'w');
     // More runs than one header holds, so that maps go on behind it.
-    for (let run = 0; run < 40; run++) writeSync(descriptor, Buffer.alloc(4096, 65 + (run % 26)), 0, 4096, run * 65_536);
+    for (let run = 0; run < 40; run++)
+      writeSync(descriptor, Buffer.alloc(4096, 65 + (run % 26)), 0, 4096, run * 65_536);
     closeSync(descriptor);
     truncateSync(path, 3_000_001);
     const { lines, problems } = await read(tar(root, '-c', '--sparse', '--hole-detection=raw', ...format, 'holes'));
@@ -84,12 +114,20 @@ describe('archives of the real tar', () => {
     execFileSync('tar', ['-cf', folder.file('second.tar'), 'b'], { cwd: root });
     execFileSync('tar', ['-Af', first, folder.file('second.tar')]);
     const seen = await seekMembers(readFileSync(first));
-    expect(seen.members.map(({ path, content }) => `${path} ${content?.toString() ?? ''}`)).toEqual(['a old', 'b x', 'a new', 'b x']);
+    expect(seen.members.map(({ path, content }) => `${path} ${content?.toString() ?? ''}`)).toEqual([
+      'a old',
+      'b x',
+      'a new',
+      'b x',
+    ]);
     expect(seen.problems).toEqual([]);
   });
 
   it.each([1, 20, 512, 2048])('--blocking-factor=%i', async (factor) => {
-    expect(await read(tar(tree({ a: 'x' }), '-c', '-b', String(factor), 'a'))).toEqual({ lines: [digestLine('a', 'x')], problems: [] });
+    expect(await read(tar(tree({ a: 'x' }), '-c', '-b', String(factor), 'a'))).toEqual({
+      lines: [digestLine('a', 'x')],
+      problems: [],
+    });
   });
 
   it.skipIf(!havePeer('busybox'))('of busybox', async () => {
@@ -103,12 +141,22 @@ describe('archives of the real tar', () => {
 
   it('any tree of files, in any format: the bytes that went in come out', async () => {
     const name = fc.stringMatching(/^[a-zA-Z0-9_.äß€ -]{1,50}$/).filter((text) => !/^\.+$/.test(text));
-    const files = fc.dictionary(fc.array(name, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/')), fc.uint8Array({ maxLength: 2000 }), { minKeys: 1, maxKeys: 8 });
-    const noClash = files.filter((all) => Object.keys(all).every((path) => !Object.keys(all).some((other) => other.startsWith(`${path}/`))));
+    const files = fc.dictionary(
+      fc.array(name, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/')),
+      fc.uint8Array({ maxLength: 2000 }),
+      { minKeys: 1, maxKeys: 8 },
+    );
+    const noClash = files.filter((all) =>
+      Object.keys(all).every((path) => !Object.keys(all).some((other) => other.startsWith(`${path}/`))),
+    );
     await fc.assert(
       fc.asyncProperty(noClash, fc.constantFrom('gnu', 'posix'), async (all, format) => {
         const { lines } = await read(tar(tree(all), '-c', `--format=${format}`, '.'));
-        expect(lines.filter((line) => line.startsWith('file'))).toEqual(Object.entries(all).map(([path, bytes]) => `file ./${path} ${digestOf(bytes)}`).sort());
+        expect(lines.filter((line) => line.startsWith('file'))).toEqual(
+          Object.entries(all)
+            .map(([path, bytes]) => `file ./${path} ${digestOf(bytes)}`)
+            .sort(),
+        );
       }),
       { numRuns: 25 },
     );
@@ -120,7 +168,13 @@ describe('members above 8 GiB', () => {
 
   it.each<[string, Buffer]>([
     ['a size in base-256', Buffer.concat([longName(deep), header({ path: deep, size })])],
-    ['a size in a pax record', Buffer.concat([paxHeader({ path: deep, size: String(size) }), header({ path: 'short', size: 0, dialect: 'pax' })])],
+    [
+      'a size in a pax record',
+      Buffer.concat([
+        paxHeader({ path: deep, size: String(size) }),
+        header({ path: 'short', size: 0, dialect: 'pax' }),
+      ]),
+    ],
   ])('%s', async (_title, start) => {
     const path = folder.file(`huge-${serial++}.tar`);
     const rest = Buffer.concat([file('after', 'here'), Buffer.alloc(1024)]);
@@ -132,7 +186,9 @@ describe('members above 8 GiB', () => {
     const access = openRandomAccess(path);
     const expected = [`${deep} ${size} at ${start.length}`, `after 4 at ${behind + 512}`];
     const seeking: string[] = [];
-    expect(await scanTar(access, (member) => void seeking.push(`${member.path} ${member.size} at ${member.start}`))).toEqual([]);
+    expect(
+      await scanTar(access, (member) => void seeking.push(`${member.path} ${member.size} at ${member.start}`)),
+    ).toEqual([]);
     expect(seeking).toEqual(expected);
     access.close();
     const zeros = Buffer.alloc(64 * 2 ** 20);
@@ -142,7 +198,12 @@ describe('members above 8 GiB', () => {
       for (let left = behind - start.length; left > 0; left -= zeros.length) yield zeros.subarray(0, left);
       yield rest;
     }
-    expect(await scanTarStream(chunks(), (member) => void streaming.push(`${member.path} ${member.size} at ${member.start}`))).toEqual([]);
+    expect(
+      await scanTarStream(
+        chunks(),
+        (member) => void streaming.push(`${member.path} ${member.size} at ${member.start}`),
+      ),
+    ).toEqual([]);
     expect(streaming).toEqual(expected);
   });
 });

@@ -26,21 +26,37 @@ const build = () =>
 let storage: ReturnType<typeof build>;
 beforeAll(() => void (storage = build()));
 
-async function damagedIn(opened: Pick<OpenedStorage, 'catalog' | 'store'>, threadsFromBytes: number): Promise<{ damaged: string[]; bytes: number; errors: RegtarError[] }> {
+async function damagedIn(
+  opened: Pick<OpenedStorage, 'catalog' | 'store'>,
+  threadsFromBytes: number,
+): Promise<{ damaged: string[]; bytes: number; errors: RegtarError[] }> {
   const errors: RegtarError[] = [];
   let bytes = 0;
-  await hashBlobs(opened.store, [...opened.catalog.blobs()], { jobs: 2, threadsFromBytes, onBytes: (count) => void (bytes += count), onDamage: (_digest, error) => void errors.push(error) });
+  await hashBlobs(opened.store, [...opened.catalog.blobs()], {
+    jobs: 2,
+    threadsFromBytes,
+    onBytes: (count) => void (bytes += count),
+    onDamage: (_digest, error) => void errors.push(error),
+  });
   return { errors, bytes, damaged: errors.map(({ where }) => where.digest ?? '').sort() };
 }
 
-describe.each([['in threads', 0], ['on the main thread', Number.MAX_SAFE_INTEGER]])('%s', (_title, threadsFromBytes) => {
-  it.each(['path', 'links-first', 'mixed'] as const)('an archive in %s order: finds what is damaged and nothing else, and counts each byte once', async (order) => {
-    const opened = await openTar(storage, { order });
-    const { damaged, bytes, errors } = await damagedIn(opened, threadsFromBytes);
-    expect(damaged).toEqual(storage.built.damaged);
-    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['BLOB_CORRUPT']));
-    expect(bytes).toBe([...opened.catalog.blobs()].reduce((sum, digest) => sum + (opened.store.stat(digest)?.size ?? 0), 0));
-  });
+describe.each([
+  ['in threads', 0],
+  ['on the main thread', Number.MAX_SAFE_INTEGER],
+])('%s', (_title, threadsFromBytes) => {
+  it.each(['path', 'links-first', 'mixed'] as const)(
+    'an archive in %s order: finds what is damaged and nothing else, and counts each byte once',
+    async (order) => {
+      const opened = await openTar(storage, { order });
+      const { damaged, bytes, errors } = await damagedIn(opened, threadsFromBytes);
+      expect(damaged).toEqual(storage.built.damaged);
+      expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['BLOB_CORRUPT']));
+      expect(bytes).toBe(
+        [...opened.catalog.blobs()].reduce((sum, digest) => sum + (opened.store.stat(digest)?.size ?? 0), 0),
+      );
+    },
+  );
 
   it('a folder', async () => {
     expect((await damagedIn(await openFolder(storage), threadsFromBytes)).damaged).toEqual(storage.built.damaged);
@@ -56,14 +72,33 @@ describe.each([['in threads', 0], ['on the main thread', Number.MAX_SAFE_INTEGER
     });
     const backup = openTarFile(concatRandomAccess(parts), 'parts');
     const catalog = await readCatalog(backup);
-    expect((await damagedIn({ catalog, store: openContentStore(backup, catalog) }, threadsFromBytes)).damaged).toEqual(storage.built.damaged);
+    expect((await damagedIn({ catalog, store: openContentStore(backup, catalog) }, threadsFromBytes)).damaged).toEqual(
+      storage.built.damaged,
+    );
     await backup.close();
     folder.remove();
   });
 
   it('a sparse member has its holes hashed as zeros', async () => {
-    const sparse = buildStorage((s) => s.blob(Buffer.concat([Buffer.from('begin'), Buffer.alloc(100_000), Buffer.from('end')])));
-    const opened = await openTar(sparse, { rewrite: (path, _bytes, fullPath) => (path.endsWith('/data') ? [sparseMember({ path: fullPath, size: 100_008, form: 'gnu', runs: [{ at: 0, bytes: Buffer.from('begin') }, { at: 100_005, bytes: Buffer.from('end') }] })] : undefined) });
+    const sparse = buildStorage((s) =>
+      s.blob(Buffer.concat([Buffer.from('begin'), Buffer.alloc(100_000), Buffer.from('end')])),
+    );
+    const opened = await openTar(sparse, {
+      rewrite: (path, _bytes, fullPath) =>
+        path.endsWith('/data')
+          ? [
+              sparseMember({
+                path: fullPath,
+                size: 100_008,
+                form: 'gnu',
+                runs: [
+                  { at: 0, bytes: Buffer.from('begin') },
+                  { at: 100_005, bytes: Buffer.from('end') },
+                ],
+              }),
+            ]
+          : undefined,
+    });
     expect((await damagedIn(opened, threadsFromBytes)).damaged).toEqual([]);
   });
 
@@ -76,7 +111,13 @@ describe.each([['in threads', 0], ['on the main thread', Number.MAX_SAFE_INTEGER
   it('an interruption ends it', async () => {
     const { catalog, store } = await openTar(storage);
     const stop = new AbortController();
-    const hashing = hashBlobs(store, [...catalog.blobs()], { jobs: 2, threadsFromBytes, signal: stop.signal, onBytes: () => stop.abort(), onDamage: () => undefined });
+    const hashing = hashBlobs(store, [...catalog.blobs()], {
+      jobs: 2,
+      threadsFromBytes,
+      signal: stop.signal,
+      onBytes: () => stop.abort(),
+      onDamage: () => undefined,
+    });
     await expect(hashing).rejects.toThrow('abort');
   });
 });
@@ -90,7 +131,10 @@ it('a file that grew by bytes that nobody reads is still read right', async () =
 it('threads do the work: the main one reads again only what they doubt', async () => {
   const { catalog, store } = await openTar(storage);
   const readHere: string[] = [];
-  const watched = { ...store, open: (...args: Parameters<typeof store.open>) => (readHere.push(args[0]), store.open(...args)) };
+  const watched = {
+    ...store,
+    open: (...args: Parameters<typeof store.open>) => (readHere.push(args[0]), store.open(...args)),
+  };
   await damagedIn({ catalog, store: watched }, 0);
   expect(readHere.sort()).toEqual(storage.built.damaged);
 });

@@ -9,8 +9,12 @@ import { storagePaths } from '../support/storage-paths.ts';
 
 type Build = (storage: StorageDescription) => unknown;
 
-const verify = async (build: Build, options?: VerifyOptions): Promise<VerifyReport> => verifyBackup(await openTar(buildStorage(build)), options);
-const stateOf = (report: VerifyReport, name: string): string | undefined => report.verdicts.find(({ repository, tag, digest }) => `${repository}:${tag ?? ''}` === name || `${repository}@${digest}` === name)?.state;
+const verify = async (build: Build, options?: VerifyOptions): Promise<VerifyReport> =>
+  verifyBackup(await openTar(buildStorage(build)), options);
+const stateOf = (report: VerifyReport, name: string): string | undefined =>
+  report.verdicts.find(
+    ({ repository, tag, digest }) => `${repository}:${tag ?? ''}` === name || `${repository}@${digest}` === name,
+  )?.state;
 const codes = (report: VerifyReport): string[] => [...new Set(report.problems.map(({ code }) => code))].sort();
 
 const everything: Build = (s) => {
@@ -30,9 +34,20 @@ describe('a sound backup', () => {
   it('has no problem, and every image is whole', async () => {
     const { catalog, store } = await openTar(buildStorage(everything));
     const report = await verifyBackup({ catalog, store });
-    expect(report).toMatchObject({ sound: true, problems: [], images: { whole: 8, partial: 0, lost: 0 }, untagged: { whole: 2, partial: 0, lost: 0 } });
+    expect(report).toMatchObject({
+      sound: true,
+      problems: [],
+      images: { whole: 8, partial: 0, lost: 0 },
+      untagged: { whole: 2, partial: 0, lost: 0 },
+    });
     const blobs = [...catalog.blobs()];
-    expect(report.blobs).toMatchObject({ checked: blobs.length, bytes: blobs.reduce((sum, digest) => sum + (store.stat(digest)?.size ?? 0), 0), corrupt: 0, missing: 0, unreferenced: 0 });
+    expect(report.blobs).toMatchObject({
+      checked: blobs.length,
+      bytes: blobs.reduce((sum, digest) => sum + (store.stat(digest)?.size ?? 0), 0),
+      corrupt: 0,
+      missing: 0,
+      unreferenced: 0,
+    });
   });
 
   it('is sound as a folder too', async () => {
@@ -62,7 +77,11 @@ describe('each kind of damage is found', () => {
       s.image('three', 'v1', { layers: ['three'] });
       s.corruptBlob(one.blobs[1]!.digest);
     });
-    expect(report).toMatchObject({ sound: false, images: { whole: 1, partial: 0, lost: 2 }, blobs: { corrupt: 1, missing: 0 } });
+    expect(report).toMatchObject({
+      sound: false,
+      images: { whole: 1, partial: 0, lost: 2 },
+      blobs: { corrupt: 1, missing: 0 },
+    });
     expect(report.problems).toMatchObject([{ code: 'BLOB_CORRUPT', neededBy: ['one:v1', 'two:v1'] }]);
     expect(report.problems[0]?.message).toContain('needed by one:v1, two:v1');
   });
@@ -87,7 +106,11 @@ describe('each kind of damage is found', () => {
       const app = s.image('app', ['v1', 'v2'], { layers: [{ bytes: 'twelve bytes' }] });
       s.loseBlob(app.blobs[1]!.digest);
     });
-    expect(report).toMatchObject({ sound: false, images: { whole: 0, lost: 2 }, blobs: { missing: 1, missingBytes: 12, corrupt: 0 } });
+    expect(report).toMatchObject({
+      sound: false,
+      images: { whole: 0, lost: 2 },
+      blobs: { missing: 1, missingBytes: 12, corrupt: 0 },
+    });
     expect(report.problems).toMatchObject([{ code: 'BLOB_MISSING', neededBy: ['app:v1', 'app:v2'] }]);
   });
 
@@ -140,8 +163,19 @@ describe('each kind of damage is found', () => {
 
   it.each([
     ['a tag without its current link', (s: StorageDescription) => s.loseTag('app', 'v1'), 'TAG_NO_CURRENT'],
-    ['a tag whose link holds rubbish', (s: StorageDescription) => s.write(storagePaths.currentLink('app', 'v1'), 'rubbish'), 'LINK_INVALID'],
-    ['an empty link with two candidates', (s: StorageDescription) => { s.image('app', 'v1', { layers: ['second'] }); s.emptyTag('app', 'v1'); }, 'TAG_AMBIGUOUS'],
+    [
+      'a tag whose link holds rubbish',
+      (s: StorageDescription) => s.write(storagePaths.currentLink('app', 'v1'), 'rubbish'),
+      'LINK_INVALID',
+    ],
+    [
+      'an empty link with two candidates',
+      (s: StorageDescription) => {
+        s.image('app', 'v1', { layers: ['second'] });
+        s.emptyTag('app', 'v1');
+      },
+      'TAG_AMBIGUOUS',
+    ],
   ] as const)('%s: the tag is lost', async (_title, spoil, code) => {
     const report = await verify((s) => {
       s.image('app', 'v1');
@@ -188,55 +222,101 @@ describe('each kind of damage is found', () => {
 });
 
 describe('an index degrades by platform', () => {
-  const multi = (spoil: (s: StorageDescription, children: readonly { readonly digest: Parameters<StorageDescription['loseBlob']>[0]; readonly blobs: readonly { readonly digest: Parameters<StorageDescription['loseBlob']>[0] }[] }[]) => void): Build => (s) => {
-    const index = s.index('app', 'v1', [{ platform: 'linux/amd64' }, { platform: 'linux/arm64' }, { platform: 'unknown/unknown' }]);
-    spoil(s, index.children);
-  };
+  const multi =
+    (
+      spoil: (
+        s: StorageDescription,
+        children: readonly {
+          readonly digest: Parameters<StorageDescription['loseBlob']>[0];
+          readonly blobs: readonly { readonly digest: Parameters<StorageDescription['loseBlob']>[0] }[];
+        }[],
+      ) => void,
+    ): Build =>
+    (s) => {
+      const index = s.index('app', 'v1', [
+        { platform: 'linux/amd64' },
+        { platform: 'linux/arm64' },
+        { platform: 'unknown/unknown' },
+      ]);
+      spoil(s, index.children);
+    };
 
   it('a lost child: the other platform survives', async () => {
     const report = await verify(multi((s, [amd64]) => s.loseBlob(amd64!.digest)));
-    expect(report).toMatchObject({ images: { whole: 0, partial: 1, lost: 0 }, verdicts: [{ state: 'partial', platforms: { whole: ['linux/arm64'], lost: ['linux/amd64'] } }] });
-    expect(report.problems).toMatchObject([{ code: 'CHILD_MISSING', repository: 'app', tag: 'v1' }, { code: 'BLOB_MISSING' }].slice(0, 1));
+    expect(report).toMatchObject({
+      images: { whole: 0, partial: 1, lost: 0 },
+      verdicts: [{ state: 'partial', platforms: { whole: ['linux/arm64'], lost: ['linux/amd64'] } }],
+    });
+    expect(report.problems).toMatchObject(
+      [{ code: 'CHILD_MISSING', repository: 'app', tag: 'v1' }, { code: 'BLOB_MISSING' }].slice(0, 1),
+    );
   });
 
   it('a damaged layer of one child', async () => {
     const report = await verify(multi((s, [, arm64]) => s.corruptBlob(arm64!.blobs[1]!.digest)));
-    expect(report).toMatchObject({ images: { partial: 1 }, verdicts: [{ platforms: { whole: ['linux/amd64'], lost: ['linux/arm64'] } }] });
+    expect(report).toMatchObject({
+      images: { partial: 1 },
+      verdicts: [{ platforms: { whole: ['linux/amd64'], lost: ['linux/arm64'] } }],
+    });
   });
 
   it('all platforms gone: lost, although the attestation is there', async () => {
-    const report = await verify(multi((s, [amd64, arm64]) => [amd64!, arm64!].forEach(({ digest }) => s.loseBlob(digest))));
-    expect(report).toMatchObject({ images: { whole: 0, partial: 0, lost: 1 }, verdicts: [{ platforms: { whole: [], lost: ['linux/amd64', 'linux/arm64'] } }] });
+    const report = await verify(
+      multi((s, [amd64, arm64]) => [amd64!, arm64!].forEach(({ digest }) => s.loseBlob(digest))),
+    );
+    expect(report).toMatchObject({
+      images: { whole: 0, partial: 0, lost: 1 },
+      verdicts: [{ platforms: { whole: [], lost: ['linux/amd64', 'linux/arm64'] } }],
+    });
   });
 
   it('only the attestation gone: every platform survives', async () => {
     const report = await verify(multi((s, children) => s.loseBlob(children[2]!.digest)));
-    expect(report).toMatchObject({ images: { partial: 1 }, verdicts: [{ platforms: { whole: ['linux/amd64', 'linux/arm64'], lost: [] } }] });
+    expect(report).toMatchObject({
+      images: { partial: 1 },
+      verdicts: [{ platforms: { whole: ['linux/amd64', 'linux/arm64'], lost: [] } }],
+    });
   });
 });
 
 describe('a quick look', () => {
   it('hashes no layer, but finds a lost one and one of a wrong size', async () => {
-    const report = await verify((s) => {
-      const one = s.image('one', 'v1', { layers: ['one'] });
-      const two = s.image('two', 'v1', { layers: ['two'] });
-      s.image('three', 'v1', { layers: ['three'] });
-      s.loseBlob(one.blobs[1]!.digest);
-      s.write(storagePaths.blob(two.blobs[1]!.digest), 'short');
-    }, { quick: true });
-    expect(report).toMatchObject({ quick: true, sound: false, images: { whole: 1, lost: 2 }, blobs: { checked: 0, bytes: 0, corrupt: 1, missing: 1 } });
+    const report = await verify(
+      (s) => {
+        const one = s.image('one', 'v1', { layers: ['one'] });
+        const two = s.image('two', 'v1', { layers: ['two'] });
+        s.image('three', 'v1', { layers: ['three'] });
+        s.loseBlob(one.blobs[1]!.digest);
+        s.write(storagePaths.blob(two.blobs[1]!.digest), 'short');
+      },
+      { quick: true },
+    );
+    expect(report).toMatchObject({
+      quick: true,
+      sound: false,
+      images: { whole: 1, lost: 2 },
+      blobs: { checked: 0, bytes: 0, corrupt: 1, missing: 1 },
+    });
     expect(codes(report)).toEqual(['BLOB_CORRUPT', 'BLOB_MISSING']);
   });
 });
 
 describe('with a filter', () => {
   it('only what the images need is read, and other damage is not reported', async () => {
-    const report = await verify((s) => {
-      s.image('good', 'v1', { layers: ['good'] });
-      s.corruptBlob(s.image('bad', 'v1', { layers: ['bad'] }).blobs[1]!.digest);
-      s.loseTag('bad', 'v1');
-    }, { filter: ({ repository }) => repository === 'good' });
-    expect(report).toMatchObject({ sound: true, images: { whole: 1, partial: 0, lost: 0 }, blobs: { checked: 3, unreferenced: 0 }, problems: [] });
+    const report = await verify(
+      (s) => {
+        s.image('good', 'v1', { layers: ['good'] });
+        s.corruptBlob(s.image('bad', 'v1', { layers: ['bad'] }).blobs[1]!.digest);
+        s.loseTag('bad', 'v1');
+      },
+      { filter: ({ repository }) => repository === 'good' },
+    );
+    expect(report).toMatchObject({
+      sound: true,
+      images: { whole: 1, partial: 0, lost: 0 },
+      blobs: { checked: 3, unreferenced: 0 },
+      problems: [],
+    });
   });
 });
 
@@ -244,19 +324,29 @@ it('counts every byte that it hashes in its events', async () => {
   const { catalog, store } = await openTar(buildStorage(everything));
   let bytes = 0;
   let total = 0;
-  await verifyBackup({ catalog, store }, { onEvent: (event) => void (event.type === 'bytes' ? (bytes += event.bytes) : event.type === 'start' && (total = event.bytes)) });
+  await verifyBackup(
+    { catalog, store },
+    {
+      onEvent: (event) =>
+        void (event.type === 'bytes' ? (bytes += event.bytes) : event.type === 'start' && (total = event.bytes)),
+    },
+  );
   expect(bytes).toBe(total);
 });
 
 it('an interruption ends it', async () => {
   const { catalog, store } = await openTar(buildStorage(everything));
   const stop = new AbortController();
-  await expect(verifyBackup({ catalog, store }, { signal: stop.signal, onEvent: ({ type }) => type === 'start' && stop.abort() })).rejects.toThrow('abort');
+  await expect(
+    verifyBackup({ catalog, store }, { signal: stop.signal, onEvent: ({ type }) => type === 'start' && stop.abort() }),
+  ).rejects.toThrow('abort');
 });
 
 it('a backup that shrinks while it is read is not called damaged', async () => {
   const { catalog, store, path } = await openTar(buildStorage(everything));
-  await expect(verifyBackup({ catalog, store }, { onEvent: ({ type }) => type === 'start' && writeFileSync(path, '') })).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+  await expect(
+    verifyBackup({ catalog, store }, { onEvent: ({ type }) => type === 'start' && writeFileSync(path, '') }),
+  ).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
 });
 
 it('a blob that the medium does not give is damage, and the others go on', async () => {

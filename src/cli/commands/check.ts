@@ -32,23 +32,44 @@ export interface CheckCommandOptions extends RemoteOptions {
 export async function check(operand: string, options: CheckCommandOptions, context: Context): Promise<number> {
   const paper = readPaper(await readTextFile(options.report), options.report);
   const names = { maps: options.map, project: options.project };
-  const compare = (target: CheckedTarget, prefix?: string): Promise<number> => compareAndSay(target, paper, createRenamer({ ...names, ...(prefix !== undefined && { prefix }) }), options, context);
+  const compare = (target: CheckedTarget, prefix?: string): Promise<number> =>
+    compareAndSay(
+      target,
+      paper,
+      createRenamer({ ...names, ...(prefix !== undefined && { prefix }) }),
+      options,
+      context,
+    );
   if (!existsSync(operand)) {
-    if (/^[./]/.test(operand) || operand.endsWith('.tar')) throw new RegtarError('USAGE', `${operand} does not exist`, { side: 'usage', where: { path: operand }, hint: 'name a registry, an OCI layout, a tree of dir images, or the storage of a registry' });
+    if (/^[./]/.test(operand) || operand.endsWith('.tar'))
+      throw new RegtarError('USAGE', `${operand} does not exist`, {
+        side: 'usage',
+        where: { path: operand },
+        hint: 'name a registry, an OCI layout, a tree of dir images, or the storage of a registry',
+      });
     return checkRegistry(operand, paper, options, context, compare);
   }
   const isFolder = statSync(operand).isDirectory();
   const files = isFolder ? openFolder(operand) : await openArchive(operand, context.signal);
   try {
     if (files.size('oci-layout') !== undefined) return await compare(layoutTarget(files));
-    if (!isFolder || holdsStorage(operand)) return await withBackup([operand], {}, context, ({ backup, catalog, store }) => compare(storageTarget(backup.describe, catalog, store)));
+    if (!isFolder || holdsStorage(operand))
+      return await withBackup([operand], {}, context, ({ backup, catalog, store }) =>
+        compare(storageTarget(backup.describe, catalog, store)),
+      );
     return await compare(paper.target.kind === 'oci' ? layoutTarget(files) : dirTarget(files));
   } finally {
     files.close();
   }
 }
 
-async function checkRegistry(operand: string, paper: Paper, options: CheckCommandOptions, context: Context, compare: (target: CheckedTarget, prefix?: string) => Promise<number>): Promise<number> {
+async function checkRegistry(
+  operand: string,
+  paper: Paper,
+  options: CheckCommandOptions,
+  context: Context,
+  compare: (target: CheckedTarget, prefix?: string) => Promise<number>,
+): Promise<number> {
   const target = parseTarget(operand);
   const jobs = options.jobs ?? defaultJobs;
   const registry = await openTarget(target, { ...options, jobs }, context);
@@ -62,9 +83,20 @@ async function checkRegistry(operand: string, paper: Paper, options: CheckComman
   }
 }
 
-async function compareAndSay(target: CheckedTarget, paper: Paper, rename: (repository: string) => string, options: CheckCommandOptions, context: Context): Promise<number> {
+async function compareAndSay(
+  target: CheckedTarget,
+  paper: Paper,
+  rename: (repository: string) => string,
+  options: CheckCommandOptions,
+  context: Context,
+): Promise<number> {
   const progress = await startProgress(context);
-  progress.onEvent({ type: 'start', images: paper.images.length, blobs: 0, bytes: paper.images.reduce((sum, { bytes = 0 }) => sum + bytes, 0) });
+  progress.onEvent({
+    type: 'start',
+    images: paper.images.length,
+    blobs: 0,
+    bytes: paper.images.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
+  });
   const report = await checkTarget(target, paper, {
     rename,
     deep: options.deep ?? false,
@@ -72,18 +104,28 @@ async function compareAndSay(target: CheckedTarget, paper: Paper, rename: (repos
     onImage({ repository, tag, digest, bytes }, difference) {
       if (difference === 'begins') return progress.onEvent({ type: 'image-start', repository, tag, digest });
       progress.onEvent({ type: 'bytes', bytes });
-      progress.onEvent({ type: 'image', result: { repository, tag, digest, target: undefined, status: difference === 'same' ? 'present' : 'failed' } });
+      progress.onEvent({
+        type: 'image',
+        result: { repository, tag, digest, target: undefined, status: difference === 'same' ? 'present' : 'failed' },
+      });
     },
   }).finally(() => progress.stop());
   say(report, paper, options, context);
   return report.differences.length > 0 ? 4 : 0;
 }
 
-function say(report: CheckReport, paper: Paper, options: CheckCommandOptions, { output, json, verbose }: Context): void {
+function say(
+  report: CheckReport,
+  paper: Paper,
+  options: CheckCommandOptions,
+  { output, json, verbose }: Context,
+): void {
   if (json) output.json({ report: options.report, state: paper.state, ...report });
   else output.line(renderCheck(report, paper, verbose));
 }
 
 function holdsStorage(folder: string): boolean {
-  return ['docker/registry/v2', 'registry/v2', 'v2', 'repositories', 'blobs'].some((path) => existsSync(join(folder, path, path.endsWith('v2') ? 'repositories' : '')));
+  return ['docker/registry/v2', 'registry/v2', 'v2', 'repositories', 'blobs'].some((path) =>
+    existsSync(join(folder, path, path.endsWith('v2') ? 'repositories' : '')),
+  );
 }

@@ -8,7 +8,11 @@ import { zshCompletion } from '../help/completion/zsh.ts';
 /** Shells that there are completions for. */
 export type Shell = 'bash' | 'zsh' | 'fish';
 
-const writers: Readonly<Record<Shell, (model: readonly CompletedCommand[]) => string>> = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
+const writers: Readonly<Record<Shell, (model: readonly CompletedCommand[]) => string>> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+};
 
 /** `regtar completion SHELL` */
 export async function completion(shell: Shell, program: Command, context: Context): Promise<number> {

@@ -7,7 +7,8 @@ import { formatBytes, formatCount, plural } from '../render/sizes.ts';
 /** `regtar diff OLD NEW`: what a delta would carry. */
 export async function diff(operands: readonly string[], context: Context): Promise<number> {
   const [before, after] = operands;
-  if (before === undefined || after === undefined) throw new RegtarError('USAGE', 'two backups are needed', { side: 'usage', hint: 'write `regtar diff OLD NEW`' });
+  if (before === undefined || after === undefined)
+    throw new RegtarError('USAGE', 'two backups are needed', { side: 'usage', hint: 'write `regtar diff OLD NEW`' });
   return withBackup([before], {}, context, async (old) =>
     withBackup([after], {}, context, async (fresh) => {
       const result = diffBackups(old, fresh);
@@ -19,7 +20,8 @@ export async function diff(operands: readonly string[], context: Context): Promi
 }
 
 function renderDiff({ added, changed, gone, unchanged, travel }: BackupDiff): string {
-  const lines = (sign: string, images: readonly ChangedImage[]): string[] => images.map(({ repository, tag }) => `${sign} ${repository}:${tag}`);
+  const lines = (sign: string, images: readonly ChangedImage[]): string[] =>
+    images.map(({ repository, tag }) => `${sign} ${repository}:${tag}`);
   return [
     ...lines('+', added),
     ...lines('~', changed),

@@ -21,7 +21,8 @@ import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
-export interface ExportOptions extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
+export interface ExportOptions
+  extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
   readonly format: Format;
   readonly untagged?: boolean;
   readonly referrers?: boolean;
@@ -34,48 +35,91 @@ export interface ExportOptions extends SelectionOptions, CopyCommandOptions, Omi
 }
 
 /** `regtar export [SOURCE] OUT` */
-export async function exportImages(operands: readonly string[], options: ExportOptions, context: Context): Promise<number> {
+export async function exportImages(
+  operands: readonly string[],
+  options: ExportOptions,
+  context: Context,
+): Promise<number> {
   const { sources, operand: out } = splitOperands(operands, options, 'OUT');
   refuseBase(options);
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
-  return withBackup(sources, { ...options, hashInput: options.report !== undefined, spoolFolder: out === '-' ? undefined : dirname(resolve(out)) }, context, async (opened) => {
-    const { catalog, store } = opened;
-    const sink = openFileSink(options.format, { ...options, out });
-    const whole = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false, base });
-    requireImages(whole, catalog);
-    const plan = takeShard(whole, shard, { isShared: false }, context);
-    limitHeapGrowth(60);
-    return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
-      subject: { command: 'export', opened, target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out }, ...(base !== undefined && { delta: true }), ...(shard && { shard }) },
-      onReport(report) {
-        if (options.saveDigests !== undefined) writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));
-        if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived)) for (const line of skopeoAdvice(plan, out)) context.output.message(line);
-      },
-    });
-  });
+  return withBackup(
+    sources,
+    {
+      ...options,
+      hashInput: options.report !== undefined,
+      spoolFolder: out === '-' ? undefined : dirname(resolve(out)),
+    },
+    context,
+    async (opened) => {
+      const { catalog, store } = opened;
+      const sink = openFileSink(options.format, { ...options, out });
+      const whole = createPlan(catalog, store, {
+        ...selection,
+        rename,
+        traits: sink.traits,
+        untagged: options.untagged ?? false,
+        referrers: options.referrers ?? true,
+        sparse: options.sparse ?? false,
+        base,
+      });
+      requireImages(whole, catalog);
+      const plan = takeShard(whole, shard, { isShared: false }, context);
+      limitHeapGrowth(60);
+      return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
+        subject: {
+          command: 'export',
+          opened,
+          target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out },
+          ...(base !== undefined && { delta: true }),
+          ...(shard && { shard }),
+        },
+        onReport(report) {
+          if (options.saveDigests !== undefined)
+            writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));
+          if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived))
+            for (const line of skopeoAdvice(plan, out)) context.output.message(line);
+        },
+      });
+    },
+  );
 }
 
 /** Other formats promise whole images, which a delta is not. @throws RegtarError USAGE */
 function refuseBase(options: ExportOptions): void {
   if (options.base === undefined || options.format === 'oci' || options.format === 'registry') return;
-  throw new RegtarError('USAGE', `--base goes with --format oci and registry, not with ${options.format}`, { side: 'usage', hint: 'a delta needs a format whose parts can be joined' });
+  throw new RegtarError('USAGE', `--base goes with --format oci and registry, not with ${options.format}`, {
+    side: 'usage',
+    hint: 'a delta needs a format whose parts can be joined',
+  });
 }
 
 /** What the other side has after this run: an image that failed did not bring its blobs. */
 function arrivedDigests(plan: Plan, report: CopyReport): readonly Digest[] {
   const arrived = new Set(report.images.filter(hasArrived).map(keyOf));
   const images = plan.images.filter(({ source }) => arrived.has(keyOf(source)));
-  return images.flatMap(({ node, target }) => [...childrenFirst(node).map(({ descriptor }) => descriptor.digest), ...target.blobs.map(({ digest }) => digest)]);
+  return images.flatMap(({ node, target }) => [
+    ...childrenFirst(node).map(({ descriptor }) => descriptor.digest),
+    ...target.blobs.map(({ digest }) => digest),
+  ]);
 }
 
 function hasArrived({ status }: ImageResult): boolean {
   return status === 'copied' || status === 'present';
 }
 
-function keyOf({ repository, tag, digest }: { readonly repository: string; readonly tag: string | undefined; readonly digest: Digest | undefined }): string {
+function keyOf({
+  repository,
+  tag,
+  digest,
+}: {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: Digest | undefined;
+}): string {
   return `${repository}\n${tag ?? digest}`;
 }
 
@@ -84,7 +128,11 @@ function skopeoAdvice(plan: Plan, out: string): readonly string[] {
   const [first, ...others] = plan.images.filter(({ node }) => node.children.some(({ kind }) => kind === 'index'));
   const more = others.length > 0 ? ` and ${others.length} more` : '';
   return [
-    ...(first === undefined ? [] : [`note: ${formatImageReference(first.source)}${more} holds an index inside an index, which skopeo cannot copy; \`regtar push\` can`]),
+    ...(first === undefined
+      ? []
+      : [
+          `note: ${formatImageReference(first.source)}${more} holds an index inside an index, which skopeo cannot copy; \`regtar push\` can`,
+        ]),
     `push it with: ${skopeoSyncCommand(out)}`,
   ];
 }

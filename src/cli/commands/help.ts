@@ -9,9 +9,15 @@ import { nearest } from '../nearest.ts';
  * `regtar help`, `regtar help COMMAND|TOPIC|CODE` and `regtar help --man`.
  * @throws RegtarError USAGE for a word that is none of them
  */
-export async function help(subject: readonly string[], options: { readonly man?: boolean }, program: Command, context: Context): Promise<number> {
+export async function help(
+  subject: readonly string[],
+  options: { readonly man?: boolean },
+  program: Command,
+  context: Context,
+): Promise<number> {
   const command = findCommand(program, subject);
-  if (options.man === true) context.output.line((await import('../help/manual.ts')).formatManual(program, context.version).trimEnd());
+  if (options.man === true)
+    context.output.line((await import('../help/manual.ts')).formatManual(program, context.version).trimEnd());
   else if (command === undefined) context.output.line(explain(subject, program));
   // Only this way what follows the options is printed too.
   else command.outputHelp();
@@ -23,12 +29,20 @@ function explain(subject: readonly string[], program: Command): string {
   if (isTopic(word)) return topics[word].text.trim();
   const code = word.toUpperCase();
   if (isErrorCode(code)) return explainCode(code, program);
-  const close = nearest(word, [...program.commands.map((candidate) => candidate.name()), ...Object.keys(topics)]) ?? nearest(code, Object.keys(errorHelp));
-  throw new RegtarError('USAGE', `there is no help about ${subject.join(' ')}`, { side: 'usage', hint: close === undefined ? 'run `regtar help` for what there is' : `did you mean ${close}?` });
+  const close =
+    nearest(word, [...program.commands.map((candidate) => candidate.name()), ...Object.keys(topics)]) ??
+    nearest(code, Object.keys(errorHelp));
+  throw new RegtarError('USAGE', `there is no help about ${subject.join(' ')}`, {
+    side: 'usage',
+    hint: close === undefined ? 'run `regtar help` for what there is' : `did you mean ${close}?`,
+  });
 }
 
 function findCommand(program: Command, names: readonly string[]): Command | undefined {
-  return names.reduce<Command | undefined>((parent, name) => parent?.commands.find((candidate) => candidate.name() === name), program);
+  return names.reduce<Command | undefined>(
+    (parent, name) => parent?.commands.find((candidate) => candidate.name() === name),
+    program,
+  );
 }
 
 function explainCode(code: ErrorCode, program: Command): string {

@@ -18,7 +18,18 @@ export interface HistoryEntry {
 export function imageHistory({ catalog, store }: OpenedBackup, text: string): readonly HistoryEntry[] {
   const { repository, tag } = parseImageReference(text);
   const history = tag === undefined ? undefined : tagHistory(catalog, repository, tag);
-  if (tag === undefined || history === undefined) throw new RegtarError('TAG_UNKNOWN', `${text} is no tag of the backup`, { side: 'source', where: { repository }, hint: 'run `regtar list` to see what is' });
+  if (tag === undefined || history === undefined)
+    throw new RegtarError('TAG_UNKNOWN', `${text} is no tag of the backup`, {
+      side: 'source',
+      where: { repository },
+      hint: 'run `regtar list` to see what is',
+    });
   const current = [...catalog.tags(repository)].find((entry) => entry.tag === tag)?.digest;
-  return history.map((digest) => ({ repository, tag, digest, current: digest === current, present: store.stat(digest) !== undefined }));
+  return history.map((digest) => ({
+    repository,
+    tag,
+    digest,
+    current: digest === current,
+    present: store.stat(digest) !== undefined,
+  }));
 }

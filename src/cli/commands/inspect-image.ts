@@ -38,14 +38,32 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
   const revisions = [...catalog.revisions(repository)];
   const digest = wanted ?? entry?.digest;
   if (tag !== undefined && digest === undefined) refuseLostTag(catalog, repository, tag);
-  if (digest === undefined || (tag !== undefined && entry === undefined && wanted === undefined) || (wanted !== undefined && !revisions.includes(wanted) && store.stat(wanted) === undefined)) {
-    throw new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, { side: 'source', where: { repository }, hint: nearest(tags.map((candidate) => candidate.tag), repository) });
+  if (
+    digest === undefined ||
+    (tag !== undefined && entry === undefined && wanted === undefined) ||
+    (wanted !== undefined && !revisions.includes(wanted) && store.stat(wanted) === undefined)
+  ) {
+    throw new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, {
+      side: 'source',
+      where: { repository },
+      hint: nearest(
+        tags.map((candidate) => candidate.tag),
+        repository,
+      ),
+    });
   }
   const graph = createGraphReader(store);
   const root = graph.read(digest);
-  const unreached = unreachedRevisions(graph, tags.map((candidate) => candidate.digest), revisions);
+  const unreached = unreachedRevisions(
+    graph,
+    tags.map((candidate) => candidate.digest),
+    revisions,
+  );
   const platforms = imagePlatforms(root).map(formatPlatform);
-  const withPresence = (descriptor: Descriptor): Descriptor & { present: boolean } => ({ ...descriptor, present: store.stat(descriptor.digest) !== undefined });
+  const withPresence = (descriptor: Descriptor): Descriptor & { present: boolean } => ({
+    ...descriptor,
+    present: store.stat(descriptor.digest) !== undefined,
+  });
   return {
     repository,
     ...(tag !== undefined && { tag }),
@@ -58,7 +76,12 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
     ...(platforms.length > 0 && { platforms }),
     ...(root.config !== undefined && { config: readConfig(store, root.config) }),
     ...(root.kind !== 'index' && { layers: (root.kind === 'schema1' ? root.blobs : root.layers).map(withPresence) }),
-    ...(isIndexType(root.descriptor.mediaType) && { manifests: [...root.children.map((child) => child.reference ?? child.descriptor), ...root.lostChildren.map((child) => child.descriptor)].map(withPresence) }),
+    ...(isIndexType(root.descriptor.mediaType) && {
+      manifests: [
+        ...root.children.map((child) => child.reference ?? child.descriptor),
+        ...root.lostChildren.map((child) => child.descriptor),
+      ].map(withPresence),
+    }),
     referrers: findReferrers(graph, [digest], tags, unreached),
     history: entry?.history ?? [],
     problems: imageProblems(root, { repository, tag }),
@@ -78,7 +101,10 @@ function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
 
 function nearest(tags: readonly string[], repository: string): string {
   if (tags.length === 0) return 'run `regtar list` to see what is';
-  return `${repository} has ${tags.slice(0, 10).map((tag) => formatImageReference({ repository, tag })).join(', ')}${tags.length > 10 ? ', …' : ''}`;
+  return `${repository} has ${tags
+    .slice(0, 10)
+    .map((tag) => formatImageReference({ repository, tag }))
+    .join(', ')}${tags.length > 10 ? ', …' : ''}`;
 }
 
 /** A tag that is there and has lost its meaning is not one that is unknown. */
@@ -87,6 +113,9 @@ function refuseLostTag(catalog: OpenedBackup['catalog'], repository: string, tag
   const problem = catalog.problems.find((candidate) => candidate.repository === repository && candidate.tag === tag);
   if (lost === undefined || problem === undefined) return;
   const [first] = lost.candidates;
-  const hint = first === undefined ? 'its history is empty too: `regtar list --untagged` shows what the repository has' : `\`regtar inspect ${repository}:${tag} --history\` lists what it meant; choose with --at-digest ${repository}:${tag}@${first}`;
+  const hint =
+    first === undefined
+      ? 'its history is empty too: `regtar list --untagged` shows what the repository has'
+      : `\`regtar inspect ${repository}:${tag} --history\` lists what it meant; choose with --at-digest ${repository}:${tag}@${first}`;
   throw new RegtarError(problem.code, problem.message, { side: 'source', where: { repository, tag }, hint });
 }

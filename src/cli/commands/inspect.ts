@@ -20,7 +20,11 @@ export interface InspectOptions extends BackupOptions {
 /** `regtar inspect [SOURCE] [REF]`: a whole backup at a glance, or one image. */
 export async function inspect(operands: readonly string[], options: InspectOptions, context: Context): Promise<number> {
   const { sources, reference } = splitReference(operands, options);
-  if (reference !== undefined && options.html !== undefined) throw new RegtarError('USAGE', '--html shows a whole backup, not one image', { side: 'usage', hint: 'leave REF or --html out' });
+  if (reference !== undefined && options.html !== undefined)
+    throw new RegtarError('USAGE', '--html shows a whole backup, not one image', {
+      side: 'usage',
+      hint: 'leave REF or --html out',
+    });
   return withBackup(sources, { ...options, keep: 'small', checkLinks: true }, context, async (opened) => {
     if (reference !== undefined && options.history === true) {
       const history = imageHistory(opened, reference);
@@ -40,20 +44,46 @@ export async function inspect(operands: readonly string[], options: InspectOptio
     if (options.html !== undefined) await writePage(options.html, opened, graph, summary, context);
     if (context.json) {
       const { platforms, bytes, ...rest } = summary;
-      context.output.json({ source: backup.describe, format: backup.format, ...rest, bytes: { archive: backup.bytes, ...bytes }, platforms: platforms.map(({ platform }) => platform) });
-    } else context.output.line(renderSummary(summary, { describe: backup.describe, format: backup.format, bytes: backup.bytes, verbose: context.verbose }));
+      context.output.json({
+        source: backup.describe,
+        format: backup.format,
+        ...rest,
+        bytes: { archive: backup.bytes, ...bytes },
+        platforms: platforms.map(({ platform }) => platform),
+      });
+    } else
+      context.output.line(
+        renderSummary(summary, {
+          describe: backup.describe,
+          format: backup.format,
+          bytes: backup.bytes,
+          verbose: context.verbose,
+        }),
+      );
     return 0;
   });
 }
 
-async function writePage(path: string, { backup, catalog, store }: OpenedBackup, graph: GraphReader, summary: BackupSummary, context: Context): Promise<void> {
+async function writePage(
+  path: string,
+  { backup, catalog, store }: OpenedBackup,
+  graph: GraphReader,
+  summary: BackupSummary,
+  context: Context,
+): Promise<void> {
   const [{ inspectPage }, { renderPage }, { weighImages }, { writeReport }] = await Promise.all([
     import('../../report/inspect-page.ts'),
     import('../../report/page/render-page.ts'),
     import('../../report/weigh-images.ts'),
     import('../../report/write-report.ts'),
   ]);
-  const page = inspectPage(summary, weighImages(catalog, store, graph), { source: backup.describe, format: backup.format, bytes: backup.bytes, version: context.version, made: new Date() });
+  const page = inspectPage(summary, weighImages(catalog, store, graph), {
+    source: backup.describe,
+    format: backup.format,
+    bytes: backup.bytes,
+    version: context.version,
+    made: new Date(),
+  });
   writeReport(path, renderPage(page));
   context.output.message(`wrote ${path}`);
 }

@@ -28,8 +28,14 @@ interface Listed {
 export async function list(source: string | undefined, options: ListOptions, context: Context): Promise<number> {
   const selection = await readSelection(options);
   return withBackup(sourceOperands(source, options), { ...options, keep: 'small' }, context, async (opened) => {
-    for (const problem of renderProblems(opened.catalog.problems.filter(({ repository }) => repository === undefined), context.verbose)) context.output.error(problem);
-    const names = listImages(opened, options, selection.filter).sort((left, right) => compareCodePoints(formatImageReference(left), formatImageReference(right)));
+    for (const problem of renderProblems(
+      opened.catalog.problems.filter(({ repository }) => repository === undefined),
+      context.verbose,
+    ))
+      context.output.error(problem);
+    const names = listImages(opened, options, selection.filter).sort((left, right) =>
+      compareCodePoints(formatImageReference(left), formatImageReference(right)),
+    );
     if (context.json) context.output.json(names.map((name) => describe(opened, name)));
     else if (names.length === 0) context.output.message(formatError(nothingSelected(opened.catalog), false));
     else context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
@@ -37,14 +43,22 @@ export async function list(source: string | undefined, options: ListOptions, con
   });
 }
 
-function listImages({ catalog, store }: OpenedBackup, options: ListOptions, filter: (name: { repository: string; tag?: string; digest: Digest }) => boolean): { repository: string; tag?: string; digest: Digest }[] {
+function listImages(
+  { catalog, store }: OpenedBackup,
+  options: ListOptions,
+  filter: (name: { repository: string; tag?: string; digest: Digest }) => boolean,
+): { repository: string; tag?: string; digest: Digest }[] {
   const graph = createGraphReader(store);
   const names: { repository: string; tag?: string; digest: Digest }[] = [];
   for (const repository of catalog.repositories()) {
     const tags = [...catalog.tags(repository)];
     for (const { tag, digest } of tags) names.push({ repository, tag, digest });
     if (options.untagged === true) {
-      const unreached = unreachedRevisions(graph, tags.map(({ digest }) => digest), [...catalog.revisions(repository)]);
+      const unreached = unreachedRevisions(
+        graph,
+        tags.map(({ digest }) => digest),
+        [...catalog.revisions(repository)],
+      );
       for (const digest of unreached) names.push({ repository, digest });
     }
   }

@@ -26,8 +26,18 @@ export async function load(source: string | undefined, options: LoadOptions, con
   const rename = createRenamer({ maps: options.map, project: options.project });
   const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
   return withBackup(sourceOperands(source, options), options, context, async ({ catalog, store }) => {
-    const sink = await openEngineSink({ host, prefix: options.prefix, signal: context.signal, certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined });
-    const plan = createPlan(catalog, store, { ...selection, rename, traits: sink.traits, untagged: options.untagged ?? false });
+    const sink = await openEngineSink({
+      host,
+      prefix: options.prefix,
+      signal: context.signal,
+      certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined,
+    });
+    const plan = createPlan(catalog, store, {
+      ...selection,
+      rename,
+      traits: sink.traits,
+      untagged: options.untagged ?? false,
+    });
     requireImages(plan, catalog);
     limitHeapGrowth(60);
     return runCopy(plan, store, sink, options, context);
@@ -36,8 +46,15 @@ export async function load(source: string | undefined, options: LoadOptions, con
 
 function findSocket(): string {
   const runtime = process.env['XDG_RUNTIME_DIR'];
-  const places = ['/var/run/docker.sock', ...(runtime ? [join(runtime, 'docker.sock'), join(runtime, 'podman/podman.sock')] : []), '/run/podman/podman.sock'];
+  const places = [
+    '/var/run/docker.sock',
+    ...(runtime ? [join(runtime, 'docker.sock'), join(runtime, 'podman/podman.sock')] : []),
+    '/run/podman/podman.sock',
+  ];
   const found = places.find((path) => existsSync(path));
   if (found !== undefined) return `unix://${found}`;
-  throw new RegtarError('ENGINE_UNREACHABLE', 'no engine was found', { side: 'usage', hint: `looked for ${places.join(', ')}; name its socket with --socket or DOCKER_HOST` });
+  throw new RegtarError('ENGINE_UNREACHABLE', 'no engine was found', {
+    side: 'usage',
+    hint: `looked for ${places.join(', ')}; name its socket with --socket or DOCKER_HOST`,
+  });
 }

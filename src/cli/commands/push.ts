@@ -55,21 +55,41 @@ export async function push(operands: readonly string[], options: PushOptions, co
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options);
   const prefix = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
-  const rename = createRenamer({ maps: options.map, project: options.project, prefix: prefix === '' ? undefined : prefix });
+  const rename = createRenamer({
+    maps: options.map,
+    project: options.project,
+    prefix: prefix === '' ? undefined : prefix,
+  });
   const registry = await openTarget(target, { ...options, jobs: jobsOf(options) }, context);
   try {
-    if (options.insecure === true) context.output.message(`regtar: certificates of ${target.host} are not verified (--insecure)`);
+    if (options.insecure === true)
+      context.output.message(`regtar: certificates of ${target.host} are not verified (--insecure)`);
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
     const harbor = await logIn(registry, options, context);
     const journal = openJournal(sources, registry, shard, options);
-    return await withBackup(sources, { ...options, hashInput: options.report !== undefined }, context, async (opened) => {
-      const { catalog, store } = opened;
-      const traits = remoteTraits({ jobs: jobsOf(options), schema1: harbor !== undefined && isAtLeast(harbor, 2, 15) === false });
-      const whole = createPlan(catalog, store, { ...selection, rename, traits, untagged: options.untagged ?? false, referrers: options.referrers ?? true, sparse: options.sparse ?? false });
-      requireImages(whole, catalog);
-      const plan = takeShard(whole, shard, { isShared: true }, context);
-      return pushPlan({ registry, harbor, journal, opened, path: prefix, shard, options, context }, plan);
-    });
+    return await withBackup(
+      sources,
+      { ...options, hashInput: options.report !== undefined },
+      context,
+      async (opened) => {
+        const { catalog, store } = opened;
+        const traits = remoteTraits({
+          jobs: jobsOf(options),
+          schema1: harbor !== undefined && isAtLeast(harbor, 2, 15) === false,
+        });
+        const whole = createPlan(catalog, store, {
+          ...selection,
+          rename,
+          traits,
+          untagged: options.untagged ?? false,
+          referrers: options.referrers ?? true,
+          sparse: options.sparse ?? false,
+        });
+        requireImages(whole, catalog);
+        const plan = takeShard(whole, shard, { isShared: true }, context);
+        return pushPlan({ registry, harbor, journal, opened, path: prefix, shard, options, context }, plan);
+      },
+    );
   } finally {
     await registry.close();
   }
@@ -80,21 +100,41 @@ async function logIn(registry: Registry, options: PushOptions, { signal }: Conte
   const credential = await registry.login(signal);
   const harbor = options.harbor === false ? undefined : await recogniseHarbor(registry, credential, { signal });
   if (harbor !== undefined && credential.kind === 'anonymous') {
-    throw new RegtarError('AUTH_FAILED', `${registry.host} is a Harbor, which takes pushes from known accounts only`, { side: 'target', hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first' });
+    throw new RegtarError('AUTH_FAILED', `${registry.host} is a Harbor, which takes pushes from known accounts only`, {
+      side: 'target',
+      hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first',
+    });
   }
   if (harbor !== undefined && options.sparse === true) {
-    throw new RegtarError('USAGE', `${registry.host} is a Harbor, which refuses an index of which a platform is missing, so --sparse has no place here`, { side: 'usage', hint: 'leave it out: the index is then written anew with the platforms that you choose; --no-harbor tries all the same' });
+    throw new RegtarError(
+      'USAGE',
+      `${registry.host} is a Harbor, which refuses an index of which a platform is missing, so --sparse has no place here`,
+      {
+        side: 'usage',
+        hint: 'leave it out: the index is then written anew with the platforms that you choose; --no-harbor tries all the same',
+      },
+    );
   }
   return harbor;
 }
 
 /** Beside SOURCE where that is one file or folder; shards that run side by side have one each. */
-function openJournal(sources: readonly string[], registry: Registry, shard: Shard | undefined, options: PushOptions): PushJournal | undefined {
+function openJournal(
+  sources: readonly string[],
+  registry: Registry,
+  shard: Shard | undefined,
+  options: PushOptions,
+): PushJournal | undefined {
   if (options.dryRun === true) return undefined;
   const origin = registry.describe();
   if (options.state !== undefined) return openPushJournal(options.state, { origin, isNamed: true });
   const [source] = sources;
-  return source === undefined || source === '-' || !isThere(source) ? undefined : openPushJournal(`${resolve(source)}.push-state${shard === undefined ? '' : `-${shard.index}-of-${shard.count}`}.json`, { origin, isNamed: false });
+  return source === undefined || source === '-' || !isThere(source)
+    ? undefined
+    : openPushJournal(
+        `${resolve(source)}.push-state${shard === undefined ? '' : `-${shard.index}-of-${shard.count}`}.json`,
+        { origin, isNamed: false },
+      );
 }
 
 interface Pushing {
@@ -109,29 +149,60 @@ interface Pushing {
   readonly context: Context;
 }
 
-async function pushPlan({ registry, harbor, journal, opened, path, shard, options, context }: Pushing, planned: Plan): Promise<number> {
+async function pushPlan(
+  { registry, harbor, journal, opened, path, shard, options, context }: Pushing,
+  planned: Plan,
+): Promise<number> {
   const { signal, output } = context;
   const jobs = jobsOf(options);
   const onExistingTag = options.onExistingTag ?? 'overwrite';
   const created = new Set<string>();
   let inspection: Inspection<PlannedImage> | undefined;
   if (harbor !== undefined) {
-    registry.speak(harborDialect(registry, (project) => created.has(project) || (inspection?.projects.get(project)?.quota?.limit ?? -1) >= 0));
+    registry.speak(
+      harborDialect(
+        registry,
+        (project) => created.has(project) || (inspection?.projects.get(project)?.quota?.limit ?? -1) >= 0,
+      ),
+    );
   }
-  inspection = await inspectRemote(registry, planned.images, { harbor, createProjects: options.createProjects !== false, storageLimit: options.storageLimit, onExistingTag, jobs, signal });
+  inspection = await inspectRemote(registry, planned.images, {
+    harbor,
+    createProjects: options.createProjects !== false,
+    storageLimit: options.storageLimit,
+    onExistingTag,
+    jobs,
+    signal,
+  });
   const { presence } = inspection;
   let plan = withRefusals(planned, inspection.refused);
-  const estimate = estimatePush(planned.images, inspection, { onExistingTag, verify: options.verify === true, elsewhere: planned.elsewhere });
+  const estimate = estimatePush(planned.images, inspection, {
+    onExistingTag,
+    verify: options.verify === true,
+    elsewhere: planned.elsewhere,
+  });
 
   const stops = options.failFast === true && plan.refused.some(({ status }) => status === 'failed');
   if (harbor !== undefined && options.dryRun !== true && !stops) {
-    const failures = await createProjects(registry, harbor, inspection.projectsToCreate, { isPublic: options.publicProjects, storageLimit: options.storageLimit }, { parallel: jobs, signal });
+    const failures = await createProjects(
+      registry,
+      harbor,
+      inspection.projectsToCreate,
+      { isPublic: options.publicProjects, storageLimit: options.storageLimit },
+      { parallel: jobs, signal },
+    );
     for (const name of inspection.projectsToCreate) if (!failures.has(name)) created.add(name);
-    if (created.size > 0) output.message(`created ${created.size === 1 ? 'project' : 'projects'} ${[...created].join(', ')}`);
-    plan = withRefusals(plan, new Map(plan.images.flatMap((image) => {
-      const error = failures.get(projectOf(image.target.repository));
-      return error === undefined ? [] : [[image, error]];
-    })));
+    if (created.size > 0)
+      output.message(`created ${created.size === 1 ? 'project' : 'projects'} ${[...created].join(', ')}`);
+    plan = withRefusals(
+      plan,
+      new Map(
+        plan.images.flatMap((image) => {
+          const error = failures.get(projectOf(image.target.repository));
+          return error === undefined ? [] : [[image, error]];
+        }),
+      ),
+    );
   }
   const sink = openRemoteSink(registry, {
     jobs,
@@ -143,9 +214,24 @@ async function pushPlan({ registry, harbor, journal, opened, path, shard, option
     journalOf: journal && ((repository, blob) => journal.of(repository, blob)),
   });
   const extras: RunCopyExtras = {
-    subject: { command: 'push', opened, target: { kind: 'registry', name: registry.host, ...(path !== '' && { path }), ...(harbor && { product: harbor.version === undefined ? 'Harbor' : `Harbor ${harbor.version}` }) }, ...(shard && { shard }) },
-    stateOf: (image) => (presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : presence.get(image) ?? 'new'),
-    planJson: { projects: [...inspection.projects.values()].map(({ name, state }) => ({ name, state })), projectsToCreate: inspection.projectsToCreate, estimate },
+    subject: {
+      command: 'push',
+      opened,
+      target: {
+        kind: 'registry',
+        name: registry.host,
+        ...(path !== '' && { path }),
+        ...(harbor && { product: harbor.version === undefined ? 'Harbor' : `Harbor ${harbor.version}` }),
+      },
+      ...(shard && { shard }),
+    },
+    stateOf: (image) =>
+      presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : (presence.get(image) ?? 'new'),
+    planJson: {
+      projects: [...inspection.projects.values()].map(({ name, state }) => ({ name, state })),
+      projectsToCreate: inspection.projectsToCreate,
+      estimate,
+    },
     planLines: renderEstimate(estimate, inspection.projectsToCreate),
     ...(options.verify === true && { review: (report) => reviewReport(registry, plan, report, jobs, signal) }),
   };
@@ -157,19 +243,39 @@ function withRefusals(plan: Plan, refused: ReadonlyMap<PlannedImage, RegtarError
   return {
     ...plan,
     images: plan.images.filter((image) => !refused.has(image)),
-    refused: [...plan.refused, ...[...refused].map(([{ source }, error]) => ({ source, status: 'failed' as const, error, problems: [] }))],
+    refused: [
+      ...plan.refused,
+      ...[...refused].map(([{ source }, error]) => ({ source, status: 'failed' as const, error, problems: [] })),
+    ],
   };
 }
 
-async function reviewReport(registry: Registry, plan: Plan, report: CopyReport, jobs: number, signal: AbortSignal): Promise<CopyReport> {
-  const keyOf = (image: { readonly repository: string; readonly tag: string | undefined; readonly digest: string | undefined }): string => `${image.repository}\n${image.tag ?? image.digest ?? ''}`;
+async function reviewReport(
+  registry: Registry,
+  plan: Plan,
+  report: CopyReport,
+  jobs: number,
+  signal: AbortSignal,
+): Promise<CopyReport> {
+  const keyOf = (image: {
+    readonly repository: string;
+    readonly tag: string | undefined;
+    readonly digest: string | undefined;
+  }): string => `${image.repository}\n${image.tag ?? image.digest ?? ''}`;
   const arrived = new Set(report.images.filter(({ status }) => status === 'copied' || status === 'present').map(keyOf));
-  const wrong = await verifyRemote(registry, plan.images.filter(({ source }) => arrived.has(keyOf(source))), { jobs, signal });
+  const wrong = await verifyRemote(
+    registry,
+    plan.images.filter(({ source }) => arrived.has(keyOf(source))),
+    { jobs, signal },
+  );
   const errors = new Map([...wrong].map(([{ source }, error]) => [keyOf(source), error]));
-  return { ...report, images: report.images.map((result) => {
-    const error = errors.get(keyOf(result));
-    return error === undefined ? result : { ...result, status: 'failed', error };
-  }) };
+  return {
+    ...report,
+    images: report.images.map((result) => {
+      const error = errors.get(keyOf(result));
+      return error === undefined ? result : { ...result, status: 'failed', error };
+    }),
+  };
 }
 
 function jobsOf(options: PushOptions): number {

@@ -11,7 +11,11 @@ export interface ReportMergeOptions {
 }
 
 /** `regtar report merge FILE…`: exit code 3 where a shard is missing, or an image did not arrive. */
-export async function reportMerge(files: readonly string[], options: ReportMergeOptions, context: Context): Promise<number> {
+export async function reportMerge(
+  files: readonly string[],
+  options: ReportMergeOptions,
+  context: Context,
+): Promise<number> {
   const papers = [];
   for (const file of files) papers.push(readPaper(await readTextFile(file), file));
   const merged = mergePapers(papers);
@@ -19,12 +23,18 @@ export async function reportMerge(files: readonly string[], options: ReportMerge
   else await writePaper(options.output, merged);
   const { copied, present, skipped, failed, unfinished } = merged.totals.images;
   const missing = merged.shards?.missing ?? [];
-  context.output.message([
-    `${plural(copied + present, 'image')} arrived`,
-    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
-    ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
-    ...(unfinished > 0 ? [`${formatCount(unfinished)} unfinished`] : []),
-    ...(missing.length > 0 ? [`no report of ${missing.length === 1 ? 'shard' : 'shards'} ${missing.join(', ')} of ${merged.shards?.count ?? 0}`] : []),
-  ].join(', '));
+  context.output.message(
+    [
+      `${plural(copied + present, 'image')} arrived`,
+      ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+      ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+      ...(unfinished > 0 ? [`${formatCount(unfinished)} unfinished`] : []),
+      ...(missing.length > 0
+        ? [
+            `no report of ${missing.length === 1 ? 'shard' : 'shards'} ${missing.join(', ')} of ${merged.shards?.count ?? 0}`,
+          ]
+        : []),
+    ].join(', '),
+  );
   return failed > 0 || unfinished > 0 || missing.length > 0 ? 3 : 0;
 }

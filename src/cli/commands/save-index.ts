@@ -8,11 +8,28 @@ export type IndexOptions = BackupOptions;
 
 /** `regtar index [SOURCE]`: writes `SOURCE.regtar-index`. Nothing is written of what holds no registry's storage. */
 export async function saveIndex(source: string | undefined, options: IndexOptions, context: Context): Promise<number> {
-  return withBackup(sourceOperands(source, options), { ...options, recordIndex: true }, context, async ({ backup, catalog }) => {
-    if (backup.saveIndex === undefined) throw new RegtarError('INTERNAL', `${backup.describe} was opened without an index`, { side: 'internal' });
-    const facts = backup.saveIndex();
-    if (context.json) context.output.json({ source: backup.describe, index: facts.file, entries: facts.entries, copies: facts.copies, bytes: facts.bytes, problems: catalog.problems });
-    else context.output.line(`wrote ${facts.file}: ${formatCount(facts.entries)} files and links, ${formatCount(facts.copies)} manifests and configs, ${formatBytes(facts.bytes)}`);
-    return 0;
-  });
+  return withBackup(
+    sourceOperands(source, options),
+    { ...options, recordIndex: true },
+    context,
+    async ({ backup, catalog }) => {
+      if (backup.saveIndex === undefined)
+        throw new RegtarError('INTERNAL', `${backup.describe} was opened without an index`, { side: 'internal' });
+      const facts = backup.saveIndex();
+      if (context.json)
+        context.output.json({
+          source: backup.describe,
+          index: facts.file,
+          entries: facts.entries,
+          copies: facts.copies,
+          bytes: facts.bytes,
+          problems: catalog.problems,
+        });
+      else
+        context.output.line(
+          `wrote ${facts.file}: ${formatCount(facts.entries)} files and links, ${formatCount(facts.copies)} manifests and configs, ${formatBytes(facts.bytes)}`,
+        );
+      return 0;
+    },
+  );
 }

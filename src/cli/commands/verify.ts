@@ -13,25 +13,37 @@ export interface VerifyCommandOptions extends SelectionOptions {
 }
 
 /** `regtar verify [SOURCE]`: exit code 4 where something is damaged. */
-export async function verify(source: string | undefined, options: VerifyCommandOptions, context: Context): Promise<number> {
+export async function verify(
+  source: string | undefined,
+  options: VerifyCommandOptions,
+  context: Context,
+): Promise<number> {
   const selection = await readSelection(options);
   const hasFilter = options.include !== undefined || options.exclude !== undefined || options.images !== undefined;
-  return withBackup(sourceOperands(source, options), { ...options, keep: 'digests', checkLinks: true }, context, async ({ backup, catalog, store }) => {
-    const progress = await startByteProgress(context);
-    const report = await verifyBackup({ catalog, store }, {
-      quick: options.quick ?? false,
-      jobs: options.jobs,
-      signal: context.signal,
-      ...(hasFilter && { filter: selection.filter }),
-      onEvent: (event) => {
-        if (event.type === 'start') progress.start(event.bytes);
-        if (event.type === 'bytes') progress.add(event.bytes);
-      },
-    }).finally(() => progress.stop());
-    if (context.json) context.output.json(reportJson(report));
-    else context.output.line(renderVerdict(report, backup.describe, context.verbose));
-    return report.sound ? 0 : 4;
-  });
+  return withBackup(
+    sourceOperands(source, options),
+    { ...options, keep: 'digests', checkLinks: true },
+    context,
+    async ({ backup, catalog, store }) => {
+      const progress = await startByteProgress(context);
+      const report = await verifyBackup(
+        { catalog, store },
+        {
+          quick: options.quick ?? false,
+          jobs: options.jobs,
+          signal: context.signal,
+          ...(hasFilter && { filter: selection.filter }),
+          onEvent: (event) => {
+            if (event.type === 'start') progress.start(event.bytes);
+            if (event.type === 'bytes') progress.add(event.bytes);
+          },
+        },
+      ).finally(() => progress.stop());
+      if (context.json) context.output.json(reportJson(report));
+      else context.output.line(renderVerdict(report, backup.describe, context.verbose));
+      return report.sound ? 0 : 4;
+    },
+  );
 }
 
 function reportJson({ verdicts, ...report }: VerifyReport): unknown {

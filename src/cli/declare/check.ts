@@ -5,12 +5,26 @@ import type { Declare, GlobalOptions } from './run.ts';
 import { collect, wholeNumber } from './values.ts';
 
 export const declareCheck: Declare = (program, run) => {
-  addRemote(addGeneral(program.command('check').description('compare a registry or what was exported with the report of a handoff').argument('<TARGET>', 'a registry, an OCI layout or its archive, a tree of dir images, or the storage of a registry')))
-    .requiredOption('--report <file>', 'what `export --report` or `push --report` wrote, JSON or page; - is standard input')
+  addRemote(
+    addGeneral(
+      program
+        .command('check')
+        .description('compare a registry or what was exported with the report of a handoff')
+        .argument(
+          '<TARGET>',
+          'a registry, an OCI layout or its archive, a tree of dir images, or the storage of a registry',
+        ),
+    ),
+  )
+    .requiredOption(
+      '--report <file>',
+      'what `export --report` or `push --report` wrote, JSON or page; - is standard input',
+    )
     .option('--deep', 'read and hash every blob, instead of looking whether it is there')
     .option('-j, --jobs <n>', 'images under way at once', wholeNumber)
     .option('--project <project>', 'as of the push: put before repositories of one component')
     .option('--map <from=to>', "as of the push: rename repositories, such as 'old/*=new/*'; repeatable", collect)
     .action(async (target: string, options: GlobalOptions & CheckCommandOptions) =>
-      run(options, async (context) => (await import('../commands/check.ts')).check(target, options, context)));
+      run(options, async (context) => (await import('../commands/check.ts')).check(target, options, context)),
+    );
 };

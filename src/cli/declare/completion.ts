@@ -7,5 +7,7 @@ export const declareCompletion: Declare = (program, run) => {
     .command('completion')
     .description('print what lets a shell complete commands and options')
     .addArgument(new Argument('<SHELL>', 'the shell').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell: Shell) => run({}, async (context) => (await import('../commands/completion.ts')).completion(shell, program, context)));
+    .action(async (shell: Shell) =>
+      run({}, async (context) => (await import('../commands/completion.ts')).completion(shell, program, context)),
+    );
 };

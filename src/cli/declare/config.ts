@@ -3,8 +3,16 @@ import type { Declare } from './run.ts';
 
 export const declareConfig: Declare = (program, run) => {
   const config = program.command('config').description('look at the settings of regtar.yaml and the environment');
-  addConfigOption(config.command('check').description('print what is in force, and where it comes from').argument('[COMMAND]', 'only for this command, with what it does where nothing is set'))
+  addConfigOption(
+    config
+      .command('check')
+      .description('print what is in force, and where it comes from')
+      .argument('[COMMAND]', 'only for this command, with what it does where nothing is set'),
+  )
     .option('--json', 'print it for programs on standard output')
     .action(async (command: string | undefined, options: { readonly config?: string; readonly json?: boolean }) =>
-      run(options, async (context) => (await import('../commands/config-check.ts')).checkConfig(command, options, program, context)));
+      run(options, async (context) =>
+        (await import('../commands/config-check.ts')).checkConfig(command, options, program, context),
+      ),
+    );
 };

@@ -3,8 +3,16 @@ import { addCommon, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 
 export const declareList: Declare = (program, run) => {
-  addSelection(addCommon(program.command('list').description('print one repository:tag a line').argument('[SOURCE]', 'the backup; docker.tar where none is given')))
+  addSelection(
+    addCommon(
+      program
+        .command('list')
+        .description('print one repository:tag a line')
+        .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+    ),
+  )
     .option('--untagged', 'also print repository@digest of manifests that no tag and no index reaches')
     .action(async (source: string | undefined, options: GlobalOptions & ListOptions) =>
-      run(options, async (context) => (await import('../commands/list.ts')).list(source, options, context)));
+      run(options, async (context) => (await import('../commands/list.ts')).list(source, options, context)),
+    );
 };

@@ -4,12 +4,22 @@ import type { Declare, GlobalOptions } from './run.ts';
 import { collect } from './values.ts';
 
 export const declareLoad: Declare = (program, run) => {
-  addCopy(addSelection(addCommon(program.command('load').description('load images into a running docker or podman, without a file in between').argument('[SOURCE]', 'the backup; docker.tar where none is given'))))
+  addCopy(
+    addSelection(
+      addCommon(
+        program
+          .command('load')
+          .description('load images into a running docker or podman, without a file in between')
+          .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+      ),
+    ),
+  )
     .option('--socket <socket>', 'the engine: unix:///path or tcp://host:port; DOCKER_HOST, else the usual places')
     .option('--prefix <host/project>', 'put before the names that images get')
     .option('--untagged', 'also load images that no tag and no index reaches')
     .option('--project <project>', 'put before repositories of one component')
     .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect)
     .action(async (source: string | undefined, options: GlobalOptions & LoadOptions) =>
-      run(options, async (context) => (await import('../commands/load.ts')).load(source, options, context)));
+      run(options, async (context) => (await import('../commands/load.ts')).load(source, options, context)),
+    );
 };

@@ -3,11 +3,20 @@ import { collect, shardOf, wholeNumber } from './values.ts';
 
 /** What every command understands that reads a backup. */
 export function addCommon(command: Command): Command {
-  return addGeneral(command
-    .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
-    .option('--index-file <file>', "the index of SOURCE, where it does not lie beside it as SOURCE.regtar-index")
-    .option('--tag-map <file>', "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables")
-    .option('--at-digest <repository:tag@digest>', 'let a tag mean an earlier image of its history; repeatable', collect));
+  return addGeneral(
+    command
+      .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
+      .option('--index-file <file>', 'the index of SOURCE, where it does not lie beside it as SOURCE.regtar-index')
+      .option(
+        '--tag-map <file>',
+        "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",
+      )
+      .option(
+        '--at-digest <repository:tag@digest>',
+        'let a tag mean an earlier image of its history; repeatable',
+        collect,
+      ),
+  );
 }
 
 /** What every command understands. */
@@ -17,7 +26,12 @@ export function addGeneral(command: Command): Command {
     .option('-q, --quiet', 'print results and failures only')
     .option('-v, --verbose', 'print more, stack traces included')
     .option('--no-progress', 'print no progress')
-    .addOption(new Option('--events <format>', 'write what happens to standard error for programs, a JSON object a line, and nothing else').choices(['jsonl']));
+    .addOption(
+      new Option(
+        '--events <format>',
+        'write what happens to standard error for programs, a JSON object a line, and nothing else',
+      ).choices(['jsonl']),
+    );
 }
 
 /** Where settings come from. */
@@ -28,7 +42,11 @@ export function addConfigOption(command: Command): Command {
 /** Which images. */
 export function addSelection(command: Command): Command {
   return command
-    .option('--include <glob>', 'take only what matches repository:tag, or repository where the glob has no colon; repeatable', collect)
+    .option(
+      '--include <glob>',
+      'take only what matches repository:tag, or repository where the glob has no colon; repeatable',
+      collect,
+    )
     .option('--exclude <glob>', 'leave out what matches; repeatable', collect)
     .option('--images <file>', 'take only the names in this images.list; - is standard input')
     .option('--platform <os/arch>', 'take only these platforms of multi-arch images; repeatable', collect);
@@ -46,14 +64,25 @@ export function addCopy(command: Command): Command {
 /** The paper that travels with a handoff. */
 export function addReport(command: Command): Command {
   return command
-    .addOption(new Option('--report <file>', 'write what was taken from where and what became of each image: JSON, or a page where FILE ends in .html; repeatable').argParser(collect).conflicts('dryRun'))
+    .addOption(
+      new Option(
+        '--report <file>',
+        'write what was taken from where and what became of each image: JSON, or a page where FILE ends in .html; repeatable',
+      )
+        .argParser(collect)
+        .conflicts('dryRun'),
+    )
     .option('--no-source-hash', 'report: leave out the SHA-256 of SOURCE, which costs one more look at all its bytes');
 }
 
 /** What travels beside tags, and under which names. */
 export function addNames(command: Command): Command {
   return command
-    .option('--shard <i/n>', 'take only part i of n, the same on every machine; only n in a Kubernetes Indexed Job', shardOf)
+    .option(
+      '--shard <i/n>',
+      'take only part i of n, the same on every machine; only n in a Kubernetes Indexed Job',
+      shardOf,
+    )
     .option('--untagged', 'also take manifests that no tag and no index reaches')
     .option('--no-referrers', 'leave signatures and other referrers behind')
     .option('--sparse', 'keep an index as it is although platforms are left out')

@@ -15,7 +15,21 @@ import { declareIndex } from './save-index.ts';
 import { declareVerify } from './verify.ts';
 
 /** Every command, in the order of `--help`. A new one is a file of its own and a line here. */
-const commands: readonly Declare[] = [declareInspect, declareList, declareVerify, declarePush, declareExport, declareLoad, declareCheck, declareReport, declareDiff, declareIndex, declareConfig, declareCompletion, declareHelp];
+const commands: readonly Declare[] = [
+  declareInspect,
+  declareList,
+  declareVerify,
+  declarePush,
+  declareExport,
+  declareLoad,
+  declareCheck,
+  declareReport,
+  declareDiff,
+  declareIndex,
+  declareConfig,
+  declareCompletion,
+  declareHelp,
+];
 
 /** The whole command line as data, which help, completions, manual and settings read too. */
 export function createProgram(version: string, run: Run): Command {

@@ -5,27 +5,69 @@ import { present, type Declare, type GlobalOptions } from './run.ts';
 import { byteLimit, byteSize, seconds, wholeNumberFrom0 } from './values.ts';
 
 export const declarePush: Declare = (program, run) => {
-  addRemote(addReport(addNames(addCopy(addSelection(addCommon(program.command('push').description('push images to a registry').argument('[SOURCE]', 'the backup; docker.tar where none is given').argument('[TARGET]', 'host[:port][/project[/prefix]]')))))))
-    .addOption(new Option('--on-existing-tag <what>', 'what to do where a tag has another digest').choices(['overwrite', 'skip', 'error']).default('overwrite'))
+  addRemote(
+    addReport(
+      addNames(
+        addCopy(
+          addSelection(
+            addCommon(
+              program
+                .command('push')
+                .description('push images to a registry')
+                .argument('[SOURCE]', 'the backup; docker.tar where none is given')
+                .argument('[TARGET]', 'host[:port][/project[/prefix]]'),
+            ),
+          ),
+        ),
+      ),
+    ),
+  )
+    .addOption(
+      new Option('--on-existing-tag <what>', 'what to do where a tag has another digest')
+        .choices(['overwrite', 'skip', 'error'])
+        .default('overwrite'),
+    )
     .option('--prefix <path>', 'put before every repository')
     .option('--create-projects', 'Harbor: create projects that are missing (the default)')
     .option('--no-create-projects', 'Harbor: refuse images whose project is missing')
     .option('--public-projects', 'Harbor: make created projects public')
-    .option('--storage-limit <size>', 'Harbor: the quota of created projects, -1 for none; heeded from administrators', byteLimit)
+    .option(
+      '--storage-limit <size>',
+      'Harbor: the quota of created projects, -1 for none; heeded from administrators',
+      byteLimit,
+    )
     .option('--no-harbor', 'treat the target as a plain registry, even if it is Harbor')
     .option('--verify', 'at the end, read back what every tag means')
     .option('--chunk-size <size>', 'send blobs in pieces of this size, for proxies that limit bodies', byteSize)
     .option('--state <file>', 'where the sessions of large uploads are kept for a later run; beside SOURCE unless told')
     .action(async (source: string | undefined, target: string | undefined, options: GlobalOptions & PushOptions) =>
-      run(options, async (context) => (await import('../commands/push.ts')).push(present(source, target), options, context)));
+      run(options, async (context) =>
+        (await import('../commands/push.ts')).push(present(source, target), options, context),
+      ),
+    );
 };
 
 /** How a registry is spoken to: credentials, certificates, patience. */
 export function addRemote(command: Command): Command {
   return command
-    .addOption(new Option('--username <user>', 'log in as this user; the password comes from --password-stdin').conflicts(['registryTokenStdin', 'anonymous']))
-    .addOption(new Option('--password-stdin', 'read the password from standard input').conflicts(['registryTokenStdin', 'anonymous']))
-    .addOption(new Option('--registry-token-stdin', 'read a bearer token from standard input').conflicts(['username', 'anonymous']))
+    .addOption(
+      new Option('--username <user>', 'log in as this user; the password comes from --password-stdin').conflicts([
+        'registryTokenStdin',
+        'anonymous',
+      ]),
+    )
+    .addOption(
+      new Option('--password-stdin', 'read the password from standard input').conflicts([
+        'registryTokenStdin',
+        'anonymous',
+      ]),
+    )
+    .addOption(
+      new Option('--registry-token-stdin', 'read a bearer token from standard input').conflicts([
+        'username',
+        'anonymous',
+      ]),
+    )
     .addOption(new Option('--anonymous', 'use no credentials').conflicts(['username', 'registryTokenStdin']))
     .option('--authfile <file>', 'credentials as docker and podman keep them')
     .option('--ca-file <file>', 'trust this authority too')

@@ -8,9 +8,16 @@ export const declareReport: Declare = (program, run) => {
     .command('merge')
     .description('join the reports of shards, or of runs that continued one another, into one')
     .argument('<FILE...>', 'what `--report` wrote: JSON or pages')
-    .option('-o, --output <file>', 'where to: JSON, or a page where FILE ends in .html; repeatable; JSON on standard output unless told', collect)
+    .option(
+      '-o, --output <file>',
+      'where to: JSON, or a page where FILE ends in .html; repeatable; JSON on standard output unless told',
+      collect,
+    )
     .option('-q, --quiet', 'print results and failures only')
     .option('-v, --verbose', 'print more, stack traces included')
     .action(async (files: readonly string[], options: GlobalOptions & ReportMergeOptions) =>
-      run(options, async (context) => (await import('../commands/report-merge.ts')).reportMerge(files, options, context)));
+      run(options, async (context) =>
+        (await import('../commands/report-merge.ts')).reportMerge(files, options, context),
+      ),
+    );
 };

@@ -3,7 +3,12 @@ import { addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 
 export const declareIndex: Declare = (program, run) => {
-  addCommon(program.command('index').description('scan a tar once and keep what was seen beside it, so that no later command scans it again').argument('[SOURCE]', 'the backup, a tar in a file; docker.tar where none is given'))
-    .action(async (source: string | undefined, options: GlobalOptions & IndexOptions) =>
-      run(options, async (context) => (await import('../commands/save-index.ts')).saveIndex(source, options, context)));
+  addCommon(
+    program
+      .command('index')
+      .description('scan a tar once and keep what was seen beside it, so that no later command scans it again')
+      .argument('[SOURCE]', 'the backup, a tar in a file; docker.tar where none is given'),
+  ).action(async (source: string | undefined, options: GlobalOptions & IndexOptions) =>
+    run(options, async (context) => (await import('../commands/save-index.ts')).saveIndex(source, options, context)),
+  );
 };

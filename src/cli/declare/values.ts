@@ -11,7 +11,8 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
 export function splitBy(value: string): Split {
   if (value === 'image' || value === 'repository') return value;
   const bytes = parseBytes(value);
-  if (bytes === undefined) throw new InvalidArgumentError('image, repository or a size such as 700MB or 4GB was expected.');
+  if (bytes === undefined)
+    throw new InvalidArgumentError('image, repository or a size such as 700MB or 4GB was expected.');
   return { bytes };
 }
 
@@ -46,7 +47,10 @@ export function shardOf(value: string): ShardChoice {
   const match = /^(?:([1-9][0-9]{0,3})\/)?([1-9][0-9]{0,3})$/.exec(value);
   const index = match?.[1] === undefined ? undefined : Number(match[1]);
   const count = Number(match?.[2]);
-  if (match === null || (index ?? 1) > count) throw new InvalidArgumentError('a part of the whole such as 1/8, 2/8, ... 8/8 was expected, or 8 in a Kubernetes Indexed Job.');
+  if (match === null || (index ?? 1) > count)
+    throw new InvalidArgumentError(
+      'a part of the whole such as 1/8, 2/8, ... 8/8 was expected, or 8 in a Kubernetes Indexed Job.',
+    );
   return { index, count };
 }
 

@@ -4,9 +4,17 @@ import type { Declare, GlobalOptions } from './run.ts';
 import { wholeNumber } from './values.ts';
 
 export const declareVerify: Declare = (program, run) => {
-  addSelection(addCommon(program.command('verify').description('re-hash everything, follow every link, and say what is whole, partial or lost').argument('[SOURCE]', 'the backup; docker.tar where none is given')))
+  addSelection(
+    addCommon(
+      program
+        .command('verify')
+        .description('re-hash everything, follow every link, and say what is whole, partial or lost')
+        .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+    ),
+  )
     .option('--quick', 'check links and sizes only')
     .option('-j, --jobs <n>', 'threads that hash', wholeNumber)
     .action(async (source: string | undefined, options: GlobalOptions & VerifyCommandOptions) =>
-      run(options, async (context) => (await import('../commands/verify.ts')).verify(source, options, context)));
+      run(options, async (context) => (await import('../commands/verify.ts')).verify(source, options, context)),
+    );
 };

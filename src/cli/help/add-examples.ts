@@ -14,5 +14,9 @@ export function addExamples(program: Command): void {
 
 function listTopics(): string {
   const rows = Object.entries(topics).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
-  return ['Topics, for `regtar help TOPIC`:', ...rows, '  CODE        what an error means and what to do, such as BLOB_MISSING'].join('\n');
+  return [
+    'Topics, for `regtar help TOPIC`:',
+    ...rows,
+    '  CODE        what an error means and what to do, such as BLOB_MISSING',
+  ].join('\n');
 }

@@ -23,30 +23,65 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   push: [
     { about: 'Everything', run: 'regtar push docker.tar harbor.example.com' },
     { about: 'See first what would happen', run: 'regtar push docker.tar harbor.example.com --dry-run' },
-    { about: 'With a paper that the other side can check', run: 'regtar push docker.tar harbor.example.com --report handoff.json' },
-    { about: 'One team, below another project', run: "regtar push docker.tar harbor.example.com/migrated --include 'team/**'" },
-    { about: 'Repositories of one component into a project, and a rename', run: "regtar push docker.tar harbor.example.com --project library --map 'tools/*=infra/*'" },
-    { about: 'The first of two machines that share the work', run: 'regtar push docker.tar harbor.example.com --shard 1/2 --report shard-1.json' },
+    {
+      about: 'With a paper that the other side can check',
+      run: 'regtar push docker.tar harbor.example.com --report handoff.json',
+    },
+    {
+      about: 'One team, below another project',
+      run: "regtar push docker.tar harbor.example.com/migrated --include 'team/**'",
+    },
+    {
+      about: 'Repositories of one component into a project, and a rename',
+      run: "regtar push docker.tar harbor.example.com --project library --map 'tools/*=infra/*'",
+    },
+    {
+      about: 'The first of two machines that share the work',
+      run: 'regtar push docker.tar harbor.example.com --shard 1/2 --report shard-1.json',
+    },
     { about: 'The second', run: 'regtar push docker.tar harbor.example.com --shard 2/2 --report shard-2.json' },
   ],
-  'report merge': [{ about: 'The papers of two machines as one page', run: 'regtar report merge shard-1.json shard-2.json --output handoff.html' }],
+  'report merge': [
+    {
+      about: 'The papers of two machines as one page',
+      run: 'regtar report merge shard-1.json shard-2.json --output handoff.html',
+    },
+  ],
   export: [
     { about: 'An OCI layout', run: 'regtar export docker.tar ./oci' },
     { about: 'Folders for skopeo sync', run: 'regtar export docker.tar ./dir --format dir' },
-    { about: 'For docker load, on machines of one kind', run: 'regtar export docker.tar images.tar --format docker-archive --platform linux/amd64' },
-    { about: 'The storage of a registry, with some images only', run: "regtar export docker.tar ./registry --format registry --include 'library/*'" },
+    {
+      about: 'For docker load, on machines of one kind',
+      run: 'regtar export docker.tar images.tar --format docker-archive --platform linux/amd64',
+    },
+    {
+      about: 'The storage of a registry, with some images only',
+      run: "regtar export docker.tar ./registry --format registry --include 'library/*'",
+    },
   ],
   index: [
     { about: 'Beside docker.tar, where every later command finds it', run: 'regtar index docker.tar' },
-    { about: 'Elsewhere, where the medium cannot be written', run: 'regtar index docker.tar --index-file ./docker.regtar-index' },
+    {
+      about: 'Elsewhere, where the medium cannot be written',
+      run: 'regtar index docker.tar --index-file ./docker.regtar-index',
+    },
     { about: 'A later look', run: 'regtar inspect docker.tar --index-file ./docker.regtar-index' },
   ],
   load: [
-    { about: 'Some images into the docker or podman of this machine', run: "regtar load docker.tar --include 'tools/**' --platform linux/amd64" },
-    { about: 'Under the names that a registry gives them', run: "regtar load docker.tar --include 'tools/hello:1*' --platform linux/amd64 --prefix registry.example.com" },
+    {
+      about: 'Some images into the docker or podman of this machine',
+      run: "regtar load docker.tar --include 'tools/**' --platform linux/amd64",
+    },
+    {
+      about: 'Under the names that a registry gives them',
+      run: "regtar load docker.tar --include 'tools/hello:1*' --platform linux/amd64 --prefix registry.example.com",
+    },
   ],
   check: [
-    { about: 'What arrived, against the paper of the handoff', run: 'regtar check harbor.example.com --report handoff.json' },
+    {
+      about: 'What arrived, against the paper of the handoff',
+      run: 'regtar check harbor.example.com --report handoff.json',
+    },
     { about: 'A layout on a disk, every byte', run: 'regtar check ./oci --report handoff.json --deep' },
   ],
   diff: [{ about: 'What a second handoff would carry', run: 'regtar diff docker-monday.tar docker.tar' }],

@@ -41,8 +41,14 @@ function commandSection(command: Command): string {
   return [
     `.SS regtar ${[name, ...command.registeredArguments.map(operand)].map(escape).join(' ')}`,
     text(`${command.description().replace(/^./, (letter) => letter.toUpperCase())}.`),
-    ...command.registeredArguments.filter(({ description }) => description !== '').map((argument) => `.TP\n.I ${escape(argument.name())}\n${text(argument.description)}`),
-    ...command.createHelp().visibleOptions(command).filter(({ long }) => long !== '--help').map(optionEntry),
+    ...command.registeredArguments
+      .filter(({ description }) => description !== '')
+      .map((argument) => `.TP\n.I ${escape(argument.name())}\n${text(argument.description)}`),
+    ...command
+      .createHelp()
+      .visibleOptions(command)
+      .filter(({ long }) => long !== '--help')
+      .map(optionEntry),
     ...(lines.length > 0 ? ['.PP', 'Examples:', '.RS', verbatim(lines.join('\n')), '.RE'] : []),
   ].join('\n');
 }
@@ -54,9 +60,15 @@ function operand(argument: Argument): string {
 
 function optionEntry(option: Option): string {
   const value = /[<[].+[>\]]/.exec(option.flags)?.[0].slice(1, -1);
-  const flags = [option.short, option.long].filter((flag) => flag !== undefined).map((flag) => `\\fB${escape(flag)}\\fR`).join(', ');
+  const flags = [option.short, option.long]
+    .filter((flag) => flag !== undefined)
+    .map((flag) => `\\fB${escape(flag)}\\fR`)
+    .join(', ');
   const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`;
-  const usual = option.defaultValue === undefined || typeof option.defaultValue === 'boolean' ? '' : `; ${String(option.defaultValue)} unless told`;
+  const usual =
+    option.defaultValue === undefined || typeof option.defaultValue === 'boolean'
+      ? ''
+      : `; ${String(option.defaultValue)} unless told`;
   return `.TP\n${flags}${value === undefined ? '' : ` \\fI${escape(value)}\\fR`}\n${text(`${option.description}${choices}${usual}`)}`;
 }
 
@@ -70,5 +82,15 @@ function text(line: string): string {
 }
 
 function escape(line: string): string {
-  return line.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll("'", '\\(aq').replaceAll('`', '\\(ga').replaceAll('^', '\\(ha').replaceAll('~', '\\(ti').replaceAll(/[^\0-\x7f]/g, (character) => `\\[u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}]`);
+  return line
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll("'", '\\(aq')
+    .replaceAll('`', '\\(ga')
+    .replaceAll('^', '\\(ha')
+    .replaceAll('~', '\\(ti')
+    .replaceAll(
+      /[^\0-\x7f]/g,
+      (character) => `\\[u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}]`,
+    );
 }

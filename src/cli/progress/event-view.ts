@@ -13,11 +13,20 @@ export function writeCopyEvent(events: EventWriter, event: CopyEvent): void {
     case 'start':
       return events.write('start', { images: event.images, blobs: event.blobs, bytes: event.bytes });
     case 'image-start':
-      return events.write('image-start', { repository: event.repository, ...(event.tag !== undefined && { tag: event.tag }), digest: event.digest });
+      return events.write('image-start', {
+        repository: event.repository,
+        ...(event.tag !== undefined && { tag: event.tag }),
+        digest: event.digest,
+      });
     case 'image':
       return events.write('image', resultJson(event.result));
     case 'blob':
-      return events.write('blob', { digest: event.digest, size: event.size, outcome: event.outcome, first: event.isFirst });
+      return events.write('blob', {
+        digest: event.digest,
+        size: event.size,
+        outcome: event.outcome,
+        first: event.isFirst,
+      });
     case 'bytes':
       // Thousands in a second: `progress` adds them up.
       return undefined;
@@ -36,6 +45,17 @@ export function createEventView(events: EventWriter): View {
   };
 }
 
-function fieldsOf({ images, bytes, spared, bytesPerSecond, secondsLeft }: Omit<Reading, 'underWay'>): Record<string, unknown> {
-  return { images: { ...images }, bytes: { ...bytes, spared }, bytesPerSecond: Math.round(bytesPerSecond), ...(secondsLeft !== undefined && { secondsLeft: Math.round(secondsLeft) }) };
+function fieldsOf({
+  images,
+  bytes,
+  spared,
+  bytesPerSecond,
+  secondsLeft,
+}: Omit<Reading, 'underWay'>): Record<string, unknown> {
+  return {
+    images: { ...images },
+    bytes: { ...bytes, spared },
+    bytesPerSecond: Math.round(bytesPerSecond),
+    ...(secondsLeft !== undefined && { secondsLeft: Math.round(secondsLeft) }),
+  };
 }

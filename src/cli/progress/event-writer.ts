@@ -1,5 +1,6 @@
 /** Names of `--events jsonl`: a part of the interface, never renamed. docs/events.md says what each holds. */
-export type EventName = 'start' | 'image-start' | 'image' | 'blob' | 'progress' | 'message' | 'error' | 'summary' | 'end';
+export type EventName =
+  'start' | 'image-start' | 'image' | 'blob' | 'progress' | 'message' | 'error' | 'summary' | 'end';
 
 /** Writes one JSON object a line. */
 export interface EventWriter {
@@ -9,6 +10,9 @@ export interface EventWriter {
 /** @param write takes whole lines */
 export function createEventWriter(write: (line: string) => void): EventWriter {
   return {
-    write: (event, fields) => write(`${JSON.stringify({ event, time: new Date().toISOString(), ...fields }).replaceAll(/[\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`),
+    write: (event, fields) =>
+      write(
+        `${JSON.stringify({ event, time: new Date().toISOString(), ...fields }).replaceAll(/[\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`,
+      ),
   };
 }

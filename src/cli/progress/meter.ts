@@ -4,7 +4,13 @@ import { createTimeLeft } from './time-left.ts';
 
 /** How far a run is; sizes are in bytes. */
 export interface Reading {
-  readonly images: { readonly all: number; readonly done: number; readonly present: number; readonly skipped: number; readonly failed: number };
+  readonly images: {
+    readonly all: number;
+    readonly done: number;
+    readonly present: number;
+    readonly skipped: number;
+    readonly failed: number;
+  };
   readonly bytes: { readonly all: number; readonly done: number };
   /** What travelled as a name or was there already, counted wherever an image needs it. */
   readonly spared: number;
@@ -59,10 +65,25 @@ export function createMeter(): Meter {
       }
     },
     sample: (seconds) => timeLeft.sample(seconds, done(), all - done()),
-    reading: () => ({ images: { ...images }, bytes: { all, done: done() }, spared, bytesPerSecond: timeLeft.rate(), secondsLeft: timeLeft.secondsLeft(), underWay: [...underWay.values()] }),
+    reading: () => ({
+      images: { ...images },
+      bytes: { all, done: done() },
+      spared,
+      bytesPerSecond: timeLeft.rate(),
+      secondsLeft: timeLeft.secondsLeft(),
+      underWay: [...underWay.values()],
+    }),
   };
 }
 
-function keyOf({ repository, tag, digest }: { readonly repository: string; readonly tag: string | undefined; readonly digest: string | undefined }): string {
+function keyOf({
+  repository,
+  tag,
+  digest,
+}: {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: string | undefined;
+}): string {
   return `${repository}\n${tag ?? ''}\n${digest ?? ''}`;
 }

@@ -43,7 +43,10 @@ export function createTimeLeft(): TimeLeft {
         if (shown === undefined) shown = estimate;
         else {
           const expected = Math.max(0, shown - passed);
-          const correction = Math.min(correctionSeconds.most, Math.max(correctionSeconds.least, estimate * correctionPart));
+          const correction = Math.min(
+            correctionSeconds.most,
+            Math.max(correctionSeconds.least, estimate * correctionPart),
+          );
           shown = expected + (estimate - expected) * (1 - Math.exp(-passed / correction));
         }
       }

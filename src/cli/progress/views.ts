@@ -17,7 +17,20 @@ const barWidth = 16;
 /** A bar, the counts, and the images under way. Messages that come meanwhile go above it. */
 export async function createBars(output: Output, stream: NodeJS.WriteStream): Promise<View> {
   const { MultiBar } = await import('cli-progress');
-  const bars = new MultiBar({ stream, format: '{text}', barsize: barWidth, barCompleteChar: '#', barIncompleteChar: '-', hideCursor: true, clearOnComplete: true, linewrap: false, fps: framesPerSecond, emptyOnZero: true, forceRedraw: true, gracefulExit: false });
+  const bars = new MultiBar({
+    stream,
+    format: '{text}',
+    barsize: barWidth,
+    barCompleteChar: '#',
+    barIncompleteChar: '-',
+    hideCursor: true,
+    clearOnComplete: true,
+    linewrap: false,
+    fps: framesPerSecond,
+    emptyOnZero: true,
+    forceRedraw: true,
+    gracefulExit: false,
+  });
   // One column stays free: some terminals wrap when the last one is written.
   const columns = (): number => Math.max(20, (stream.columns ?? 80) - 1);
   const fieldsOf = (reading: Reading) => {

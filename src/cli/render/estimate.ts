@@ -2,8 +2,17 @@ import type { Estimate } from '../../push/estimate.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
 
 /** What a push would do, below the table of `--dry-run`. */
-export function renderEstimate({ images, upload, mount, requests }: Estimate, projectsToCreate: readonly string[]): string[] {
-  const counts = [`${formatCount(images.new)} new`, `${formatCount(images.changed)} changed`, `${formatCount(images.present)} present`, ...(images.skipped > 0 ? [`${formatCount(images.skipped)} skipped`] : []), `${formatCount(images.refused)} refused`];
+export function renderEstimate(
+  { images, upload, mount, requests }: Estimate,
+  projectsToCreate: readonly string[],
+): string[] {
+  const counts = [
+    `${formatCount(images.new)} new`,
+    `${formatCount(images.changed)} changed`,
+    `${formatCount(images.present)} present`,
+    ...(images.skipped > 0 ? [`${formatCount(images.skipped)} skipped`] : []),
+    `${formatCount(images.refused)} refused`,
+  ];
   return [
     ...(projectsToCreate.length > 0 ? [`projects to create: ${projectsToCreate.join(', ')}`] : []),
     `images: ${counts.join(', ')}`,

@@ -19,7 +19,8 @@ export function renderFailures(images: readonly FailedImage[], verbose: boolean)
   const groups = new Map<string, FailedImage[]>();
   const outage = images.find(({ untried }) => untried === true)?.error;
   for (const image of images) {
-    const isOutage = !verbose && image.untried !== true && image.error.code === outage?.code && image.error.hint === outage.hint;
+    const isOutage =
+      !verbose && image.untried !== true && image.error.code === outage?.code && image.error.hint === outage.hint;
     const key = isOutage ? 'outage' : `${image.status} ${image.error.code} ${image.error.message}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [image]);
@@ -34,7 +35,8 @@ function renderGroup(group: readonly FailedImage[], verbose: boolean): string {
   const names = group.map((image) => formatImageReference(image));
   const words = `${first.status === 'skipped' ? 'skipped: ' : ''}${formatError(first.error, verbose)}`;
   // What an output cannot hold is no surprise, and of what a gone registry leaves behind one image is as good as the next: thousands are one line.
-  if (first.status === 'skipped' || first.untried === true) return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
+  if (first.status === 'skipped' || first.untried === true)
+    return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
   if (names.length === 1 && names[0] !== undefined && first.error.message.includes(names[0])) return words;
   return [words, `${plural(names.length, 'image')}:`, ...names.map((name) => `  ${name}`)].join('\n');
 }

@@ -13,13 +13,37 @@ export function renderImage(image: ImageDetail): string {
     ...optional('subject', image.subject?.digest),
     ...optional('platforms', image.platforms?.join(', ')),
     ...optional('created', createdOf(image.config)),
-    ...image.referrers.map((referrer): [string, string] => ['referrer', referrer.tag === undefined ? referrer.digest : `${referrer.tag} (${referrer.digest})`]),
+    ...image.referrers.map((referrer): [string, string] => [
+      'referrer',
+      referrer.tag === undefined ? referrer.digest : `${referrer.tag} (${referrer.digest})`,
+    ]),
     ...image.history.filter((digest) => digest !== image.digest).map((digest): [string, string] => ['earlier', digest]),
   ];
   const parts = [formatImageReference(image), '', ...facts.map(([name, value]) => `${name.padEnd(13)}  ${value}`)];
   const { manifests, layers } = image;
-  if (manifests) parts.push('', renderTable(['PLATFORM', 'MANIFEST', 'BYTES', ''], manifests.map((child) => [child.platform ? formatPlatform(child.platform) : '-', child.digest, formatBytes(child.size), child.present ? '' : 'missing']), { right: [2] }));
-  if (layers && layers.length > 0) parts.push('', renderTable(['LAYER', 'BYTES', 'MEDIA TYPE', ''], layers.map((layer) => [layer.digest, formatBytes(layer.size), layer.mediaType, layer.present ? '' : 'missing']), { right: [1] }));
+  if (manifests)
+    parts.push(
+      '',
+      renderTable(
+        ['PLATFORM', 'MANIFEST', 'BYTES', ''],
+        manifests.map((child) => [
+          child.platform ? formatPlatform(child.platform) : '-',
+          child.digest,
+          formatBytes(child.size),
+          child.present ? '' : 'missing',
+        ]),
+        { right: [2] },
+      ),
+    );
+  if (layers && layers.length > 0)
+    parts.push(
+      '',
+      renderTable(
+        ['LAYER', 'BYTES', 'MEDIA TYPE', ''],
+        layers.map((layer) => [layer.digest, formatBytes(layer.size), layer.mediaType, layer.present ? '' : 'missing']),
+        { right: [1] },
+      ),
+    );
   for (const problem of image.problems) parts.push('', `${problem.code}: ${problem.message}`);
   return parts.join('\n');
 }
@@ -29,5 +53,7 @@ function optional(name: string, value: string | undefined): [string, string][] {
 }
 
 function createdOf(config: unknown): string | undefined {
-  return typeof config === 'object' && config !== null && 'created' in config && typeof config.created === 'string' ? config.created : undefined;
+  return typeof config === 'object' && config !== null && 'created' in config && typeof config.created === 'string'
+    ? config.created
+    : undefined;
 }

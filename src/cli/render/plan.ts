@@ -13,12 +13,23 @@ export interface PlanView {
 }
 
 /** `--dry-run` for people. */
-export function renderPlan(plan: Plan, describe: (target: ImageTarget) => string, { verbose, stateOf }: PlanView): string {
+export function renderPlan(
+  plan: Plan,
+  describe: (target: ImageTarget) => string,
+  { verbose, stateOf }: PlanView,
+): string {
   const shown = verbose ? plan.images : plan.images.slice(0, rowsShown);
-  const rows = shown.map((image) => [formatImageReference(image.source), describe(image.target), ...(stateOf ? [stateOf(image)] : []), formatBytes(image.target.blobs.reduce((sum, blob) => sum + blob.size, image.target.root.size))]);
+  const rows = shown.map((image) => [
+    formatImageReference(image.source),
+    describe(image.target),
+    ...(stateOf ? [stateOf(image)] : []),
+    formatBytes(image.target.blobs.reduce((sum, blob) => sum + blob.size, image.target.root.size)),
+  ]);
   const left = plan.images.length - shown.length;
   return [
-    ...(rows.length > 0 ? [renderTable(['IMAGE', 'BECOMES', ...(stateOf ? ['STATE'] : []), 'BYTES'], rows, { right: [stateOf ? 3 : 2] })] : []),
+    ...(rows.length > 0
+      ? [renderTable(['IMAGE', 'BECOMES', ...(stateOf ? ['STATE'] : []), 'BYTES'], rows, { right: [stateOf ? 3 : 2] })]
+      : []),
     ...(left > 0 ? [`… and ${formatCount(left)} more; -v shows all`] : []),
     '',
     `${plural(plan.images.length, 'image')}, ${plural(plan.blobs, 'blob')}, ${formatBytes(plan.bytes)}; ${formatCount(plan.refused.length)} cannot travel; nothing was written`,

@@ -3,16 +3,31 @@ import { printable } from '../output.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
 
 /** What stands behind the bar, below it, and which images are under way: three lines, none longer than `columns`. */
-export function renderProgress(reading: Reading, columns: number): { readonly numbers: string; readonly counts: string; readonly names: string } {
-  return { numbers: numbersOf(reading).join('  '), counts: countsOf(reading, columns), names: namesOf(reading, columns) };
+export function renderProgress(
+  reading: Reading,
+  columns: number,
+): { readonly numbers: string; readonly counts: string; readonly names: string } {
+  return {
+    numbers: numbersOf(reading).join('  '),
+    counts: countsOf(reading, columns),
+    names: namesOf(reading, columns),
+  };
 }
 
 /** The same in one line, for logs. */
 export function renderProgressLine(reading: Reading): string {
   const { images } = reading;
   return firstThatFits(80, [
-    [`${formatCount(images.done)} of ${plural(images.all, 'image')}`, ...numbersOf(reading), ...(images.failed > 0 ? [`${formatCount(images.failed)} failed`] : [])].join(', '),
-    [`${formatCount(images.done)}/${formatCount(images.all)}`, ...numbersOf(reading), ...(images.failed > 0 ? [`${formatCount(images.failed)} failed`] : [])].join(', '),
+    [
+      `${formatCount(images.done)} of ${plural(images.all, 'image')}`,
+      ...numbersOf(reading),
+      ...(images.failed > 0 ? [`${formatCount(images.failed)} failed`] : []),
+    ].join(', '),
+    [
+      `${formatCount(images.done)}/${formatCount(images.all)}`,
+      ...numbersOf(reading),
+      ...(images.failed > 0 ? [`${formatCount(images.failed)} failed`] : []),
+    ].join(', '),
   ]);
 }
 
@@ -22,7 +37,11 @@ export function renderByteLine(reading: Reading): string {
 }
 
 function numbersOf({ bytes, bytesPerSecond, secondsLeft }: Reading): string[] {
-  return [`${formatBytes(bytes.done)} of ${formatBytes(bytes.all)}`, `${formatBytes(bytesPerSecond)}/s`, ...(secondsLeft === undefined ? [] : [`${formatLeft(secondsLeft)} left`])];
+  return [
+    `${formatBytes(bytes.done)} of ${formatBytes(bytes.all)}`,
+    `${formatBytes(bytesPerSecond)}/s`,
+    ...(secondsLeft === undefined ? [] : [`${formatLeft(secondsLeft)} left`]),
+  ];
 }
 
 /** In steps that fit its size: seconds that nobody can promise only flicker. */
@@ -36,12 +55,21 @@ function formatLeft(seconds: number): string {
 }
 
 function countsOf({ images, spared }: Reading, columns: number): string {
-  const others = [['present', images.present], ['skipped', images.skipped], ['failed', images.failed]] as const;
+  const others = [
+    ['present', images.present],
+    ['skipped', images.skipped],
+    ['failed', images.failed],
+  ] as const;
   const counts = others.filter(([, count]) => count > 0).map(([name, count]) => `${formatCount(count)} ${name}`);
   const full = [`${formatCount(images.done)} of ${plural(images.all, 'image')}`, ...counts];
   const short = [`${formatCount(images.done)}/${formatCount(images.all)}`, ...counts];
   const tail = spared > 0 ? [`${formatBytes(spared)} mounted or present`] : [];
-  return firstThatFits(columns, [[...full, ...tail].join(', '), [...short, ...tail].join(', '), full.join(', '), short.join(', ')]);
+  return firstThatFits(columns, [
+    [...full, ...tail].join(', '),
+    [...short, ...tail].join(', '),
+    full.join(', '),
+    short.join(', '),
+  ]);
 }
 
 function namesOf({ underWay }: Reading, columns: number): string {

@@ -8,6 +8,8 @@ export function resultJson({ repository, tag, digest, target, status, error }: I
     ...(digest !== undefined && { digest }),
     ...(target !== undefined && { target }),
     status,
-    ...(error !== undefined && { error: { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) } }),
+    ...(error !== undefined && {
+      error: { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) },
+    }),
   };
 }

@@ -7,7 +7,15 @@ const rowsShown = 10;
 const layersShown = 5;
 
 /** `regtar inspect` for people. */
-export function renderSummary(summary: BackupSummary, source: { readonly describe: string; readonly format: string; readonly bytes: number | undefined; readonly verbose: boolean }): string {
+export function renderSummary(
+  summary: BackupSummary,
+  source: {
+    readonly describe: string;
+    readonly format: string;
+    readonly bytes: number | undefined;
+    readonly verbose: boolean;
+  },
+): string {
   const { bytes } = summary;
   const size = source.bytes === undefined ? '' : `, ${formatBytes(source.bytes)}`;
   const facts: [string, string][] = [
@@ -18,11 +26,18 @@ export function renderSummary(summary: BackupSummary, source: { readonly describ
     ['tags reach', formatBytes(bytes.referenced)],
     ...(bytes.untagged > 0 ? [['only untagged', formatBytes(bytes.untagged)] as [string, string]] : []),
     ['nothing reaches', formatBytes(bytes.unreferenced)],
-    ['platforms', summary.platforms.map(({ platform, images }) => `${platform} (${formatCount(images)})`).join(', ') || 'none'],
+    [
+      'platforms',
+      summary.platforms.map(({ platform, images }) => `${platform} (${formatCount(images)})`).join(', ') || 'none',
+    ],
     ['problems', summary.problems.length === 0 ? 'none' : formatCount(summary.problems.length)],
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
-  const parts = [`${source.describe} (${source.format}${size})`, '', ...facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`)];
+  const parts = [
+    `${source.describe} (${source.format}${size})`,
+    '',
+    ...facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
+  ];
   if (summary.perRepository.length > 0) parts.push('', repositoriesTable(summary, source.verbose));
   if (summary.biggestLayers.length > 0) parts.push('', layersTable(summary, source.verbose));
   if (summary.problems.length > 0) parts.push('', ...problemLines(summary.problems, source.verbose));
@@ -31,14 +46,33 @@ export function renderSummary(summary: BackupSummary, source: { readonly describ
 
 function repositoriesTable(summary: BackupSummary, verbose: boolean): string {
   const shown = verbose ? summary.perRepository : summary.perRepository.slice(0, rowsShown);
-  const table = renderTable(['REPOSITORY', 'TAGS', 'BYTES', 'OWN', 'SHARED'], shown.map((row) => [row.repository, formatCount(row.tags), formatBytes(row.bytes), formatBytes(row.own), formatBytes(row.bytes - row.own)]), { right: [1, 2, 3, 4] });
+  const table = renderTable(
+    ['REPOSITORY', 'TAGS', 'BYTES', 'OWN', 'SHARED'],
+    shown.map((row) => [
+      row.repository,
+      formatCount(row.tags),
+      formatBytes(row.bytes),
+      formatBytes(row.own),
+      formatBytes(row.bytes - row.own),
+    ]),
+    { right: [1, 2, 3, 4] },
+  );
   const left = summary.perRepository.length - shown.length;
   return left > 0 ? `${table}\n… and ${formatCount(left)} more; -v shows all` : table;
 }
 
 function layersTable({ biggestLayers }: BackupSummary, verbose: boolean): string {
   const shown = verbose ? biggestLayers : biggestLayers.slice(0, layersShown);
-  return renderTable(['BIGGEST BLOBS', 'BYTES', 'REPOSITORIES', 'FOR EXAMPLE IN'], shown.map((layer) => [layer.digest.slice(0, 19), formatBytes(layer.size), formatCount(layer.repositories), layer.image]), { right: [1, 2] });
+  return renderTable(
+    ['BIGGEST BLOBS', 'BYTES', 'REPOSITORIES', 'FOR EXAMPLE IN'],
+    shown.map((layer) => [
+      layer.digest.slice(0, 19),
+      formatBytes(layer.size),
+      formatCount(layer.repositories),
+      layer.image,
+    ]),
+    { right: [1, 2] },
+  );
 }
 
 function problemLines(problems: readonly Problem[], verbose: boolean): string[] {

@@ -16,15 +16,31 @@ export function renderVerdict(report: VerifyReport, describe: string, verbose: b
     `${describe}: ${report.sound ? 'sound' : 'damaged'}`,
     '',
     `images    ${formatCount(images.whole)} whole, ${formatCount(images.partial)} partial, ${formatCount(images.lost)} lost`,
-    ...(untagged.whole + untagged.partial + untagged.lost > 0 ? [`untagged  ${formatCount(untagged.whole)} whole, ${formatCount(untagged.partial)} partial, ${formatCount(untagged.lost)} lost`] : []),
+    ...(untagged.whole + untagged.partial + untagged.lost > 0
+      ? [
+          `untagged  ${formatCount(untagged.whole)} whole, ${formatCount(untagged.partial)} partial, ${formatCount(untagged.lost)} lost`,
+        ]
+      : []),
     `blobs     ${report.quick ? 'not hashed (--quick)' : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(report.seconds)}`}`,
     `          ${formatCount(blobs.corrupt)} corrupt (${formatBytes(blobs.corruptBytes)}), ${formatCount(blobs.missing)} missing (${formatBytes(blobs.missingBytes)}), ${formatCount(blobs.unreferenced)} unreferenced (${formatBytes(blobs.unreferencedBytes)})`,
   ];
   if (shown.length > 0) {
-    const rows = shown.map((verdict) => [formatImageReference(verdict), verdict.state, verdict.platforms.whole.join(', ') || '-', verdict.platforms.lost.join(', ') || '-']);
+    const rows = shown.map((verdict) => [
+      formatImageReference(verdict),
+      verdict.state,
+      verdict.platforms.whole.join(', ') || '-',
+      verdict.platforms.lost.join(', ') || '-',
+    ]);
     parts.push('', renderTable(['IMAGE', 'STATE', 'WHOLE', 'LOST'], rows));
   }
-  if (problems.length > 0) parts.push('', ...problems.map(({ code, message, neededBy }) => `${code}: ${message}${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`));
+  if (problems.length > 0)
+    parts.push(
+      '',
+      ...problems.map(
+        ({ code, message, neededBy }) =>
+          `${code}: ${message}${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`,
+      ),
+    );
   if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);
   return parts.join('\n');
 }

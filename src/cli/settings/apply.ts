@@ -7,7 +7,11 @@ import { findSettings, openSettings } from './find.ts';
  * @returns where settings were found, for a line on standard error; empty where nothing was
  * @throws RegtarError CONFIG_INVALID
  */
-export function applySettings(program: Command, command: Command, env: Readonly<Record<string, string | undefined>>): string[] {
+export function applySettings(
+  program: Command,
+  command: Command,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
   const file = openSettings(command.getOptionValue('config') as string | undefined, env);
   const configured: Record<string, unknown> = {};
   const used = new Set<string>();
@@ -16,7 +20,10 @@ export function applySettings(program: Command, command: Command, env: Readonly<
     if (option === undefined) configured[name] = value;
     else {
       const attribute = option.attributeName();
-      const rivals = [...rivalsOf(option), ...command.options.filter((other) => rivalsOf(other).includes(attribute)).map((other) => other.attributeName())];
+      const rivals = [
+        ...rivalsOf(option),
+        ...command.options.filter((other) => rivalsOf(other).includes(attribute)).map((other) => other.attributeName()),
+      ];
       if ([attribute, ...rivals].some((key) => command.getOptionValueSource(key) === 'cli')) continue;
       command.setOptionValueWithSource(attribute, value, origin === 'file' ? 'config' : 'env');
     }

@@ -20,29 +20,55 @@ export interface FoundSetting {
  * What environment and settings file say for one command; the environment wins.
  * @throws RegtarError CONFIG_INVALID, also for what belongs to other commands and is wrong
  */
-export function findSettings(program: Command, command: Command, file: SettingsFile | undefined, env: Readonly<Record<string, string | undefined>>): FoundSetting[] {
+export function findSettings(
+  program: Command,
+  command: Command,
+  file: SettingsFile | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): FoundSetting[] {
   if (file !== undefined) checkNames(program, file);
   const found: FoundSetting[] = [];
   for (const setting of settingsOf(command).values()) {
     const fromFile = file?.sections.get(command.name())?.values.get(setting.name) ?? file?.common.get(setting.name);
     const fromEnvironment = env[setting.variable];
     if (fromEnvironment !== undefined && fromEnvironment !== '') {
-      found.push({ setting, ...parse(setting, readVariable(setting, fromEnvironment), (message) => new RegtarError('CONFIG_INVALID', `${setting.variable}: ${message}`, { side: 'usage' })), origin: 'environment', place: setting.variable });
+      found.push({
+        setting,
+        ...parse(
+          setting,
+          readVariable(setting, fromEnvironment),
+          (message) => new RegtarError('CONFIG_INVALID', `${setting.variable}: ${message}`, { side: 'usage' }),
+        ),
+        origin: 'environment',
+        place: setting.variable,
+      });
     } else if (file !== undefined && fromFile !== undefined) {
-      found.push({ setting, ...parse(setting, fromFile.value, (message) => invalid(file.path, fromFile.line, `${setting.name}: ${message}`)), origin: 'file', place: `${file.path}:${fromFile.line}` });
+      found.push({
+        setting,
+        ...parse(setting, fromFile.value, (message) =>
+          invalid(file.path, fromFile.line, `${setting.name}: ${message}`),
+        ),
+        origin: 'file',
+        place: `${file.path}:${fromFile.line}`,
+      });
     }
   }
   return found;
 }
 
 /** `--config`, else `REGTAR_CONFIG`, else what lies in the working directory. */
-export function openSettings(named: string | undefined, env: Readonly<Record<string, string | undefined>>): SettingsFile | undefined {
+export function openSettings(
+  named: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): SettingsFile | undefined {
   return readSettingsFile(named ?? (env['REGTAR_CONFIG'] || undefined));
 }
 
 /** Commands that take settings, by name. */
 export function commandsWithSettings(program: Command): readonly Command[] {
-  return program.commands.filter((command) => command.options.some((option) => option.long === '--config') && command.commands.length === 0);
+  return program.commands.filter(
+    (command) => command.options.some((option) => option.long === '--config') && command.commands.length === 0,
+  );
 }
 
 function checkNames(program: Command, { path, common, sections }: SettingsFile): void {
@@ -56,7 +82,10 @@ function checkNames(program: Command, { path, common, sections }: SettingsFile):
   }
   for (const [name, section] of sections) {
     const command = commands.find((candidate) => candidate.name() === name);
-    if (command === undefined) throw everything.has(name) ? invalid(path, section.line, `${name} takes a value, not settings of its own`) : unknown(path, section.line, name, names);
+    if (command === undefined)
+      throw everything.has(name)
+        ? invalid(path, section.line, `${name} takes a value, not settings of its own`)
+        : unknown(path, section.line, name, names);
     const known = settingsOf(command);
     for (const [key, { line, value }] of section.values) {
       const setting = known.get(key);
@@ -67,9 +96,20 @@ function checkNames(program: Command, { path, common, sections }: SettingsFile):
 }
 
 function unknown(path: string, line: number, name: string, names: Iterable<string>, where = ''): RegtarError {
-  if (/password|token|secret/.test(name)) return invalid(path, line, `${name} does not belong into a file`, 'set REGTAR_PASSWORD, use --password-stdin, or log in with `docker login` or `podman login`');
+  if (/password|token|secret/.test(name))
+    return invalid(
+      path,
+      line,
+      `${name} does not belong into a file`,
+      'set REGTAR_PASSWORD, use --password-stdin, or log in with `docker login` or `podman login`',
+    );
   const close = nearest(name, names);
-  return invalid(path, line, `unknown setting ${name}${where}`, close === undefined ? 'settings are named like long options: run `regtar help config`' : `did you mean ${close}?`);
+  return invalid(
+    path,
+    line,
+    `unknown setting ${name}${where}`,
+    close === undefined ? 'settings are named like long options: run `regtar help config`' : `did you mean ${close}?`,
+  );
 }
 
 function readVariable({ kind }: Setting, text: string): FileValue['value'] {
@@ -79,7 +119,11 @@ function readVariable({ kind }: Setting, text: string): FileValue['value'] {
   return /^(?:0|false|no|off)$/i.test(text) ? false : text;
 }
 
-function parse({ kind, option }: Setting, value: FileValue['value'], fail: (message: string) => RegtarError): { readonly value: unknown; readonly shown: string } {
+function parse(
+  { kind, option }: Setting,
+  value: FileValue['value'],
+  fail: (message: string) => RegtarError,
+): { readonly value: unknown; readonly shown: string } {
   if (kind === 'boolean') {
     if (typeof value !== 'boolean') throw fail('true or false was expected');
     return { value, shown: String(value) };

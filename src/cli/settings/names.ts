@@ -22,7 +22,8 @@ export function settingsOf(command: Command): ReadonlyMap<string, Setting> {
   for (const argument of command.registeredArguments) {
     const name = argument.name();
     // What must be given is asked for before any setting is looked at.
-    if (operandNames.has(name) && !argument.required) add(settings, name.toLowerCase(), name === 'SOURCE' ? 'list' : 'value', undefined);
+    if (operandNames.has(name) && !argument.required)
+      add(settings, name.toLowerCase(), name === 'SOURCE' ? 'list' : 'value', undefined);
   }
   for (const option of command.options) {
     const name = settingName(option);

@@ -67,11 +67,19 @@ function readText(path: string, isNamed: boolean): string | undefined {
   } catch (cause) {
     if (cause instanceof RegtarError) throw cause;
     if (!isNamed && systemErrorCode(cause) === 'ENOENT') return undefined;
-    throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, { side: 'usage', where: { path }, cause });
+    throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+      side: 'usage',
+      where: { path },
+      cause,
+    });
   }
 }
 
-function keyOf(pair: Pair, path: string, lineOf: (node: Node) => number): { readonly name: string; readonly line: number } {
+function keyOf(
+  pair: Pair,
+  path: string,
+  lineOf: (node: Node) => number,
+): { readonly name: string; readonly line: number } {
   const key = pair.key as Node;
   const line = lineOf(key);
   if (!isScalar(key)) throw invalid(path, line, 'the name of a setting is one word');

@@ -12,10 +12,17 @@ import type { PutBlob } from './read-ahead.ts';
  * determines, so the bytes do not depend on how many blobs or images `copy` has under way.
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
-export function createArchiveSink(format: ArchiveFormat, traits: Omit<SinkTraits, 'parallelBlobs'>, options: FileSinkOptions): ImageSink {
+export function createArchiveSink(
+  format: ArchiveFormat,
+  traits: Omit<SinkTraits, 'parallelBlobs'>,
+  options: FileSinkOptions,
+): ImageSink {
   let parts: ArchiveParts | undefined;
-  const describe = (target: ImageTarget): string => `${format.name}:${parts?.pathOf(target) ?? options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
-  return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () => startArchives((parts = openArchiveParts(format, options))));
+  const describe = (target: ImageTarget): string =>
+    `${format.name}:${parts?.pathOf(target) ?? options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
+  return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () =>
+    startArchives((parts = openArchiveParts(format, options))),
+  );
 }
 
 function startArchives(parts: ArchiveParts): OpenedSink {

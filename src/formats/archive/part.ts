@@ -22,7 +22,12 @@ export interface ArchivePart {
 }
 
 /** @param rings for blobs on their way; parts that follow each other share them */
-export function startArchivePart(format: ArchiveFormat, output: OutputStream, owner: OwnerIds | undefined, rings: ReadAheadRings): ArchivePart {
+export function startArchivePart(
+  format: ArchiveFormat,
+  output: OutputStream,
+  owner: OwnerIds | undefined,
+  rings: ReadAheadRings,
+): ArchivePart {
   const documents = format.createDocuments();
   const paths = new Set<string>();
   let added: string[] = [];
@@ -46,7 +51,8 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
   const directoriesAbove = async (path: string): Promise<void> => {
     for (let slash = path.indexOf('/'); slash >= 0 && slash < path.length - 1; slash = path.indexOf('/', slash + 1)) {
       const directory = path.slice(0, slash + 1);
-      if (claim(directory)) await output.write(encodeMemberHeader({ path: directory, kind: 'directory', size: 0, owner }));
+      if (claim(directory))
+        await output.write(encodeMemberHeader({ path: directory, kind: 'directory', size: 0, owner }));
     }
   };
   const writeFile = async ({ path, bytes }: ArchiveFile): Promise<void> => {
@@ -55,7 +61,10 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
     await output.write(bytes);
     await output.write(memberPadding(bytes.length));
   };
-  const writeBlob = async ({ descriptor, open, signal, onBytes }: PutBlob, chunks: readonly Uint8Array[] | undefined): Promise<void> => {
+  const writeBlob = async (
+    { descriptor, open, signal, onBytes }: PutBlob,
+    chunks: readonly Uint8Array[] | undefined,
+  ): Promise<void> => {
     const path = format.blobPath(descriptor.digest);
     claim(path);
     await header(path, 'file', descriptor.size);
@@ -66,7 +75,8 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
       await output.write(chunk);
       onBytes?.(chunk.length);
     }
-    if (output.position !== start + descriptor.size) throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`, { side: 'internal' });
+    if (output.position !== start + descriptor.size)
+      throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`, { side: 'internal' });
     await output.write(memberPadding(descriptor.size));
     isInMember = false;
   };
@@ -80,8 +90,14 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
     },
     has: (digest) => paths.has(format.blobPath(digest)),
     sizeWith(image, blobs) {
-      const sizes = [...blobs.map(({ descriptor }) => descriptor), ...image.manifests.map(({ descriptor }) => descriptor)].filter(({ digest }) => !paths.has(format.blobPath(digest)));
-      return sizes.reduce((total, { size }) => total + memberBytes(size), output.position + closingBytes + documents.measure(image) + closingRoom);
+      const sizes = [
+        ...blobs.map(({ descriptor }) => descriptor),
+        ...image.manifests.map(({ descriptor }) => descriptor),
+      ].filter(({ digest }) => !paths.has(format.blobPath(digest)));
+      return sizes.reduce(
+        (total, { size }) => total + memberBytes(size),
+        output.position + closingBytes + documents.measure(image) + closingRoom,
+      );
     },
     async write(image, blobs, { signal }) {
       if (!isStarted) await writeFile(format.opening);
@@ -94,7 +110,8 @@ export function startArchivePart(format: ArchiveFormat, output: OutputStream, ow
           signal?.throwIfAborted();
           await writeBlob(blob, chunks);
         }
-        for (const { descriptor, bytes } of image.manifests) await writeFile({ path: format.blobPath(descriptor.digest), bytes });
+        for (const { descriptor, bytes } of image.manifests)
+          await writeFile({ path: format.blobPath(descriptor.digest), bytes });
       } catch (error) {
         if (output.rewindable) {
           await output.rewind(mark);

@@ -1,7 +1,16 @@
 import { RegtarError } from '../../errors.ts';
 import type { ImageTarget, WriteOptions } from '../../content/contracts.ts';
 import { lockOutput } from '../../io/output-lock.ts';
-import { createOutputFile, isSpecialFile, openOutputDescriptor, openSpecialFile, outputFile, refuseForeignFile, type OutputFile, type OutputStream } from '../../io/output-stream.ts';
+import {
+  createOutputFile,
+  isSpecialFile,
+  openOutputDescriptor,
+  openSpecialFile,
+  outputFile,
+  refuseForeignFile,
+  type OutputFile,
+  type OutputStream,
+} from '../../io/output-stream.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
@@ -27,8 +36,17 @@ export interface ArchiveParts {
 export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions): ArchiveParts {
   const { out, split, owner } = options;
   const isStream = out === '-' || isSpecialFile(out);
-  if (isStream && split !== undefined) throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', { side: 'usage', hint: 'name a file: images.tar becomes images-0001.tar and so on' });
-  const beginning = encodeMemberHeader({ path: format.opening.path, kind: format.opening.path.endsWith('/') ? 'directory' : 'file', size: format.opening.bytes.length, owner });
+  if (isStream && split !== undefined)
+    throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', {
+      side: 'usage',
+      hint: 'name a file: images.tar becomes images-0001.tar and so on',
+    });
+  const beginning = encodeMemberHeader({
+    path: format.opening.path,
+    kind: format.opening.path.endsWith('/') ? 'directory' : 'file',
+    size: format.opening.bytes.length,
+    owner,
+  });
   const file = isStream ? undefined : outputFile(out);
   if (file !== undefined && split === undefined) refuseForeignFile(file.path, beginning);
   const lock = file === undefined ? undefined : lockOutput(file.lock, file.path);
@@ -49,7 +67,8 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     else await ended.discard();
   };
   const start = (target: ImageTarget): ArchivePart => {
-    if (file === undefined) return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner, rings);
+    if (file === undefined)
+      return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner, rings);
     partPath = split === undefined ? file.path : nextPath(file, nameOf(target), names);
     refuseForeignFile(partPath, beginning);
     return startArchivePart(format, createOutputFile(partPath, file.temporary), owner, rings);
@@ -58,13 +77,20 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     if (split === 'image' || split === 'repository') return keyOf(target).replaceAll('/', '+');
     return `${names.size + 1}`.padStart(4, '0');
   };
-  const keyOf = (target: ImageTarget): string => (split === 'image' ? imageFolderName(target, 'safe') : split === 'repository' ? target.repository : '');
+  const keyOf = (target: ImageTarget): string =>
+    split === 'image' ? imageFolderName(target, 'safe') : split === 'repository' ? target.repository : '';
   const partFor = async (image: ArchivedImage, blobs: readonly PutBlob[]): Promise<ArchivePart> => {
     const key = keyOf(image.target);
-    if (part !== undefined && part.images > 0 && (key !== partKey || (typeof split === 'object' && part.sizeWith(image, blobs) > split.bytes))) await completePart();
+    if (
+      part !== undefined &&
+      part.images > 0 &&
+      (key !== partKey || (typeof split === 'object' && part.sizeWith(image, blobs) > split.bytes))
+    )
+      await completePart();
     partKey = key;
     part ??= start(image.target);
-    if (typeof split === 'object' && part.images === 0 && part.sizeWith(image, blobs) > split.bytes) notes.push(`${nameIn(image.target)} alone is larger than --split allows; its archive is, too`);
+    if (typeof split === 'object' && part.images === 0 && part.sizeWith(image, blobs) > split.bytes)
+      notes.push(`${nameIn(image.target)} alone is larger than --split allows; its archive is, too`);
     return part;
   };
 
@@ -78,7 +104,8 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
       try {
         await current.write(image, blobs, writeOptions);
       } catch (error) {
-        if (current.isSpoilt && error instanceof RegtarError && error.side === 'source') broken = streamEnded(out === '-' ? 'the stream' : out, error);
+        if (current.isSpoilt && error instanceof RegtarError && error.side === 'source')
+          broken = streamEnded(out === '-' ? 'the stream' : out, error);
         throw broken ?? error;
       }
       if (split !== undefined && partPath !== undefined) places.set(nameIn(image.target), partPath);
@@ -113,10 +140,14 @@ function nameIn(target: ImageTarget): string {
 
 /** A stream that a damaged blob ended: nothing can follow it, and no loader takes it without its last members. */
 function streamEnded(name: string, cause: RegtarError): RegtarError {
-  return new RegtarError('OUTPUT_UNWRITABLE', `${name} was ended before it was complete, because a stream cannot take back what it has sent: ${cause.message}`, {
-    side: 'source',
-    where: cause.where,
-    cause,
-    hint: 'write to a file: there a damaged image is left out and the others go on; or leave it out with --exclude',
-  });
+  return new RegtarError(
+    'OUTPUT_UNWRITABLE',
+    `${name} was ended before it was complete, because a stream cannot take back what it has sent: ${cause.message}`,
+    {
+      side: 'source',
+      where: cause.where,
+      cause,
+      hint: 'write to a file: there a damaged image is left out and the others go on; or leave it out with --exclude',
+    },
+  );
 }

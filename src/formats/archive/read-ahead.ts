@@ -20,7 +20,10 @@ const heldChunks = Math.ceil(wholeBytes / limits.chunkBytes);
  * thread is woken, so without this an archive would spend a third of its time waiting for first bytes.
  * @returns the verified chunks, valid until the next but one blob is asked for; undefined for a blob that is too large and must be streamed
  */
-export async function* readAhead(blobs: readonly PutBlob[], rings: ReadAheadRings): AsyncGenerator<{ readonly blob: PutBlob; readonly chunks: readonly Uint8Array[] | undefined }> {
+export async function* readAhead(
+  blobs: readonly PutBlob[],
+  rings: ReadAheadRings,
+): AsyncGenerator<{ readonly blob: PutBlob; readonly chunks: readonly Uint8Array[] | undefined }> {
   let next = start(blobs[0], rings[0]);
   try {
     for (const [index, blob] of blobs.entries()) {

@@ -22,11 +22,16 @@ const rootName = 'manifest.json';
 export function openDirSink(options: FileSinkOptions): ImageSink {
   const nameOf = (target: ImageTarget): string => imageFolderName(target, options.pathStyle ?? 'skopeo');
   const traits = { schema1: true, indexes: true, artifacts: true, parallelBlobs: parallelFiles };
-  return lazySink({ traits, describe: (target) => join(options.out, nameOf(target)) }, () => startTree(options, nameOf));
+  return lazySink({ traits, describe: (target) => join(options.out, nameOf(target)) }, () =>
+    startTree(options, nameOf),
+  );
 }
 
 function startTree(options: FileSinkOptions, nameOf: (target: ImageTarget) => string): OpenedSink {
-  const folder = openOutputFolder(options.out, { format: options.pathStyle === 'safe' ? 'dir, safe names' : 'dir', force: options.force ?? false });
+  const folder = openOutputFolder(options.out, {
+    format: options.pathStyle === 'safe' ? 'dir, safe names' : 'dir',
+    force: options.force ?? false,
+  });
   const files = createBlobFiles(folder, { link: options.link ?? false });
   return {
     begin: async (target) => openImage(folder, files, target, join(folder.path, nameOf(target))),
@@ -48,10 +53,18 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
   };
   return {
     putBlob: (blob, open, options) => files.put(blob, placeOf(blobFileName(blob.digest), blob.digest), open, options),
-    putManifest: async (manifest, bytes) => files.putBytes(manifest, placeOf(manifest.digest === target.root.digest ? rootName : childFileName(manifest.digest), manifest.digest), bytes),
+    putManifest: async (manifest, bytes) =>
+      files.putBytes(
+        manifest,
+        placeOf(manifest.digest === target.root.digest ? rootName : childFileName(manifest.digest), manifest.digest),
+        bytes,
+      ),
     async commit() {
       if (extend) return;
-      writeSmallFile(join(path, 'version'), Buffer.from(`Directory Transport Version: ${onlySha256 ? '1.1' : '1.2'}\n`));
+      writeSmallFile(
+        join(path, 'version'),
+        Buffer.from(`Directory Transport Version: ${onlySha256 ? '1.1' : '1.2'}\n`),
+      );
       folder.ensureFolder(dirname(finalPath));
       moveAside(folder, finalPath);
       onOutput(finalPath, () => renameSync(path, finalPath));
@@ -64,7 +77,8 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
 
 /** A folder of another image of this name, or one that lost its `version`, makes room. It goes with the other temporaries. */
 function moveAside(folder: OutputFolder, path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) onOutput(path, () => renameSync(path, folder.temporaryPath()));
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+    onOutput(path, () => renameSync(path, folder.temporaryPath()));
 }
 
 function holdsImage(path: string, root: Digest): boolean {

@@ -44,5 +44,8 @@ export function skopeoSyncCommand(out: string, target = 'registry.example.com'):
 
 /** Windows takes some names for devices, whatever follows their first dot. */
 function safeRepository(repository: string): string {
-  return repository.split('/').map((component) => component.replace(/^(con|prn|aux|nul|com[1-9]|lpt[1-9])(?=$|\.)/, '!$1')).join('/');
+  return repository
+    .split('/')
+    .map((component) => component.replace(/^(con|prn|aux|nul|com[1-9]|lpt[1-9])(?=$|\.)/, '!$1'))
+    .join('/');
 }

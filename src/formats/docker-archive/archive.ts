@@ -22,14 +22,21 @@ interface SavedImage {
  */
 export function openDockerArchiveSink(options: FileSinkOptions): ImageSink {
   const traits = { schema1: false, indexes: false, artifacts: false };
-  return createArchiveSink({ ...layoutArchive, name: 'docker-archive', createDocuments: () => dockerDocuments(options.prefix) }, traits, options);
+  return createArchiveSink(
+    { ...layoutArchive, name: 'docker-archive', createDocuments: () => dockerDocuments(options.prefix) },
+    traits,
+    options,
+  );
 }
 
 function dockerDocuments(prefix: string | undefined): ArchiveDocuments {
   const index = indexDocuments({ refName: 'full', prefix });
   const images = new Map<Digest, { readonly image: SavedImage; readonly tags: Set<string> }>();
   return {
-    measure: (image) => index.measure(image) + JSON.stringify({ ...savedImage(image), RepoTags: [loaderName(image.target, prefix)] }).length + 1,
+    measure: (image) =>
+      index.measure(image) +
+      JSON.stringify({ ...savedImage(image), RepoTags: [loaderName(image.target, prefix)] }).length +
+      1,
     add(image) {
       const { target } = image;
       const known = images.get(target.root.digest) ?? { image: savedImage(image), tags: new Set() };
@@ -38,7 +45,10 @@ function dockerDocuments(prefix: string | undefined): ArchiveDocuments {
       return index.add(image);
     },
     closing() {
-      const saved = [...images.values()].map(({ image, tags }): SavedImage => ({ ...image, RepoTags: tags.size === 0 ? null : [...tags].sort(compareCodePoints) }));
+      const saved = [...images.values()].map(({ image, tags }): SavedImage => ({
+        ...image,
+        RepoTags: tags.size === 0 ? null : [...tags].sort(compareCodePoints),
+      }));
       saved.sort((left, right) => compareCodePoints(sortKey(left), sortKey(right)));
       return [...index.closing(), { path: 'manifest.json', bytes: Buffer.from(JSON.stringify(saved)) }];
     },
@@ -48,9 +58,17 @@ function dockerDocuments(prefix: string | undefined): ArchiveDocuments {
 function savedImage({ target, manifests }: ArchivedImage): SavedImage {
   const root = manifests.find(({ descriptor }) => descriptor.digest === target.root.digest);
   const manifest = root === undefined ? undefined : parseManifest(root.bytes, target.root.mediaType);
-  if (manifest?.kind !== 'image' || manifest.config === undefined) throw new RegtarError('MANIFEST_UNSUPPORTED', `${loaderName(target, undefined)} is no single image`, { side: 'source', where: { digest: target.root.digest } });
+  if (manifest?.kind !== 'image' || manifest.config === undefined)
+    throw new RegtarError('MANIFEST_UNSUPPORTED', `${loaderName(target, undefined)} is no single image`, {
+      side: 'source',
+      where: { digest: target.root.digest },
+    });
   // A layer that occurs twice stands there twice: loaders count them against the config's diff IDs.
-  return { Config: layoutArchive.blobPath(manifest.config.digest), RepoTags: null, Layers: manifest.layers.map(({ digest }) => layoutArchive.blobPath(digest)) };
+  return {
+    Config: layoutArchive.blobPath(manifest.config.digest),
+    RepoTags: null,
+    Layers: manifest.layers.map(({ digest }) => layoutArchive.blobPath(digest)),
+  };
 }
 
 function sortKey({ RepoTags, Config }: SavedImage): string {

@@ -2,7 +2,16 @@ import type { ImageSink } from '../../content/contracts.ts';
 import { digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { createArchiveSink } from '../archive/archive.ts';
 import type { ArchiveDocuments, ArchiveFormat } from '../archive/archive-format.ts';
-import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, type IndexEntry, type Naming, ociTraits } from './index-file.ts';
+import {
+  emptyIndex,
+  formatLayoutIndex,
+  indexEntry,
+  layoutFile,
+  mergeIndex,
+  type IndexEntry,
+  type Naming,
+  ociTraits,
+} from './index-file.ts';
 import type { FileSinkOptions } from '../options.ts';
 
 /**
@@ -10,7 +19,15 @@ import type { FileSinkOptions } from '../options.ts';
  * @see OCI image-spec v1.1 image-layout.md
  */
 export function openOciArchiveSink(options: FileSinkOptions): ImageSink {
-  return createArchiveSink({ ...layoutArchive, name: 'oci-archive', createDocuments: () => indexDocuments({ refName: 'full', prefix: options.prefix }) }, ociTraits, options);
+  return createArchiveSink(
+    {
+      ...layoutArchive,
+      name: 'oci-archive',
+      createDocuments: () => indexDocuments({ refName: 'full', prefix: options.prefix }),
+    },
+    ociTraits,
+    options,
+  );
 }
 
 /** What OCI archives and docker-archives have in common. */

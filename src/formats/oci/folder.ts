@@ -6,7 +6,18 @@ import { writeFileAtomically } from '../../io/write-file.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
-import { emptyIndex, formatLayoutIndex, indexEntry, layoutFile, mergeIndex, parseLayoutIndex, type IndexEntry, type LayoutIndex, type Naming, ociTraits } from './index-file.ts';
+import {
+  emptyIndex,
+  formatLayoutIndex,
+  indexEntry,
+  layoutFile,
+  mergeIndex,
+  parseLayoutIndex,
+  type IndexEntry,
+  type LayoutIndex,
+  type Naming,
+  ociTraits,
+} from './index-file.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
 
@@ -26,7 +37,10 @@ interface Layout {
  * @see OCI image-spec v1.1 image-layout.md
  */
 export function openOciSink(options: FileSinkOptions): ImageSink {
-  return lazySink({ traits: { ...ociTraits, parallelBlobs: parallelFiles }, describe: (target) => describeLayout(options, target) }, () => startLayouts(options));
+  return lazySink(
+    { traits: { ...ociTraits, parallelBlobs: parallelFiles }, describe: (target) => describeLayout(options, target) },
+    () => startLayouts(options),
+  );
 }
 
 /** In the words of skopeo and podman: `oci:folder:name`. */
@@ -37,7 +51,11 @@ function describeLayout({ out, perRepository }: FileSinkOptions, { repository, t
 
 function startLayouts(options: FileSinkOptions): OpenedSink {
   const perRepository = options.perRepository === true;
-  const folder = openOutputFolder(options.out, { format: perRepository ? 'oci per repository' : 'oci', force: options.force ?? false, adopt: (path) => !perRepository && isLayout(path) });
+  const folder = openOutputFolder(options.out, {
+    format: perRepository ? 'oci per repository' : 'oci',
+    force: options.force ?? false,
+    adopt: (path) => !perRepository && isLayout(path),
+  });
   const files = createBlobFiles(folder, { link: options.link ?? false });
   const layouts = new Map<string, Layout>();
   const naming: Naming = { refName: perRepository ? 'tag' : 'full', prefix: options.prefix };
@@ -70,7 +88,13 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
     },
     finish: async () => {
       for (const { folder: path, existing, added } of layouts.values()) {
-        if (added.length > 0) writeFileAtomically(join(path, 'index.json'), formatLayoutIndex(mergeIndex(existing, added)), folder.temporaryPath(), { sync: !perRepository });
+        if (added.length > 0)
+          writeFileAtomically(
+            join(path, 'index.json'),
+            formatLayoutIndex(mergeIndex(existing, added)),
+            folder.temporaryPath(),
+            { sync: !perRepository },
+          );
       }
     },
     close: async () => folder.close(),
@@ -81,9 +105,13 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
 function openLayout(folder: OutputFolder, repository: string): Layout {
   const path = repository === '' ? folder.path : join(folder.path, repository);
   folder.ensureFolder(path);
-  if (!isLayout(path)) writeFileAtomically(join(path, 'oci-layout'), layoutFile, folder.temporaryPath(), { sync: false });
+  if (!isLayout(path))
+    writeFileAtomically(join(path, 'oci-layout'), layoutFile, folder.temporaryPath(), { sync: false });
   const indexPath = join(path, 'index.json');
-  const existing = lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true ? parseLayoutIndex(readFileSync(indexPath), indexPath) : emptyIndex;
+  const existing =
+    lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true
+      ? parseLayoutIndex(readFileSync(indexPath), indexPath)
+      : emptyIndex;
   return { folder: path, existing, added: [] };
 }
 

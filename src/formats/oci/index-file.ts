@@ -72,7 +72,11 @@ export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
     json = undefined;
   }
   if (!isRecord(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isRecord)) {
-    throw new RegtarError('OUTPUT_FOREIGN', `${path} is no index of an OCI layout`, { side: 'target', where: { path }, hint: 'choose another OUT: what is there could not be kept' });
+    throw new RegtarError('OUTPUT_FOREIGN', `${path} is no index of an OCI layout`, {
+      side: 'target',
+      where: { path },
+      hint: 'choose another OUT: what is there could not be kept',
+    });
   }
   return { fields: json, entries: json['manifests'] };
 }
@@ -87,11 +91,16 @@ export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]):
     if (!taken.has(key)) entries.set(key === '' ? ` ${position}` : key, entry);
   });
   for (const entry of added) entries.set(keyOf(entry), entry);
-  return { fields: existing.fields, entries: [...entries.values()].sort((left, right) => compareCodePoints(sortKey(left), sortKey(right))) };
+  return {
+    fields: existing.fields,
+    entries: [...entries.values()].sort((left, right) => compareCodePoints(sortKey(left), sortKey(right))),
+  };
 }
 
 export function formatLayoutIndex(index: LayoutIndex): Buffer {
-  return Buffer.from(JSON.stringify({ ...index.fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: index.entries }));
+  return Buffer.from(
+    JSON.stringify({ ...index.fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: index.entries }),
+  );
 }
 
 /** What tells entries apart: the name under which a loader finds them, or regtar's own. */

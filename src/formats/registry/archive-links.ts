@@ -13,7 +13,11 @@ export function imageLinks({ target, manifests }: ArchivedImage): readonly Archi
     ...blobs.map(({ digest }) => link(layerLinkPath(repository, digest), digest)),
     ...manifests.map(({ descriptor }) => link(revisionLinkPath(repository, descriptor.digest), descriptor.digest)),
   ];
-  if (tag !== undefined) links.push(link(tagIndexPath(repository, tag, root.digest), root.digest), link(tagCurrentPath(repository, tag), root.digest));
+  if (tag !== undefined)
+    links.push(
+      link(tagIndexPath(repository, tag, root.digest), root.digest),
+      link(tagCurrentPath(repository, tag), root.digest),
+    );
   return links;
 }
 

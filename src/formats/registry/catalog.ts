@@ -50,7 +50,13 @@ interface RepositoryRecord {
  * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_IS_DOCKER_ARCHIVE, SOURCE_IS_OCI_LAYOUT, SOURCE_EMPTY when there is no registry's storage inside, SOURCE_TOO_LARGE when its names do not fit into memory
  * @see docs/storage.md for the rules
  */
-export async function readCatalog(backup: Backup, options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((bytes: number) => void) | undefined } = {}): Promise<StorageCatalog> {
+export async function readCatalog(
+  backup: Backup,
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: ((bytes: number) => void) | undefined;
+  } = {},
+): Promise<StorageCatalog> {
   const builder = createBuilder((source) => backup.nameOf?.(source) ?? backup.describe);
   const refuseFullHeap = createHeapGuard(backup.describe);
   const onProgress = (bytes: number): void => {
@@ -58,7 +64,12 @@ export async function readCatalog(backup: Backup, options: { readonly signal?: A
     options.onProgress?.(bytes);
   };
   const damage = await backup.scan((entry) => builder.add(entry), { ...options, onProgress });
-  await resolveLinks(backup, builder.pendingLinks, { signal: options.signal, place: builder.place, locate: builder.locate, report: builder.report });
+  await resolveLinks(backup, builder.pendingLinks, {
+    signal: options.signal,
+    place: builder.place,
+    locate: builder.locate,
+    report: builder.report,
+  });
   return builder.finish(backup, damage);
 }
 
@@ -79,7 +90,8 @@ function createBuilder(nameOf: (source: number) => string) {
 
   const intern = (digest: Digest): Digest => blobOf(digest).digest;
   // The path reader has just looked for most of them.
-  const blobOf = (digest: Digest): StoredBlob => (digest === lastBlob?.digest ? lastBlob : blobs.getOrMake(digest, makeBlob));
+  const blobOf = (digest: Digest): StoredBlob =>
+    digest === lastBlob?.digest ? lastBlob : blobs.getOrMake(digest, makeBlob);
   const repositoryOf = (name: string): RepositoryRecord => {
     // Members of one repository follow each other: most lookups end here.
     if (name === lastName && lastRepository !== undefined) return lastRepository;
@@ -104,7 +116,16 @@ function createBuilder(nameOf: (source: number) => string) {
   const { report } = problems;
 
   /** Files a member's meaning, with the bytes of links and the place of blobs. */
-  const place = (path: StoragePath, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly modified: number; readonly path: string }): void => {
+  const place = (
+    path: StoragePath,
+    source: {
+      readonly location: Location;
+      readonly bytes: Uint8Array | undefined;
+      readonly text?: string | undefined;
+      readonly modified: number;
+      readonly path: string;
+    },
+  ): void => {
     switch (path.kind) {
       case 'blob':
         // Where a blob is there twice, once without bytes, the other one is read: its digest proves it.
@@ -137,13 +158,28 @@ function createBuilder(nameOf: (source: number) => string) {
   };
 
   /** The digest of a revision or layer link stands in its path; a content that says otherwise is damage, an empty one is repaired by the path. */
-  const checkLink = (path: Extract<StoragePath, { kind: 'layer-link' | 'revision-link' }>, source: { readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly path: string }): void => {
+  const checkLink = (
+    path: Extract<StoragePath, { kind: 'layer-link' | 'revision-link' }>,
+    source: { readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly path: string },
+  ): void => {
     const content = linkText(source);
     if (content === path.digest) return;
     if (content === '') {
-      report({ code: 'LINK_RECOVERED', path: source.path, repository: path.repository, digest: path.digest, message: 'an empty link was recovered from its own path' });
+      report({
+        code: 'LINK_RECOVERED',
+        path: source.path,
+        repository: path.repository,
+        digest: path.digest,
+        message: 'an empty link was recovered from its own path',
+      });
     } else {
-      report({ code: 'LINK_INVALID', path: source.path, repository: path.repository, digest: path.digest, message: 'a link does not hold the digest of its path; the path is used' });
+      report({
+        code: 'LINK_INVALID',
+        path: source.path,
+        repository: path.repository,
+        digest: path.digest,
+        message: 'a link does not hold the digest of its path; the path is used',
+      });
     }
   };
 
@@ -152,14 +188,31 @@ function createBuilder(nameOf: (source: number) => string) {
     if (blob.location === undefined || blob.location.source === location.source) blob.location = location;
   };
 
-  const placeCurrent = (repository: string, tag: string, source: { readonly location: Location; readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly modified: number; readonly path: string }): void => {
+  const placeCurrent = (
+    repository: string,
+    tag: string,
+    source: {
+      readonly location: Location;
+      readonly bytes: Uint8Array | undefined;
+      readonly text?: string | undefined;
+      readonly modified: number;
+      readonly path: string;
+    },
+  ): void => {
     const record = tagOf(repository, tag);
     const content = linkText(source);
     const digest = content !== undefined && isDigest(content) ? intern(content) : undefined;
     const archive = source.location.source ?? 0;
     if (record.current !== undefined && record.source !== archive && record.current !== digest) {
       const kept = digest === undefined ? nameOf(record.source) : nameOf(archive);
-      report({ code: 'TAG_CONFLICT', path: source.path, repository, tag, digest: digest ?? record.current, message: `${repository}:${tag} is ${record.current} in ${nameOf(record.source)} (${dateOf(record.modified)}) and ${digest ?? 'a damaged link'} in ${nameOf(archive)} (${dateOf(source.modified)}); ${kept} is followed` });
+      report({
+        code: 'TAG_CONFLICT',
+        path: source.path,
+        repository,
+        tag,
+        digest: digest ?? record.current,
+        message: `${repository}:${tag} is ${record.current} in ${nameOf(record.source)} (${dateOf(record.modified)}) and ${digest ?? 'a damaged link'} in ${nameOf(archive)} (${dateOf(source.modified)}); ${kept} is followed`,
+      });
       (record.history ??= []).push(record.current);
       // A link that a crash emptied says nothing against the older backup.
       if (digest === undefined) return;
@@ -173,7 +226,14 @@ function createBuilder(nameOf: (source: number) => string) {
     }
     record.current = undefined;
     record.currentState = content === '' ? 'empty' : 'invalid';
-    if (content !== '') report({ code: 'LINK_INVALID', path: source.path, repository, tag, message: `the link of ${repository}:${tag} does not hold a digest` });
+    if (content !== '')
+      report({
+        code: 'LINK_INVALID',
+        path: source.path,
+        repository,
+        tag,
+        message: `the link of ${repository}:${tag} does not hold a digest`,
+      });
   };
 
   const noteRoot = ({ root }: StoragePath): void => {
@@ -190,7 +250,8 @@ function createBuilder(nameOf: (source: number) => string) {
   };
 
   const reportInvalid = (path: Extract<StoragePath, { kind: 'invalid' }>, where: string): void => {
-    const code = path.part === 'repository' ? 'REPOSITORY_INVALID' : path.part === 'tag' ? 'TAG_INVALID' : 'DIGEST_INVALID';
+    const code =
+      path.part === 'repository' ? 'REPOSITORY_INVALID' : path.part === 'tag' ? 'TAG_INVALID' : 'DIGEST_INVALID';
     report({ code, path: where, message: `"${path.text.slice(0, 200)}" is no valid ${path.part}; it is passed over` });
   };
 
@@ -207,19 +268,50 @@ function createBuilder(nameOf: (source: number) => string) {
         return;
       }
       if (path.kind === 'climbing') {
-        report({ code: 'PATH_INVALID', path: entry.path, message: `"${entry.path.slice(0, 200)}" climbs out of its folder; it is passed over` });
+        report({
+          code: 'PATH_INVALID',
+          path: entry.path,
+          message: `"${entry.path.slice(0, 200)}" climbs out of its folder; it is passed over`,
+        });
       } else if (entry.kind === 'hardlink' || entry.kind === 'symlink') {
-        if (path.kind !== 'ignored' && path.kind !== 'tag-folder') pendingLinks.push({ path: entry.path, meaning: path, target: entry.target, kind: entry.kind, modified: entry.modified, source: entry.location.source ?? 0 });
+        if (path.kind !== 'ignored' && path.kind !== 'tag-folder')
+          pendingLinks.push({
+            path: entry.path,
+            meaning: path,
+            target: entry.target,
+            kind: entry.kind,
+            modified: entry.modified,
+            source: entry.location.source ?? 0,
+          });
       } else if (entry.kind === 'file') addFile(entry, path);
       else if (path.kind === 'tag-folder') tagOf(path.repository, path.tag);
     },
     finish(backup: Backup, damage: readonly Problem[]): StorageCatalog {
       refuseForeign(backup, seen, repositories.size + blobs.size, damage);
-      if (seen.v1) report({ code: 'STORAGE_V1', message: 'images of the registry before Distribution 2 (images/<id>/…) are in this backup; they cannot be read' });
-      if (seen.tarsum) report({ code: 'STORAGE_TARSUM', message: 'layers by tarsum (_layers/tarsum, before Distribution 2.1) are in this backup; they cannot be read' });
-      if (roots.size > 1) report({ code: 'SOURCE_ROOTS', message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots].map((root) => root || '.').join(', ')}` });
+      if (seen.v1)
+        report({
+          code: 'STORAGE_V1',
+          message:
+            'images of the registry before Distribution 2 (images/<id>/…) are in this backup; they cannot be read',
+        });
+      if (seen.tarsum)
+        report({
+          code: 'STORAGE_TARSUM',
+          message: 'layers by tarsum (_layers/tarsum, before Distribution 2.1) are in this backup; they cannot be read',
+        });
+      if (roots.size > 1)
+        report({
+          code: 'SOURCE_ROOTS',
+          message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots].map((root) => root || '.').join(', ')}`,
+        });
       for (const [digest, path] of emptyBlobs) {
-        if (blobOf(digest).location === undefined) report({ code: 'BLOB_EMPTY', path, digest, message: `blob ${digest} has no bytes: it was lost, probably in a crash` });
+        if (blobOf(digest).location === undefined)
+          report({
+            code: 'BLOB_EMPTY',
+            path,
+            digest,
+            message: `blob ${digest} has no bytes: it was lost, probably in a crash`,
+          });
       }
       settleTags(repositories, blobs, report);
       return catalogOf(repositories, blobs, [...roots], [...damage, ...problems.all()]);
@@ -228,28 +320,62 @@ function createBuilder(nameOf: (source: number) => string) {
 }
 
 /** Decides what each tag means, and says so where it had to decide. */
-function settleTags(repositories: ReadonlyMap<string, RepositoryRecord>, blobs: Pick<DigestMap<StoredBlob>, 'get'>, report: (problem: Problem) => void): void {
+function settleTags(
+  repositories: ReadonlyMap<string, RepositoryRecord>,
+  blobs: Pick<DigestMap<StoredBlob>, 'get'>,
+  report: (problem: Problem) => void,
+): void {
   for (const [repository, { tags, revisions }] of repositories) {
     for (const [tag, record] of tags) {
       const history = record.currentState === 'read' ? [] : historyOf(record);
       const [only] = history;
       if (record.currentState === 'empty' && only !== undefined && history.length === 1) {
         record.current = only;
-        report({ code: 'LINK_RECOVERED', repository, tag, digest: only, message: `the empty link of ${repository}:${tag} was recovered from its only history entry` });
+        report({
+          code: 'LINK_RECOVERED',
+          repository,
+          tag,
+          digest: only,
+          message: `the empty link of ${repository}:${tag} was recovered from its only history entry`,
+        });
       } else if (record.currentState === 'empty') {
-        report({ code: 'TAG_AMBIGUOUS', repository, tag, message: `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest` });
+        report({
+          code: 'TAG_AMBIGUOUS',
+          repository,
+          tag,
+          message: `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest`,
+        });
       } else if (record.currentState === 'absent') {
-        report({ code: 'TAG_NO_CURRENT', repository, tag, message: `${repository}:${tag} has no current link: a registry lists it and answers 404` });
+        report({
+          code: 'TAG_NO_CURRENT',
+          repository,
+          tag,
+          message: `${repository}:${tag} has no current link: a registry lists it and answers 404`,
+        });
       }
       if (record.current !== undefined && !revisions.has(record.current)) {
-        const fate = blobs.get(record.current)?.location === undefined ? 'and its blob is gone too' : 'its blob is still there and is used';
-        report({ code: 'TAG_REVISION_MISSING', repository, tag, digest: record.current, message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, ${fate}` });
+        const fate =
+          blobs.get(record.current)?.location === undefined
+            ? 'and its blob is gone too'
+            : 'its blob is still there and is used';
+        report({
+          code: 'TAG_REVISION_MISSING',
+          repository,
+          tag,
+          digest: record.current,
+          message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, ${fate}`,
+        });
       }
     }
   }
 }
 
-function catalogOf(repositories: ReadonlyMap<string, RepositoryRecord>, stored: DigestMap<StoredBlob>, roots: readonly string[], problems: readonly Problem[]): StorageCatalog {
+function catalogOf(
+  repositories: ReadonlyMap<string, RepositoryRecord>,
+  stored: DigestMap<StoredBlob>,
+  roots: readonly string[],
+  problems: readonly Problem[],
+): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
   const ordered = sortByPlace(stored);
   return {
@@ -291,7 +417,9 @@ const candidatesInMessage = 10;
 
 function listed(candidates: readonly Digest[]): string {
   const rest = candidates.length - candidatesInMessage;
-  return candidates.length === 0 ? 'none' : `${candidates.slice(0, candidatesInMessage).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return candidates.length === 0
+    ? 'none'
+    : `${candidates.slice(0, candidatesInMessage).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 /** Part of a string keeps the whole alive: a name of 20 bytes would cost its path of 200. Names are ASCII. */
@@ -302,7 +430,11 @@ function ownText(text: string): string {
 /** What is there, in the order of the medium. */
 function sortByPlace(blobs: DigestMap<StoredBlob>): readonly StoredBlob[] {
   const placed = [...blobs.values()].filter(({ location }) => location !== undefined);
-  placed.sort((left, right) => (left.location?.source ?? 0) - (right.location?.source ?? 0) || (left.location?.start ?? 0) - (right.location?.start ?? 0));
+  placed.sort(
+    (left, right) =>
+      (left.location?.source ?? 0) - (right.location?.source ?? 0) ||
+      (left.location?.start ?? 0) - (right.location?.start ?? 0),
+  );
   for (const [rank, blob] of placed.entries()) blob.rank = rank;
   return placed;
 }
@@ -312,18 +444,50 @@ function noteForeign(path: string, seen: { ociLayout: boolean; dockerArchive: bo
   if (path === 'manifest.json' || path === './manifest.json' || path === 'repositories') seen.dockerArchive = true;
 }
 
-function refuseForeign(backup: Backup, seen: { readonly members: number; readonly ociLayout: boolean; readonly dockerArchive: boolean; readonly v1: boolean }, found: number, damage: readonly Problem[]): void {
+function refuseForeign(
+  backup: Backup,
+  seen: {
+    readonly members: number;
+    readonly ociLayout: boolean;
+    readonly dockerArchive: boolean;
+    readonly v1: boolean;
+  },
+  found: number,
+  damage: readonly Problem[],
+): void {
   if (found > 0) return;
   const expected = 'expected the storage of a Docker registry, with docker/registry/v2 inside';
   const where = { path: backup.describe };
-  if (seen.dockerArchive) throw new RegtarError('SOURCE_IS_DOCKER_ARCHIVE', `${backup.describe} is a docker-archive (\`docker save\`); ${expected}`, { side: 'source', where, hint: 'load it with `docker load` or copy it with `skopeo copy docker-archive:…`' });
-  if (seen.ociLayout) throw new RegtarError('SOURCE_IS_OCI_LAYOUT', `${backup.describe} is an OCI image layout; ${expected}`, { side: 'source', where, hint: 'copy it with `skopeo copy oci:…` or `oras cp --from-oci-layout`' });
+  if (seen.dockerArchive)
+    throw new RegtarError(
+      'SOURCE_IS_DOCKER_ARCHIVE',
+      `${backup.describe} is a docker-archive (\`docker save\`); ${expected}`,
+      { side: 'source', where, hint: 'load it with `docker load` or copy it with `skopeo copy docker-archive:…`' },
+    );
+  if (seen.ociLayout)
+    throw new RegtarError('SOURCE_IS_OCI_LAYOUT', `${backup.describe} is an OCI image layout; ${expected}`, {
+      side: 'source',
+      where,
+      hint: 'copy it with `skopeo copy oci:…` or `oras cp --from-oci-layout`',
+    });
   if (seen.members === 0) {
     const [first] = damage;
-    throw new RegtarError('SOURCE_NOT_TAR', `${backup.describe} holds nothing that can be read${first ? `: ${first.message}` : ''}; ${expected}`, { side: 'source', where, hint: 'pack it with `tar -cpf docker.tar docker` in the registry\'s root directory' });
+    throw new RegtarError(
+      'SOURCE_NOT_TAR',
+      `${backup.describe} holds nothing that can be read${first ? `: ${first.message}` : ''}; ${expected}`,
+      { side: 'source', where, hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory" },
+    );
   }
   if (seen.v1) return;
-  throw new RegtarError('SOURCE_NOT_REGISTRY', `${backup.describe} has ${seen.members} members, but no registry's storage; ${expected}`, { side: 'source', where, hint: 'pack it with `tar -cpf docker.tar docker` in the registry\'s root directory, /var/lib/registry for most' });
+  throw new RegtarError(
+    'SOURCE_NOT_REGISTRY',
+    `${backup.describe} has ${seen.members} members, but no registry's storage; ${expected}`,
+    {
+      side: 'source',
+      where,
+      hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory, /var/lib/registry for most",
+    },
+  );
 }
 
 function dateOf(seconds: number): string {
@@ -334,5 +498,7 @@ function linkText(source: Pick<Entry, 'text' | 'bytes'>): string | undefined {
   const { text } = source;
   if (text !== undefined) return text.trim();
   const { bytes } = source;
-  return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1').trim();
+  return bytes === undefined
+    ? undefined
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1').trim();
 }

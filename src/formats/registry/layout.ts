@@ -31,9 +31,25 @@ export function tagIndexPath(repository: string, tag: string, digest: Digest): s
 /** What a path inside a backup means. `root` is what stands before `blobs/` and `repositories/`. */
 export type StoragePath =
   | { readonly kind: 'blob'; readonly root: string; readonly digest: Digest }
-  | { readonly kind: 'layer-link' | 'revision-link'; readonly root: string; readonly repository: string; readonly digest: Digest }
-  | { readonly kind: 'tag-current' | 'tag-folder'; readonly root: string; readonly repository: string; readonly tag: string }
-  | { readonly kind: 'tag-index'; readonly root: string; readonly repository: string; readonly tag: string; readonly digest: Digest }
+  | {
+      readonly kind: 'layer-link' | 'revision-link';
+      readonly root: string;
+      readonly repository: string;
+      readonly digest: Digest;
+    }
+  | {
+      readonly kind: 'tag-current' | 'tag-folder';
+      readonly root: string;
+      readonly repository: string;
+      readonly tag: string;
+    }
+  | {
+      readonly kind: 'tag-index';
+      readonly root: string;
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: Digest;
+    }
   /** Part of the tree that no image needs: folders, unfinished uploads, signatures of schema1, temporaries. */
   | { readonly kind: 'ignored'; readonly root: string }
   /** `_layers/tarsum/…`, before Distribution 2.1. */
@@ -41,7 +57,12 @@ export type StoragePath =
   /** `images/<id>/{json,layer,ancestry}`: the registry before Distribution 2. */
   | { readonly kind: 'v1'; readonly root: string }
   /** Of the tree's shape, with a name that the specification does not allow. */
-  | { readonly kind: 'invalid'; readonly root: string; readonly part: 'repository' | 'tag' | 'digest'; readonly text: string }
+  | {
+      readonly kind: 'invalid';
+      readonly root: string;
+      readonly part: 'repository' | 'tag' | 'digest';
+      readonly text: string;
+    }
   /** Of the tree's shape, but it climbs out of its folders by `..`. */
   | { readonly kind: 'climbing'; readonly root: string };
 
@@ -79,7 +100,12 @@ function parseBlob(path: string): StoragePath | undefined {
   const prefixStart = path.lastIndexOf('/', hexStart - 2) + 1;
   const algorithmStart = path.lastIndexOf('/', prefixStart - 2) + 1;
   const blobsStart = algorithmStart - 'blobs/'.length;
-  if (blobsStart < 0 || !path.startsWith('blobs/', blobsStart) || (blobsStart > 0 && path.charCodeAt(blobsStart - 1) !== 47)) return undefined;
+  if (
+    blobsStart < 0 ||
+    !path.startsWith('blobs/', blobsStart) ||
+    (blobsStart > 0 && path.charCodeAt(blobsStart - 1) !== 47)
+  )
+    return undefined;
   const root = rootBefore(path, blobsStart);
   const hex = path.slice(hexStart, hexEnd);
   const digest = makeDigest(path.slice(algorithmStart, prefixStart - 1), hex);
@@ -104,8 +130,10 @@ function parseRepositoryPath(path: string): StoragePath | undefined {
   if (rest.startsWith('_uploads/')) return { kind: 'ignored', root };
   if (rest.startsWith('_layers/tarsum')) return { kind: 'tarsum', root };
   if (!isRepository(repository)) return { kind: 'invalid', root, part: 'repository', text: repository };
-  if (rest.startsWith('_layers/')) return digestLink('layer-link', root, repository, rest.slice('_layers/'.length, -'/link'.length));
-  if (rest.startsWith('_manifests/revisions/')) return digestLink('revision-link', root, repository, rest.slice('_manifests/revisions/'.length, -'/link'.length));
+  if (rest.startsWith('_layers/'))
+    return digestLink('layer-link', root, repository, rest.slice('_layers/'.length, -'/link'.length));
+  if (rest.startsWith('_manifests/revisions/'))
+    return digestLink('revision-link', root, repository, rest.slice('_manifests/revisions/'.length, -'/link'.length));
   if (rest.startsWith('_manifests/tags/')) return parseTagPath(root, repository, rest.slice('_manifests/tags/'.length));
   return { kind: 'ignored', root };
 }
@@ -124,11 +152,18 @@ function parseTagPath(root: string, repository: string, rest: string): StoragePa
   return { kind: 'tag-index', root, repository, tag, digest };
 }
 
-function digestLink(kind: 'layer-link' | 'revision-link', root: string, repository: string, folders: string): StoragePath {
+function digestLink(
+  kind: 'layer-link' | 'revision-link',
+  root: string,
+  repository: string,
+  folders: string,
+): StoragePath {
   const digest = digestOfFolders(folders);
   if (digest !== undefined) return { kind, root, repository, digest };
   // revisions/<alg>/<hex>/signatures/<alg>/<hex>/link: signatures of schema1, not revisions.
-  return folders.includes('/signatures/') ? { kind: 'ignored', root } : { kind: 'invalid', root, part: 'digest', text: folders };
+  return folders.includes('/signatures/')
+    ? { kind: 'ignored', root }
+    : { kind: 'invalid', root, part: 'digest', text: folders };
 }
 
 function digestOfFolders(folders: string): Digest | undefined {

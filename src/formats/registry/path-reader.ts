@@ -73,7 +73,11 @@ export function createPathReader(digestAt: DigestReader = sha256FromHexAt): Path
       // One unit of a string becomes three bytes at most.
       else if (entry.path.length * 3 <= longestPath) end = scratch.write(entry.path);
       else return parseStoragePath(entry.path);
-      const tail = begins(buffer, start, end, blobs.prefix) ? readBlobTail(buffer, start + blobs.prefix.length, end, blobs, digestAt) : begins(buffer, start, end, links.prefix) ? readLinkTail(buffer, start + links.prefix.length, end, links, digestAt) : 'elsewhere';
+      const tail = begins(buffer, start, end, blobs.prefix)
+        ? readBlobTail(buffer, start + blobs.prefix.length, end, blobs, digestAt)
+        : begins(buffer, start, end, links.prefix)
+          ? readLinkTail(buffer, start + links.prefix.length, end, links, digestAt)
+          : 'elsewhere';
       if (tail === 'elsewhere') return readWhole(entry.path, buffer, start, end);
       return tail === 'nothing' ? undefined : tail;
     },
@@ -108,15 +112,29 @@ function readBlobTail(buffer: Buffer, at: number, end: number, { root }: Known, 
   const prefixAt = at + sha256.length;
   const hexAt = prefixAt + 3;
   if (!isAt(buffer, at, end, sha256)) return 'elsewhere';
-  if (buffer[end - 1] === slash) return end === prefixAt || end === hexAt || (end === hexAt + hexBytes + 1 && isSha256HexAt(buffer, hexAt)) ? 'nothing' : 'elsewhere';
+  if (buffer[end - 1] === slash)
+    return end === prefixAt || end === hexAt || (end === hexAt + hexBytes + 1 && isSha256HexAt(buffer, hexAt))
+      ? 'nothing'
+      : 'elsewhere';
   if (end !== hexAt + hexBytes + data.length || !isAt(buffer, hexAt + hexBytes, end, data)) return 'elsewhere';
-  if (buffer[prefixAt] !== buffer[hexAt] || buffer[prefixAt + 1] !== buffer[hexAt + 1] || buffer[prefixAt + 2] !== slash) return 'elsewhere';
+  if (
+    buffer[prefixAt] !== buffer[hexAt] ||
+    buffer[prefixAt + 1] !== buffer[hexAt + 1] ||
+    buffer[prefixAt + 2] !== slash
+  )
+    return 'elsewhere';
   const digest = digestAt(buffer, hexAt);
   return digest === undefined ? 'elsewhere' : { kind: 'blob', root, digest };
 }
 
 /** What Distribution keeps in a repository's folder, and the folders above it. */
-function readLinkTail(buffer: Buffer, at: number, end: number, { root, repository }: Known, digestAt: DigestReader): Tail {
+function readLinkTail(
+  buffer: Buffer,
+  at: number,
+  end: number,
+  { root, repository }: Known,
+  digestAt: DigestReader,
+): Tail {
   if (isAt(buffer, at, end, layers)) {
     const digest = readDigestLink(buffer, at + layers.length, end, digestAt);
     return typeof digest === 'string' ? { kind: 'layer-link', root, repository, digest } : folderOr(digest, root);
@@ -132,7 +150,8 @@ function readLinkTail(buffer: Buffer, at: number, end: number, { root, repositor
   if (!isTag(tag)) return 'elsewhere';
   if (tagEnd + 1 === end) return { kind: 'tag-folder', root, repository, tag };
   if (isRest(buffer, tagEnd, end, current)) return { kind: 'tag-current', root, repository, tag };
-  if (isRest(buffer, tagEnd, end, currentFolder) || isRest(buffer, tagEnd, end, indexFolder)) return { kind: 'ignored', root };
+  if (isRest(buffer, tagEnd, end, currentFolder) || isRest(buffer, tagEnd, end, indexFolder))
+    return { kind: 'ignored', root };
   if (!isAt(buffer, tagEnd, end, index)) return 'elsewhere';
   const digest = readDigestLink(buffer, tagEnd + index.length, end, digestAt);
   return typeof digest === 'string' ? { kind: 'tag-index', root, repository, tag, digest } : folderOr(digest, root);
@@ -144,7 +163,8 @@ function folderOr(isFolder: boolean, root: string): Tail {
 
 /** @returns the digest of `<hex>/link`; true for the folder `<hex>/` and the one above it; false for anything else */
 function readDigestLink(buffer: Buffer, at: number, end: number, digestAt: DigestReader): Digest | boolean {
-  if (end === at + hexBytes + link.length && isAt(buffer, at + hexBytes, end, link)) return digestAt(buffer, at) ?? false;
+  if (end === at + hexBytes + link.length && isAt(buffer, at + hexBytes, end, link))
+    return digestAt(buffer, at) ?? false;
   return end === at || (end === at + hexBytes + 1 && buffer[end - 1] === slash && isSha256HexAt(buffer, at));
 }
 

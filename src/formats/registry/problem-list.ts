@@ -19,6 +19,11 @@ export function createProblemList(): ProblemList {
       counts.set(problem.code, count);
       if (count <= mostOfOneCode) problems.push(problem);
     },
-    all: () => [...problems, ...[...counts].flatMap(([code, count]) => (count > mostOfOneCode ? [{ code, message: `${count - mostOfOneCode} more of this kind are not listed` }] : []))],
+    all: () => [
+      ...problems,
+      ...[...counts].flatMap(([code, count]) =>
+        count > mostOfOneCode ? [{ code, message: `${count - mostOfOneCode} more of this kind are not listed` }] : [],
+      ),
+    ],
   };
 }

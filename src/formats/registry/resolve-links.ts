@@ -37,11 +37,17 @@ const longestChain = 40;
  * they are looked up in further passes over the headers: that costs time in the rare backup that needs it, and no memory in the others.
  * Nothing outside the backup is ever followed.
  */
-export async function resolveLinks(backup: Backup, links: readonly PendingLink[], options: ResolveOptions): Promise<void> {
+export async function resolveLinks(
+  backup: Backup,
+  links: readonly PendingLink[],
+  options: ResolveOptions,
+): Promise<void> {
   let open = links.map((link) => ({ link, target: targetPath(link.path, link.target, link.kind) }));
   for (let round = 0; open.length > 0 && round < longestChain; round++) {
     open = settleBlobs(open, options);
-    const wanted = new Set(open.flatMap(({ link, target }) => (target === undefined ? [] : [keyOf(link.source, target)])));
+    const wanted = new Set(
+      open.flatMap(({ link, target }) => (target === undefined ? [] : [keyOf(link.source, target)])),
+    );
     if (wanted.size === 0) break;
     const found = await findMembers(backup, wanted, options.signal);
     const left: typeof open = [];
@@ -55,7 +61,11 @@ export async function resolveLinks(backup: Backup, links: readonly PendingLink[]
     if (open.every(({ target }) => target === undefined)) break;
   }
   for (const { link } of open) {
-    options.report({ code: 'TAR_LINK_INVALID', path: link.path, message: `${link.path} is a link to ${link.target}, which is not a file in this backup` });
+    options.report({
+      code: 'TAR_LINK_INVALID',
+      path: link.path,
+      message: `${link.path} is a link to ${link.target}, which is not a file in this backup`,
+    });
   }
 }
 
@@ -73,7 +83,11 @@ function settleBlobs(open: Open, options: ResolveOptions): Open {
   });
 }
 
-async function findMembers(backup: Backup, wanted: ReadonlySet<string>, signal: AbortSignal | undefined): Promise<Map<string, { file: Found } | { next: string | undefined }>> {
+async function findMembers(
+  backup: Backup,
+  wanted: ReadonlySet<string>,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, { file: Found } | { next: string | undefined }>> {
   const found = new Map<string, { file: Found } | { next: string | undefined }>();
   await backup.scan(
     (entry: Entry) => {
@@ -82,9 +96,13 @@ async function findMembers(backup: Backup, wanted: ReadonlySet<string>, signal: 
       const key = keyOf(entry.location.source ?? 0, path);
       if (!wanted.has(key)) return;
       if (entry.kind === 'file') {
-        const bytes = entry.bytes === undefined || entry.location.size > limits.linkBytes ? undefined : Uint8Array.from(entry.bytes);
+        const bytes =
+          entry.bytes === undefined || entry.location.size > limits.linkBytes
+            ? undefined
+            : Uint8Array.from(entry.bytes);
         found.set(key, { file: { location: entry.location, bytes, modified: entry.modified, path: entry.path } });
-      } else if (entry.kind === 'hardlink' || entry.kind === 'symlink') found.set(key, { next: targetPath(entry.path, entry.target, entry.kind) });
+      } else if (entry.kind === 'hardlink' || entry.kind === 'symlink')
+        found.set(key, { next: targetPath(entry.path, entry.target, entry.kind) });
     },
     { signal },
   );
@@ -99,7 +117,10 @@ function keyOf(source: number, path: string): string {
 function targetPath(path: string, target: string, kind: 'hardlink' | 'symlink'): string | undefined {
   if (kind === 'hardlink') return cleanPath(target);
   if (target.startsWith('/')) return undefined;
-  const parts = path.replace(/^(?:\.?\/)+/, '').split('/').slice(0, -1);
+  const parts = path
+    .replace(/^(?:\.?\/)+/, '')
+    .split('/')
+    .slice(0, -1);
   for (const part of target.split('/')) {
     if (part === '..') {
       if (parts.pop() === undefined) return undefined;

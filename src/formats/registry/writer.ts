@@ -27,7 +27,8 @@ export const registryTraits = { schema1: true, indexes: true, artifacts: true } 
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE, USAGE for --link with --owner
  */
 export function openRegistrySink(options: FileSinkOptions): ImageSink {
-  const describe = (target: ImageTarget): string => `registry:${options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
+  const describe = (target: ImageTarget): string =>
+    `registry:${options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
   return lazySink({ traits: { ...registryTraits, parallelBlobs: parallelFiles }, describe }, () => startTree(options));
 }
 
@@ -46,7 +47,11 @@ export function openRegistryArchiveSink(options: FileSinkOptions): ImageSink {
 function startTree(options: FileSinkOptions): OpenedSink {
   const { owner } = options;
   if (options.link === true && owner !== undefined) {
-    throw new RegtarError('USAGE', '--link and --owner exclude each other: a linked file would change hands in the source, too', { side: 'usage', hint: 'leave one of them out' });
+    throw new RegtarError(
+      'USAGE',
+      '--link and --owner exclude each other: a linked file would change hands in the source, too',
+      { side: 'usage', hint: 'leave one of them out' },
+    );
   }
   const folder = openOutputFolder(options.out, { format: 'registry', force: options.force ?? false, owner });
   const files = createBlobFiles(folder, { link: options.link ?? false, owner });
@@ -69,8 +74,10 @@ function startTree(options: FileSinkOptions): OpenedSink {
           return files.putBytes(descriptor, placeOf(descriptor.digest), bytes);
         },
         commit: async () => {
-          const current = target.tag === undefined ? undefined : join(folder.path, tagCurrentPath(target.repository, target.tag));
-          for (const link of imageLinks({ target, manifests })) writeLink(folder, join(folder.path, link.path), link, current, options);
+          const current =
+            target.tag === undefined ? undefined : join(folder.path, tagCurrentPath(target.repository, target.tag));
+          for (const link of imageLinks({ target, manifests }))
+            writeLink(folder, join(folder.path, link.path), link, current, options);
         },
         abort: async () => undefined,
       };
@@ -87,7 +94,13 @@ function startTree(options: FileSinkOptions): OpenedSink {
  * whole because of it, and a run that is killed between opening and writing would leave it empty. What a tag means now may have changed;
  * only that is read before the image is whole, so only that appears by rename.
  */
-function writeLink(folder: OutputFolder, path: string, { bytes }: ArchiveFile, current: string | undefined, { owner }: FileSinkOptions): void {
+function writeLink(
+  folder: OutputFolder,
+  path: string,
+  { bytes }: ArchiveFile,
+  current: string | undefined,
+  { owner }: FileSinkOptions,
+): void {
   if (isWholeFile(path, bytes.length) && (path !== current || readFileSync(path).equals(bytes))) return;
   makeFolderOf(folder, path);
   if (path === current) writeFileAtomically(path, bytes, folder.temporaryPath(), { sync: false });

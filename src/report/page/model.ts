@@ -44,7 +44,9 @@ export interface Column {
 }
 
 /** A text, or a text with what it is sorted by and how it is shown. */
-export type Cell = string | { readonly text: string; readonly sort?: number; readonly title?: string; readonly tone?: 'good' | 'warn' | 'bad' };
+export type Cell =
+  | string
+  | { readonly text: string; readonly sort?: number; readonly title?: string; readonly tone?: 'good' | 'warn' | 'bad' };
 
 /**
  * - `own`: bytes that one image alone needs

@@ -26,11 +26,15 @@ export function renderPage(page: Page): string {
     '<main>',
     `<dl class="facts">${page.facts.map(renderFact).join('')}</dl>`,
     ...(page.shares === undefined ? [] : [renderShares(page.shares)]),
-    ...(page.map === undefined ? [] : [mapSection(), `<script type="application/json" id="map-data">${escapeJson(page.map)}</script>`]),
+    ...(page.map === undefined
+      ? []
+      : [mapSection(), `<script type="application/json" id="map-data">${escapeJson(page.map)}</script>`]),
     ...page.tables.map(renderTable),
     '</main>',
     `<footer>${escapeHtml(page.footer)}</footer>`,
-    ...(page.data === undefined ? [] : [`<script type="application/json" id="report-data">${escapeJson(page.data)}</script>`]),
+    ...(page.data === undefined
+      ? []
+      : [`<script type="application/json" id="report-data">${escapeJson(page.data)}</script>`]),
     `<script>${script}</script>`,
     '</body>',
     '</html>',
@@ -58,11 +62,21 @@ function renderShares(shares: readonly Share[]): string {
     x += width;
     return rect;
   });
-  const legend = shares.filter(({ count }) => count > 0).map(({ name, count, paint }) => `<li><svg aria-hidden="true"><rect class="${paint}-paint" width="14" height="14" rx="3"/></svg>${escapeHtml(`${count} ${name}`)}</li>`);
+  const legend = shares
+    .filter(({ count }) => count > 0)
+    .map(
+      ({ name, count, paint }) =>
+        `<li><svg aria-hidden="true"><rect class="${paint}-paint" width="14" height="14" rx="3"/></svg>${escapeHtml(`${count} ${name}`)}</li>`,
+    );
   return `<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">${rects.join('')}</svg><ul class="legend">${legend.join('')}</ul>`;
 }
 
-const mapLegend: readonly { readonly kind: MapKind; readonly text: string; readonly paint: string; readonly isHatched: boolean }[] = [
+const mapLegend: readonly {
+  readonly kind: MapKind;
+  readonly text: string;
+  readonly paint: string;
+  readonly isHatched: boolean;
+}[] = [
   { kind: 'own', text: 'needed by one image', paint: 'own', isHatched: false },
   { kind: 'kept', text: 'shared by images of one repository', paint: 'kept', isHatched: true },
   { kind: 'common', text: 'shared by several repositories', paint: 'common', isHatched: true },
@@ -72,8 +86,16 @@ const mapLegend: readonly { readonly kind: MapKind; readonly text: string; reado
 
 /** Hidden until the script fills it. */
 function mapSection(): string {
-  const patterns = mapLegend.filter(({ isHatched }) => isHatched).map(({ kind, paint }) => `<pattern id="hatch-${kind === 'unreached' ? 'grey' : kind}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="${paint}-paint" width="6" height="6"/><line class="${paint}-line" x1="0" y1="0" x2="0" y2="6" stroke-width="2.5"/></pattern>`);
-  const legend = mapLegend.map(({ kind, text, paint, isHatched }) => `<li data-kind="${kind}"><svg aria-hidden="true"><rect width="14" height="14" rx="3" ${isHatched ? `fill="url(#hatch-${kind === 'unreached' ? 'grey' : kind})"` : `class="${paint}-paint"`}/></svg>${text}</li>`);
+  const patterns = mapLegend
+    .filter(({ isHatched }) => isHatched)
+    .map(
+      ({ kind, paint }) =>
+        `<pattern id="hatch-${kind === 'unreached' ? 'grey' : kind}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="${paint}-paint" width="6" height="6"/><line class="${paint}-line" x1="0" y1="0" x2="0" y2="6" stroke-width="2.5"/></pattern>`,
+    );
+  const legend = mapLegend.map(
+    ({ kind, text, paint, isHatched }) =>
+      `<li data-kind="${kind}"><svg aria-hidden="true"><rect width="14" height="14" rx="3" ${isHatched ? `fill="url(#hatch-${kind === 'unreached' ? 'grey' : kind})"` : `class="${paint}-paint"`}/></svg>${text}</li>`,
+  );
   return [
     '<section class="map" id="map" hidden>',
     '<h2>Where the bytes are <small>each blob once</small></h2>',
@@ -86,8 +108,12 @@ function mapSection(): string {
 }
 
 function renderTable(table: Table): string {
-  const head = table.columns.map((column) => `<th scope="col"${classOf(column)}>${escapeHtml(column.name)}</th>`).join('');
-  const rows = table.rows.map((row) => `<tr>${table.columns.map((column, index) => renderCell(row[index] ?? '', column)).join('')}</tr>`);
+  const head = table.columns
+    .map((column) => `<th scope="col"${classOf(column)}>${escapeHtml(column.name)}</th>`)
+    .join('');
+  const rows = table.rows.map(
+    (row) => `<tr>${table.columns.map((column, index) => renderCell(row[index] ?? '', column)).join('')}</tr>`,
+  );
   return [
     `<section id="${table.id}">`,
     `<h2>${escapeHtml(table.title)} <small>${plural(table.rows.length, 'row')}</small></h2>`,
@@ -106,6 +132,10 @@ function renderCell(cell: Cell, column: Column): string {
 }
 
 function classOf({ kind, wide }: Column, tone?: string): string {
-  const names = [kind === 'number' ? 'n' : kind === 'text' ? undefined : kind, wide === true ? 'wide' : undefined, tone].filter((name) => name !== undefined);
+  const names = [
+    kind === 'number' ? 'n' : kind === 'text' ? undefined : kind,
+    wide === true ? 'wide' : undefined,
+    tone,
+  ].filter((name) => name !== undefined);
   return names.length === 0 ? '' : ` class="${names.join(' ')}"`;
 }

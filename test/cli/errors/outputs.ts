@@ -8,33 +8,121 @@ import type { ErrorCase } from './case.ts';
 /** Places and formats that cannot hold what is asked for. */
 export const outputs: readonly ErrorCase[] = [
   {
-    code: 'OUTPUT_FOREIGN', title: 'a folder of somebody else', exit: 1, says: /mine/, hint: /./,
+    code: 'OUTPUT_FOREIGN',
+    title: 'a folder of somebody else',
+    exit: 1,
+    says: /mine/,
+    hint: /./,
     provoke: async (folder) => {
       mkdirSync(folder.file('mine'));
       writeFileSync(folder.file('mine/letter.txt'), 'dear');
       return regtar(['export', fixturePath, folder.file('mine')]);
     },
   },
-  { code: 'OUTPUT_FULL', title: 'a full disk', exit: 1, says: /./, hint: /./, provoke: async () => typed(`regtar export '${fixturePath}' - > /dev/full`, { allowFailure: true }) },
-  { code: 'OUTPUT_UNWRITABLE', title: 'a place where nothing can be', exit: 1, says: /\/sys\/regtar/, hint: /./, provoke: async () => regtar(['export', fixturePath, '/sys/regtar']) },
   {
-    code: 'OUTPUT_COLLISION', title: 'a file where a folder should be', exit: 1, says: /letter\.txt/, hint: /choose another OUT/,
+    code: 'OUTPUT_FULL',
+    title: 'a full disk',
+    exit: 1,
+    says: /./,
+    hint: /./,
+    provoke: async () => typed(`regtar export '${fixturePath}' - > /dev/full`, { allowFailure: true }),
+  },
+  {
+    code: 'OUTPUT_UNWRITABLE',
+    title: 'a place where nothing can be',
+    exit: 1,
+    says: /\/sys\/regtar/,
+    hint: /./,
+    provoke: async () => regtar(['export', fixturePath, '/sys/regtar']),
+  },
+  {
+    code: 'OUTPUT_COLLISION',
+    title: 'a file where a folder should be',
+    exit: 1,
+    says: /letter\.txt/,
+    hint: /choose another OUT/,
     provoke: async (folder) => {
       writeFileSync(folder.file('letter.txt'), 'dear');
       return regtar(['export', fixturePath, folder.file('letter.txt/out')]);
     },
   },
-  { code: 'OUTPUT_NAME', title: 'a name that the file system does not take', exit: 1, says: /nnn/, hint: /./, provoke: async (folder) => regtar(['export', fixturePath, folder.file('n'.repeat(300))]) },
-  { code: 'OUTPUT_COLLISION', title: 'two images of one name', exit: 2, says: /tools\/hello:1\.0 and tools\/multi:1\.0/, hint: /./, provoke: async (folder) => regtar(['export', fixturePath, folder.file('out'), '--map', 'tools/hello=one', '--map', 'tools/multi=one']) },
-  { code: 'MANIFEST_UNSUPPORTED', title: 'a chart for docker', exit: 0, says: /charts\/hello|helm/, hint: /--format oci/, provoke: async (folder) => regtar(['export', fixturePath, folder.file('out.tar'), '--format', 'docker-archive', '--include', 'charts/**']) },
-  { code: 'PLATFORM_UNAVAILABLE', title: 'a platform that an image has not', exit: 1, says: /tools\/multi:1\.0 has no linux\/s390x/, hint: /it has .*linux\/amd64/, provoke: async (folder) => regtar(['export', fixturePath, folder.file('out'), '--include', 'tools/multi', '--platform', 'linux/s390x']) },
-  { code: 'PLATFORM_AMBIGUOUS', title: 'two platforms for docker', exit: 1, says: /tools\/multi:1\.0/, hint: /--platform once/, provoke: async (folder) => regtar(['export', fixturePath, folder.file('out.tar'), '--format', 'docker-archive', '--include', 'tools/multi', '--platform', 'linux/amd64', '--platform', 'linux/arm64']) },
   {
-    code: 'FOREIGN_LAYER', title: 'layers that lie elsewhere, for docker', exit: 0, says: /foreign layers are not in the backup/, hint: /--format oci/,
+    code: 'OUTPUT_NAME',
+    title: 'a name that the file system does not take',
+    exit: 1,
+    says: /nnn/,
+    hint: /./,
+    provoke: async (folder) => regtar(['export', fixturePath, folder.file('n'.repeat(300))]),
+  },
+  {
+    code: 'OUTPUT_COLLISION',
+    title: 'two images of one name',
+    exit: 2,
+    says: /tools\/hello:1\.0 and tools\/multi:1\.0/,
+    hint: /./,
+    provoke: async (folder) =>
+      regtar(['export', fixturePath, folder.file('out'), '--map', 'tools/hello=one', '--map', 'tools/multi=one']),
+  },
+  {
+    code: 'MANIFEST_UNSUPPORTED',
+    title: 'a chart for docker',
+    exit: 0,
+    says: /charts\/hello|helm/,
+    hint: /--format oci/,
+    provoke: async (folder) =>
+      regtar(['export', fixturePath, folder.file('out.tar'), '--format', 'docker-archive', '--include', 'charts/**']),
+  },
+  {
+    code: 'PLATFORM_UNAVAILABLE',
+    title: 'a platform that an image has not',
+    exit: 1,
+    says: /tools\/multi:1\.0 has no linux\/s390x/,
+    hint: /it has .*linux\/amd64/,
+    provoke: async (folder) =>
+      regtar(['export', fixturePath, folder.file('out'), '--include', 'tools/multi', '--platform', 'linux/s390x']),
+  },
+  {
+    code: 'PLATFORM_AMBIGUOUS',
+    title: 'two platforms for docker',
+    exit: 1,
+    says: /tools\/multi:1\.0/,
+    hint: /--platform once/,
+    provoke: async (folder) =>
+      regtar([
+        'export',
+        fixturePath,
+        folder.file('out.tar'),
+        '--format',
+        'docker-archive',
+        '--include',
+        'tools/multi',
+        '--platform',
+        'linux/amd64',
+        '--platform',
+        'linux/arm64',
+      ]),
+  },
+  {
+    code: 'FOREIGN_LAYER',
+    title: 'layers that lie elsewhere, for docker',
+    exit: 0,
+    says: /foreign layers are not in the backup/,
+    hint: /--format oci/,
     provoke: async (folder) => {
-      writeFileSync(folder.file('docker.tar'), buildStorage((s) => s.image('windows', 'v1', { layers: [{ foreign: 'https://example.com/layer' }] })).tar());
+      writeFileSync(
+        folder.file('docker.tar'),
+        buildStorage((s) => s.image('windows', 'v1', { layers: [{ foreign: 'https://example.com/layer' }] })).tar(),
+      );
       return regtar(['export', folder.file('docker.tar'), folder.file('out.tar'), '--format', 'docker-archive']);
     },
   },
-  { code: 'INTERRUPTED', title: 'Ctrl-C', exit: 130, says: /interrupted/, hint: /run the same command again/, provoke: async () => typed('sleep 3 | timeout --preserve-status --signal INT 0.7 regtar list -', { allowFailure: true }) },
+  {
+    code: 'INTERRUPTED',
+    title: 'Ctrl-C',
+    exit: 130,
+    says: /interrupted/,
+    hint: /run the same command again/,
+    provoke: async () =>
+      typed('sleep 3 | timeout --preserve-status --signal INT 0.7 regtar list -', { allowFailure: true }),
+  },
 ];

@@ -14,51 +14,181 @@ async function pushThrough(rules: readonly FaultRule[], ...args: string[]): Prom
   const registry = await startRegistry();
   const proxy = await startFaultProxy(registry.url, rules);
   try {
-    return await regtar(['push', fixturePath, proxy.host, '--include', 'tools/hello:1.0', '--retry-times', '0', ...args], { timeoutSeconds: 30 });
+    return await regtar(
+      ['push', fixturePath, proxy.host, '--include', 'tools/hello:1.0', '--retry-times', '0', ...args],
+      { timeoutSeconds: 30 },
+    );
   } finally {
     await proxy.stop();
     await registry.stop();
   }
 }
 
-const denied = { kind: 'answer', status: 403, headers: { 'Content-Type': 'application/json' }, body: '{"errors":[{"code":"DENIED","message":"no"}]}' } as const;
+const denied = {
+  kind: 'answer',
+  status: 403,
+  headers: { 'Content-Type': 'application/json' },
+  body: '{"errors":[{"code":"DENIED","message":"no"}]}',
+} as const;
 
 /** What registries and what stands in front of them refuse. */
 export const registries: readonly ErrorCase[] = [
-  { code: 'TARGET_UNREACHABLE', title: 'nobody there', exit: 1, says: /127\.0\.0\.1:1/, hint: /check host and port/, provoke: async () => regtar(['push', fixturePath, '127.0.0.1:1', '--retry-times', '0']) },
   {
-    code: 'TARGET_NOT_REGISTRY', title: 'a web page', exit: 1, says: /127\.0\.0\.1/, hint: /./,
+    code: 'TARGET_UNREACHABLE',
+    title: 'nobody there',
+    exit: 1,
+    says: /127\.0\.0\.1:1/,
+    hint: /check host and port/,
+    provoke: async () => regtar(['push', fixturePath, '127.0.0.1:1', '--retry-times', '0']),
+  },
+  {
+    code: 'TARGET_NOT_REGISTRY',
+    title: 'a web page',
+    exit: 1,
+    says: /127\.0\.0\.1/,
+    hint: /./,
     provoke: async () => {
-      const server = createServer((_request, response) => response.setHeader('Content-Type', 'text/html').end('<html>welcome</html>')).listen(0, '127.0.0.1');
+      const server = createServer((_request, response) =>
+        response.setHeader('Content-Type', 'text/html').end('<html>welcome</html>'),
+      ).listen(0, '127.0.0.1');
       await once(server, 'listening');
-      const result = await regtar(['push', fixturePath, `127.0.0.1:${(server.address() as AddressInfo).port}`, '--retry-times', '0']);
+      const result = await regtar([
+        'push',
+        fixturePath,
+        `127.0.0.1:${(server.address() as AddressInfo).port}`,
+        '--retry-times',
+        '0',
+      ]);
       server.close();
       return result;
     },
   },
-  { code: 'TARGET_TIMEOUT', title: 'silence', exit: 1, says: /./, hint: /./, provoke: async () => pushThrough([{ method: 'PUT', path: /manifests/, fault: { kind: 'stall', when: 'answer', milliseconds: 4000 } }], '--stall-timeout', '0.5') },
-  { code: 'TARGET_UNAVAILABLE', title: 'a registry in trouble', exit: 1, says: /503/, hint: /./, provoke: async () => pushThrough([{ fault: answers.unavailable }]) },
-  { code: 'TARGET_REFUSED', title: 'an answer that no registry gives', exit: 1, says: /418/, hint: /./, provoke: async () => pushThrough([{ method: 'PUT', path: /manifests/, fault: { kind: 'answer', status: 418, body: 'I am a teapot' } }]) },
-  { code: 'TARGET_DIFFERS', title: 'a registry that stored something else', exit: 1, says: /tools\/hello/, hint: /./, provoke: async () => pushThrough([{ method: 'PUT', path: /manifests/, fault: { kind: 'answer', status: 201, headers: { 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}`, Location: '/v2/x' } } }]) },
-  { code: 'AUTH_DENIED', title: 'an account that may not push', exit: 1, says: /403: no/, hint: /./, provoke: async () => pushThrough([{ method: 'POST', path: /uploads/, fault: denied }]) },
-  { code: 'AUTH_TOKEN', title: 'a token service that is not there', exit: 1, says: /token/, hint: /./, provoke: async () => pushThrough([{ fault: { kind: 'answer', status: 401, headers: { 'WWW-Authenticate': 'Bearer realm="http://127.0.0.1:1/token",service="x"' } } }], '--plain-http') },
-  { code: 'BODY_TOO_LARGE', title: 'a proxy that limits bodies', exit: 1, says: /413/, hint: /--chunk-size|client_max_body_size/, provoke: async () => pushThrough([{ method: ['POST', 'PATCH', 'PUT'], path: /uploads/, fault: answers.entityTooLarge }]) },
   {
-    code: 'STATE_INVALID', title: 'a state file of somebody else', exit: 2, says: /notes\.json is no file that a push has written/, hint: /--state/,
+    code: 'TARGET_TIMEOUT',
+    title: 'silence',
+    exit: 1,
+    says: /./,
+    hint: /./,
+    provoke: async () =>
+      pushThrough(
+        [{ method: 'PUT', path: /manifests/, fault: { kind: 'stall', when: 'answer', milliseconds: 4000 } }],
+        '--stall-timeout',
+        '0.5',
+      ),
+  },
+  {
+    code: 'TARGET_UNAVAILABLE',
+    title: 'a registry in trouble',
+    exit: 1,
+    says: /503/,
+    hint: /./,
+    provoke: async () => pushThrough([{ fault: answers.unavailable }]),
+  },
+  {
+    code: 'TARGET_REFUSED',
+    title: 'an answer that no registry gives',
+    exit: 1,
+    says: /418/,
+    hint: /./,
+    provoke: async () =>
+      pushThrough([
+        { method: 'PUT', path: /manifests/, fault: { kind: 'answer', status: 418, body: 'I am a teapot' } },
+      ]),
+  },
+  {
+    code: 'TARGET_DIFFERS',
+    title: 'a registry that stored something else',
+    exit: 1,
+    says: /tools\/hello/,
+    hint: /./,
+    provoke: async () =>
+      pushThrough([
+        {
+          method: 'PUT',
+          path: /manifests/,
+          fault: {
+            kind: 'answer',
+            status: 201,
+            headers: { 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}`, Location: '/v2/x' },
+          },
+        },
+      ]),
+  },
+  {
+    code: 'AUTH_DENIED',
+    title: 'an account that may not push',
+    exit: 1,
+    says: /403: no/,
+    hint: /./,
+    provoke: async () => pushThrough([{ method: 'POST', path: /uploads/, fault: denied }]),
+  },
+  {
+    code: 'AUTH_TOKEN',
+    title: 'a token service that is not there',
+    exit: 1,
+    says: /token/,
+    hint: /./,
+    provoke: async () =>
+      pushThrough(
+        [
+          {
+            fault: {
+              kind: 'answer',
+              status: 401,
+              headers: { 'WWW-Authenticate': 'Bearer realm="http://127.0.0.1:1/token",service="x"' },
+            },
+          },
+        ],
+        '--plain-http',
+      ),
+  },
+  {
+    code: 'BODY_TOO_LARGE',
+    title: 'a proxy that limits bodies',
+    exit: 1,
+    says: /413/,
+    hint: /--chunk-size|client_max_body_size/,
+    provoke: async () =>
+      pushThrough([{ method: ['POST', 'PATCH', 'PUT'], path: /uploads/, fault: answers.entityTooLarge }]),
+  },
+  {
+    code: 'STATE_INVALID',
+    title: 'a state file of somebody else',
+    exit: 2,
+    says: /notes\.json is no file that a push has written/,
+    hint: /--state/,
     provoke: async (folder) => {
       writeFileSync(folder.file('notes.json'), '{"mine": true}');
       return pushThrough([], '--state', folder.file('notes.json'));
     },
   },
   {
-    code: 'CREDENTIAL_HELPER', title: 'a helper that is not installed', exit: 2, says: /docker-credential-nobody/, hint: /./,
+    code: 'CREDENTIAL_HELPER',
+    title: 'a helper that is not installed',
+    exit: 2,
+    says: /docker-credential-nobody/,
+    hint: /./,
     provoke: async (folder) => {
       writeFileSync(folder.file('auth.json'), JSON.stringify({ credsStore: 'nobody' }));
-      return pushThrough([{ path: /\/v2\/$/, fault: { kind: 'answer', status: 401, headers: { 'WWW-Authenticate': 'Basic realm="x"' } } }], '--authfile', folder.file('auth.json'));
+      return pushThrough(
+        [
+          {
+            path: /\/v2\/$/,
+            fault: { kind: 'answer', status: 401, headers: { 'WWW-Authenticate': 'Basic realm="x"' } },
+          },
+        ],
+        '--authfile',
+        folder.file('auth.json'),
+      );
     },
   },
   {
-    code: 'AUTH_FAILED', title: 'no account', exit: 1, says: /401/, hint: /--username/,
-    provoke: async () => pushThrough([{ fault: { kind: 'answer', status: 401, headers: { 'WWW-Authenticate': 'Basic realm="x"' } } }]),
+    code: 'AUTH_FAILED',
+    title: 'no account',
+    exit: 1,
+    says: /401/,
+    hint: /--username/,
+    provoke: async () =>
+      pushThrough([{ fault: { kind: 'answer', status: 401, headers: { 'WWW-Authenticate': 'Basic realm="x"' } } }]),
   },
 ];

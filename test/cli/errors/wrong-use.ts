@@ -7,67 +7,238 @@ const unreachable = '127.0.0.1:1';
 
 /** Mistakes on the command line and in what it names. */
 export const wrongUse: readonly ErrorCase[] = [
-  { code: 'USAGE', title: 'a mistyped option', exit: 2, says: /unknown option '--jsno'/, hint: /did you mean --json/, provoke: async () => regtar(['list', '--jsno']) },
-  { code: 'USAGE', title: 'a mistyped command', exit: 2, says: /unknown command 'inspekt'/, hint: /did you mean inspect/, provoke: async () => regtar(['inspekt']) },
-  { code: 'USAGE', title: 'a command without its second word', exit: 2, says: /config is not complete/, hint: /regtar config check/, provoke: async () => regtar(['config']) },
-  { code: 'REFERENCE_INVALID', title: 'an image in capitals', exit: 2, says: /Team\/App:v1/, hint: /./, provoke: async () => regtar(['inspect', fixturePath, 'Team/App:v1']) },
-  { code: 'TARGET_INVALID', title: 'a password in TARGET', exit: 2, says: /./, hint: /--password-stdin/, provoke: async () => regtar(['push', fixturePath, 'https://me:secret@host']) },
-  { code: 'FILTER_INVALID', title: 'an empty glob', exit: 2, says: /empty/, hint: /./, provoke: async () => regtar(['list', fixturePath, '--include', '']) },
-  { code: 'MAP_INVALID', title: 'a map without =', exit: 2, says: /team/, hint: /./, provoke: async (folder) => regtar(['export', fixturePath, folder.file('out'), '--map', 'team']) },
   {
-    code: 'CONFIG_INVALID', title: 'a slip in regtar.yaml', exit: 2, says: /regtar\.yaml:2: unknown setting jbos/, hint: /did you mean jobs/,
+    code: 'USAGE',
+    title: 'a mistyped option',
+    exit: 2,
+    says: /unknown option '--jsno'/,
+    hint: /did you mean --json/,
+    provoke: async () => regtar(['list', '--jsno']),
+  },
+  {
+    code: 'USAGE',
+    title: 'a mistyped command',
+    exit: 2,
+    says: /unknown command 'inspekt'/,
+    hint: /did you mean inspect/,
+    provoke: async () => regtar(['inspekt']),
+  },
+  {
+    code: 'USAGE',
+    title: 'a command without its second word',
+    exit: 2,
+    says: /config is not complete/,
+    hint: /regtar config check/,
+    provoke: async () => regtar(['config']),
+  },
+  {
+    code: 'REFERENCE_INVALID',
+    title: 'an image in capitals',
+    exit: 2,
+    says: /Team\/App:v1/,
+    hint: /./,
+    provoke: async () => regtar(['inspect', fixturePath, 'Team/App:v1']),
+  },
+  {
+    code: 'TARGET_INVALID',
+    title: 'a password in TARGET',
+    exit: 2,
+    says: /./,
+    hint: /--password-stdin/,
+    provoke: async () => regtar(['push', fixturePath, 'https://me:secret@host']),
+  },
+  {
+    code: 'FILTER_INVALID',
+    title: 'an empty glob',
+    exit: 2,
+    says: /empty/,
+    hint: /./,
+    provoke: async () => regtar(['list', fixturePath, '--include', '']),
+  },
+  {
+    code: 'MAP_INVALID',
+    title: 'a map without =',
+    exit: 2,
+    says: /team/,
+    hint: /./,
+    provoke: async (folder) => regtar(['export', fixturePath, folder.file('out'), '--map', 'team']),
+  },
+  {
+    code: 'CONFIG_INVALID',
+    title: 'a slip in regtar.yaml',
+    exit: 2,
+    says: /regtar\.yaml:2: unknown setting jbos/,
+    hint: /did you mean jobs/,
     provoke: async (folder) => {
       writeFileSync(folder.file('regtar.yaml'), 'source: docker.tar\njbos: 3\n');
       return regtar(['list'], { cwd: folder.path });
     },
   },
-  { code: 'CONFIG_INVALID', title: 'a variable that is no number', exit: 2, says: /REGTAR_JOBS: a whole number/, hint: /regtar help CONFIG_INVALID/, provoke: async () => regtar(['verify', fixturePath], { env: { REGTAR_JOBS: 'many' } }) },
-  { code: 'SOURCE_NOT_FOUND', title: 'no docker.tar here', exit: 2, says: /there is no docker\.tar/, hint: /name the backup/, provoke: async (folder) => regtar(['list'], { cwd: folder.path }) },
-  { code: 'TAG_UNKNOWN', title: 'an image that is not there', exit: 1, says: /tools\/hello:9\.9/, hint: /./, provoke: async () => regtar(['inspect', fixturePath, 'tools/hello:9.9']) },
-  { code: 'NOTHING_SELECTED', title: 'a filter that fits nothing', exit: 1, says: /./, hint: /regtar list/, provoke: async (folder) => regtar(['export', fixturePath, folder.file('out'), '--include', 'no/such']) },
   {
-    code: 'TAG_MAP_INVALID', title: 'a tag map that is none', exit: 2, says: /tags\.csv/, hint: /./,
+    code: 'CONFIG_INVALID',
+    title: 'a variable that is no number',
+    exit: 2,
+    says: /REGTAR_JOBS: a whole number/,
+    hint: /regtar help CONFIG_INVALID/,
+    provoke: async () => regtar(['verify', fixturePath], { env: { REGTAR_JOBS: 'many' } }),
+  },
+  {
+    code: 'SOURCE_NOT_FOUND',
+    title: 'no docker.tar here',
+    exit: 2,
+    says: /there is no docker\.tar/,
+    hint: /name the backup/,
+    provoke: async (folder) => regtar(['list'], { cwd: folder.path }),
+  },
+  {
+    code: 'TAG_UNKNOWN',
+    title: 'an image that is not there',
+    exit: 1,
+    says: /tools\/hello:9\.9/,
+    hint: /./,
+    provoke: async () => regtar(['inspect', fixturePath, 'tools/hello:9.9']),
+  },
+  {
+    code: 'NOTHING_SELECTED',
+    title: 'a filter that fits nothing',
+    exit: 1,
+    says: /./,
+    hint: /regtar list/,
+    provoke: async (folder) => regtar(['export', fixturePath, folder.file('out'), '--include', 'no/such']),
+  },
+  {
+    code: 'TAG_MAP_INVALID',
+    title: 'a tag map that is none',
+    exit: 2,
+    says: /tags\.csv/,
+    hint: /./,
     provoke: async (folder) => {
       writeFileSync(folder.file('tags.csv'), 'what,is,this\nwho,knows,that\n');
       return regtar(['list', fixturePath, '--tag-map', folder.file('tags.csv')]);
     },
   },
   {
-    code: 'REPORT_INVALID', title: 'a report that is none', exit: 2, says: /paper\.json/, hint: /./,
+    code: 'REPORT_INVALID',
+    title: 'a report that is none',
+    exit: 2,
+    says: /paper\.json/,
+    hint: /./,
     provoke: async (folder) => {
       writeFileSync(folder.file('paper.json'), '{}');
       return regtar(['check', unreachable, '--report', folder.file('paper.json')]);
     },
   },
-  { code: 'CREDENTIALS_INVALID', title: 'a user without a password', exit: 2, says: /./, hint: /./, provoke: async () => regtar(['push', fixturePath, unreachable], { env: { REGTAR_USERNAME: 'me' } }) },
-  { code: 'ENGINE_UNREACHABLE', title: 'no docker', exit: 1, says: /nobody\.sock/, hint: /--socket|DOCKER_HOST/, provoke: async (folder) => regtar(['load', fixturePath, '--include', 'tools/hello', '--socket', `unix://${folder.file('nobody.sock')}`]) },
-  { code: 'SOURCE_PART_MISSING', title: 'parts with a gap', exit: 1, says: /docker\.tar\.ab/, hint: /./, provoke: async (folder) => {
-    for (const part of ['aa', 'ac']) writeFileSync(folder.file(`docker.tar.${part}`), 'x'.repeat(512));
-    return regtar(['list', folder.file('docker.tar.aa')]);
-  } },
-  { code: 'SOURCE_COMPRESSED', title: 'an xz', exit: 1, says: /xz/, hint: /xz -dc/, provoke: async (folder) => {
-    writeFileSync(folder.file('docker.tar.xz'), Buffer.concat([Buffer.from('fd377a585a0000', 'hex'), Buffer.alloc(2000)]));
-    return regtar(['list', folder.file('docker.tar.xz')]);
-  } },
-  { code: 'SOURCE_UNREADABLE', title: 'a file that is a circle', exit: 1, says: /round\.tar/, hint: /./, provoke: async (folder) => {
-    symlinkSync(folder.file('round.tar'), folder.file('round.tar'));
-    return regtar(['list', folder.file('round.tar')]);
-  } },
-  { code: 'SOURCE_EMPTY', title: 'an empty folder', exit: 1, says: /empty/, hint: /./, provoke: async (folder) => regtar(['list', folder.path]) },
-  { code: 'SOURCE_NOT_TAR', title: 'a text', exit: 1, says: /not a tar archive/, hint: /./, provoke: async (folder) => {
-    writeFileSync(folder.file('text.tar'), 'this is no archive\n'.repeat(100));
-    return regtar(['list', folder.file('text.tar')]);
-  } },
-  { code: 'SOURCE_NOT_REGISTRY', title: 'a folder of something else', exit: 1, says: /registry/, hint: /docker\/registry\/v2|registry/, provoke: async (folder) => {
-    writeFileSync(folder.file('photo.jpg'), 'x');
-    return regtar(['list', folder.path]);
-  } },
-  { code: 'SOURCE_IS_DOCKER_ARCHIVE', title: 'what docker save wrote', exit: 1, says: /docker save/, hint: /./, provoke: async (folder) => {
-    await regtar(['export', fixturePath, folder.file('saved.tar'), '--format', 'docker-archive', '--include', 'base:*']);
-    return regtar(['list', folder.file('saved.tar')]);
-  } },
-  { code: 'SOURCE_IS_OCI_LAYOUT', title: 'a layout', exit: 1, says: /OCI image layout/, hint: /./, provoke: async (folder) => {
-    await regtar(['export', fixturePath, folder.file('oci'), '--include', 'base:*']);
-    return regtar(['list', folder.file('oci')]);
-  } },
+  {
+    code: 'CREDENTIALS_INVALID',
+    title: 'a user without a password',
+    exit: 2,
+    says: /./,
+    hint: /./,
+    provoke: async () => regtar(['push', fixturePath, unreachable], { env: { REGTAR_USERNAME: 'me' } }),
+  },
+  {
+    code: 'ENGINE_UNREACHABLE',
+    title: 'no docker',
+    exit: 1,
+    says: /nobody\.sock/,
+    hint: /--socket|DOCKER_HOST/,
+    provoke: async (folder) =>
+      regtar(['load', fixturePath, '--include', 'tools/hello', '--socket', `unix://${folder.file('nobody.sock')}`]),
+  },
+  {
+    code: 'SOURCE_PART_MISSING',
+    title: 'parts with a gap',
+    exit: 1,
+    says: /docker\.tar\.ab/,
+    hint: /./,
+    provoke: async (folder) => {
+      for (const part of ['aa', 'ac']) writeFileSync(folder.file(`docker.tar.${part}`), 'x'.repeat(512));
+      return regtar(['list', folder.file('docker.tar.aa')]);
+    },
+  },
+  {
+    code: 'SOURCE_COMPRESSED',
+    title: 'an xz',
+    exit: 1,
+    says: /xz/,
+    hint: /xz -dc/,
+    provoke: async (folder) => {
+      writeFileSync(
+        folder.file('docker.tar.xz'),
+        Buffer.concat([Buffer.from('fd377a585a0000', 'hex'), Buffer.alloc(2000)]),
+      );
+      return regtar(['list', folder.file('docker.tar.xz')]);
+    },
+  },
+  {
+    code: 'SOURCE_UNREADABLE',
+    title: 'a file that is a circle',
+    exit: 1,
+    says: /round\.tar/,
+    hint: /./,
+    provoke: async (folder) => {
+      symlinkSync(folder.file('round.tar'), folder.file('round.tar'));
+      return regtar(['list', folder.file('round.tar')]);
+    },
+  },
+  {
+    code: 'SOURCE_EMPTY',
+    title: 'an empty folder',
+    exit: 1,
+    says: /empty/,
+    hint: /./,
+    provoke: async (folder) => regtar(['list', folder.path]),
+  },
+  {
+    code: 'SOURCE_NOT_TAR',
+    title: 'a text',
+    exit: 1,
+    says: /not a tar archive/,
+    hint: /./,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('text.tar'), 'this is no archive\n'.repeat(100));
+      return regtar(['list', folder.file('text.tar')]);
+    },
+  },
+  {
+    code: 'SOURCE_NOT_REGISTRY',
+    title: 'a folder of something else',
+    exit: 1,
+    says: /registry/,
+    hint: /docker\/registry\/v2|registry/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('photo.jpg'), 'x');
+      return regtar(['list', folder.path]);
+    },
+  },
+  {
+    code: 'SOURCE_IS_DOCKER_ARCHIVE',
+    title: 'what docker save wrote',
+    exit: 1,
+    says: /docker save/,
+    hint: /./,
+    provoke: async (folder) => {
+      await regtar([
+        'export',
+        fixturePath,
+        folder.file('saved.tar'),
+        '--format',
+        'docker-archive',
+        '--include',
+        'base:*',
+      ]);
+      return regtar(['list', folder.file('saved.tar')]);
+    },
+  },
+  {
+    code: 'SOURCE_IS_OCI_LAYOUT',
+    title: 'a layout',
+    exit: 1,
+    says: /OCI image layout/,
+    hint: /./,
+    provoke: async (folder) => {
+      await regtar(['export', fixturePath, folder.file('oci'), '--include', 'base:*']);
+      return regtar(['list', folder.file('oci')]);
+    },
+  },
 ];

@@ -13,5 +13,10 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
 process.on('exit', () => {
   const { cache } = createRequire(import.meta.url);
-  appendFileSync(file, Object.keys(cache).map((path) => `${path}\n`).join(''));
+  appendFileSync(
+    file,
+    Object.keys(cache)
+      .map((path) => `${path}\n`)
+      .join(''),
+  );
 });

@@ -9,5 +9,8 @@ chmodSync(commands.file('regtar'), 0o755);
 
 /** Runs a line as somebody types it, in a shell that finds `regtar`. @throws Error when it fails, unless that is allowed */
 export async function typed(line: string, options: RunOptions = {}): Promise<RunResult> {
-  return run('bash', ['--norc', '-c', line], { ...options, env: { ...bareEnvironment, PATH: `${commands.path}:${process.env['PATH'] ?? ''}`, ...options.env } });
+  return run('bash', ['--norc', '-c', line], {
+    ...options,
+    env: { ...bareEnvironment, PATH: `${commands.path}:${process.env['PATH'] ?? ''}`, ...options.env },
+  });
 }

@@ -14,8 +14,14 @@ export interface Document {
 /** Everything that people read: pages at the top, `docs/`, and what lies beside data and benchmarks. */
 export function readDocuments(): readonly Document[] {
   const paths = [
-    ...readdirSync(project).filter((name) => name.endsWith('.md')).map((name) => join(project, name)),
-    ...['docs', 'bench', 'testdata', 'deploy'].flatMap((folder) => readdirSync(join(project, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md')).map((name) => join(project, folder, name))),
+    ...readdirSync(project)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(project, name)),
+    ...['docs', 'bench', 'testdata', 'deploy'].flatMap((folder) =>
+      readdirSync(join(project, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => join(project, folder, name)),
+    ),
   ];
   return paths.sort().map((path) => ({ path: relative(project, path), text: readFileSync(path, 'utf8') }));
 }

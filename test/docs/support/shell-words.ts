@@ -7,21 +7,31 @@ export type ShellCommand = readonly string[];
  */
 export function shellCommands(text: string): readonly ShellCommand[] {
   const commands: string[][] = [];
-  for (const line of text.replaceAll(/\\\n\s*/g, ' ').split('\n')) commands.push(...lineCommands(line.replace(/^\s*[$#] (?=\S)/, '')));
+  for (const line of text.replaceAll(/\\\n\s*/g, ' ').split('\n'))
+    commands.push(...lineCommands(line.replace(/^\s*[$#] (?=\S)/, '')));
   return commands;
 }
 
 function lineCommands(line: string): string[][] {
   const commands: string[][] = [];
   let words: string[] = [];
-  for (const match of line.matchAll(/\s+|(#.*$)|(\|\|?|&&|;|&(?!>))|([0-9]?(?:>>?|<)(?:&[0-9])?)|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^)]*\)|\\.|[^\s'"|&;<>\\])+)/g)) {
+  for (const match of line.matchAll(
+    /\s+|(#.*$)|(\|\|?|&&|;|&(?!>))|([0-9]?(?:>>?|<)(?:&[0-9])?)|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\$\([^)]*\)|\\.|[^\s'"|&;<>\\])+)/g,
+  )) {
     const [, comment, separator, redirection, word] = match;
     if (comment !== undefined) break;
     if (separator !== undefined) {
       commands.push(words);
       words = [];
     } else if (redirection !== undefined) words.push(redirection.includes('&') ? '' : '>');
-    else if (word !== undefined) words.push(word.replaceAll(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_all, single: string | undefined, double: string | undefined, escaped: string | undefined) => single ?? double ?? escaped ?? ''));
+    else if (word !== undefined)
+      words.push(
+        word.replaceAll(
+          /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g,
+          (_all, single: string | undefined, double: string | undefined, escaped: string | undefined) =>
+            single ?? double ?? escaped ?? '',
+        ),
+      );
   }
   commands.push(words);
   return commands.map(withoutRedirections).filter((command) => command.length > 0);

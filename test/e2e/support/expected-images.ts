@@ -2,7 +2,9 @@ import { expected } from '../../support/fixture.ts';
 import { nameOf } from './reports.ts';
 
 /** Digest by `repository:tag`: every tag of the fixture, as the registry answered it. */
-export const tagDigests: Readonly<Record<string, string>> = Object.fromEntries(expected.tags.map((tag) => [nameOf(tag), tag.digest]));
+export const tagDigests: Readonly<Record<string, string>> = Object.fromEntries(
+  expected.tags.map((tag) => [nameOf(tag), tag.digest]),
+);
 
 /** A manifest that travels without any tag, because it refers to something that travels. The other referrer is a child of the index that names it. */
 export const referrerDigests: Readonly<Record<string, string>> = byDigest('subject', 'base');
@@ -21,6 +23,8 @@ export function digestOfTag(name: string): string {
 }
 
 function byDigest(reachedBy: string, repository?: string): Record<string, string> {
-  const found = expected.revisions.filter((revision) => revision.reachedBy === reachedBy && (repository ?? revision.repository) === revision.repository);
+  const found = expected.revisions.filter(
+    (revision) => revision.reachedBy === reachedBy && (repository ?? revision.repository) === revision.repository,
+  );
   return Object.fromEntries(found.map(({ repository, digest }) => [`${repository}@${digest}`, digest]));
 }

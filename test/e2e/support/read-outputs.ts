@@ -23,10 +23,13 @@ function layoutName({ annotations = {} }: LayoutEntry): string {
 
 /** A tree of layouts, one for each repository: the name is the tag alone. */
 export async function layoutTreeImages(root: string): Promise<NamedImages> {
-  const layouts = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('/oci-layout'));
+  const layouts = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('/oci-layout'),
+  );
   const found: Record<string, ReadImage> = {};
   for (const repository of layouts.map((path) => path.slice(0, -'/oci-layout'.length))) {
-    for (const [name, image] of Object.entries(layoutImages(await readLayout(join(root, repository))))) found[name.includes('@') ? name : `${repository}:${name}`] = image;
+    for (const [name, image] of Object.entries(layoutImages(await readLayout(join(root, repository)))))
+      found[name.includes('@') ? name : `${repository}:${name}`] = image;
   }
   return found;
 }

@@ -13,7 +13,11 @@ const nowhere = temporaryFolder();
 
 /** What of this machine could change what regtar does. */
 export const bareEnvironment: Readonly<Record<string, string | undefined>> = {
-  ...Object.fromEntries(Object.keys(process.env).filter((name) => /^(REGTAR_|DOCKER_|REGISTRY_|XDG_|SSL_CERT|NODE_EXTRA)|_proxy$/i.test(name)).map((name) => [name, undefined])),
+  ...Object.fromEntries(
+    Object.keys(process.env)
+      .filter((name) => /^(REGTAR_|DOCKER_|REGISTRY_|XDG_|SSL_CERT|NODE_EXTRA)|_proxy$/i.test(name))
+      .map((name) => [name, undefined]),
+  ),
   HOME: nowhere.path,
   NO_COLOR: '1',
 };
@@ -21,7 +25,12 @@ export const bareEnvironment: Readonly<Record<string, string | undefined>> = {
 /** Runs `regtar …` to its end. Failures are returned, not thrown: their exit codes are what tests look at. */
 export async function regtar(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   if (!existsSync(built)) throw new Error('dist/main.js is not there: run `npm run build` first');
-  return run(process.execPath, [program, ...args], { cwd: nowhere.path, allowFailure: true, ...options, env: { ...bareEnvironment, ...options.env } });
+  return run(process.execPath, [program, ...args], {
+    cwd: nowhere.path,
+    allowFailure: true,
+    ...options,
+    env: { ...bareEnvironment, ...options.env },
+  });
 }
 
 /** Runs `regtar …`, which must end with 0. @throws Error with its standard error otherwise */

@@ -8,7 +8,12 @@ export interface CopyReport {
     readonly status: 'copied' | 'present' | 'skipped' | 'failed' | 'planned';
     readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
   }[];
-  readonly blobs: { readonly copied: number; readonly present: number; readonly mounted: number; readonly bytes: number };
+  readonly blobs: {
+    readonly copied: number;
+    readonly present: number;
+    readonly mounted: number;
+    readonly bytes: number;
+  };
   readonly seconds: number;
 }
 
@@ -22,6 +27,14 @@ export interface Listed {
 }
 
 /** `repository:tag`, or `repository@digest`. */
-export function nameOf({ repository, tag, digest }: { readonly repository: string; readonly tag?: string | undefined; readonly digest?: string | undefined }): string {
+export function nameOf({
+  repository,
+  tag,
+  digest,
+}: {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
+}): string {
   return tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`;
 }

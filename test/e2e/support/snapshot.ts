@@ -7,7 +7,9 @@ export function snapshot(path: string): Record<string, string> {
   if (!existsSync(path)) return {};
   if (!lstatSync(path).isDirectory()) return { '': digest(path) };
   const paths = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
-  return Object.fromEntries(paths.map((each) => [each, lstatSync(join(path, each)).isDirectory() ? 'folder' : digest(join(path, each))]));
+  return Object.fromEntries(
+    paths.map((each) => [each, lstatSync(join(path, each)).isDirectory() ? 'folder' : digest(join(path, each))]),
+  );
 }
 
 function digest(path: string): string {

@@ -8,29 +8,38 @@ export type Action = 'pull' | 'push' | 'delete';
 const tokenBeforeProjectSeconds = 60;
 
 const roleActions: Readonly<Record<Role, readonly Action[]>> = {
-  projectAdmin: ['push', 'pull', 'delete'], maintainer: ['push', 'pull', 'delete'], developer: ['push', 'pull'], guest: ['pull'], limitedGuest: ['pull'],
+  projectAdmin: ['push', 'pull', 'delete'],
+  maintainer: ['push', 'pull', 'delete'],
+  developer: ['push', 'pull'],
+  guest: ['pull'],
+  limitedGuest: ['pull'],
 };
 
 /** What the caller may do in a project. */
 export function actionsOn(caller: Caller, project: Project): ReadonlySet<Action> {
   const actions = new Set<Action>(project.public ? ['pull'] : []);
   switch (caller.kind) {
-    case 'anonymous': return actions;
+    case 'anonymous':
+      return actions;
     case 'user': {
       const role = caller.user.admin ? 'projectAdmin' : project.members.get(caller.user.name);
       return new Set([...actions, ...(role === undefined ? [] : roleActions[role])]);
     }
     case 'robot': {
       for (const permission of caller.robot.permissions) {
-        if (permission.kind !== 'project' || (permission.namespace !== '*' && permission.namespace !== project.name)) continue;
-        for (const { resource, action } of permission.access) if (resource === 'repository' && isAction(action)) actions.add(action);
+        if (permission.kind !== 'project' || (permission.namespace !== '*' && permission.namespace !== project.name))
+          continue;
+        for (const { resource, action } of permission.access)
+          if (resource === 'repository' && isAction(action)) actions.add(action);
       }
       return actions;
     }
     case 'token': {
       if (caller.issuedAt + tokenBeforeProjectSeconds < project.created.getTime() / 1000) return new Set();
       // Harbor checks a token by project, so one for a/b is good for a/c.
-      const granted = caller.access.filter((access) => access.type === 'repository' && projectName(access.name) === project.name);
+      const granted = caller.access.filter(
+        (access) => access.type === 'repository' && projectName(access.name) === project.name,
+      );
       return new Set(granted.flatMap((access) => access.actions.filter(isAction)));
     }
   }
@@ -45,7 +54,12 @@ export function isAdmin(caller: Caller): boolean {
 export function sees(caller: Caller, project: Project): boolean {
   if (project.public || isAdmin(caller)) return true;
   if (caller.kind === 'user') return project.members.has(caller.user.name);
-  return caller.kind === 'robot' && caller.robot.permissions.some(({ kind, namespace }) => kind === 'project' && (namespace === '*' || namespace === project.name));
+  return (
+    caller.kind === 'robot' &&
+    caller.robot.permissions.some(
+      ({ kind, namespace }) => kind === 'project' && (namespace === '*' || namespace === project.name),
+    )
+  );
 }
 
 /** Whether the caller may look at or change the project itself through the API. */

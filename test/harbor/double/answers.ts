@@ -12,7 +12,9 @@ export function commonHeaders(status: number): Headers {
   return {
     'Set-Cookie': [`sid=${randomBytes(16).toString('hex')}; Path=/; HttpOnly`],
     'X-Request-Id': randomUUID(),
-    ...(statusesWithFrontHeaders.has(status) ? { 'X-Frame-Options': 'DENY', 'Content-Security-Policy': "frame-ancestors 'none'" } : {}),
+    ...(statusesWithFrontHeaders.has(status)
+      ? { 'X-Frame-Options': 'DENY', 'Content-Security-Policy': "frame-ancestors 'none'" }
+      : {}),
   };
 }
 
@@ -33,26 +35,49 @@ export function sendJson(response: ServerResponse, status: number, document: unk
 }
 
 /** Answers with Harbor's error document. */
-export function sendError(response: ServerResponse, status: number, code: string, message: string, headers: Headers = {}): void {
-  sendJson(response, status, { errors: [{ code, message }] }, { 'Content-Type': 'application/json; charset=utf-8', ...headers });
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers: Headers = {},
+): void {
+  sendJson(
+    response,
+    status,
+    { errors: [{ code, message }] },
+    { 'Content-Type': 'application/json; charset=utf-8', ...headers },
+  );
 }
 
 const nginxTitles: Readonly<Record<number, string>> = {
-  301: '301 Moved Permanently', 400: '400 Bad Request', 413: '413 Request Entity Too Large', 414: '414 Request-URI Too Large', 502: '502 Bad Gateway',
+  301: '301 Moved Permanently',
+  400: '400 Bad Request',
+  413: '413 Request Entity Too Large',
+  414: '414 Request-URI Too Large',
+  502: '502 Bad Gateway',
 };
 
 /** Answers with one of nginx's own HTML pages, which carry none of the core's headers. */
-export function sendFrontPage(response: ServerResponse, status: 301 | 400 | 413 | 414 | 502, headers: Headers = {}, detail?: string): void {
+export function sendFrontPage(
+  response: ServerResponse,
+  status: 301 | 400 | 413 | 414 | 502,
+  headers: Headers = {},
+  detail?: string,
+): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
   const title = nginxTitles[status] ?? String(status);
-  const page = `<html>\r\n<head><title>${detail === undefined ? title : `400 ${detail}`}</title></head>\r\n<body>\r\n<center><h1>${title}</h1></center>\r\n`
-    + `${detail === undefined ? '' : `<center>${detail}</center>\r\n`}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
+  const page =
+    `<html>\r\n<head><title>${detail === undefined ? title : `400 ${detail}`}</title></head>\r\n<body>\r\n<center><h1>${title}</h1></center>\r\n` +
+    `${detail === undefined ? '' : `<center>${detail}</center>\r\n`}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`;
   response.writeHead(status, {
-    'Content-Type': 'text/html', 'Content-Length': String(Buffer.byteLength(page)),
-    ...(status === 301 ? { 'X-Frame-Options': 'DENY', 'Content-Security-Policy': "frame-ancestors 'none'" } : {}), ...headers,
+    'Content-Type': 'text/html',
+    'Content-Length': String(Buffer.byteLength(page)),
+    ...(status === 301 ? { 'X-Frame-Options': 'DENY', 'Content-Security-Policy': "frame-ancestors 'none'" } : {}),
+    ...headers,
   });
   response.end(page);
 }

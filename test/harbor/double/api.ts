@@ -15,7 +15,14 @@ export interface Route {
 }
 
 const base = '/api/v2.0/';
-const routes: readonly Route[] = [...systemRoutes, ...projectRoutes, ...memberRoutes, ...quotaRoutes, ...robotRoutes, ...artifactRoutes];
+const routes: readonly Route[] = [
+  ...systemRoutes,
+  ...projectRoutes,
+  ...memberRoutes,
+  ...quotaRoutes,
+  ...robotRoutes,
+  ...artifactRoutes,
+];
 
 /** Everything below `/api/`. */
 export async function serveApi(exchange: Exchange): Promise<void> {
@@ -25,7 +32,9 @@ export async function serveApi(exchange: Exchange): Promise<void> {
     return;
   }
   if (!path.startsWith(base)) {
-    send(response, 404, '<!DOCTYPE HTML>\n<html><head><title>404 - Page Not Found</title></head></html>\n', { 'Content-Type': 'text/html; charset=utf-8' });
+    send(response, 404, '<!DOCTYPE HTML>\n<html><head><title>404 - Page Not Found</title></head></html>\n', {
+      'Content-Type': 'text/html; charset=utf-8',
+    });
     return;
   }
   const accept = exchange.request.headers.accept;
@@ -33,7 +42,8 @@ export async function serveApi(exchange: Exchange): Promise<void> {
   for (const route of routes) {
     const match = route.method === method ? route.pattern.exec(inner) : null;
     if (match === null) continue;
-    if (accept !== undefined && inner !== 'ping' && !/\*\/\*|application\/(json|\*)/.test(accept)) throw invalid('unsupported media type requested, only [application/json] are available');
+    if (accept !== undefined && inner !== 'ping' && !/\*\/\*|application\/(json|\*)/.test(accept))
+      throw invalid('unsupported media type requested, only [application/json] are available');
     await route.serve(exchange, ...match.slice(1).map((parameter) => decodeURIComponent(parameter)));
     return;
   }

@@ -18,16 +18,28 @@ const never = '0001-01-01T00:00:00.000Z';
 function listRepositories(exchange: Exchange, projectName: string): void {
   const project = readable(exchange, projectName);
   const { page, headers } = pageOf(exchange, [...project.repositories.values()]);
-  sendJson(exchange.response, 200, page.map((repository) => ({
-    artifact_count: topLevel(repository).length, creation_time: repository.created.toISOString(), id: repository.id, name: repository.name, project_id: project.id, pull_count: 0, update_time: repository.created.toISOString(),
-  })), headers);
+  sendJson(
+    exchange.response,
+    200,
+    page.map((repository) => ({
+      artifact_count: topLevel(repository).length,
+      creation_time: repository.created.toISOString(),
+      id: repository.id,
+      name: repository.name,
+      project_id: project.id,
+      pull_count: 0,
+      update_time: repository.created.toISOString(),
+    })),
+    headers,
+  );
 }
 
 function deleteRepository(exchange: Exchange, projectName: string, name: string): void {
   const project = requireProject(exchange, projectName, (found) => manages(exchange.caller, found));
   const repository = findRepository(project, name);
   const kept = [...repository.tags.keys()].find((tag) => isImmutable(project, repository.name, tag));
-  if (kept !== undefined) throw new Refusal(412, 'PRECONDITION', `the tag ${kept} configured as immutable, cannot be deleted`);
+  if (kept !== undefined)
+    throw new Refusal(412, 'PRECONDITION', `the tag ${kept} configured as immutable, cannot be deleted`);
   project.repositories.delete(repository.name);
   send(exchange.response, 200, '');
 }
@@ -36,7 +48,12 @@ function listArtifacts(exchange: Exchange, projectName: string, name: string): v
   const project = readable(exchange, projectName);
   const repository = findRepository(project, name);
   const { page, headers } = pageOf(exchange, topLevel(repository).reverse());
-  sendJson(exchange.response, 200, page.map((artifact) => describe(exchange, project, repository, artifact, false)), headers);
+  sendJson(
+    exchange.response,
+    200,
+    page.map((artifact) => describe(exchange, project, repository, artifact, false)),
+    headers,
+  );
 }
 
 function getArtifact(exchange: Exchange, projectName: string, name: string, reference: string): void {
@@ -48,7 +65,11 @@ function getArtifact(exchange: Exchange, projectName: string, name: string, refe
 }
 
 function readable(exchange: Exchange, projectName: string): Project {
-  return requireProject(exchange, projectName, (found) => exchange.caller.kind === 'user' && actionsOn(exchange.caller, found).has('pull'));
+  return requireProject(
+    exchange,
+    projectName,
+    (found) => exchange.caller.kind === 'user' && actionsOn(exchange.caller, found).has('pull'),
+  );
 }
 
 function findRepository(project: Project, name: string): Repository {
@@ -62,37 +83,96 @@ function topLevel(repository: Repository): Artifact[] {
   const artifacts = [...repository.artifacts.values()];
   const children = new Set(artifacts.flatMap((artifact) => artifact.children));
   const tagged = new Set([...repository.tags.values()].map(({ digest }) => digest));
-  return artifacts.filter(({ digest, subject }) => tagged.has(digest) || (subject === undefined && !children.has(digest)));
+  return artifacts.filter(
+    ({ digest, subject }) => tagged.has(digest) || (subject === undefined && !children.has(digest)),
+  );
 }
 
-function describe(exchange: Exchange, project: Project, repository: Repository, artifact: Artifact, alone: boolean): Record<string, unknown> {
+function describe(
+  exchange: Exchange,
+  project: Project,
+  repository: Repository,
+  artifact: Artifact,
+  alone: boolean,
+): Record<string, unknown> {
   const pushed = artifact.pushed.toISOString();
-  const tags = [...repository.tags].filter(([, { digest }]) => digest === artifact.digest).map(([name, tag]) => ({
-    artifact_id: artifact.id, id: tag.id, immutable: isImmutable(project, repository.name, name), name, pull_time: never, push_time: tag.pushed.toISOString(), repository_id: repository.id,
-  }));
+  const tags = [...repository.tags]
+    .filter(([, { digest }]) => digest === artifact.digest)
+    .map(([name, tag]) => ({
+      artifact_id: artifact.id,
+      id: tag.id,
+      immutable: isImmutable(project, repository.name, name),
+      name,
+      pull_time: never,
+      push_time: tag.pushed.toISOString(),
+      repository_id: repository.id,
+    }));
   const isIndex = artifact.mediaType === artifact.manifestMediaType;
   const links = additionLinks(project, repository, artifact);
   return {
-    accessories: exchange.query.get('with_accessory') === 'true' ? accessories(repository, artifact) : null, ...(alone && !isIndex && links !== undefined ? { addition_links: links } : {}),
-    ...(artifact.annotations === undefined ? {} : { annotations: artifact.annotations }), ...(isIndex ? {} : { artifact_type: artifact.artifactType }), digest: artifact.digest,
-    ...(artifact.extraAttributes === undefined ? {} : { extra_attrs: artifact.extraAttributes }), icon: artifact.digest, id: artifact.id, labels: null,
-    manifest_media_type: artifact.manifestMediaType, media_type: artifact.mediaType, project_id: project.id, pull_time: never, push_time: pushed,
-    references: artifact.children.length === 0 ? null : artifact.children.map((digest) => ({ child_digest: digest, child_id: repository.artifacts.get(digest)?.id ?? 0, parent_id: artifact.id, urls: null })),
-    repository_id: repository.id, repository_name: repository.name, size: artifact.size, tags: tags.length === 0 ? null : tags, type: artifact.kind,
+    accessories: exchange.query.get('with_accessory') === 'true' ? accessories(repository, artifact) : null,
+    ...(alone && !isIndex && links !== undefined ? { addition_links: links } : {}),
+    ...(artifact.annotations === undefined ? {} : { annotations: artifact.annotations }),
+    ...(isIndex ? {} : { artifact_type: artifact.artifactType }),
+    digest: artifact.digest,
+    ...(artifact.extraAttributes === undefined ? {} : { extra_attrs: artifact.extraAttributes }),
+    icon: artifact.digest,
+    id: artifact.id,
+    labels: null,
+    manifest_media_type: artifact.manifestMediaType,
+    media_type: artifact.mediaType,
+    project_id: project.id,
+    pull_time: never,
+    push_time: pushed,
+    references:
+      artifact.children.length === 0
+        ? null
+        : artifact.children.map((digest) => ({
+            child_digest: digest,
+            child_id: repository.artifacts.get(digest)?.id ?? 0,
+            parent_id: artifact.id,
+            urls: null,
+          })),
+    repository_id: repository.id,
+    repository_name: repository.name,
+    size: artifact.size,
+    tags: tags.length === 0 ? null : tags,
+    type: artifact.kind,
   };
 }
 
 function accessories(repository: Repository, subject: Artifact): unknown[] | null {
   const found = [...repository.artifacts.values()].filter((artifact) => artifact.subject === subject.digest);
-  return found.length === 0 ? null : found.map((artifact, index) => ({
-    artifact_id: artifact.id, creation_time: artifact.pushed.toISOString(), digest: artifact.digest, icon: '', id: index + 1, size: artifact.size,
-    subject_artifact_digest: subject.digest, subject_artifact_id: subject.id, subject_artifact_repo: repository.name, type: 'subject.accessory',
-  }));
+  return found.length === 0
+    ? null
+    : found.map((artifact, index) => ({
+        artifact_id: artifact.id,
+        creation_time: artifact.pushed.toISOString(),
+        digest: artifact.digest,
+        icon: '',
+        id: index + 1,
+        size: artifact.size,
+        subject_artifact_digest: subject.digest,
+        subject_artifact_id: subject.id,
+        subject_artifact_repo: repository.name,
+        type: 'subject.accessory',
+      }));
 }
 
-function additionLinks(project: Project, repository: Repository, artifact: Artifact): Record<string, unknown> | undefined {
-  const names = artifact.kind === 'IMAGE' ? ['build_history'] : artifact.kind === 'CHART' ? ['dependencies', 'readme.md', 'values.yaml'] : [];
+function additionLinks(
+  project: Project,
+  repository: Repository,
+  artifact: Artifact,
+): Record<string, unknown> | undefined {
+  const names =
+    artifact.kind === 'IMAGE'
+      ? ['build_history']
+      : artifact.kind === 'CHART'
+        ? ['dependencies', 'readme.md', 'values.yaml']
+        : [];
   const encoded = encodeURIComponent(encodeURIComponent(repository.name.slice(project.name.length + 1)));
   const base = `/api/v2.0/projects/${project.name}/repositories/${encoded}/artifacts/${artifact.digest}/additions`;
-  return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, { absolute: false, href: `${base}/${name}` }]));
+  return names.length === 0
+    ? undefined
+    : Object.fromEntries(names.map((name) => [name, { absolute: false, href: `${base}/${name}` }]));
 }

@@ -15,7 +15,13 @@ const received = new WeakMap<World, Map<string, number>>();
 export async function serveUploads(upstream: Upstream, exchange: Exchange, repository: string): Promise<void> {
   const mount = exchange.query.get('mount');
   const project = projectOf(exchange.world, repository);
-  if (exchange.method !== 'POST' || project === undefined || mount === null || !isDigest(mount) || !exchange.query.has('from')) {
+  if (
+    exchange.method !== 'POST' ||
+    project === undefined ||
+    mount === null ||
+    !isDigest(mount) ||
+    !exchange.query.has('from')
+  ) {
     // Harbor takes no blob in one POST: without `digest` the registry ignores the body and begins a session.
     await forward(upstream, exchange, exchange.query.has('digest') ? { path: exchange.rawPath } : {});
     return;
@@ -27,13 +33,19 @@ export async function serveUploads(upstream: Upstream, exchange: Exchange, repos
 }
 
 /** PATCH, PUT, GET and DELETE of one upload session. */
-export async function serveUpload(upstream: Upstream, exchange: Exchange, repository: string, session: string): Promise<void> {
+export async function serveUpload(
+  upstream: Upstream,
+  exchange: Exchange,
+  repository: string,
+  session: string,
+): Promise<void> {
   const sessions = received.get(exchange.world) ?? new Map<string, number>();
   received.set(exchange.world, sessions);
   if (exchange.method !== 'PUT') {
     const answer = await forward(upstream, exchange);
     const range = /^0-(\d+)$/.exec(String(answer?.headers.range ?? ''));
-    if (exchange.method === 'PATCH' && answer?.status === 202 && range !== null) sessions.set(session, Number(range[1]) + 1);
+    if (exchange.method === 'PATCH' && answer?.status === 202 && range !== null)
+      sessions.set(session, Number(range[1]) + 1);
     return;
   }
   const digest = exchange.query.get('digest');
@@ -58,7 +70,12 @@ export async function serveUpload(upstream: Upstream, exchange: Exchange, reposi
 }
 
 /** GET, HEAD and DELETE of a blob: the registry's own business. */
-export async function serveBlob(upstream: Upstream, exchange: Exchange, _repository: string, digest: string): Promise<void> {
+export async function serveBlob(
+  upstream: Upstream,
+  exchange: Exchange,
+  _repository: string,
+  digest: string,
+): Promise<void> {
   if (!isDigest(digest) && !/^sha512:[0-9a-f]{128}$/.test(digest)) {
     throw new Refusal(404, 'NOT_FOUND', `invalid digest: ${digest}`);
   }

@@ -63,7 +63,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export async function readJson(exchange: Exchange, subject: string): Promise<Record<string, unknown>> {
   const body = await readBody(exchange.request, 1024 * 1024);
   const contentType = exchange.request.headers['content-type'] ?? 'application/json';
-  if (!contentType.startsWith('application/json')) throw invalid(`unsupported media type "${contentType}", only [application/json] are allowed`);
+  if (!contentType.startsWith('application/json'))
+    throw invalid(`unsupported media type "${contentType}", only [application/json] are allowed`);
   if (body === undefined || body.length === 0) throw invalid(`${subject} in body is required`);
   try {
     const document: unknown = JSON.parse(body.toString());

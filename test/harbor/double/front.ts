@@ -31,7 +31,13 @@ export async function serve(front: Front, request: IncomingMessage, response: Se
     await route(front, exchange);
   } catch (error) {
     if (error instanceof Refusal) sendError(response, error.status, error.code, error.message, error.headers);
-    else if (!request.destroyed) sendError(response, 500, 'UNKNOWN', `the double failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    else if (!request.destroyed)
+      sendError(
+        response,
+        500,
+        'UNKNOWN',
+        `the double failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
   }
 }
 
@@ -42,7 +48,11 @@ async function route(front: Front, exchange: Exchange): Promise<void> {
   else if (path === '/service/token') serveToken(exchange);
   else if (path === '/api/v2.0/health') await serveHealth(front.upstream, exchange);
   else if (path.startsWith('/api/')) await serveApi(exchange);
-  else send(response, 200, '<!doctype html><html><head><title>Harbor</title></head><body></body></html>', { 'Content-Type': 'text/html', 'Accept-Ranges': 'bytes' });
+  else
+    send(response, 200, '<!doctype html><html><head><title>Harbor</title></head><body></body></html>', {
+      'Content-Type': 'text/html',
+      'Accept-Ranges': 'bytes',
+    });
 }
 
 /** What nginx answers by itself. */
@@ -52,7 +62,11 @@ function refuseInFront(front: Front, request: IncomingMessage, response: ServerR
     sendFrontPage(response, 414, { Connection: 'close' });
     return true;
   }
-  if (request.rawHeaders.some((text, index) => index % 2 === 1 && text.length + (request.rawHeaders[index - 1]?.length ?? 0) + 4 > longestLine)) {
+  if (
+    request.rawHeaders.some(
+      (text, index) => index % 2 === 1 && text.length + (request.rawHeaders[index - 1]?.length ?? 0) + 4 > longestLine,
+    )
+  ) {
     sendFrontPage(response, 400, { Connection: 'close' }, 'Request Header Or Cookie Too Large');
     return true;
   }
@@ -79,10 +93,15 @@ function refuseInCore(exchange: Exchange): void {
   const fromBrowser = /(?:^|;\s*)sid=/.test(cookies);
   if (fromBrowser) response.setHeader('X-Harbor-Csrf-Token', randomBytes(32).toString('base64'));
   if (isReading(method)) return;
-  const answersForgery = /(?:^|;\s*)_gorilla_csrf=/.test(cookies) && request.headers['x-harbor-csrf-token'] !== undefined;
+  const answersForgery =
+    /(?:^|;\s*)_gorilla_csrf=/.test(cookies) && request.headers['x-harbor-csrf-token'] !== undefined;
   // A session cookie makes the client a browser, and a browser has to show that a page of Harbor's sent it.
   if (fromBrowser && !answersForgery) throw new Refusal(403, 'FORBIDDEN', 'CSRF token not found in request');
-  if (world.settings.readOnly && (path.startsWith('/v2/') || path.startsWith('/api/')) && path !== '/api/v2.0/configurations') {
+  if (
+    world.settings.readOnly &&
+    (path.startsWith('/v2/') || path.startsWith('/api/')) &&
+    path !== '/api/v2.0/configurations'
+  ) {
     throw new Refusal(403, 'DENIED', 'The system is in read only mode. Any modification is prohibited.');
   }
 }
@@ -93,15 +112,25 @@ async function readExchange(world: World, request: IncomingMessage, response: Se
   const rawPath = (mark < 0 ? url : url.slice(0, mark)).replace(/\/{2,}/g, '/');
   const search = mark < 0 ? '' : url.slice(mark);
   return {
-    request, response, method: request.method ?? 'GET', rawPath, path: decode(rawPath), search, query: new URLSearchParams(search), world,
+    request,
+    response,
+    method: request.method ?? 'GET',
+    rawPath,
+    path: decode(rawPath),
+    search,
+    query: new URLSearchParams(search),
+    world,
     caller: await identify(world, request.headers.authorization),
   };
 }
 
 async function serveHealth(upstream: Upstream, exchange: Exchange): Promise<void> {
   const up = (await ask(upstream, exchange, { method: 'GET', path: '/v2/', headers: {} })) !== undefined;
-  const components = ['core', 'database', 'jobservice', 'portal', 'redis', 'registry', 'registryctl'].map((name) => (name === 'registry' && !up
-    ? { error: 'failed to check health: connection refused', name, status: 'unhealthy' } : { name, status: 'healthy' }));
+  const components = ['core', 'database', 'jobservice', 'portal', 'redis', 'registry', 'registryctl'].map((name) =>
+    name === 'registry' && !up
+      ? { error: 'failed to check health: connection refused', name, status: 'unhealthy' }
+      : { name, status: 'healthy' },
+  );
   sendJson(exchange.response, 200, { components, status: up ? 'healthy' : 'unhealthy' });
 }
 

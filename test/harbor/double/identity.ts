@@ -6,7 +6,12 @@ export type Caller =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'user'; readonly user: User }
   | { readonly kind: 'robot'; readonly robot: Robot }
-  | { readonly kind: 'token'; readonly subject: string; readonly access: readonly TokenAccess[]; readonly issuedAt: number };
+  | {
+      readonly kind: 'token';
+      readonly subject: string;
+      readonly access: readonly TokenAccess[];
+      readonly issuedAt: number;
+    };
 
 const anonymous: Caller = { kind: 'anonymous' };
 const locks = new WeakMap<World, Map<string, number>>();
@@ -16,7 +21,9 @@ export async function identify(world: World, authorization: string | undefined):
   if (authorization === undefined) return anonymous;
   if (authorization.startsWith('Bearer ')) {
     const claims = verifyToken(world, authorization.slice(7));
-    return claims === undefined ? anonymous : { kind: 'token', subject: claims.sub, access: claims.access, issuedAt: claims.iat };
+    return claims === undefined
+      ? anonymous
+      : { kind: 'token', subject: claims.sub, access: claims.access, issuedAt: claims.iat };
   }
   if (!/^basic /i.test(authorization)) return anonymous;
   const [name, password] = splitCredentials(Buffer.from(authorization.slice(6), 'base64').toString());
@@ -31,10 +38,14 @@ export function isLoggedIn(caller: Caller): boolean {
 /** The name for tokens and logs; empty for anonymous. */
 export function callerName(caller: Caller): string {
   switch (caller.kind) {
-    case 'user': return caller.user.name;
-    case 'robot': return caller.robot.name;
-    case 'token': return caller.subject;
-    case 'anonymous': return '';
+    case 'user':
+      return caller.user.name;
+    case 'robot':
+      return caller.robot.name;
+    case 'token':
+      return caller.subject;
+    case 'anonymous':
+      return '';
   }
 }
 

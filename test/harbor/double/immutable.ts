@@ -8,7 +8,11 @@ export interface Selector {
 
 /** A rule that holds where all of its selectors do. */
 export function immutableRule(id: number, tags: readonly Selector[], repositories: readonly Selector[]): ImmutableRule {
-  return { id, tags: (tag) => tags.every((selector) => selects(selector, tag)), repositories: (name) => repositories.every((selector) => selects(selector, name)) };
+  return {
+    id,
+    tags: (tag) => tags.every((selector) => selects(selector, tag)),
+    repositories: (name) => repositories.every((selector) => selects(selector, name)),
+  };
 }
 
 function selects({ pattern, excludes }: Selector, name: string): boolean {

@@ -23,8 +23,10 @@ export interface Descriptor {
 export const manifestLimitBytes = 4 * 1024 * 1024;
 
 const knownTypes = new Set([
-  'application/vnd.docker.distribution.manifest.v2+json', 'application/vnd.docker.distribution.manifest.list.v2+json',
-  'application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.oci.image.index.v1+json',
 ]);
 const schema1Signed = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
 
@@ -37,21 +39,45 @@ export function readManifest(contentType: string | undefined, body: Buffer): Man
   const document = parse(body);
   if (!knownTypes.has(type)) {
     if (!Array.isArray(document['signatures'])) throw unreadable('missing signature key');
-    const layers = list(document['fsLayers']).map((layer) => ({ mediaType: '', digest: text(layer['blobSum']) ?? '', size: 0 }));
-    return { mediaType: schema1Signed, config: undefined, layers, children: [], subject: undefined, artifactType: undefined, annotations: undefined };
+    const layers = list(document['fsLayers']).map((layer) => ({
+      mediaType: '',
+      digest: text(layer['blobSum']) ?? '',
+      size: 0,
+    }));
+    return {
+      mediaType: schema1Signed,
+      config: undefined,
+      layers,
+      children: [],
+      subject: undefined,
+      artifactType: undefined,
+      annotations: undefined,
+    };
   }
   const stated = text(document['mediaType']);
-  if (stated === undefined ? type.startsWith('application/vnd.docker.') : stated !== type) throw unreadable(`if present, mediaType in manifest should be '${type}' not '${stated ?? ''}'`);
+  if (stated === undefined ? type.startsWith('application/vnd.docker.') : stated !== type)
+    throw unreadable(`if present, mediaType in manifest should be '${type}' not '${stated ?? ''}'`);
   return {
-    mediaType: type, config: descriptor(document['config']), layers: list(document['layers']).filter((layer) => list(layer['urls']).length === 0 && !Array.isArray(layer['urls'])).flatMap((layer) => descriptor(layer) ?? []),
-    children: list(document['manifests']).flatMap((child) => descriptor(child) ?? []), subject: descriptor(document['subject'])?.digest,
-    artifactType: text(document['artifactType']), annotations: isObject(document['annotations']) ? document['annotations'] as Record<string, string> : undefined,
+    mediaType: type,
+    config: descriptor(document['config']),
+    layers: list(document['layers'])
+      .filter((layer) => list(layer['urls']).length === 0 && !Array.isArray(layer['urls']))
+      .flatMap((layer) => descriptor(layer) ?? []),
+    children: list(document['manifests']).flatMap((child) => descriptor(child) ?? []),
+    subject: descriptor(document['subject'])?.digest,
+    artifactType: text(document['artifactType']),
+    annotations: isObject(document['annotations']) ? (document['annotations'] as Record<string, string>) : undefined,
   };
 }
 
 /** Harbor's name for a kind of artifact, by its config's media type. */
 export function artifactKind(configType: string | undefined): string {
-  if (configType === undefined || configType.startsWith('application/vnd.docker.') || configType === 'application/vnd.oci.image.config.v1+json') return 'IMAGE';
+  if (
+    configType === undefined ||
+    configType.startsWith('application/vnd.docker.') ||
+    configType === 'application/vnd.oci.image.config.v1+json'
+  )
+    return 'IMAGE';
   if (configType === 'application/vnd.cncf.helm.config.v1+json') return 'CHART';
   return /^application\/vnd\.[^.]*\.(.*)\.config\.[^.]*\+json$/.exec(configType)?.[1]?.toUpperCase() ?? 'UNKNOWN';
 }
@@ -73,7 +99,13 @@ function unreadable(reason: string): Refusal {
 function descriptor(value: unknown): Descriptor | undefined {
   if (!isObject(value)) return undefined;
   const digest = text(value['digest']);
-  return digest === undefined ? undefined : { digest, mediaType: text(value['mediaType']) ?? '', size: typeof value['size'] === 'number' ? value['size'] : 0 };
+  return digest === undefined
+    ? undefined
+    : {
+        digest,
+        mediaType: text(value['mediaType']) ?? '',
+        size: typeof value['size'] === 'number' ? value['size'] : 0,
+      };
 }
 
 function list(value: unknown): Record<string, unknown>[] {

@@ -11,18 +11,35 @@ import { isImmutable, nextId, projectOf, repositoryOf, type Artifact, type Repos
 
 /** Every type that the registry stores, so that it hands out what it has whatever the client accepts. */
 const everyType = [
-  'application/vnd.docker.distribution.manifest.v2+json', 'application/vnd.docker.distribution.manifest.list.v2+json', 'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.v1+prettyjws', '*/*',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  '*/*',
 ].join(', ');
 
 /** HEAD, GET, PUT and DELETE of `…/manifests/<reference>`. */
-export async function serveManifest(upstream: Upstream, exchange: Exchange, repository: string, reference: string): Promise<void> {
+export async function serveManifest(
+  upstream: Upstream,
+  exchange: Exchange,
+  repository: string,
+  reference: string,
+): Promise<void> {
   // A body that is too large is refused first, whatever the tag is called.
   if (exchange.method !== 'PUT' && exchange.method !== 'DELETE') checkReference(reference);
   switch (exchange.method) {
-    case 'PUT': await putManifest(upstream, exchange, repository, reference); return;
-    case 'DELETE': await deleteManifest(upstream, exchange, repository, reference); return;
-    default: await forward(upstream, exchange, { path: manifestPath(repository, findDigest(exchange.world, repository, reference)), headers: { accept: everyType } });
+    case 'PUT':
+      await putManifest(upstream, exchange, repository, reference);
+      return;
+    case 'DELETE':
+      await deleteManifest(upstream, exchange, repository, reference);
+      return;
+    default:
+      await forward(upstream, exchange, {
+        path: manifestPath(repository, findDigest(exchange.world, repository, reference)),
+        headers: { accept: everyType },
+      });
   }
 }
 
@@ -32,7 +49,12 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   if (project === undefined) throw new Refusal(404, 'NOT_FOUND', `repository ${name} not found`);
   const body = await readBody(exchange.request, manifestLimitBytes);
   if (body === undefined) {
-    sendJson(response, 400, { errors: [{ code: 'MANIFEST_INVALID', message: 'manifest invalid', detail: 'http: request body too large' }] }, { 'Content-Type': 'application/json; charset=utf-8', 'Docker-Distribution-Api-Version': 'registry/2.0' });
+    sendJson(
+      response,
+      400,
+      { errors: [{ code: 'MANIFEST_INVALID', message: 'manifest invalid', detail: 'http: request body too large' }] },
+      { 'Content-Type': 'application/json; charset=utf-8', 'Docker-Distribution-Api-Version': 'registry/2.0' },
+    );
     return;
   }
   checkReference(reference);
@@ -40,11 +62,26 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   const facts = readManifest(contentType, body);
   const tag = isDigest(reference) ? undefined : reference;
   if (tag !== undefined && isImmutable(project, name, tag) && repositoryOf(world, name)?.tags.has(tag)) {
-    throw new Refusal(412, 'PRECONDITION', `Failed to process request due to '${name.slice(project.name.length + 1)}:${tag}' configured as immutable.`);
+    throw new Refusal(
+      412,
+      'PRECONDITION',
+      `Failed to process request due to '${name.slice(project.name.length + 1)}:${tag}' configured as immutable.`,
+    );
   }
   const pushedDigest = tag === undefined ? reference : `sha256:${createHash('sha256').update(body).digest('hex')}`;
-  const settle = reserve(project, [{ digest: pushedDigest, bytes: body.length }, ...[...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].map(({ digest: blob, size }) => ({ digest: blob, bytes: size }))]);
-  const answer = await ask(upstream, exchange, { method: 'PUT', path: manifestPath(name, rewritesTags(world) ? pushedDigest : reference), headers: contentType === undefined ? {} : { 'content-type': contentType }, body });
+  const settle = reserve(project, [
+    { digest: pushedDigest, bytes: body.length },
+    ...[...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].map(({ digest: blob, size }) => ({
+      digest: blob,
+      bytes: size,
+    })),
+  ]);
+  const answer = await ask(upstream, exchange, {
+    method: 'PUT',
+    path: manifestPath(name, rewritesTags(world) ? pushedDigest : reference),
+    headers: contentType === undefined ? {} : { 'content-type': contentType },
+    body,
+  });
   settle(answer?.status === 201);
   if (answer?.status !== 201) {
     relay(exchange, answer);
@@ -55,23 +92,28 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   if (config === 'unreadable') throw new Refusal(500, 'UNKNOWN', 'internal server error');
   record(world, name, { digest, facts, bytes: body.length, config, tag });
   send(response, 201, '', {
-    'Docker-Content-Digest': digest, 'Docker-Distribution-Api-Version': 'registry/2.0', Location: answer.headers.location ?? '',
+    'Docker-Content-Digest': digest,
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+    Location: answer.headers.location ?? '',
     ...(facts.subject === undefined ? {} : { 'OCI-Subject': facts.subject }),
   });
 }
 
 async function deleteManifest(upstream: Upstream, exchange: Exchange, name: string, reference: string): Promise<void> {
-  if (!isDigest(reference)) throw new Refusal(400, 'UNSUPPORTED', `unsupported digest ${reference}: invalid checksum digest format`);
+  if (!isDigest(reference))
+    throw new Refusal(400, 'UNSUPPORTED', `unsupported digest ${reference}: invalid checksum digest format`);
   const digest = findDigest(exchange.world, name, reference);
   const repository = repositoryOf(exchange.world, name);
   const project = projectOf(exchange.world, name);
   for (const [tag, { digest: tagged }] of repository?.tags ?? []) {
     if (tagged !== digest) continue;
-    if (project !== undefined && isImmutable(project, name, tag)) throw new Refusal(412, 'PRECONDITION', `the tag ${tag} configured as immutable, cannot be deleted`);
+    if (project !== undefined && isImmutable(project, name, tag))
+      throw new Refusal(412, 'PRECONDITION', `the tag ${tag} configured as immutable, cannot be deleted`);
   }
   await ask(upstream, exchange, { method: 'DELETE', path: manifestPath(name, digest), headers: {} });
   repository?.artifacts.delete(digest);
-  for (const [tag, { digest: tagged }] of [...(repository?.tags ?? [])]) if (tagged === digest) repository?.tags.delete(tag);
+  for (const [tag, { digest: tagged }] of [...(repository?.tags ?? [])])
+    if (tagged === digest) repository?.tags.delete(tag);
   send(exchange.response, 202, '', { 'Docker-Distribution-Api-Version': 'registry/2.0' });
 }
 
@@ -80,7 +122,8 @@ function findDigest(world: World, name: string, reference: string): string {
   const repository = repositoryOf(world, name);
   if (repository === undefined) throw new Refusal(404, 'NOT_FOUND', `repository ${name} not found`);
   const digest = isDigest(reference) ? reference : repository.tags.get(reference)?.digest;
-  if (digest === undefined || !repository.artifacts.has(digest)) throw new Refusal(404, 'NOT_FOUND', `artifact ${name}${isDigest(reference) ? '@' : ':'}${reference} not found`);
+  if (digest === undefined || !repository.artifacts.has(digest))
+    throw new Refusal(404, 'NOT_FOUND', `artifact ${name}${isDigest(reference) ? '@' : ':'}${reference} not found`);
   return digest;
 }
 
@@ -94,45 +137,98 @@ function rewritesTags(world: World): boolean {
 }
 
 /** Harbor reads every config as a JSON object, also those of types that it does not know. */
-async function readConfig(world: World, facts: ManifestFacts): Promise<Record<string, unknown> | 'unreadable' | undefined> {
+async function readConfig(
+  world: World,
+  facts: ManifestFacts,
+): Promise<Record<string, unknown> | 'unreadable' | undefined> {
   if (facts.config === undefined) return undefined;
   try {
-    const config: unknown = JSON.parse((await readFile(blobFile(world.registryStorage, facts.config.digest))).toString());
+    const config: unknown = JSON.parse(
+      (await readFile(blobFile(world.registryStorage, facts.config.digest))).toString(),
+    );
     return isObject(config) ? config : 'unreadable';
   } catch {
     return 'unreadable';
   }
 }
 
-function record(world: World, name: string, pushed: { digest: string; facts: ManifestFacts; bytes: number; config: Record<string, unknown> | undefined; tag: string | undefined }): void {
+function record(
+  world: World,
+  name: string,
+  pushed: {
+    digest: string;
+    facts: ManifestFacts;
+    bytes: number;
+    config: Record<string, unknown> | undefined;
+    tag: string | undefined;
+  },
+): void {
   const repository = repositoryOf(world, name) ?? addRepository(world, name);
-  if (!repository.artifacts.has(pushed.digest)) repository.artifacts.set(pushed.digest, newArtifact(world, repository, pushed));
-  if (pushed.tag !== undefined) repository.tags.set(pushed.tag, { id: repository.tags.get(pushed.tag)?.id ?? nextId(world, 'tag'), digest: pushed.digest, pushed: new Date() });
+  if (!repository.artifacts.has(pushed.digest))
+    repository.artifacts.set(pushed.digest, newArtifact(world, repository, pushed));
+  if (pushed.tag !== undefined)
+    repository.tags.set(pushed.tag, {
+      id: repository.tags.get(pushed.tag)?.id ?? nextId(world, 'tag'),
+      digest: pushed.digest,
+      pushed: new Date(),
+    });
 }
 
 function addRepository(world: World, name: string): Repository {
-  const repository: Repository = { id: nextId(world, 'repository'), name, created: new Date(), artifacts: new Map(), tags: new Map() };
+  const repository: Repository = {
+    id: nextId(world, 'repository'),
+    name,
+    created: new Date(),
+    artifacts: new Map(),
+    tags: new Map(),
+  };
   projectOf(world, name)?.repositories.set(name, repository);
   return repository;
 }
 
-function newArtifact(world: World, repository: Repository, pushed: { digest: string; facts: ManifestFacts; bytes: number; config: Record<string, unknown> | undefined }): Artifact {
+function newArtifact(
+  world: World,
+  repository: Repository,
+  pushed: { digest: string; facts: ManifestFacts; bytes: number; config: Record<string, unknown> | undefined },
+): Artifact {
   const { facts, config } = pushed;
-  const named = [...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].reduce((sum, { size }) => sum + size, 0);
+  const named = [...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].reduce(
+    (sum, { size }) => sum + size,
+    0,
+  );
   const children = facts.children.reduce((sum, { digest }) => sum + (repository.artifacts.get(digest)?.size ?? 0), 0);
   const kind = artifactKind(facts.config?.mediaType);
   return {
-    id: nextId(world, 'artifact'), digest: pushed.digest, manifestMediaType: facts.mediaType, mediaType: facts.config?.mediaType ?? facts.mediaType,
-    artifactType: facts.artifactType ?? facts.config?.mediaType ?? facts.mediaType, kind, manifestSize: pushed.bytes, size: pushed.bytes + named + children, pushed: new Date(),
-    subject: facts.subject, children: facts.children.map(({ digest }) => digest), annotations: facts.annotations, extraAttributes: extraAttributes(kind, config),
+    id: nextId(world, 'artifact'),
+    digest: pushed.digest,
+    manifestMediaType: facts.mediaType,
+    mediaType: facts.config?.mediaType ?? facts.mediaType,
+    artifactType: facts.artifactType ?? facts.config?.mediaType ?? facts.mediaType,
+    kind,
+    manifestSize: pushed.bytes,
+    size: pushed.bytes + named + children,
+    pushed: new Date(),
+    subject: facts.subject,
+    children: facts.children.map(({ digest }) => digest),
+    annotations: facts.annotations,
+    extraAttributes: extraAttributes(kind, config),
   };
 }
 
-function extraAttributes(kind: string, config: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+function extraAttributes(
+  kind: string,
+  config: Record<string, unknown> | undefined,
+): Record<string, unknown> | undefined {
   if (config === undefined) return undefined;
   if (kind === 'UNKNOWN') return undefined;
   if (kind !== 'IMAGE') return Object.keys(config).length === 0 ? undefined : config;
-  return { architecture: config['architecture'] ?? '', author: config['author'] ?? '', config: config['config'] ?? {}, created: config['created'] ?? null, os: config['os'] ?? '' };
+  return {
+    architecture: config['architecture'] ?? '',
+    author: config['author'] ?? '',
+    config: config['config'] ?? {},
+    created: config['created'] ?? null,
+    os: config['os'] ?? '',
+  };
 }
 
 function manifestPath(repository: string, digest: string): string {

@@ -39,7 +39,8 @@ export function parseRegistryPath(path: string): RegistryPath {
     const match = pattern.exec(path);
     if (match === null) continue;
     const [, repository = '', reference = ''] = match;
-    if (!repository.includes('/')) throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid repository name: ${repository}`);
+    if (!repository.includes('/'))
+      throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid repository name: ${repository}`);
     return { kind, repository, reference };
   }
   return { kind: 'unknown' };
@@ -47,7 +48,8 @@ export function parseRegistryPath(path: string): RegistryPath {
 
 /** @throws Refusal 400 for what is neither a tag nor a digest */
 export function checkReference(reference: string): void {
-  if (!isDigest(reference) && !tagPattern.test(reference)) throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid tag name: ${reference}`);
+  if (!isDigest(reference) && !tagPattern.test(reference))
+    throw new Refusal(400, 'BAD_REQUEST', `bad request: invalid tag name: ${reference}`);
 }
 
 /** Whether a reference is a digest that Harbor knows: SHA-256 alone. */

@@ -9,12 +9,21 @@ import type { Project, World } from './world.ts';
  * @returns what to call with whether it was stored
  * @throws Refusal 403 when the project's limit would be passed
  */
-export function reserve(project: Project, items: readonly { readonly digest: string; readonly bytes: number }[]): (stored: boolean) => void {
-  const fresh = new Map(items.filter(({ digest }) => !project.counted.has(digest)).map(({ digest, bytes }) => [digest, bytes]));
+export function reserve(
+  project: Project,
+  items: readonly { readonly digest: string; readonly bytes: number }[],
+): (stored: boolean) => void {
+  const fresh = new Map(
+    items.filter(({ digest }) => !project.counted.has(digest)).map(({ digest, bytes }) => [digest, bytes]),
+  );
   const bytes = [...fresh.values()].reduce((sum, size) => sum + size, 0);
   if (project.storageLimit >= 0 && bytes > 0 && project.used + bytes > project.storageLimit) {
-    throw new Refusal(403, 'DENIED', `adding ${readable(bytes)} of storage resource, which when updated to current usage of ${readable(project.used)} `
-      + `will exceed the configured upper limit of ${readable(project.storageLimit)}.`);
+    throw new Refusal(
+      403,
+      'DENIED',
+      `adding ${readable(bytes)} of storage resource, which when updated to current usage of ${readable(project.used)} ` +
+        `will exceed the configured upper limit of ${readable(project.storageLimit)}.`,
+    );
   }
   project.used += bytes;
   return (stored) => {

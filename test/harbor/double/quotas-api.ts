@@ -8,14 +8,22 @@ import type { Route } from './api.ts';
 /** Quotas, for the administrator only. */
 export const quotaRoutes: readonly Route[] = [
   { method: 'GET', pattern: /^quotas$/, serve: listQuotas },
-  { method: 'GET', pattern: /^quotas\/(\d+)$/, serve: (exchange, id) => { sendJson(exchange.response, 200, describe(findQuota(exchange, id))); } },
+  {
+    method: 'GET',
+    pattern: /^quotas\/(\d+)$/,
+    serve: (exchange, id) => {
+      sendJson(exchange.response, 200, describe(findQuota(exchange, id)));
+    },
+  },
   { method: 'PUT', pattern: /^quotas\/(\d+)$/, serve: setQuota },
 ];
 
 function listQuotas(exchange: Exchange): void {
   requireAdmin(exchange);
   const wanted = exchange.query.get('reference_id');
-  const projects = [...exchange.world.projects.values()].filter(({ id }) => wanted === null || String(id) === wanted).sort((a, b) => b.serial - a.serial);
+  const projects = [...exchange.world.projects.values()]
+    .filter(({ id }) => wanted === null || String(id) === wanted)
+    .sort((a, b) => b.serial - a.serial);
   const { page, headers } = pageOf(exchange, projects);
   sendJson(exchange.response, 200, page.map(describe), headers);
 }
@@ -38,5 +46,12 @@ function findQuota(exchange: Exchange, id: string): Project {
 
 function describe(project: Project): Record<string, unknown> {
   const created = project.created.toISOString();
-  return { creation_time: created, hard: { storage: project.storageLimit }, id: project.serial, ref: { id: project.id, name: project.name, owner_name: '' }, update_time: created, used: { storage: project.used } };
+  return {
+    creation_time: created,
+    hard: { storage: project.storageLimit },
+    id: project.serial,
+    ref: { id: project.id, name: project.name, owner_name: '' },
+    update_time: created,
+    used: { storage: project.used },
+  };
 }

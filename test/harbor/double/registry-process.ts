@@ -13,7 +13,14 @@ export interface RegistryProcess {
  * @param storage its root directory
  */
 export async function startRegistryProcess(storage: string): Promise<RegistryProcess> {
-  const start = (port?: number): Promise<Registry> => startRegistry({ storage, delete: true, schema1: true, foreignLayers: true, ...(port === undefined ? {} : { port }) });
+  const start = (port?: number): Promise<Registry> =>
+    startRegistry({
+      storage,
+      delete: true,
+      schema1: true,
+      foreignLayers: true,
+      ...(port === undefined ? {} : { port }),
+    });
   let registry: Registry | undefined = await start();
   const { port } = registry;
   return {

@@ -27,12 +27,21 @@ export interface RobotRequest {
 export function addRobot(world: World, request: RobotRequest): Robot {
   const namespace = request.permissions.find(({ kind }) => kind === 'project')?.namespace ?? '';
   const robot: Robot = {
-    id: nextId(world, 'robot'), name: `robot$${request.level === 'project' ? `${namespace}+` : ''}${request.name}`, secret: randomBytes(16).toString('base64url'), level: request.level,
-    permissions: request.permissions, disabled: false, expiresAt: request.duration < 0 ? -1 : Math.floor(Date.now() / 1000) + request.duration * 86_400,
+    id: nextId(world, 'robot'),
+    name: `robot$${request.level === 'project' ? `${namespace}+` : ''}${request.name}`,
+    secret: randomBytes(16).toString('base64url'),
+    level: request.level,
+    permissions: request.permissions,
+    disabled: false,
+    expiresAt: request.duration < 0 ? -1 : Math.floor(Date.now() / 1000) + request.duration * 86_400,
   };
   if (world.robots.has(robot.name)) {
     const project = world.projects.get(namespace);
-    throw new Refusal(409, 'CONFLICT', `robot account ${project === undefined ? '' : `${String(project.id)}:`}${robot.name.slice('robot$'.length)} already exists`);
+    throw new Refusal(
+      409,
+      'CONFLICT',
+      `robot account ${project === undefined ? '' : `${String(project.id)}:`}${robot.name.slice('robot$'.length)} already exists`,
+    );
   }
   world.robots.set(robot.name, robot);
   return robot;
@@ -41,11 +50,32 @@ export function addRobot(world: World, request: RobotRequest): Robot {
 async function createRobot(exchange: Exchange): Promise<void> {
   const body = await readJson(exchange, 'robot');
   const duration = Number(body['duration']);
-  if (duration === 0 || duration < -1) throw new Refusal(400, 'BAD_REQUEST', `bad request error duration input: ${String(duration)}, duration must be either -1(Never) or a positive integer`);
+  if (duration === 0 || duration < -1)
+    throw new Refusal(
+      400,
+      'BAD_REQUEST',
+      `bad request error duration input: ${String(duration)}, duration must be either -1(Never) or a positive integer`,
+    );
   const permissions = readPermissions(body['permissions']);
   requireManager(exchange, permissions);
-  const robot = addRobot(exchange.world, { name: String(body['name']), level: body['level'] === 'system' ? 'system' : 'project', duration, permissions });
-  sendJson(exchange.response, 201, { creation_time: new Date().toISOString(), expires_at: robot.expiresAt, id: robot.id, name: robot.name, secret: robot.secret }, { Location: `/api/v2.0/robots/${String(robot.id)}` });
+  const robot = addRobot(exchange.world, {
+    name: String(body['name']),
+    level: body['level'] === 'system' ? 'system' : 'project',
+    duration,
+    permissions,
+  });
+  sendJson(
+    exchange.response,
+    201,
+    {
+      creation_time: new Date().toISOString(),
+      expires_at: robot.expiresAt,
+      id: robot.id,
+      name: robot.name,
+      secret: robot.secret,
+    },
+    { Location: `/api/v2.0/robots/${String(robot.id)}` },
+  );
 }
 
 async function updateRobot(exchange: Exchange, id: string): Promise<void> {
@@ -71,9 +101,11 @@ function requireManager(exchange: Exchange, permissions: readonly RobotPermissio
 function readPermissions(value: unknown): RobotPermission[] {
   const permissions = Array.isArray(value) ? value.filter(isObject) : [];
   return permissions.map(({ kind, namespace, access }) => ({
-    kind: kind === 'system' ? 'system' : 'project', namespace: String(namespace),
+    kind: kind === 'system' ? 'system' : 'project',
+    namespace: String(namespace),
     access: (Array.isArray(access) ? access.filter(isObject) : []).map(({ resource, action }) => {
-      if (resource === 'repository' && !repositoryActions.has(String(action))) throw new Refusal(400, 'BAD_REQUEST', `bad request permission: repository:${String(action)}`);
+      if (resource === 'repository' && !repositoryActions.has(String(action)))
+        throw new Refusal(400, 'BAD_REQUEST', `bad request permission: repository:${String(action)}`);
       return { resource: String(resource), action: String(action) };
     }),
   }));

@@ -115,10 +115,13 @@ export async function startHarborDouble(options: HarborDoubleOptions = {}): Prom
   const state = { coreDown: false };
   const sockets = new Set<Socket>();
   // Node's own limits give way to the front's, which answers as nginx does.
-  const server = createServer({ maxHeaderSize: 256 * 1024, keepAliveTimeout: 75_000, requestTimeout: 0 }, (request, response) => {
-    if (options.withoutLog !== true) log(requests, request, response);
-    void serve({ world, upstream, coreDown: state.coreDown }, request, response);
-  });
+  const server = createServer(
+    { maxHeaderSize: 256 * 1024, keepAliveTimeout: 75_000, requestTimeout: 0 },
+    (request, response) => {
+      if (options.withoutLog !== true) log(requests, request, response);
+      void serve({ world, upstream, coreDown: state.coreDown }, request, response);
+    },
+  );
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -126,17 +129,41 @@ export async function startHarborDouble(options: HarborDoubleOptions = {}): Prom
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
   return {
-    host, url: `http://${host}`, admin, requests, registryStorage, registryUrl: `http://127.0.0.1:${String(registry.port)}`, settings,
+    host,
+    url: `http://${host}`,
+    admin,
+    requests,
+    registryStorage,
+    registryUrl: `http://127.0.0.1:${String(registry.port)}`,
+    settings,
     ...controls(world),
     stopRegistry: () => registry.stop(),
     startRegistry: () => registry.start(),
-    setCoreDown: (down) => { state.coreDown = down; },
-    dropConnections: () => { for (const socket of sockets) socket.destroy(); },
+    setCoreDown: (down) => {
+      state.coreDown = down;
+    },
+    dropConnections: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     stop: () => stop(server, sockets, upstream, () => registry.stop(), folder),
   };
 }
 
-type Controls = Pick<HarborDouble, 'tags' | 'repositories' | 'createProject' | 'addProxyProject' | 'setQuota' | 'quotaUsed' | 'setReadOnly' | 'addImmutableRule' | 'addUser' | 'setRole' | 'addRobot' | 'addPusher'>;
+type Controls = Pick<
+  HarborDouble,
+  | 'tags'
+  | 'repositories'
+  | 'createProject'
+  | 'addProxyProject'
+  | 'setQuota'
+  | 'quotaUsed'
+  | 'setReadOnly'
+  | 'addImmutableRule'
+  | 'addUser'
+  | 'setRole'
+  | 'addRobot'
+  | 'addPusher'
+>;
 
 function controls(world: World): Controls {
   const need = (name: string): Project => {
@@ -150,35 +177,74 @@ function controls(world: World): Controls {
     return { username: made.name, password: made.secret };
   };
   return {
-    tags: (repository) => new Map([...(world.projects.get(repository.split('/')[0] ?? '')?.repositories.get(repository)?.tags ?? [])].map(([tag, { digest }]) => [tag, digest])),
+    tags: (repository) =>
+      new Map(
+        [...(world.projects.get(repository.split('/')[0] ?? '')?.repositories.get(repository)?.tags ?? [])].map(
+          ([tag, { digest }]) => [tag, digest],
+        ),
+      ),
     repositories: () => [...world.projects.values()].flatMap((project) => [...project.repositories.keys()]).sort(),
-    createProject: (name, options) => { addProject(world, name, admin, options); },
-    addProxyProject: (name) => { addProject(world, name, admin, { registryId: 1 }); },
-    setQuota: (project, bytes) => { need(project).storageLimit = bytes; },
+    createProject: (name, options) => {
+      addProject(world, name, admin, options);
+    },
+    addProxyProject: (name) => {
+      addProject(world, name, admin, { registryId: 1 });
+    },
+    setQuota: (project, bytes) => {
+      need(project).storageLimit = bytes;
+    },
     quotaUsed: (project) => need(project).used,
-    setReadOnly: (readOnly) => { world.settings.readOnly = readOnly; },
+    setReadOnly: (readOnly) => {
+      world.settings.readOnly = readOnly;
+    },
     addImmutableRule: (project, tags, repositories = '**') => {
-      need(project).rules.push(immutableRule(nextId(world, 'immutable rule'), [{ pattern: tags, excludes: false }], [{ pattern: repositories, excludes: false }]));
+      need(project).rules.push(
+        immutableRule(
+          nextId(world, 'immutable rule'),
+          [{ pattern: tags, excludes: false }],
+          [{ pattern: repositories, excludes: false }],
+        ),
+      );
     },
     addUser: (name, password, roles = {}) => {
       addUser(world, name, password);
       for (const [project, role] of Object.entries(roles)) need(project).members.set(name, role);
       return { username: name, password };
     },
-    setRole: (project, user, role) => { need(project).members.set(user, role); },
+    setRole: (project, user, role) => {
+      need(project).members.set(user, role);
+    },
     addRobot: robot,
-    addPusher: (name, project) => robot({
-      name, level: project === '*' ? 'system' : 'project', duration: -1,
-      permissions: [{ kind: 'project', namespace: project, access: [{ resource: 'repository', action: 'push' }, { resource: 'repository', action: 'pull' }] }],
-    }),
+    addPusher: (name, project) =>
+      robot({
+        name,
+        level: project === '*' ? 'system' : 'project',
+        duration: -1,
+        permissions: [
+          {
+            kind: 'project',
+            namespace: project,
+            access: [
+              { resource: 'repository', action: 'push' },
+              { resource: 'repository', action: 'pull' },
+            ],
+          },
+        ],
+      }),
   };
 }
 
 function settingsFrom(options: HarborDoubleOptions): Settings {
   return {
-    projectCreation: options.projectCreation ?? 'everyone', readOnly: false, tokenLifeSeconds: options.tokenLifeSeconds ?? 1800, tokenLeewaySeconds: options.tokenLeewaySeconds ?? 60,
-    loginLockMilliseconds: options.loginLockMilliseconds ?? 1500, passwordCheckMilliseconds: options.passwordCheckMilliseconds ?? 0, clientMaxBodySize: options.clientMaxBodySize,
-    earlyRefusal: options.earlyRefusal ?? 'answer', version: options.version ?? 'v2.15.2-080b022057',
+    projectCreation: options.projectCreation ?? 'everyone',
+    readOnly: false,
+    tokenLifeSeconds: options.tokenLifeSeconds ?? 1800,
+    tokenLeewaySeconds: options.tokenLeewaySeconds ?? 60,
+    loginLockMilliseconds: options.loginLockMilliseconds ?? 1500,
+    passwordCheckMilliseconds: options.passwordCheckMilliseconds ?? 0,
+    clientMaxBodySize: options.clientMaxBodySize,
+    earlyRefusal: options.earlyRefusal ?? 'answer',
+    version: options.version ?? 'v2.15.2-080b022057',
   };
 }
 
@@ -187,14 +253,23 @@ function log(requests: LoggedRequest[], request: IncomingMessage, response: Serv
   const authorization = request.headers.authorization ?? '';
   response.on('close', () => {
     requests.push({
-      method: request.method ?? '', path: request.url ?? '', status: response.headersSent ? response.statusCode : 0,
+      method: request.method ?? '',
+      path: request.url ?? '',
+      status: response.headersSent ? response.statusCode : 0,
       auth: authorization === '' ? 'none' : authorization.startsWith('Bearer ') ? 'bearer' : 'basic',
-      requestBytes: bodyBytes(request), milliseconds: performance.now() - begun,
+      requestBytes: bodyBytes(request),
+      milliseconds: performance.now() - begun,
     });
   });
 }
 
-async function stop(server: ReturnType<typeof createServer>, sockets: ReadonlySet<Socket>, upstream: Upstream, stopRegistry: () => Promise<void>, folder: string): Promise<void> {
+async function stop(
+  server: ReturnType<typeof createServer>,
+  sockets: ReadonlySet<Socket>,
+  upstream: Upstream,
+  stopRegistry: () => Promise<void>,
+  folder: string,
+): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   for (const socket of sockets) socket.destroy();
   await closed;

@@ -7,7 +7,13 @@ import type { Route } from './api.ts';
 
 /** Ping, health, system information, accounts and configuration. */
 export const systemRoutes: readonly Route[] = [
-  { method: 'GET', pattern: /^ping$/, serve: ({ response }) => { send(response, 200, 'Pong', { 'Content-Type': 'text/plain' }); } },
+  {
+    method: 'GET',
+    pattern: /^ping$/,
+    serve: ({ response }) => {
+      send(response, 200, 'Pong', { 'Content-Type': 'text/plain' });
+    },
+  },
   { method: 'GET', pattern: /^systeminfo$/, serve: systemInfo },
   { method: 'GET', pattern: /^users\/current$/, serve: currentUser },
   { method: 'POST', pattern: /^users$/, serve: createUser },
@@ -27,26 +33,47 @@ export function requireAdmin(exchange: Exchange): void {
 
 function systemInfo(exchange: Exchange): void {
   const { world, request } = exchange;
-  const short = { auth_mode: 'db_auth', banner_message: '', oidc_provider_name: '', primary_auth_mode: false, self_registration: false };
+  const short = {
+    auth_mode: 'db_auth',
+    banner_message: '',
+    oidc_provider_name: '',
+    primary_auth_mode: false,
+    self_registration: false,
+  };
   if (!isApiLogin(exchange)) {
     sendJson(exchange.response, 200, short);
     return;
   }
   const host = request.headers.host ?? '';
   sendJson(exchange.response, 200, {
-    ...short, current_time: new Date().toISOString(), external_url: `http://${host}`, harbor_version: world.settings.version, has_ca_root: false, notification_enable: true,
-    project_creation_restriction: world.settings.projectCreation, read_only: world.settings.readOnly, registry_storage_provider_name: 'filesystem', registry_url: host,
+    ...short,
+    current_time: new Date().toISOString(),
+    external_url: `http://${host}`,
+    harbor_version: world.settings.version,
+    has_ca_root: false,
+    notification_enable: true,
+    project_creation_restriction: world.settings.projectCreation,
+    read_only: world.settings.readOnly,
+    registry_storage_provider_name: 'filesystem',
+    registry_url: host,
   });
 }
 
 function currentUser(exchange: Exchange): void {
   const { caller } = exchange;
-  if (caller.kind === 'robot') throw new Refusal(412, 'PRECONDITION', 'get current user not available for security context: robot');
+  if (caller.kind === 'robot')
+    throw new Refusal(412, 'PRECONDITION', 'get current user not available for security context: robot');
   if (caller.kind !== 'user') throw new Refusal(401, 'UNAUTHORIZED', 'unauthorized');
   const created = caller.user.created.toISOString();
   sendJson(exchange.response, 200, {
-    admin_role_in_auth: false, comment: caller.user.admin ? 'admin user' : '', creation_time: created, realname: caller.user.admin ? 'system admin' : caller.user.name, sysadmin_flag: caller.user.admin,
-    update_time: created, user_id: caller.user.id, username: caller.user.name,
+    admin_role_in_auth: false,
+    comment: caller.user.admin ? 'admin user' : '',
+    creation_time: created,
+    realname: caller.user.admin ? 'system admin' : caller.user.name,
+    sysadmin_flag: caller.user.admin,
+    update_time: created,
+    user_id: caller.user.id,
+    username: caller.user.name,
   });
 }
 
@@ -62,7 +89,8 @@ async function configure(exchange: Exchange): Promise<void> {
   if (caller.kind === 'user' && !caller.user.admin) throw new Refusal(403, 'FORBIDDEN', caller.user.name);
   requireAdmin(exchange);
   const body = await readJson(exchange, 'configurations');
-  if (body['project_creation_restriction'] !== undefined) world.settings.projectCreation = body['project_creation_restriction'] === 'adminonly' ? 'adminonly' : 'everyone';
+  if (body['project_creation_restriction'] !== undefined)
+    world.settings.projectCreation = body['project_creation_restriction'] === 'adminonly' ? 'adminonly' : 'everyone';
   if (typeof body['read_only'] === 'boolean') world.settings.readOnly = body['read_only'];
   // Minutes here, seconds in the token's answer.
   if (typeof body['token_expiration'] === 'number') world.settings.tokenLifeSeconds = body['token_expiration'] * 60;

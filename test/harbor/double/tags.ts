@@ -9,14 +9,24 @@ export function serveTags(exchange: Exchange, name: string): void {
   const repository = repositoryOf(exchange.world, name);
   if (repository === undefined) throw new Refusal(404, 'NOT_FOUND', `repository ${name} not found`);
   const { page, next } = pageOf([...repository.tags.keys()], exchange.query);
-  sendJson(exchange.response, 200, { name, tags: page }, { ...json, ...(next === undefined ? {} : { Link: `</v2/${name}/tags/list?${next}>; rel="next"` }) });
+  sendJson(
+    exchange.response,
+    200,
+    { name, tags: page },
+    { ...json, ...(next === undefined ? {} : { Link: `</v2/${name}/tags/list?${next}>; rel="next"` }) },
+  );
 }
 
 /** `GET /v2/_catalog`: repositories that hold something. */
 export function serveCatalog(exchange: Exchange): void {
   const names = [...exchange.world.projects.values()].flatMap((project) => [...project.repositories.keys()]);
   const { page, next } = pageOf(names, exchange.query);
-  sendJson(exchange.response, 200, { repositories: page }, { ...json, ...(next === undefined ? {} : { Link: `</v2/_catalog?${next}>; rel="next"` }) });
+  sendJson(
+    exchange.response,
+    200,
+    { repositories: page },
+    { ...json, ...(next === undefined ? {} : { Link: `</v2/_catalog?${next}>; rel="next"` }) },
+  );
 }
 
 function pageOf(names: readonly string[], query: URLSearchParams): { page: string[]; next: string | undefined } {

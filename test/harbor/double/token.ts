@@ -32,7 +32,10 @@ const issuers = new WeakMap<World, Issuer>();
 export function serveToken(exchange: Exchange): void {
   const { response, query, world, caller } = exchange;
   if (exchange.method !== 'GET') {
-    send(response, 405, 'Method Not Allowed\n', { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' });
+    send(response, 405, 'Method Not Allowed\n', {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'X-Content-Type-Options': 'nosniff',
+    });
     return;
   }
   const service = query.get('service') ?? '';
@@ -40,16 +43,29 @@ export function serveToken(exchange: Exchange): void {
     send(response, 400, `Unable to handle service: ${service}`, { 'Content-Type': 'text/plain; charset=utf-8' });
     return;
   }
-  const scopes = query.getAll('scope').flatMap((scope) => scope.split(' ')).filter((scope) => scope !== '');
+  const scopes = query
+    .getAll('scope')
+    .flatMap((scope) => scope.split(' '))
+    .filter((scope) => scope !== '');
   if (scopes.length === 0 && !isLoggedIn(caller)) {
     send(response, 401, '');
     return;
   }
   const now = Math.floor(Date.now() / 1000);
   const access = scopes.flatMap((scope) => grant(exchange, scope));
-  const token = signToken(world, { sub: callerName(caller), iat: now, exp: now + world.settings.tokenLifeSeconds, access });
+  const token = signToken(world, {
+    sub: callerName(caller),
+    iat: now,
+    exp: now + world.settings.tokenLifeSeconds,
+    access,
+  });
   const issued = new Date(now * 1000).toISOString().replace('.000', '');
-  send(response, 200, JSON.stringify({ token, access_token: '', expires_in: world.settings.tokenLifeSeconds, issued_at: issued }), { 'Content-Type': 'application/json; charset=utf-8' });
+  send(
+    response,
+    200,
+    JSON.stringify({ token, access_token: '', expires_in: world.settings.tokenLifeSeconds, issued_at: issued }),
+    { 'Content-Type': 'application/json; charset=utf-8' },
+  );
 }
 
 /**
@@ -67,7 +83,13 @@ export function verifyToken(world: World, token: string): Claims | undefined {
 export function signToken(world: World, claims: Claims): string {
   const issuer = issuerOf(world);
   const header = encode({ alg: 'RS256', typ: 'JWT' });
-  const payload = encode({ iss: 'harbor-token-issuer', aud: 'harbor-registry', nbf: claims.iat, jti: randomBytes(8).toString('hex'), ...claims });
+  const payload = encode({
+    iss: 'harbor-token-issuer',
+    aud: 'harbor-registry',
+    nbf: claims.iat,
+    jti: randomBytes(8).toString('hex'),
+    ...claims,
+  });
   const signature = createSign('RSA-SHA256').update(`${header}.${payload}`).sign(issuer.privateKey, 'base64url');
   return `${header}.${payload}.${signature}`;
 }
@@ -76,7 +98,8 @@ function grant(exchange: Exchange, scope: string): TokenAccess[] {
   const parts = /^([^:]+):(.*):([^:]*)$/.exec(scope);
   if (parts === null) return [];
   const [, type = '', name = ''] = parts;
-  if (type === 'registry') return [{ type, name, actions: exchange.caller.kind === 'user' && exchange.caller.user.admin ? ['*'] : [] }];
+  if (type === 'registry')
+    return [{ type, name, actions: exchange.caller.kind === 'user' && exchange.caller.user.admin ? ['*'] : [] }];
   const project = name.includes('/') ? projectOf(exchange.world, name) : undefined;
   return [{ type, name, actions: project === undefined ? [] : [...actionsOn(exchange.caller, project)] }];
 }
@@ -84,10 +107,16 @@ function grant(exchange: Exchange, scope: string): TokenAccess[] {
 function parseToken(issuer: Issuer, token: string): Claims | undefined {
   const [header, payload, signature] = token.split('.');
   if (header === undefined || payload === undefined || signature === undefined) return undefined;
-  if (!createVerify('RSA-SHA256').update(`${header}.${payload}`).verify(issuer.publicKey, signature, 'base64url')) return undefined;
+  if (!createVerify('RSA-SHA256').update(`${header}.${payload}`).verify(issuer.publicKey, signature, 'base64url'))
+    return undefined;
   const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
   if (!isObject(claims)) return undefined;
-  const known: Claims = { sub: String(claims['sub']), iat: Number(claims['iat']), exp: Number(claims['exp']), access: claims['access'] as TokenAccess[] };
+  const known: Claims = {
+    sub: String(claims['sub']),
+    iat: Number(claims['iat']),
+    exp: Number(claims['exp']),
+    access: claims['access'] as TokenAccess[],
+  };
   issuer.known.set(token, known);
   return known;
 }
@@ -96,7 +125,9 @@ function issuerOf(world: World): Issuer {
   const existing = issuers.get(world);
   if (existing !== undefined) return existing;
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' },
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
   const issuer: Issuer = { privateKey, publicKey, known: new Map() };
   issuers.set(world, issuer);

@@ -123,7 +123,14 @@ export function nextId(world: World, sequence: string): number {
 
 /** A world with the administrator and the public project `library`, as Harbor comes. */
 export function newWorld(adminPassword: string, registryStorage: string, settings: Settings): World {
-  const world: World = { users: new Map(), robots: new Map(), projects: new Map(), settings, registryStorage, counters: new Map() };
+  const world: World = {
+    users: new Map(),
+    robots: new Map(),
+    projects: new Map(),
+    settings,
+    registryStorage,
+    counters: new Map(),
+  };
   const admin = addUser(world, 'admin', adminPassword, true);
   // Harbor's second account is the built-in anonymous one.
   nextId(world, 'user');
@@ -139,11 +146,26 @@ export function addUser(world: World, name: string, password: string, admin = fa
 }
 
 /** Adds a project; the caller has made sure that the name is free and well formed. */
-export function addProject(world: World, name: string, owner: User, options: { public?: boolean | undefined; storageLimit?: number | undefined; registryId?: number | undefined } = {}): Project {
+export function addProject(
+  world: World,
+  name: string,
+  owner: User,
+  options: { public?: boolean | undefined; storageLimit?: number | undefined; registryId?: number | undefined } = {},
+): Project {
   const project: Project = {
-    id: nextId(world, 'project'), serial: nextId(world, 'project serial'), name, owner, created: new Date(), public: options.public ?? false,
-    registryId: options.registryId, members: new Map([[owner.name, 'projectAdmin']]), storageLimit: options.storageLimit ?? -1,
-    counted: new Map(), used: 0, rules: [], repositories: new Map(),
+    id: nextId(world, 'project'),
+    serial: nextId(world, 'project serial'),
+    name,
+    owner,
+    created: new Date(),
+    public: options.public ?? false,
+    registryId: options.registryId,
+    members: new Map([[owner.name, 'projectAdmin']]),
+    storageLimit: options.storageLimit ?? -1,
+    counted: new Map(),
+    used: 0,
+    rules: [],
+    repositories: new Map(),
   };
   // The owner is the project's first member.
   nextId(world, 'member');

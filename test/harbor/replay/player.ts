@@ -30,18 +30,37 @@ export async function startPlayer(recording: Recording, start: () => Promise<Har
   const secrets = new Map(Object.entries(passwords));
   const tokens = new Map<string, string>();
 
-  const send = (method: string, path: string, headers: Record<string, string>, body?: Buffer, chunked = false): Promise<Answer> => new Promise((resolve, reject) => {
-    const [hostname, port] = harbor.host.split(':');
-    const length = body === undefined ? (method === 'GET' || method === 'HEAD' ? {} : { 'Content-Length': '0' }) : chunked ? {} : { 'Content-Length': String(body.length) };
-    const outgoing = sendRequest({ agent, hostname, port, method, path, headers: { ...length, ...headers } }, (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('end', () => { resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) }); });
-      incoming.on('error', reject);
+  const send = (
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body?: Buffer,
+    chunked = false,
+  ): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const [hostname, port] = harbor.host.split(':');
+      const length =
+        body === undefined
+          ? method === 'GET' || method === 'HEAD'
+            ? {}
+            : { 'Content-Length': '0' }
+          : chunked
+            ? {}
+            : { 'Content-Length': String(body.length) };
+      const outgoing = sendRequest(
+        { agent, hostname, port, method, path, headers: { ...length, ...headers } },
+        (incoming) => {
+          const chunks: Buffer[] = [];
+          incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+          incoming.on('end', () => {
+            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) });
+          });
+          incoming.on('error', reject);
+        },
+      );
+      outgoing.on('error', reject);
+      outgoing.end(body);
     });
-    outgoing.on('error', reject);
-    outgoing.end(body);
-  });
 
   const basic = (as: string): string => {
     const name = as === 'stranger' ? 'nobody' : as.replace(/^wrong:/, '');
@@ -52,7 +71,11 @@ export async function startPlayer(recording: Recording, start: () => Promise<Har
   const fetchToken = async (as: string, scopes: readonly string[]): Promise<string> => {
     const query = new URLSearchParams({ service: 'harbor-registry' });
     for (const scope of scopes) query.append('scope', scope);
-    const answer = await send('GET', `/service/token?${query.toString()}`, as === 'anonymous' ? {} : { Authorization: basic(as) });
+    const answer = await send(
+      'GET',
+      `/service/token?${query.toString()}`,
+      as === 'anonymous' ? {} : { Authorization: basic(as) },
+    );
     return (JSON.parse(answer.body.toString()) as { token: string }).token;
   };
 
@@ -60,7 +83,9 @@ export async function startPlayer(recording: Recording, start: () => Promise<Har
     if (exchange.as === 'literal') return { Authorization: exchange.authorization ?? '' };
     if (exchange.auth === 'basic') return { Authorization: basic(exchange.as) };
     if (exchange.auth !== 'bearer') return {};
-    const token = (exchange.token === undefined ? undefined : tokens.get(exchange.token)) ?? await fetchToken(exchange.as, exchange.scopes ?? []);
+    const token =
+      (exchange.token === undefined ? undefined : tokens.get(exchange.token)) ??
+      (await fetchToken(exchange.as, exchange.scopes ?? []));
     if (exchange.token !== undefined) tokens.set(exchange.token, token);
     return { Authorization: `Bearer ${token}` };
   };
@@ -77,7 +102,10 @@ export async function startPlayer(recording: Recording, start: () => Promise<Har
     else if ('core' in step) harbor.setCoreDown(step.core === 'down');
     else if ('token' in step) tokens.set(step.token, await fetchToken('admin', step.scopes));
     else if ('unlocked' in step) await sleep(harbor.settings.loginLockMilliseconds + 50);
-    else if ('lock' in step) void send('GET', '/v2/', { Authorization: basic(`wrong:${step.lock}`) }).catch(() => undefined).then(() => undefined);
+    else if ('lock' in step)
+      void send('GET', '/v2/', { Authorization: basic(`wrong:${step.lock}`) })
+        .catch(() => undefined)
+        .then(() => undefined);
     else if ('upload' in step) {
       const { headers } = await send('POST', `/v2/${step.repository}/blobs/uploads/`, admin());
       learnUpload(substitution, step.upload, step.state, headers.location ?? '');
@@ -97,7 +125,7 @@ export async function startPlayer(recording: Recording, start: () => Promise<Har
       for (const step of exchange.before ?? []) await prepare(step);
       const { request } = exchange;
       const body = bodyOf(exchange, substitution);
-      const headers = { ...await authorization(exchange), ...request.headers };
+      const headers = { ...(await authorization(exchange)), ...request.headers };
       const answer = await send(request.method, pathFor(exchange, substitution), headers, body, request.chunked);
       const location = exchange.response.headers['Location'] ?? '';
       const upload = /uploads\/([0-9a-f-]{36})\?_state=(s\d+)/.exec(location);
@@ -126,11 +154,21 @@ function pathFor({ request }: Exchange, substitution: Substitution): string {
   const path = substitution.ours(request.path);
   // A SHA-512 says nothing about the bytes that stand in for the recorded ones.
   const { blob } = request;
-  return blob === undefined ? path : path.replace(/sha512:[0-9a-f]{128}/, () => `sha512:${createHash('sha512').update(substitution.content(blob)).digest('hex')}`);
+  return blob === undefined
+    ? path
+    : path.replace(
+        /sha512:[0-9a-f]{128}/,
+        () => `sha512:${createHash('sha512').update(substitution.content(blob)).digest('hex')}`,
+      );
 }
 
 function bodyOf({ request }: Exchange, substitution: Substitution): Buffer | undefined {
-  if (request.body !== undefined) return Buffer.from(request.path.includes('/manifests/') && request.body.startsWith('{\n') ? request.body : substitution.ours(request.body));
+  if (request.body !== undefined)
+    return Buffer.from(
+      request.path.includes('/manifests/') && request.body.startsWith('{\n')
+        ? request.body
+        : substitution.ours(request.body),
+    );
   if (request.blob !== undefined) return substitution.content(request.blob);
   if (request.bytes !== undefined) return Buffer.alloc(request.bytes, 'bytes\n');
   return request.manifestBytes === undefined ? undefined : paddedManifest(request.manifestBytes);

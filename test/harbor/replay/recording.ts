@@ -74,7 +74,9 @@ export interface Recording {
 
 /** Reads the recording that lies beside the test. */
 export function readRecording(): Recording {
-  const [first = '', ...rest] = readFileSync(new URL('../exchanges.jsonl', import.meta.url), 'utf8').trimEnd().split('\n');
+  const [first = '', ...rest] = readFileSync(new URL('../exchanges.jsonl', import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n');
   const { contents } = JSON.parse(first) as { contents: Record<string, Content> };
   return { contents: new Map(Object.entries(contents)), exchanges: rest.map((line) => JSON.parse(line) as Exchange) };
 }

@@ -15,13 +15,20 @@ export interface Subject {
 }
 
 export const subjects: readonly Subject[] = [
-  { format: 'oci', out: 'out', flags: [], checkWhatShows: async (out) => void (existsSync(join(out, 'index.json')) && (await readLayout(out))) },
+  {
+    format: 'oci',
+    out: 'out',
+    flags: [],
+    checkWhatShows: async (out) => void (existsSync(join(out, 'index.json')) && (await readLayout(out))),
+  },
   {
     format: 'dir',
     out: 'out',
     flags: [],
     checkWhatShows: async (out) => {
-      if (existsSync(out)) for (const image of findDirImages(out).filter((path) => !path.startsWith('.regtar-tmp/'))) await readDirImage(join(out, image));
+      if (existsSync(out))
+        for (const image of findDirImages(out).filter((path) => !path.startsWith('.regtar-tmp/')))
+          await readDirImage(join(out, image));
     },
   },
   { format: 'registry', out: 'out', flags: [], checkWhatShows: async (out) => void (await readStorage(out)) },
@@ -29,7 +36,10 @@ export const subjects: readonly Subject[] = [
     format: 'docker-archive',
     out: 'out.tar',
     flags: ['--platform', 'linux/amd64'],
-    checkWhatShows: (out, whole) => (existsSync(out) && snapshot(out)[''] !== whole[''] ? Promise.reject(new Error(`${out} is there and is not whole`)) : Promise.resolve()),
+    checkWhatShows: (out, whole) =>
+      existsSync(out) && snapshot(out)[''] !== whole['']
+        ? Promise.reject(new Error(`${out} is there and is not whole`))
+        : Promise.resolve(),
   },
 ];
 

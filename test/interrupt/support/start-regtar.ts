@@ -12,10 +12,17 @@ export interface RunningRegtar {
 }
 
 /** Starts `regtar …` and does not wait for it. @param shell a line that starts `"$@"`, for limits and other accounts */
-export function startRegtar(args: readonly string[], options: { readonly cwd?: string; readonly shell?: string } = {}): RunningRegtar {
+export function startRegtar(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly shell?: string } = {},
+): RunningRegtar {
   const words = [process.execPath, program, ...args];
   const [command = '', ...rest] = options.shell === undefined ? words : ['sh', '-c', options.shell, 'sh', ...words];
-  const child = spawn(command, rest, { cwd: options.cwd, env: { ...process.env, ...bareEnvironment }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(command, rest, {
+    cwd: options.cwd,
+    env: { ...process.env, ...bareEnvironment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   let lines = 0;
   let waiting: { readonly lines: number; readonly resolve: () => void } | undefined;
@@ -25,12 +32,18 @@ export function startRegtar(args: readonly string[], options: { readonly cwd?: s
     if (waiting !== undefined && lines >= waiting.lines) waiting.resolve();
   });
   const ended = new Promise<{ code: number; stderr: string }>((resolve) => {
-    child.once('close', (code, signal) => resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), stderr }));
+    child.once('close', (code, signal) =>
+      resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), stderr }),
+    );
   });
   return {
     pid: child.pid ?? -1,
     kill: (signal) => void child.kill(signal),
-    said: (wanted) => Promise.race([ended.then(() => undefined), new Promise<void>((resolve) => (waiting = { lines: wanted, resolve }))]),
+    said: (wanted) =>
+      Promise.race([
+        ended.then(() => undefined),
+        new Promise<void>((resolve) => (waiting = { lines: wanted, resolve })),
+      ]),
     ended,
   };
 }

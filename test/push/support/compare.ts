@@ -10,7 +10,8 @@ export type Images = ReadonlyMap<string, string>;
  */
 export async function readBack(access: RegistryAccess, prefix = ''): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const { repository, tag } of await listRegistry(access, prefix)) found.set(`${repository.slice(prefix.length)}:${tag}`, (await readRegistryImage(access, repository, tag)).digest);
+  for (const { repository, tag } of await listRegistry(access, prefix))
+    found.set(`${repository.slice(prefix.length)}:${tag}`, (await readRegistryImage(access, repository, tag)).digest);
   return found;
 }
 

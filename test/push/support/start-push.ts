@@ -10,12 +10,23 @@ export interface StartedPush {
 
 /** Starts `regtar push SOURCE TARGET …` and does not wait for it. */
 export function startPush(source: string, target: string, args: readonly string[] = []): StartedPush {
-  const child = spawn(process.execPath, [program, 'push', '--no-progress', '--retry-delay', '0.05', ...args, source, target], { env: { ...process.env, ...quietEnvironment }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    [program, 'push', '--no-progress', '--retry-delay', '0.05', ...args, source, target],
+    { env: { ...process.env, ...quietEnvironment }, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   const chunks: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => void chunks.push(chunk));
   const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
   return {
     kill: (signal) => void child.kill(signal),
-    ended: new Promise((resolve) => child.once('close', (code, signal) => resolve({ code: code ?? 128 + (numbers[signal ?? 'SIGKILL'] ?? 0), stderr: Buffer.concat(chunks).toString('utf8') }))),
+    ended: new Promise((resolve) =>
+      child.once('close', (code, signal) =>
+        resolve({
+          code: code ?? 128 + (numbers[signal ?? 'SIGKILL'] ?? 0),
+          stderr: Buffer.concat(chunks).toString('utf8'),
+        }),
+      ),
+    ),
   };
 }

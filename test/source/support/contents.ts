@@ -26,14 +26,22 @@ export async function contentsOf(operands: readonly string[], options: OpenSourc
 
 export async function readContents(backup: Backup): Promise<Contents> {
   const catalog = await readCatalog(backup);
-  const tags = [...catalog.repositories()].flatMap((repository) => [...catalog.tags(repository)].map(({ tag, digest }) => `${repository}:${tag} ${digest}`));
+  const tags = [...catalog.repositories()].flatMap((repository) =>
+    [...catalog.tags(repository)].map(({ tag, digest }) => `${repository}:${tag} ${digest}`),
+  );
   const wrong: string[] = [];
   for (const digest of catalog.blobs()) {
     const location = catalog.stored.get(digest)?.location;
     if (location === undefined) continue;
     const bytes = await collectBody(backup.read(location), 64 * 1024 * 1024);
     const small = backup.readSmall(location);
-    if (digestOf(bytes, digestAlgorithm(digest)) !== digest || digestOf(small, digestAlgorithm(digest)) !== digest) wrong.push(digest);
+    if (digestOf(bytes, digestAlgorithm(digest)) !== digest || digestOf(small, digestAlgorithm(digest)) !== digest)
+      wrong.push(digest);
   }
-  return { tags, blobs: wrong.length === 0 ? 'whole' : wrong, problems: catalog.problems.map(({ code }) => code).sort(), format: backup.format };
+  return {
+    tags,
+    blobs: wrong.length === 0 ? 'whole' : wrong,
+    problems: catalog.problems.map(({ code }) => code).sort(),
+    format: backup.format,
+  };
 }

@@ -17,11 +17,21 @@ export const forms: readonly { readonly name: string; readonly start: readonly [
 
 /** Makes build/standalone, unless it was made from these sources. */
 export async function buildStandalone(): Promise<void> {
-  await run(process.execPath, [fileURLToPath(new URL('../../../scripts/build-standalone.js', import.meta.url)), '--if-changed']);
+  await run(process.execPath, [
+    fileURLToPath(new URL('../../../scripts/build-standalone.js', import.meta.url)),
+    '--if-changed',
+  ]);
 }
 
 /** Runs one form as on a machine that has nothing else: no Node to be found, nobody's settings. */
-export async function runForm(start: readonly [string, ...string[]], args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+export async function runForm(
+  start: readonly [string, ...string[]],
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
   const [command, ...first] = start;
-  return run(command, [...first, ...args], { ...options, env: { ...bareEnvironment, PATH: '/nonexistent', ...options.env } });
+  return run(command, [...first, ...args], {
+    ...options,
+    env: { ...bareEnvironment, PATH: '/nonexistent', ...options.env },
+  });
 }

@@ -23,14 +23,22 @@ export interface Seen {
 /** Everything that the seeking scan yields, contents read back by their places. */
 export async function seekMembers(archive: Uint8Array): Promise<Seen> {
   const backup = openTarFile(memoryAccess(archive), 'test.tar');
-  const found: { readonly member: Omit<SeenMember, 'content'>; readonly location: Parameters<typeof backup.read>[0]; readonly inline: Buffer | undefined }[] = [];
+  const found: {
+    readonly member: Omit<SeenMember, 'content'>;
+    readonly location: Parameters<typeof backup.read>[0];
+    readonly inline: Buffer | undefined;
+  }[] = [];
   const problems = await backup.scan(({ path, kind, target, modified, location, bytes }) => {
     found.push({ member: { path, kind, target, modified }, location, inline: bytes && Buffer.from(bytes) });
   });
   const members: SeenMember[] = [];
   for (const { member, location, inline } of found) {
-    const content = member.kind === 'file' ? Buffer.from(await collectBody(backup.read(location), Number.POSITIVE_INFINITY)) : undefined;
-    if (content !== undefined && inline !== undefined && !inline.equals(content)) throw new Error(`${member.path}: the bytes that the scan gave are not those of its place`);
+    const content =
+      member.kind === 'file'
+        ? Buffer.from(await collectBody(backup.read(location), Number.POSITIVE_INFINITY))
+        : undefined;
+    if (content !== undefined && inline !== undefined && !inline.equals(content))
+      throw new Error(`${member.path}: the bytes that the scan gave are not those of its place`);
     members.push({ ...member, content });
   }
   return { members, problems };
@@ -39,15 +47,25 @@ export async function seekMembers(archive: Uint8Array): Promise<Seen> {
 /** Everything that the one-pass scan yields, the archive given in chunks of `chunkBytes`. */
 export async function streamMembers(archive: Uint8Array, chunkBytes = 64 * 1024): Promise<Seen> {
   const members: SeenMember[] = [];
-  const problems = await scanTarStream(inChunks(archive, chunkBytes), ({ path, kind, target, modified, size, runs }) => {
-    const pieces: Buffer[] = [];
-    return {
-      write: (chunk) => void pieces.push(Buffer.from(chunk)),
-      end: (isWhole) => {
-        if (isWhole) members.push({ path, kind, target, modified, content: kind === 'file' ? spread(Buffer.concat(pieces), size, runs) : undefined });
-      },
-    };
-  });
+  const problems = await scanTarStream(
+    inChunks(archive, chunkBytes),
+    ({ path, kind, target, modified, size, runs }) => {
+      const pieces: Buffer[] = [];
+      return {
+        write: (chunk) => void pieces.push(Buffer.from(chunk)),
+        end: (isWhole) => {
+          if (isWhole)
+            members.push({
+              path,
+              kind,
+              target,
+              modified,
+              content: kind === 'file' ? spread(Buffer.concat(pieces), size, runs) : undefined,
+            });
+        },
+      };
+    },
+  );
   return { members, problems };
 }
 

@@ -7,5 +7,11 @@ export function memoryAccess(bytes: Uint8Array): RandomAccess {
     buffer.set(piece, offset);
     return piece.length;
   };
-  return { size: bytes.length, readSync, read: async (...place) => readSync(...place), changed: () => false, close: () => undefined };
+  return {
+    size: bytes.length,
+    readSync,
+    read: async (...place) => readSync(...place),
+    changed: () => false,
+    close: () => undefined,
+  };
 }

@@ -2,7 +2,9 @@ import type { CompletedCommand, Completion } from './model.ts';
 
 /** @see bash(1), Programmable Completion */
 export function bashCompletion(model: readonly CompletedCommand[]): string {
-  const nested = model.filter(({ name }) => name !== '').map(({ name }) => `'${parentOf(name)}:${name.split(' ').at(-1) ?? ''}'`);
+  const nested = model
+    .filter(({ name }) => name !== '')
+    .map(({ name }) => `'${parentOf(name)}:${name.split(' ').at(-1) ?? ''}'`);
   return `# Completions of regtar for bash: source <(regtar completion bash)
 _regtar_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current"); }
 _regtar_files() {
@@ -29,22 +31,34 @@ complete -F _regtar regtar
 }
 
 function valueCases({ name, options }: CompletedCommand): string[] {
-  return options.flatMap(({ flags, value }) => (value === undefined ? [] : [`    ${flags.map((flag) => `'${name}:${flag}'`).join('|')}) ${action(value.completion)}; return ;;`]));
+  return options.flatMap(({ flags, value }) =>
+    value === undefined
+      ? []
+      : [`    ${flags.map((flag) => `'${name}:${flag}'`).join('|')}) ${action(value.completion)}; return ;;`],
+  );
 }
 
 function commandCase({ name, options, operands, commands }: CompletedCommand): string {
   const flags = options.flatMap((option) => option.flags).join(' ');
-  const completions: Completion[] = commands.length > 0 ? [{ kind: 'words', words: commands.map((each) => each.name) }] : operands.map(({ completion }) => completion);
+  const completions: Completion[] =
+    commands.length > 0
+      ? [{ kind: 'words', words: commands.map((each) => each.name) }]
+      : operands.map(({ completion }) => completion);
   const words = completions.flatMap((completion) => (completion.kind === 'words' ? completion.words : []));
-  const operand = completions.some(({ kind }) => kind === 'file') ? '_regtar_files' : action(words.length > 0 ? { kind: 'words', words } : { kind: 'text' });
+  const operand = completions.some(({ kind }) => kind === 'file')
+    ? '_regtar_files'
+    : action(words.length > 0 ? { kind: 'words', words } : { kind: 'text' });
   return `    '${name}') if [[ $current == -* ]]; then _regtar_words '${flags}'; else ${operand}; fi ;;`;
 }
 
 function action(completion: Completion): string {
   switch (completion.kind) {
-    case 'file': return '_regtar_files';
-    case 'words': return `_regtar_words '${completion.words.join(' ')}'`;
-    case 'text': return ':';
+    case 'file':
+      return '_regtar_files';
+    case 'words':
+      return `_regtar_words '${completion.words.join(' ')}'`;
+    case 'text':
+      return ':';
   }
 }
 

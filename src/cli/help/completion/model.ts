@@ -5,7 +5,8 @@ import { errorHelp } from '../error-codes.ts';
 import { topics } from '../topics.ts';
 
 /** What may stand somewhere. `text` is known to nobody but the person who types. */
-export type Completion = { readonly kind: 'file' } | { readonly kind: 'text' } | { readonly kind: 'words'; readonly words: readonly string[] };
+export type Completion =
+  { readonly kind: 'file' } | { readonly kind: 'text' } | { readonly kind: 'words'; readonly words: readonly string[] };
 
 export interface CompletedOption {
   /** `-j` and `--jobs`. */
@@ -20,21 +21,34 @@ export interface CompletedCommand {
   /** After `regtar`: empty for the program itself, `config check` for a command of a command. */
   readonly name: string;
   readonly options: readonly CompletedOption[];
-  readonly operands: readonly { readonly name: string; readonly completion: Completion; readonly isRepeatable: boolean }[];
+  readonly operands: readonly {
+    readonly name: string;
+    readonly completion: Completion;
+    readonly isRepeatable: boolean;
+  }[];
   /** Commands of this one. */
   readonly commands: readonly { readonly name: string; readonly about: string }[];
 }
 
 /** The command line as every shell's completions need it: the program first, then each command. */
 export function completionModel(program: Command): CompletedCommand[] {
-  return [describe(program, program), ...program.commands.flatMap((command) => [command, ...command.commands]).map((command) => describe(command, program))];
+  return [
+    describe(program, program),
+    ...program.commands
+      .flatMap((command) => [command, ...command.commands])
+      .map((command) => describe(command, program)),
+  ];
 }
 
 function describe(command: Command, program: Command): CompletedCommand {
   return {
     name: commandName(command),
     options: command.createHelp().visibleOptions(command).map(describeOption),
-    operands: command.registeredArguments.map((argument) => ({ name: argument.name(), completion: completionOf(argument.name(), argument.argChoices, program), isRepeatable: argument.variadic })),
+    operands: command.registeredArguments.map((argument) => ({
+      name: argument.name(),
+      completion: completionOf(argument.name(), argument.argChoices, program),
+      isRepeatable: argument.variadic,
+    })),
     commands: command.commands.map((each) => ({ name: each.name(), about: each.description() })),
   };
 }
@@ -53,7 +67,12 @@ const files = new Set(['file', 'folder', 'source', 'old', 'SOURCE', 'OUT', 'OLD'
 
 function completionOf(name: string, choices: readonly string[] | undefined, program?: Command): Completion {
   if (choices !== undefined) return { kind: 'words', words: choices };
-  if (name === 'SUBJECT' && program !== undefined) return { kind: 'words', words: [...program.commands.map((command) => command.name()), ...Object.keys(topics), ...Object.keys(errorHelp)] };
-  if (name === 'COMMAND' && program !== undefined) return { kind: 'words', words: program.commands.map((command) => command.name()) };
+  if (name === 'SUBJECT' && program !== undefined)
+    return {
+      kind: 'words',
+      words: [...program.commands.map((command) => command.name()), ...Object.keys(topics), ...Object.keys(errorHelp)],
+    };
+  if (name === 'COMMAND' && program !== undefined)
+    return { kind: 'words', words: program.commands.map((command) => command.name()) };
   return { kind: files.has(name) ? 'file' : 'text' };
 }

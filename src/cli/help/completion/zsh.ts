@@ -12,7 +12,10 @@ if [ "$funcstack[1]" = "_regtar" ]; then _regtar "$@"; else compdef _regtar regt
 function commandFunction({ name, options, operands, commands }: CompletedCommand): string {
   const specs = options.map(optionSpec);
   if (commands.length === 0) {
-    const places = operands.map((operand, index) => `'${operand.isRepeatable ? '*' : index + 1}:${escape(operand.name)}:${action(operand.completion)}'`);
+    const places = operands.map(
+      (operand, index) =>
+        `'${operand.isRepeatable ? '*' : index + 1}:${escape(operand.name)}:${action(operand.completion)}'`,
+    );
     return `${functionName(name)}() {\n  _arguments -s ${[...specs, ...places].join(' \\\n    ')}\n}`;
   }
   return `${functionName(name)}() {
@@ -40,10 +43,13 @@ function optionSpec({ flags, about, isRepeatable, value }: CompletedOption): str
 
 function action(completion: Completion): string {
   switch (completion.kind) {
-    case 'file': return '_files';
-    case 'words': return `(${completion.words.join(' ')})`;
+    case 'file':
+      return '_files';
+    case 'words':
+      return `(${completion.words.join(' ')})`;
     // Not a blank, which is zsh's own word for it: with that, options beside it are shown and not inserted.
-    case 'text': return '()';
+    case 'text':
+      return '()';
   }
 }
 
@@ -52,5 +58,8 @@ function functionName(name: string): string {
 }
 
 function escape(text: string, special = '[]:'): string {
-  return text.replaceAll('\\', '\\\\').replaceAll(/[[\]:]/g, (character) => (special.includes(character) ? `\\${character}` : character)).replaceAll("'", `'\\''`);
+  return text
+    .replaceAll('\\', '\\\\')
+    .replaceAll(/[[\]:]/g, (character) => (special.includes(character) ? `\\${character}` : character))
+    .replaceAll("'", `'\\''`);
 }

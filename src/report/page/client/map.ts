@@ -22,7 +22,8 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     if (node.kind !== undefined) kinds.add(node.kind);
     node.children?.forEach(collect);
   })(root);
-  for (const item of section.querySelectorAll<HTMLElement>('[data-kind]')) item.hidden = !kinds.has(item.dataset['kind'] ?? '');
+  for (const item of section.querySelectorAll<HTMLElement>('[data-kind]'))
+    item.hidden = !kinds.has(item.dataset['kind'] ?? '');
 
   let inside: MapNode = root;
   let drawn: Rectangle | undefined;
@@ -39,7 +40,9 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     elements.clear();
     places.clear();
     canvas.replaceChildren(...(drawn.children ?? []).map((node) => drawPart(node, elements, places)));
-    tools.replaceChildren(...(inside === root ? [] : [backButton(), text(`${inside.name}, ${formatBytes(drawn.value ?? 0)}`)]));
+    tools.replaceChildren(
+      ...(inside === root ? [] : [backButton(), text(`${inside.name}, ${formatBytes(drawn.value ?? 0)}`)]),
+    );
     choose(undefined);
   };
   const backButton = (): HTMLElement => {
@@ -48,7 +51,10 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     button.onclick = () => enter(root);
     return button;
   };
-  const hint = (): string => (inside === root ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, an image to find it in the table.` : 'Choose an image to find it in the table.');
+  const hint = (): string =>
+    inside === root
+      ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, an image to find it in the table.`
+      : 'Choose an image to find it in the table.';
   const enter = (node: MapNode): void => {
     inside = node;
     draw();
@@ -62,7 +68,8 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
   const open = (node: Rectangle): void => {
     if (node.children !== undefined || node.parent !== drawn) {
       const repository = node.children === undefined ? node.parent : node;
-      if (inside === root && repository !== null && repository.data.children !== undefined) return enter(repository.data);
+      if (inside === root && repository !== null && repository.data.children !== undefined)
+        return enter(repository.data);
     }
     if (node.data.kind === 'own') find(node.data.name);
   };
@@ -75,8 +82,14 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
   };
   svg.onkeydown = (event) => {
     const parts = drawn?.children ?? [];
-    const step = event.key === 'ArrowRight' || event.key === 'ArrowDown' ? 1 : event.key === 'ArrowLeft' || event.key === 'ArrowUp' ? -1 : 0;
-    if (step !== 0 && parts.length > 0) choose(parts[((chosen === undefined ? -1 : parts.indexOf(chosen)) + step + parts.length) % parts.length]);
+    const step =
+      event.key === 'ArrowRight' || event.key === 'ArrowDown'
+        ? 1
+        : event.key === 'ArrowLeft' || event.key === 'ArrowUp'
+          ? -1
+          : 0;
+    if (step !== 0 && parts.length > 0)
+      choose(parts[((chosen === undefined ? -1 : parts.indexOf(chosen)) + step + parts.length) % parts.length]);
     else if (event.key === 'Enter' && chosen !== undefined) open(chosen);
     else if (event.key === 'Escape' && inside !== root) enter(root);
     else return;
@@ -104,7 +117,17 @@ function layOut(node: MapNode, width: number, height: number): Rectangle {
     .paddingBottom((part) => (part.depth === 1 ? 1 : 0))(sized);
 }
 
-function hasTitle({ x0, x1, y0, y1 }: { readonly x0: number; readonly x1: number; readonly y0: number; readonly y1: number }): boolean {
+function hasTitle({
+  x0,
+  x1,
+  y0,
+  y1,
+}: {
+  readonly x0: number;
+  readonly x1: number;
+  readonly y0: number;
+  readonly y1: number;
+}): boolean {
   return x1 - x0 > 48 && y1 - y0 > 34;
 }
 
@@ -123,7 +146,12 @@ function drawPart(node: Rectangle, elements: Map<Element, Rectangle>, places: Ma
   return group;
 }
 
-function drawLeaf(node: Rectangle, group: Element, elements: Map<Element, Rectangle>, places: Map<Rectangle, Element>): void {
+function drawLeaf(
+  node: Rectangle,
+  group: Element,
+  elements: Map<Element, Rectangle>,
+  places: Map<Rectangle, Element>,
+): void {
   if (node.x1 - node.x0 < leastPixels || node.y1 - node.y0 < leastPixels) return;
   const rect = rectangle(node, `${node.data.kind ?? ''}${node.data.problem === true ? ' problem' : ''}`);
   elements.set(rect, node);
@@ -138,7 +166,9 @@ function drawLeaf(node: Rectangle, group: Element, elements: Map<Element, Rectan
 /** Inside its repository an image is its tags. */
 function shortName({ data, parent }: Rectangle): string {
   const above = parent?.data.name ?? '';
-  return data.name.startsWith(`${above}:`) || data.name.startsWith(`${above}@`) ? data.name.slice(above.length + 1) : data.name;
+  return data.name.startsWith(`${above}:`) || data.name.startsWith(`${above}@`)
+    ? data.name.slice(above.length + 1)
+    : data.name;
 }
 
 function describe(node: Rectangle): string {

@@ -11,7 +11,10 @@ interface Row {
 /** Gives a table of plain rows an order by column, a search and pages. @returns searches for a text */
 export function enhanceTable(section: HTMLElement, table: HTMLTableElement): (text: string) => void {
   const body = table.tBodies[0] as HTMLTableSectionElement;
-  const all: readonly Row[] = [...body.rows].map((element) => ({ element, text: (element.textContent ?? '').toLowerCase() }));
+  const all: readonly Row[] = [...body.rows].map((element) => ({
+    element,
+    text: (element.textContent ?? '').toLowerCase(),
+  }));
   let rows = [...all];
   let words: readonly string[] = [];
   let shown = pageRows;
@@ -23,9 +26,17 @@ export function enhanceTable(section: HTMLElement, table: HTMLTableElement): (te
   const show = (): void => {
     const found = words.length === 0 ? rows : rows.filter(({ text }) => words.every((word) => text.includes(word)));
     body.replaceChildren(...found.slice(0, shown).map(({ element }) => element));
-    count.textContent = words.length === 0 ? '' : `${found.length.toLocaleString('en-US')} of ${all.length.toLocaleString('en-US')}`;
+    count.textContent =
+      words.length === 0 ? '' : `${found.length.toLocaleString('en-US')} of ${all.length.toLocaleString('en-US')}`;
     const left = found.length - shown;
-    more.replaceChildren(...(left <= 0 ? [] : [button(`Show ${Math.min(left, pageRows)} more`, () => (shown += pageRows)), button(`Show all ${found.length.toLocaleString('en-US')}`, () => (shown = Infinity))]));
+    more.replaceChildren(
+      ...(left <= 0
+        ? []
+        : [
+            button(`Show ${Math.min(left, pageRows)} more`, () => (shown += pageRows)),
+            button(`Show all ${found.length.toLocaleString('en-US')}`, () => (shown = Infinity)),
+          ]),
+    );
   };
   const button = (text: string, act: () => void): HTMLButtonElement => {
     const element = document.createElement('button');
@@ -40,7 +51,10 @@ export function enhanceTable(section: HTMLElement, table: HTMLTableElement): (te
 
   const search = document.createElement('input');
   const searchFor = (text: string): void => {
-    words = text.toLowerCase().split(/\s+/).filter((word) => word !== '');
+    words = text
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== '');
     shown = pageRows;
     show();
   };
@@ -91,5 +105,13 @@ function sorted(rows: readonly Row[], column: number, isDown: boolean): Row[] {
   });
   const collator = new Intl.Collator('en', { numeric: true });
   const sign = isDown ? -1 : 1;
-  return keyed.sort((left, right) => sign * (left.number !== undefined && right.number !== undefined ? left.number - right.number : collator.compare(left.text, right.text))).map(({ row }) => row);
+  return keyed
+    .sort(
+      (left, right) =>
+        sign *
+        (left.number !== undefined && right.number !== undefined
+          ? left.number - right.number
+          : collator.compare(left.text, right.text)),
+    )
+    .map(({ row }) => row);
 }
