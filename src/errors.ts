@@ -1,125 +1,155 @@
+/** Who has to act: the person who typed, the backup, the output or registry, or regtar itself. */
+export type ErrorSide = 'usage' | 'source' | 'target' | 'internal';
+
+/** What a code means to a program: asked by every room that treats some codes differently from others. */
+export interface CodeFacts {
+  /** Who has to act, unless the place that throws knows better. */
+  readonly side: ErrorSide;
+  /**
+   * What a problem with this code says about the backup: `none` harms no image, `damage` makes `regtar verify` end with 4, and `loss` is
+   * damage after which something may be missing that cannot be named.
+   */
+  readonly harm: 'none' | 'damage' | 'loss';
+  /**
+   * How much of a run ends with it: `run` leaves no output worth a report; after `rest` what arrived stays, and nothing more is tried;
+   * `repository` refuses one repository or project, `image` one image.
+   */
+  readonly ends: 'run' | 'rest' | 'repository' | 'image';
+  /** Whether it may pass, so that another attempt makes sense. When many images in a row meet it, the target is gone. */
+  readonly again: boolean;
+  /** The output cannot hold such an image: it is skipped, it did not fail. */
+  readonly skips?: true;
+  /** What happened to a tag's own link; choosing the tag's digest settles it. */
+  readonly tag?: 'lost' | 'recovered';
+}
+
+/** One line for each code. A new one needs its cause and remedy in `cli/help/error-codes.ts`, too. */
+const table = {
+  // wrong use
+  USAGE: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  REFERENCE_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  TARGET_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  FILTER_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  MAP_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  CONFIG_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  // the source
+  SOURCE_NOT_FOUND: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  SOURCE_UNREADABLE: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  SOURCE_EMPTY: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_NOT_TAR: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_NOT_REGISTRY: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_COMPRESSED: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_IS_DOCKER_ARCHIVE: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_IS_OCI_LAYOUT: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_CHANGED: { side: 'source', harm: 'loss', ends: 'run', again: false },
+  SOURCE_TOO_LARGE: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_PART_MISSING: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  SOURCE_ROOTS: { side: 'source', harm: 'none', ends: 'image', again: false },
+  TAR_CUT: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  TAR_HEADER_INVALID: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  TAR_LINK_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  TAR_SPARSE: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  TAR_NAME_TOO_LONG: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  INDEX_STALE: { side: 'source', harm: 'none', ends: 'image', again: false },
+  // the storage
+  LINK_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'lost' },
+  LINK_RECOVERED: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'recovered' },
+  TAG_NO_CURRENT: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'lost' },
+  TAG_AMBIGUOUS: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'lost' },
+  TAG_REVISION_MISSING: { side: 'source', harm: 'none', ends: 'image', again: false },
+  TAG_UNKNOWN: { side: 'source', harm: 'none', ends: 'image', again: false },
+  NOTHING_SELECTED: { side: 'source', harm: 'none', ends: 'image', again: false },
+  TAG_CONFLICT: { side: 'source', harm: 'none', ends: 'image', again: false },
+  TAG_MAP_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  TAG_MAP_UNKNOWN: { side: 'usage', harm: 'damage', ends: 'image', again: false },
+  PATH_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  REPOSITORY_INVALID: { side: 'usage', harm: 'damage', ends: 'repository', again: false },
+  TAG_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  DIGEST_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  LAYER_LINK_MISSING: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  REVISION_LINK_MISSING: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  BLOB_MISSING: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  BLOB_CORRUPT: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  BLOB_EMPTY: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  BLOB_UNREADABLE: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  STORAGE_V1: { side: 'source', harm: 'none', ends: 'image', again: false },
+  STORAGE_TARSUM: { side: 'source', harm: 'none', ends: 'image', again: false },
+  // manifests
+  MANIFEST_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  MANIFEST_TOO_LARGE: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  MANIFEST_CYCLE: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  MANIFEST_UNSUPPORTED: { side: 'source', harm: 'none', ends: 'image', again: false, skips: true },
+  SCHEMA1: { side: 'source', harm: 'none', ends: 'image', again: false, skips: true },
+  CHILD_MISSING: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  FOREIGN_LAYER: { side: 'source', harm: 'none', ends: 'image', again: false, skips: true },
+  PLATFORM_UNAVAILABLE: { side: 'source', harm: 'none', ends: 'image', again: false },
+  PLATFORM_AMBIGUOUS: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  // outputs
+  OUTPUT_FOREIGN: { side: 'target', harm: 'none', ends: 'image', again: false },
+  OUTPUT_BUSY: { side: 'target', harm: 'none', ends: 'run', again: false },
+  OUTPUT_FULL: { side: 'target', harm: 'none', ends: 'run', again: false },
+  OUTPUT_UNWRITABLE: { side: 'target', harm: 'none', ends: 'run', again: false },
+  OUTPUT_NAME: { side: 'target', harm: 'none', ends: 'image', again: false },
+  OUTPUT_COLLISION: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  // remote registries
+  TARGET_UNREACHABLE: { side: 'target', harm: 'none', ends: 'image', again: true },
+  TARGET_TLS: { side: 'target', harm: 'none', ends: 'rest', again: false },
+  TARGET_TIMEOUT: { side: 'target', harm: 'none', ends: 'image', again: true },
+  TARGET_NOT_REGISTRY: { side: 'target', harm: 'none', ends: 'image', again: false },
+  TARGET_REFUSED: { side: 'target', harm: 'none', ends: 'repository', again: false },
+  TARGET_UNAVAILABLE: { side: 'target', harm: 'none', ends: 'image', again: true },
+  TARGET_DIFFERS: { side: 'target', harm: 'damage', ends: 'image', again: false },
+  AUTH_FAILED: { side: 'target', harm: 'none', ends: 'rest', again: false },
+  AUTH_DENIED: { side: 'target', harm: 'none', ends: 'repository', again: false },
+  AUTH_TOKEN: { side: 'target', harm: 'none', ends: 'image', again: true },
+  CREDENTIALS_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  CREDENTIAL_HELPER: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  PROJECT_MISSING: { side: 'target', harm: 'none', ends: 'repository', again: false },
+  PROJECT_NEEDED: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  PROJECT_INVALID: { side: 'usage', harm: 'none', ends: 'repository', again: false },
+  PROJECT_PROXY: { side: 'target', harm: 'none', ends: 'image', again: false },
+  PROJECT_FORBIDDEN: { side: 'target', harm: 'none', ends: 'repository', again: false },
+  QUOTA_EXCEEDED: { side: 'target', harm: 'none', ends: 'image', again: false },
+  READ_ONLY: { side: 'target', harm: 'none', ends: 'rest', again: false },
+  TAG_IMMUTABLE: { side: 'target', harm: 'none', ends: 'image', again: false },
+  TAG_EXISTS: { side: 'target', harm: 'none', ends: 'image', again: false },
+  BODY_TOO_LARGE: { side: 'target', harm: 'none', ends: 'image', again: false },
+  STATE_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  // engines and reports
+  ENGINE_UNREACHABLE: { side: 'target', harm: 'none', ends: 'rest', again: false },
+  ENGINE_REFUSED: { side: 'target', harm: 'none', ends: 'rest', again: false },
+  REPORT_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  INTERRUPTED: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  INTERNAL: { side: 'internal', harm: 'none', ends: 'image', again: false },
+} satisfies Readonly<Record<string, CodeFacts>>;
+
 /**
  * Every failure that regtar names. A code is part of the interface: programs may match it, it is never renamed.
  * What each means and what to do about it: docs/troubleshooting.md.
  */
-export type ErrorCode =
-  // wrong use
-  | 'USAGE'
-  | 'REFERENCE_INVALID'
-  | 'TARGET_INVALID'
-  | 'FILTER_INVALID'
-  | 'MAP_INVALID'
-  | 'CONFIG_INVALID'
-  // the source
-  | 'SOURCE_NOT_FOUND'
-  | 'SOURCE_UNREADABLE'
-  | 'SOURCE_EMPTY'
-  | 'SOURCE_NOT_TAR'
-  | 'SOURCE_NOT_REGISTRY'
-  | 'SOURCE_COMPRESSED'
-  | 'SOURCE_IS_DOCKER_ARCHIVE'
-  | 'SOURCE_IS_OCI_LAYOUT'
-  | 'SOURCE_CHANGED'
-  | 'SOURCE_TOO_LARGE'
-  | 'SOURCE_PART_MISSING'
-  | 'SOURCE_ROOTS'
-  | 'TAR_CUT'
-  | 'TAR_HEADER_INVALID'
-  | 'TAR_LINK_INVALID'
-  | 'TAR_SPARSE'
-  | 'TAR_NAME_TOO_LONG'
-  | 'INDEX_STALE'
-  // the storage
-  | 'LINK_INVALID'
-  | 'LINK_RECOVERED'
-  | 'TAG_NO_CURRENT'
-  | 'TAG_AMBIGUOUS'
-  | 'TAG_REVISION_MISSING'
-  | 'TAG_UNKNOWN'
-  | 'NOTHING_SELECTED'
-  | 'TAG_CONFLICT'
-  | 'TAG_MAP_INVALID'
-  | 'TAG_MAP_UNKNOWN'
-  | 'PATH_INVALID'
-  | 'REPOSITORY_INVALID'
-  | 'TAG_INVALID'
-  | 'DIGEST_INVALID'
-  | 'LAYER_LINK_MISSING'
-  | 'REVISION_LINK_MISSING'
-  | 'BLOB_MISSING'
-  | 'BLOB_CORRUPT'
-  | 'BLOB_EMPTY'
-  | 'BLOB_UNREADABLE'
-  | 'STORAGE_V1'
-  | 'STORAGE_TARSUM'
-  // manifests
-  | 'MANIFEST_INVALID'
-  | 'MANIFEST_TOO_LARGE'
-  | 'MANIFEST_CYCLE'
-  | 'MANIFEST_UNSUPPORTED'
-  | 'SCHEMA1'
-  | 'CHILD_MISSING'
-  | 'FOREIGN_LAYER'
-  | 'PLATFORM_UNAVAILABLE'
-  | 'PLATFORM_AMBIGUOUS'
-  // outputs
-  | 'OUTPUT_FOREIGN'
-  | 'OUTPUT_BUSY'
-  | 'OUTPUT_FULL'
-  | 'OUTPUT_UNWRITABLE'
-  | 'OUTPUT_NAME'
-  | 'OUTPUT_COLLISION'
-  // remote registries
-  | 'TARGET_UNREACHABLE'
-  | 'TARGET_TLS'
-  | 'TARGET_TIMEOUT'
-  | 'TARGET_NOT_REGISTRY'
-  | 'TARGET_REFUSED'
-  | 'TARGET_UNAVAILABLE'
-  | 'TARGET_DIFFERS'
-  | 'AUTH_FAILED'
-  | 'AUTH_DENIED'
-  | 'AUTH_TOKEN'
-  | 'CREDENTIALS_INVALID'
-  | 'CREDENTIAL_HELPER'
-  | 'PROJECT_MISSING'
-  | 'PROJECT_NEEDED'
-  | 'PROJECT_INVALID'
-  | 'PROJECT_PROXY'
-  | 'PROJECT_FORBIDDEN'
-  | 'QUOTA_EXCEEDED'
-  | 'READ_ONLY'
-  | 'TAG_IMMUTABLE'
-  | 'TAG_EXISTS'
-  | 'BODY_TOO_LARGE'
-  | 'STATE_INVALID'
-  // engines and reports
-  | 'ENGINE_UNREACHABLE'
-  | 'ENGINE_REFUSED'
-  | 'REPORT_INVALID'
-  | 'INTERRUPTED'
-  | 'INTERNAL';
+export type ErrorCode = keyof typeof table;
 
-/** Who has to act: the person who typed, the backup, the output or registry, or regtar itself. */
-export type ErrorSide = 'usage' | 'source' | 'target' | 'internal';
+/** The facts of every code. */
+export const codeFacts: Readonly<Record<ErrorCode, CodeFacts>> = table;
 
 /** Where in a backup or a target something is wrong. */
 export interface ErrorPlace {
-  readonly path?: string;
-  readonly offset?: number;
-  readonly repository?: string;
-  readonly tag?: string;
-  readonly digest?: string;
-  readonly url?: string;
-  readonly status?: number;
+  readonly path?: string | undefined;
+  readonly offset?: number | undefined;
+  readonly repository?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
+  readonly url?: string | undefined;
+  readonly status?: number | undefined;
 }
 
 /** What an error says beside its code and message. */
 export interface ErrorDetails {
-  readonly side: ErrorSide;
+  /** Only where it differs from `codeFacts[code].side`. */
+  readonly side?: ErrorSide | undefined;
   /** The next step, for a person. */
   readonly hint?: string | undefined;
-  readonly where?: ErrorPlace;
+  readonly where?: ErrorPlace | undefined;
   readonly cause?: unknown;
 }
 
@@ -130,11 +160,11 @@ export class RegtarError extends Error {
   readonly hint: string | undefined;
   readonly where: ErrorPlace;
 
-  constructor(code: ErrorCode, message: string, details: ErrorDetails) {
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'RegtarError';
     this.code = code;
-    this.side = details.side;
+    this.side = details.side ?? codeFacts[code].side;
     this.hint = details.hint;
     this.where = details.where ?? {};
   }
@@ -151,13 +181,12 @@ export function toRegtarError(error: unknown): RegtarError {
   if (error instanceof RegtarError) return error;
   if (error instanceof Error && error.name === 'AbortError') {
     return new RegtarError('INTERRUPTED', 'interrupted', {
-      side: 'usage',
       cause: error,
       hint: 'run the same command again: it continues where it stopped',
     });
   }
   const message = error instanceof Error ? error.message : String(error);
-  return new RegtarError('INTERNAL', message, { side: 'internal', cause: error });
+  return new RegtarError('INTERNAL', message, { cause: error });
 }
 
 /** The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors, whose codes are no system's. */

@@ -1,4 +1,4 @@
-import { RegtarError, toRegtarError, type ErrorCode } from '../errors.ts';
+import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -65,7 +65,7 @@ function expectedOf(
     throw new RegtarError(
       'REPORT_INVALID',
       `the report has an image "${arrived.tag ?? ''}" with the digest "${arrived.digest}"`,
-      { side: 'usage', hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' },
+      { hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' },
     );
   const beneath = paper.target.path === undefined ? '' : `${paper.target.path}/`;
   const repository = arrived.repository.startsWith(beneath)
@@ -97,17 +97,10 @@ async function checkImage(
   } catch (thrown) {
     signal?.throwIfAborted();
     const error = toRegtarError(thrown);
-    return differs(damageCodes.has(error.code) ? 'damaged' : 'unknown', `${error.code}: ${error.message}`);
+    // What is damaged says so itself; of what could not be read, nothing is known.
+    return differs(codeFacts[error.code].harm === 'damage' ? 'damaged' : 'unknown', `${error.code}: ${error.message}`);
   }
 }
-
-/** A target that serves other bytes than it should, or cannot parse what it has. */
-const damageCodes: ReadonlySet<ErrorCode> = new Set([
-  'TARGET_DIFFERS',
-  'BLOB_CORRUPT',
-  'MANIFEST_INVALID',
-  'MANIFEST_TOO_LARGE',
-]);
 
 interface Wrong {
   readonly kind: 'incomplete' | 'damaged';

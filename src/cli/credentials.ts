@@ -60,7 +60,7 @@ async function promptPassword(username: string): Promise<Secret> {
     return await new Promise<Secret>((resolve, reject) => {
       reader
         .once('line', (line) => resolve(new Secret(line)))
-        .once('SIGINT', () => reject(new RegtarError('INTERRUPTED', 'interrupted', { side: 'usage' })));
+        .once('SIGINT', () => reject(new RegtarError('INTERRUPTED', 'interrupted')));
     });
   } finally {
     reader.close();
@@ -69,5 +69,5 @@ async function promptPassword(username: string): Promise<Secret> {
 }
 
 function usage(message: string): RegtarError {
-  return new RegtarError('USAGE', message, { side: 'usage', hint: 'run `regtar push --help`' });
+  return new RegtarError('USAGE', message, { hint: 'run `regtar push --help`' });
 }

@@ -27,7 +27,6 @@ async function run(argv: readonly string[]): Promise<number> {
     if (signals > 1) process.exit(130);
     interrupted.abort(
       new RegtarError('INTERRUPTED', 'interrupted', {
-        side: 'usage',
         hint: 'what was finished stays valid; run the same command again to continue',
       }),
     );

@@ -104,7 +104,6 @@ async function renameTags(catalog: StorageCatalog, options: BackupOptions): Prom
     const { repository, tag, digest } = parseImageReference(text);
     if (tag === undefined || digest === undefined) {
       throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag shall have which digest`, {
-        side: 'usage',
         hint: 'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what the tag meant',
       });
     }

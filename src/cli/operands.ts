@@ -28,12 +28,10 @@ export function splitOperands(
   const [first = options.configured?.[operandName === 'OUT' ? 'out' : 'target'], second] = operands;
   if (first === undefined)
     throw new RegtarError('USAGE', `${operandName} is missing`, {
-      side: 'usage',
       hint: `write \`regtar COMMAND [SOURCE] ${operandName}\`; see --help`,
     });
   if (second === undefined && operandName === 'TARGET' && isFile(first))
     throw new RegtarError('USAGE', `TARGET is missing: ${first} is a file`, {
-      side: 'usage',
       hint: `write where it shall go: \`regtar push ${first} harbor.example.com\``,
     });
   return second === undefined
@@ -77,6 +75,6 @@ function requireDefault(): string {
   throw new RegtarError(
     'SOURCE_NOT_FOUND',
     `no SOURCE was given and there is no ${defaultSource} in the current directory`,
-    { side: 'usage', hint: 'name the backup: a docker.tar, a directory, or - for standard input' },
+    { hint: 'name the backup: a docker.tar, a directory, or - for standard input' },
   );
 }

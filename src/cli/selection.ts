@@ -35,7 +35,6 @@ export async function readTextFile(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw new RegtarError('USAGE', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
-      side: 'usage',
       where: { path },
       cause,
     });

@@ -41,7 +41,6 @@ export function takeShard(plan: Plan, shard: Shard | undefined, options: ShardOp
 
 function usage(message: string): RegtarError {
   return new RegtarError('USAGE', message, {
-    side: 'usage',
     hint: 'write --shard 1/8, or --shard 8 in an Indexed Job with completions: 8',
   });
 }

@@ -8,7 +8,6 @@ export function toUsageError(error: CommanderError, argv: readonly string[], pro
   const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /^\(Did you mean (one of )?(.+)\?\)$/.exec(more.join(' '))?.[2];
   return new RegtarError('USAGE', first.replace(/\.$/, ''), {
-    side: 'usage',
     hint: suggestion === undefined ? hintFor(error, argv, program) : `did you mean ${suggestion}?`,
   });
 }
@@ -20,7 +19,7 @@ function missingCommand(argv: readonly string[], program: Command): RegtarError 
     program.commands
       .find((command) => command.name() === name)
       ?.commands.map((command) => `\`regtar ${name} ${command.name()}\``) ?? [];
-  return new RegtarError('USAGE', `${name} is not complete`, { side: 'usage', hint: `there is ${inner.join(', ')}` });
+  return new RegtarError('USAGE', `${name} is not complete`, { hint: `there is ${inner.join(', ')}` });
 }
 
 function hintFor(error: CommanderError, argv: readonly string[], program: Command): string {

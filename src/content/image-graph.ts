@@ -53,7 +53,7 @@ export function createGraphReader(store: ContentStore): GraphReader {
       throw new RegtarError(
         'MANIFEST_CYCLE',
         `index ${above[0] ?? digest} contains itself or nests deeper than ${deepestNesting}`,
-        { side: 'source', where: { digest } },
+        { where: { digest } },
       );
     }
     const earlier = known.get(digest);

@@ -24,7 +24,6 @@ export function readManifest(store: ContentStore, digest: Digest, expectedMediaT
       'MANIFEST_TOO_LARGE',
       `manifest ${digest} has ${size} bytes; no registry takes more than ${limits.manifestBytes}`,
       {
-        side: 'source',
         where: { digest },
         hint: 'this digest is probably a layer: look where it is referred to as a manifest',
       },
@@ -33,7 +32,6 @@ export function readManifest(store: ContentStore, digest: Digest, expectedMediaT
   const bytes = readBytes(store, digest);
   if (digestOf(bytes, digestAlgorithm(digest)) !== digest) {
     throw new RegtarError('BLOB_CORRUPT', `manifest ${digest} is damaged: its bytes have another digest`, {
-      side: 'source',
       where: { digest },
       hint: 'run `regtar verify` to list everything that is damaged',
     });
@@ -68,7 +66,6 @@ function readBytes(store: ContentStore, digest: Digest): Uint8Array {
   } catch (error) {
     if (!(error instanceof RegtarError) || error.code !== 'SOURCE_UNREADABLE') throw error;
     throw new RegtarError('BLOB_UNREADABLE', `manifest ${digest} cannot be read: ${error.message}`, {
-      side: 'source',
       where: { digest },
       cause: error,
       hint: error.hint,

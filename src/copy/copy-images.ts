@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { RegtarError, toRegtarError, type ErrorCode } from '../errors.ts';
+import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
 import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
 import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
 import { forEachParallel } from '../io/parallel.ts';
@@ -92,7 +92,7 @@ export async function copyImages(
           settle(image, status);
         } catch (thrown) {
           const error = toRegtarError(thrown);
-          if (fatalCodes.has(error.code)) throw error;
+          if (codeFacts[error.code].ends === 'run') throw error;
           if (signal.aborted) throw toRegtarError(signal.reason);
           outage.failed(error);
           settle(image, 'failed', error);
@@ -122,30 +122,6 @@ export async function copyImages(
   };
 }
 
-/** What no other image would survive either, and leaves no output worth a report. */
-const fatalCodes: ReadonlySet<ErrorCode> = new Set([
-  'OUTPUT_FULL',
-  'OUTPUT_UNWRITABLE',
-  'OUTPUT_BUSY',
-  'SOURCE_CHANGED',
-  'INTERRUPTED',
-]);
-/** What no other image would survive, although those that arrived stay. */
-const hopelessCodes: ReadonlySet<ErrorCode> = new Set([
-  'AUTH_FAILED',
-  'READ_ONLY',
-  'TARGET_TLS',
-  'ENGINE_UNREACHABLE',
-  'ENGINE_REFUSED',
-]);
-/** What one image may meet alone; when all meet it, the target is gone. */
-const outageCodes: ReadonlySet<ErrorCode> = new Set([
-  'TARGET_UNREACHABLE',
-  'TARGET_TIMEOUT',
-  'TARGET_UNAVAILABLE',
-  'AUTH_TOKEN',
-]);
-
 /**
  * Knows when going on is useless. Without it a target that is down would be asked for each of thousands of images, with all retries.
  * @param jobs as many failures in a row, at least three, mean that the target is gone: each had its own retries
@@ -156,8 +132,8 @@ function createOutage(jobs: number) {
   return {
     passed: (): void => void (inARow = 0),
     failed(error: RegtarError): void {
-      inARow = outageCodes.has(error.code) ? inARow + 1 : 0;
-      if (hopelessCodes.has(error.code) || inARow >= Math.max(3, jobs)) reason ??= error;
+      inARow = codeFacts[error.code].again ? inARow + 1 : 0;
+      if (codeFacts[error.code].ends === 'rest' || inARow >= Math.max(3, jobs)) reason ??= error;
     },
     /** For an image that is not tried any more. */
     error: (): RegtarError | undefined =>

@@ -50,5 +50,5 @@ export function openFileSink(format: Format, options: FileSinkOptions): ImageSin
 }
 
 function usage(message: string, hint: string): RegtarError {
-  return new RegtarError('USAGE', message, { side: 'usage', hint });
+  return new RegtarError('USAGE', message, { hint });
 }

@@ -28,7 +28,6 @@ export function parseApi<T>(schema: v.GenericSchema<unknown, T>, answer: Answer,
     'TARGET_REFUSED',
     `${registry.host} answered ${answer.url.pathname} with something else than Harbor's API does`,
     {
-      side: 'target',
       where: { url: answer.url.pathname, status: answer.status },
       hint: '--no-harbor treats it as a plain registry',
     },

@@ -48,7 +48,6 @@ export function quotaExceeded(
     'QUOTA_EXCEEDED',
     `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`,
     {
-      side: 'target',
       hint: 'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push less with --include',
       cause,
     },

@@ -20,7 +20,6 @@ export function refuseName(repository: string): RegtarError | undefined {
   const project = projectOf(repository);
   if (project === '')
     return new RegtarError('PROJECT_NEEDED', `${repository} has no project: in Harbor every repository is in one`, {
-      side: 'usage',
       where,
       hint: "say which: --project library, or --map 'FROM=PROJECT/TO'",
     });
@@ -29,7 +28,6 @@ export function refuseName(repository: string): RegtarError | undefined {
       'PROJECT_INVALID',
       `"${project}" in ${repository} cannot be the name of a Harbor project: there only one . _ or - may stand between letters and digits`,
       {
-        side: 'usage',
         where,
         hint: `rename it, such as with --map '${project}/**=${project.replace(/([._-])[._-]+/g, '$1')}/**'`,
       },
@@ -38,14 +36,14 @@ export function refuseName(repository: string): RegtarError | undefined {
     return new RegtarError(
       'REPOSITORY_INVALID',
       `${repository.slice(0, 60)}… has ${repository.length} characters; Harbor takes ${longestRepository}`,
-      { side: 'usage', where, hint: 'shorten it with --map' },
+      { where, hint: 'shorten it with --map' },
     );
   // Harbor's router takes such a path for one of a manifest.
   if (/\/manifests$/.test(repository))
     return new RegtarError(
       'REPOSITORY_INVALID',
       `${repository} ends like an address of the registry's own, which Harbor cannot serve`,
-      { side: 'usage', where, hint: 'rename it with --map' },
+      { where, hint: 'rename it with --map' },
     );
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { codeFacts, RegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { ApiOptions } from './api.ts';
@@ -95,14 +95,13 @@ async function inspectProject(
 function refuseCreation(registry: Registry, harbor: Harbor, name: string, create: boolean): RegtarError | undefined {
   if (!create)
     return new RegtarError('PROJECT_MISSING', `${registry.host} has no project ${name}`, {
-      side: 'target',
       hint: 'create it, or leave --no-create-projects out',
     });
   return harbor.mayCreateProjects === 'no'
     ? new RegtarError(
         'PROJECT_FORBIDDEN',
         `${registry.host} has no project ${name}, and this account may not create it`,
-        { side: 'target', hint: harbor.creationHint },
+        { hint: harbor.creationHint },
       )
     : undefined;
 }
@@ -116,21 +115,15 @@ function refuseProject(
     return new RegtarError(
       'PROJECT_PROXY',
       `project ${name} of ${registry.host} is a proxy cache, which takes no pushes`,
-      { side: 'target', hint: 'choose another project with --project or --map' },
+      { hint: 'choose another project with --project or --map' },
     );
   if (mayPush === false)
     return new RegtarError('PROJECT_FORBIDDEN', `this account may not push into project ${name} of ${registry.host}`, {
-      side: 'target',
       hint: 'have it made a developer, maintainer or administrator of the project, or push as another account',
     });
   return undefined;
 }
 
-function isRefusal(error: RegtarError): boolean {
-  return (
-    error.code === 'PROJECT_FORBIDDEN' ||
-    error.code === 'PROJECT_INVALID' ||
-    error.code === 'READ_ONLY' ||
-    error.code === 'TARGET_REFUSED'
-  );
+function isRefusal({ code }: RegtarError): boolean {
+  return codeFacts[code].ends === 'repository' || code === 'READ_ONLY';
 }

@@ -116,14 +116,12 @@ export async function createProject(
     if (!(error instanceof RegtarError)) throw error;
     if (error.code === 'AUTH_DENIED' || error.code === 'AUTH_FAILED')
       throw new RegtarError('PROJECT_FORBIDDEN', error.message, {
-        side: 'target',
         where: error.where,
         hint,
         cause: error,
       });
     if (error.where.status === 400 || error.where.status === 422)
       throw new RegtarError('PROJECT_INVALID', error.message, {
-        side: 'usage',
         where: error.where,
         hint: 'rename it with --map or --project',
         cause: error,

@@ -49,7 +49,6 @@ function tooLarge(describe: string, limit: number): RegtarError {
     'SOURCE_TOO_LARGE',
     `${describe} holds more names than fit into the ${megabytes} MiB that Node gives to this program`,
     {
-      side: 'source',
       where: { path: describe },
       hint: `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if nobody has millions of tags, the backup was made to do harm`,
     },

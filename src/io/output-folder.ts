@@ -51,7 +51,6 @@ export function openOutputFolder(out: string, options: OutputFolderOptions): Out
   const found = onOutput(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found !== undefined && !found.isDirectory())
     throw new RegtarError('OUTPUT_FOREIGN', `${path} is a file, and this format makes a folder`, {
-      side: 'target',
       where: { path },
       hint: 'choose a new or empty folder',
     });
@@ -117,7 +116,7 @@ export function giveTo(path: string, owner: OwnerIds): void {
     throw new RegtarError(
       'OUTPUT_UNWRITABLE',
       `${path} cannot be given to ${owner.uid}:${owner.gid}: ${systemErrorCode(cause) ?? String(cause)}`,
-      { side: 'target', where: { path }, cause, hint: 'run it as root, or write a .tar: its members carry the owner' },
+      { where: { path }, cause, hint: 'run it as root, or write a .tar: its members carry the owner' },
     );
   }
 }
@@ -140,7 +139,6 @@ function refuseOtherFormat(path: string, options: OutputFolderOptions): void {
     'OUTPUT_FOREIGN',
     found === '' ? `${path} has a ${markerName} that says nothing` : `${path} holds an export of the format ${found}`,
     {
-      side: 'target',
       where: { path },
       hint: 'choose another OUT, or --force to replace what regtar made there',
     },
@@ -149,7 +147,6 @@ function refuseOtherFormat(path: string, options: OutputFolderOptions): void {
 
 function foreign(path: string, force: boolean): RegtarError {
   return new RegtarError('OUTPUT_FOREIGN', `${path} is not empty and regtar did not make what is in it`, {
-    side: 'target',
     where: { path },
     hint: force ? '--force replaces only what regtar made: choose an empty folder' : 'choose an empty or new folder',
   });

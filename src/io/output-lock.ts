@@ -156,7 +156,6 @@ function busy(output: string, path: string, content: string): RegtarError {
       ? 'another process'
       : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`}`;
   return new RegtarError('OUTPUT_BUSY', `${output} is being written by ${who}`, {
-    side: 'target',
     where: { path: output },
     hint: `wait until it has ended; if it has, remove ${path}`,
   });

@@ -69,7 +69,6 @@ export function refuseForeignFile(path: string, beginning: Uint8Array): void {
       ? `${path} is a folder, and this format makes one file`
       : `${path} is there and regtar did not make it`,
     {
-      side: 'target',
       where: { path },
       hint: 'choose a new name: regtar replaces only archives that it made itself',
     },

@@ -124,14 +124,12 @@ function openForReading(path: string): number {
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT') {
       throw new RegtarError('SOURCE_NOT_FOUND', `${path} does not exist`, {
-        side: 'usage',
         where: { path },
         cause,
         hint: 'name the backup: `regtar inspect path/to/docker.tar`',
       });
     }
     throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
-      side: 'source',
       where: { path },
       cause,
     });

@@ -32,7 +32,6 @@ export async function* verifiedBody(body: Body, expected: Expected): AsyncGenera
 
 function corrupt(expected: Expected, reason: string): RegtarError {
   return new RegtarError('BLOB_CORRUPT', `blob ${expected.digest} is damaged: ${reason}`, {
-    side: 'source',
     where: { digest: expected.digest },
     hint: 'run `regtar verify` to list everything that is damaged, then make the backup again or take the blob from another one',
   });

@@ -79,7 +79,7 @@ async function startRequest(
         begin();
         await relay.write(bytes);
       },
-      rewind: () => Promise.reject(new RegtarError('INTERNAL', 'a request cannot be rewound', { side: 'internal' })),
+      rewind: () => Promise.reject(new RegtarError('INTERNAL', 'a request cannot be rewound')),
       async complete() {
         relay.end();
         await answer;
@@ -151,7 +151,6 @@ function engineAddress({ host, certPath }: EngineOptions): {
   const address = /^(?:tcp|http|https):\/\/(.+?)\/?$/.exec(host)?.[1];
   if (address === undefined)
     throw new RegtarError('USAGE', `"${host}" is no engine that regtar can reach`, {
-      side: 'usage',
       hint: 'give unix:///path/to/docker.sock or tcp://host:port; for ssh:// forward the socket with `ssh -L`',
     });
   if (certPath === undefined)
@@ -182,7 +181,7 @@ function refused(host: string, words: string): RegtarError {
   return new RegtarError(
     'ENGINE_REFUSED',
     `the engine at ${host} did not load the images: ${words.trim().slice(0, 500)}`,
-    { side: 'target', where: { url: host }, hint: 'its log says more; is there room where it unpacks images?' },
+    { where: { url: host }, hint: 'its log says more; is there room where it unpacks images?' },
   );
 }
 
@@ -191,7 +190,6 @@ function unreachable(host: string, cause: unknown): RegtarError {
     'ENGINE_UNREACHABLE',
     `no engine answers at ${host}: ${systemErrorCode(cause) ?? (cause instanceof Error ? cause.message : String(cause))}`,
     {
-      side: 'target',
       where: { url: host },
       cause,
       hint: 'is it running, and may this user open its socket? Name another one with --socket or DOCKER_HOST',

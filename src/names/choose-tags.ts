@@ -1,18 +1,10 @@
-import { RegtarError, type ErrorCode, type Problem } from '../errors.ts';
+import { codeFacts, RegtarError, type Problem } from '../errors.ts';
 import type { Catalog, LostTag, TagEntry } from '../content/contracts.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 
 /** Repository → tag → what it is to mean. */
 export type TagChoices = ReadonlyMap<string, ReadonlyMap<string, Digest>>;
-
-/** Problems that a choice answers. */
-const settled: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'TAG_AMBIGUOUS',
-  'TAG_NO_CURRENT',
-  'LINK_INVALID',
-  'LINK_RECOVERED',
-]);
 
 /** A catalog whose tags mean what was chosen; all other tags keep their meaning. What a tag meant before stays in its history. */
 export function chooseTags<Some extends Catalog>(
@@ -33,7 +25,9 @@ export function chooseTags<Some extends Catalog>(
     lostTags: (repository: string): Iterable<LostTag> =>
       [...catalog.lostTags(repository)].filter(({ tag }) => !isChosen(repository, tag)),
     problems: [
-      ...catalog.problems.filter(({ code, repository, tag }) => !(settled.has(code) && isChosen(repository, tag))),
+      ...catalog.problems.filter(
+        ({ code, repository, tag }) => !(codeFacts[code].tag !== undefined && isChosen(repository, tag)),
+      ),
       ...problems,
     ],
   };

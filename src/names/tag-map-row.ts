@@ -19,7 +19,6 @@ export interface TagMapRow {
 /** @param line counts from 1 */
 export function invalidTagMap(options: TagMapOptions, line: number, reason: string, cause?: unknown): RegtarError {
   return new RegtarError('TAG_MAP_INVALID', `${options.describe}, line ${line}: ${reason}`, {
-    side: 'usage',
     where: { path: options.describe },
     cause,
     hint: "a tag map is CSV (repository,tag,digest), the JSON of Harbor's artifact lists, or a plain pg_dump of its tables repository, artifact and tag",

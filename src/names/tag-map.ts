@@ -136,14 +136,12 @@ function isSql(first: string): boolean {
 function refuseBinary(first: string, options: TagMapOptions): void {
   if (first.startsWith('PGDMP'))
     throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is a dump in PostgreSQL's own format`, {
-      side: 'usage',
       where: { path: options.describe },
       hint: 'make it plain: pg_restore -f tags.sql -t repository -t artifact -t tag <dump>',
     });
   // A byte that text never has: compressed files and archives.
   if (first.includes('\0') || first.startsWith('\x1f') || first.startsWith('\u{fffd}'))
     throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is no text`, {
-      side: 'usage',
       where: { path: options.describe },
       hint: 'unpack it first',
     });

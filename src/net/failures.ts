@@ -69,7 +69,6 @@ export async function explainFailure(
         : 'check the network, firewalls, and HTTPS_PROXY and NO_PROXY';
   return {
     error: new RegtarError('TARGET_UNREACHABLE', `no answer from ${address}: ${reasonOf(error)}`, {
-      side: 'target',
       hint,
       where: { url: address },
       cause: error,

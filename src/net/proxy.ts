@@ -29,7 +29,6 @@ function proxyOf(env: Environment, name: string): URL | undefined {
   // The value stays out of the message: proxies have passwords too.
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw new RegtarError('CONFIG_INVALID', `${name.toUpperCase()} is not the http or https URL of a proxy`, {
-      side: 'usage',
       hint: 'write http://proxy.example.com:3128, or unset it',
     });
   }

@@ -68,9 +68,7 @@ function userMaterial(host: string, options: TlsOptions): Material {
     ...fromDirectory.authorities,
   ];
   if ((options.certFile === undefined) !== (options.keyFile === undefined)) {
-    throw new RegtarError('CONFIG_INVALID', 'a client certificate needs both --cert-file and --key-file', {
-      side: 'usage',
-    });
+    throw new RegtarError('CONFIG_INVALID', 'a client certificate needs both --cert-file and --key-file');
   }
   const client =
     options.certFile !== undefined && options.keyFile !== undefined
@@ -99,7 +97,6 @@ function readCertsDirectory(directory: string): Material {
     certName === undefined ? undefined : names.find((name) => name === certName.replace(/\.cert$/, '.key'));
   if (certName !== undefined && keyName === undefined) {
     throw new RegtarError('CONFIG_INVALID', `${join(directory, certName)} has no key beside it`, {
-      side: 'usage',
       hint: `put the key into ${certName.replace(/\.cert$/, '.key')}`,
     });
   }
@@ -154,7 +151,6 @@ function readAuthorities(path: string): readonly string[] {
   const blocks = pemBlocks(readText(path));
   if (blocks.length === 0 || !blocks.every(isCertificate)) {
     throw new RegtarError('CONFIG_INVALID', `${path} holds no PEM certificate`, {
-      side: 'usage',
       where: { path },
       hint: 'a certificate begins with -----BEGIN CERTIFICATE-----; convert DER with `openssl x509 -inform der`',
     });
@@ -170,7 +166,6 @@ function checkClient(client: { readonly cert: string; readonly key: string }, pa
       'CONFIG_INVALID',
       `the client certificate ${path} and its key do not work: ${cause instanceof Error ? cause.message : ''}`,
       {
-        side: 'usage',
         where: { path },
         hint: 'both must be PEM, belong together, and the key must have no pass phrase',
       },
@@ -207,5 +202,5 @@ function readText(path: string): string {
 }
 
 function unreadable(path: string, cause: unknown): RegtarError {
-  return new RegtarError('CONFIG_INVALID', `${path} cannot be read`, { side: 'usage', where: { path }, cause });
+  return new RegtarError('CONFIG_INVALID', `${path} cannot be read`, { where: { path }, cause });
 }

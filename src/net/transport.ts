@@ -100,7 +100,7 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
       new RegtarError(
         'TARGET_TIMEOUT',
         `${url.host} moved no byte of ${method} ${url.pathname} for ${Math.round(seconds)} s`,
-        { side: 'target', hint: 'the network or the registry is stuck; --stall-timeout allows longer pauses' },
+        { hint: 'the network or the registry is stuck; --stall-timeout allows longer pauses' },
       ),
     );
   });
@@ -159,7 +159,6 @@ async function readAnswer(
       throw new RegtarError(
         'TARGET_REFUSED',
         `${url.host} answered ${method} ${url.pathname} with more than ${limits.responseBytes} bytes`,
-        { side: 'target' },
       );
     chunks.push(chunk);
   }

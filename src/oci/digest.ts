@@ -20,7 +20,6 @@ export const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b9
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   throw new RegtarError('DIGEST_INVALID', `"${text.slice(0, 140)}" is not a digest`, {
-    side: 'source',
     hint: 'a digest is sha256: and 64 lower-case hexadecimal digits, or sha512: and 128',
   });
 }

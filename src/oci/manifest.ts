@@ -202,5 +202,5 @@ function fail(where: string): never {
 }
 
 function invalid(reason: string, cause?: unknown): RegtarError {
-  return new RegtarError('MANIFEST_INVALID', `not a usable manifest: ${reason}`, { side: 'source', cause });
+  return new RegtarError('MANIFEST_INVALID', `not a usable manifest: ${reason}`, { cause });
 }

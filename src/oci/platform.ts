@@ -19,7 +19,6 @@ export function parsePlatform(text: string): Platform {
   const [os, architecture, variant, ...rest] = text.split('/');
   if (!os || !architecture || variant === '' || rest.length > 0) {
     throw new RegtarError('USAGE', `"${text}" is not a platform`, {
-      side: 'usage',
       hint: 'platforms look like linux/amd64 or linux/arm/v7',
     });
   }

@@ -38,7 +38,6 @@ export function parseImageReference(text: string): ImageReference {
     (tag !== undefined || digest !== undefined);
   if (!valid) {
     throw new RegtarError('REFERENCE_INVALID', `"${text}" is not an image reference`, {
-      side: 'usage',
       hint: 'write repository:tag or repository@sha256:…, as `regtar list` prints them',
     });
   }

@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { codeFacts, RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -124,10 +124,5 @@ function groupByRepository(targets: readonly ImageTarget[]): ReadonlyMap<string,
 
 /** A refusal of this repository; what concerns the whole registry ends the push before it begins. */
 function isAboutOne(error: RegtarError): boolean {
-  return (
-    error.code === 'AUTH_DENIED' ||
-    error.code === 'PROJECT_MISSING' ||
-    error.code === 'REPOSITORY_INVALID' ||
-    error.code === 'TARGET_REFUSED'
-  );
+  return codeFacts[error.code].ends === 'repository';
 }

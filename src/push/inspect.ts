@@ -145,7 +145,6 @@ export function tagExists(registry: Registry, target: ImageTarget, digest?: Dige
     'TAG_EXISTS',
     `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already${digest === undefined ? '' : ` as ${digest}`}`,
     {
-      side: 'target',
       where: {
         repository: target.repository,
         ...(target.tag !== undefined && { tag: target.tag }),
@@ -161,7 +160,6 @@ function tagImmutable(registry: Registry, repository: string, tag: string): Regt
     'TAG_IMMUTABLE',
     `${registry.host}/${repository}:${tag} means another image there, and a rule of the project makes it immutable`,
     {
-      side: 'target',
       where: { repository, tag },
       hint: 'change the rule, or leave the tag with --on-existing-tag skip',
     },
@@ -170,7 +168,6 @@ function tagImmutable(registry: Registry, repository: string, tag: string): Regt
 
 function readOnly(registry: Registry): RegtarError {
   return new RegtarError('READ_ONLY', `${registry.host} is in read-only mode`, {
-    side: 'target',
     hint: 'an administrator has to end it',
   });
 }

@@ -63,7 +63,7 @@ export function openPushJournal(path: string, options: PushJournalOptions): Push
         throw new RegtarError(
           'STATE_INVALID',
           `${path} cannot be written: ${systemErrorCode(cause) ?? String(cause)}`,
-          { side: 'usage', where: { path }, cause },
+          { where: { path }, cause },
         );
     }
   };
@@ -110,7 +110,6 @@ function readSessions(
     if (systemErrorCode(cause) === 'ENOENT') return new Map();
     if (!isNamed) return undefined;
     throw new RegtarError('STATE_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
-      side: 'usage',
       where: { path },
       cause,
     });
@@ -120,7 +119,6 @@ function readSessions(
     // A file of somebody else's must not be lost.
     if (!isNamed) return undefined;
     throw new RegtarError('STATE_INVALID', `${path} is no file that a push has written`, {
-      side: 'usage',
       where: { path },
       hint: 'name another file with --state, or delete this one: it only saves time',
     });

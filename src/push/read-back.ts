@@ -31,12 +31,11 @@ export async function verifyRemote<Image extends RemoteImage>(
         throw new RegtarError(
           'TARGET_DIFFERS',
           `${name} is ${head === undefined ? 'not there' : head.digest} and not ${root.digest}`,
-          { side: 'target', where, hint: 'somebody else pushes to this tag, or the registry has lost it: push again' },
+          { where, hint: 'somebody else pushes to this tag, or the registry has lost it: push again' },
         );
       for (const { descriptor } of image.node.children) {
         if (!(await hasChild(repository, descriptor.digest)))
           throw new RegtarError('TARGET_DIFFERS', `${name} lacks its child ${descriptor.digest}`, {
-            side: 'target',
             where,
             hint: 'delete the tag there, then push again',
           });

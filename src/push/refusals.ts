@@ -27,6 +27,6 @@ export function refuseContent(node: ManifestNode, target: ImageTarget, host: str
     : new RegtarError(
         'FOREIGN_LAYER',
         `${name} has the foreign layer ${homeless.digest} without a url to get it from, which ${host} refuses`,
-        { side: 'source', where, hint: 'export it with --format oci, dir or registry' },
+        { where, hint: 'export it with --format oci, dir or registry' },
       );
 }

@@ -151,7 +151,6 @@ function createWriter(
     async commit({ signal }) {
       if (root === undefined)
         throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, {
-          side: 'internal',
           where: { repository },
         });
       await put(root.manifest, root.bytes, target.tag ?? root.manifest.digest, signal);

@@ -173,6 +173,6 @@ function identityUnusable(credential: Credential): RegtarError {
   return new RegtarError(
     'AUTH_FAILED',
     `the registry wants a password, but ${credential.origin} holds an identity token`,
-    { side: 'target', hint: 'pass --username and --password-stdin' },
+    { hint: 'pass --username and --password-stdin' },
   );
 }

@@ -184,7 +184,7 @@ function sessionOf(registry: Registry, answer: Answer): UploadSession {
     throw new RegtarError(
       'TARGET_REFUSED',
       `${registry.host} began an upload without saying where (status ${answer.status}, no Location)`,
-      { side: 'target', hint: 'a proxy before the registry may remove the header' },
+      { hint: 'a proxy before the registry may remove the header' },
     );
   const least = Number(headerOf(answer, 'oci-chunk-min-length') ?? 0);
   return { location: url.href, offset: 0, ...(least > 0 && { minChunkBytes: least }) };

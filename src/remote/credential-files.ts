@@ -111,7 +111,6 @@ function readText(place: CredentialPlace): string | undefined {
     const code = systemErrorCode(cause);
     if (!place.required && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
     throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read (${code ?? 'unknown reason'})`, {
-      side: 'usage',
       where: { path: place.path },
       cause,
       hint: 'name another file with --authfile, or pass --username and --password-stdin',
@@ -130,7 +129,6 @@ function parseJson(text: string, path: string): unknown {
 
 function invalid(path: string, reason: string): RegtarError {
   return new RegtarError('CREDENTIALS_INVALID', `${path} ${reason}`, {
-    side: 'usage',
     where: { path },
     hint: 'write it anew with `docker login` or `skopeo login`, or pass --username and --password-stdin',
   });

@@ -80,7 +80,6 @@ function run(
 
 function failed(program: string, reason: string): RegtarError {
   return new RegtarError('CREDENTIAL_HELPER', `the credential helper ${program} ${reason}`, {
-    side: 'usage',
     hint: 'install or repair it, take it out of credHelpers or credsStore, or pass --username and --password-stdin',
   });
 }

@@ -64,7 +64,6 @@ function givenCredential(options: CredentialOptions): Credential | undefined {
       'CREDENTIALS_INVALID',
       username === undefined ? 'there is a password but no user name' : `there is no password for user "${username}"`,
       {
-        side: 'usage',
         hint: "pass --username and --password-stdin, or set REGTAR_USERNAME and REGTAR_PASSWORD; write 'robot$name' in single quotes, or the shell takes the $ away",
       },
     );

@@ -71,7 +71,6 @@ function greetingOf(answer: Answer, host: string): Greeting {
       'TARGET_NOT_REGISTRY',
       `${host} is not a registry: GET /v2/ was answered with ${answer.status}${isPage ? ' and a web page' : ''}`,
       {
-        side: 'target',
         where: { url: answer.url.origin, status: answer.status },
         hint: 'check host and port; a registry may have a port of its own, such as 5000',
       },
@@ -79,7 +78,6 @@ function greetingOf(answer: Answer, host: string): Greeting {
   }
   if (answer.status >= 500 || answer.status === 429 || answer.status === 408) {
     throw new RegtarError('TARGET_UNAVAILABLE', `${host} does not work: GET /v2/ was answered with ${answer.status}`, {
-      side: 'target',
       where: { url: answer.url.origin, status: answer.status },
       hint: 'look into the registry’s log, or try again later',
     });

@@ -84,7 +84,5 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry:
   } catch {
     // Not JSON is as wrong as JSON of another shape.
   }
-  throw new RegtarError('TARGET_REFUSED', `${registry.host} answered with something else than a list of ${what}`, {
-    side: 'target',
-  });
+  throw new RegtarError('TARGET_REFUSED', `${registry.host} answered with something else than a list of ${what}`);
 }

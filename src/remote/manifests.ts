@@ -155,7 +155,6 @@ function differs(registry: Registry, repository: string, reference: string, dige
     'TARGET_DIFFERS',
     `${registry.host} has other bytes for ${nameOf(repository, reference)}: their digest is ${digest}`,
     {
-      side: 'target',
       where: { repository, digest },
       hint: 'something between here and the registry changes manifests, or the registry’s storage is damaged',
     },

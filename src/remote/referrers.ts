@@ -90,7 +90,6 @@ function parseIndex(bytes: Uint8Array, repository: string, tag: string): v.Infer
     // Not JSON is as wrong as JSON of another shape.
   }
   throw new RegtarError('TARGET_DIFFERS', `${repository}:${tag} is no index of referrers, so none can be added`, {
-    side: 'target',
     where: { repository, tag },
     hint: 'delete the tag: its name is reserved for referrers',
   });

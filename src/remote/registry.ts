@@ -162,7 +162,7 @@ function makeRegistry(options: RegistryOptions): Registry {
         throw new RegtarError(
           'AUTH_TOKEN',
           `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`,
-          { side: 'target', hint: error.hint, cause: error },
+          { hint: error.hint, cause: error },
         );
       }
     },

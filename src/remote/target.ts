@@ -28,7 +28,6 @@ export function parseTarget(text: string): Target {
   // The text itself stays out of this message: a password may stand in it.
   if (rest.includes('@'))
     throw new RegtarError('TARGET_INVALID', 'a target has no user name or password in it', {
-      side: 'usage',
       hint: 'pass --username and --password-stdin',
     });
   const slash = rest.indexOf('/');
@@ -48,7 +47,6 @@ export function parseTarget(text: string): Target {
 
 function invalid(text: string, reason: string): RegtarError {
   return new RegtarError('TARGET_INVALID', `"${text}" is not a target: ${reason}`, {
-    side: 'usage',
     hint: 'write host[:port][/project[/prefix]], for instance harbor.example.com/library',
   });
 }

@@ -57,7 +57,6 @@ export async function fetchToken(
   const value = parsed.success ? parsed.output.token || parsed.output.access_token : undefined;
   if (!parsed.success || !value)
     throw new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} gave no token`, {
-      side: 'target',
       hint: 'check that this address is the registry’s token service, not a login page',
     });
   const life = parsed.output.expires_in && parsed.output.expires_in > 0 ? parsed.output.expires_in : defaultLifeSeconds;
@@ -111,13 +110,12 @@ export function tokenService(
     throw new RegtarError(
       'AUTH_TOKEN',
       `${registry.host} names no usable token service (realm "${(parameters['realm'] ?? '').slice(0, 200)}")`,
-      { side: 'target' },
     );
   if (realm.protocol === 'http:' && registry.protocol === 'https:' && !isLoopback(realm.host)) {
     throw new RegtarError(
       'AUTH_TOKEN',
       `${registry.host} is on https but names a token service on plain http (${realm.origin})`,
-      { side: 'target', hint: 'correct the registry’s external URL; a password would be readable on the way' },
+      { hint: 'correct the registry’s external URL; a password would be readable on the way' },
     );
   }
   return { realm, service: parameters['service'] || undefined };
@@ -139,7 +137,6 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
           'AUTH_FAILED',
           `the token service ${nameOf(service)} gives nothing to anonymous clients (${said})`,
           {
-            side: 'target',
             where,
             hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first',
           },
@@ -148,7 +145,6 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
           'AUTH_FAILED',
           `wrong ${credential.kind === 'basic' ? `password for user "${credential.username}"` : 'identity token'}, from ${credential.origin}: the token service ${nameOf(service)} refused it (${said})`,
           {
-            side: 'target',
             where,
             hint: 'check user and password; after a wrong one some registries lock the user for a moment',
           },
@@ -156,12 +152,10 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
   }
   if (answer.status === 403)
     return new RegtarError('AUTH_DENIED', `the token service ${nameOf(service)} denies access (${said})`, {
-      side: 'target',
       where,
       hint: 'check the account’s role',
     });
   return new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} does not work (${said})`, {
-    side: 'target',
     where,
     hint: 'look into the token service’s log',
   });

@@ -240,7 +240,6 @@ function checkDigest({ registry, repository, blob }: Upload, answer: Answer): vo
   if (arrived === undefined || !arrived.startsWith(`${digestAlgorithm(blob.digest)}:`) || arrived === blob.digest)
     return;
   throw new RegtarError('TARGET_DIFFERS', `${registry.host} stored blob ${blob.digest} as ${arrived}`, {
-    side: 'target',
     where: { repository, digest: blob.digest },
   });
 }
@@ -299,7 +298,6 @@ function createCursor(
       rest = undefined;
       if (chunk === undefined)
         throw new RegtarError('BLOB_CORRUPT', `blob ${blob.digest} ends after ${at} of ${blob.size} bytes`, {
-          side: 'source',
           where: { digest: blob.digest },
           hint: 'run `regtar verify` to list everything that is damaged',
         });

@@ -10,7 +10,6 @@ export function mergePapers(papers: readonly Paper[]): Paper {
   const [first, ...others] = [...papers].sort((left, right) => compare(left.started, right.started));
   if (first === undefined)
     throw new RegtarError('USAGE', 'no report is given', {
-      side: 'usage',
       hint: 'name the reports: `regtar report merge shard-*.json`',
     });
   for (const other of others) refuseForeign(first, other);
@@ -96,7 +95,6 @@ function shardsOf(papers: readonly Paper[]): Paper['shards'] {
 
 function foreign(reason: string): RegtarError {
   return new RegtarError('REPORT_INVALID', `these reports are not of one handoff: ${reason}`, {
-    side: 'usage',
     hint: 'merge the reports of one push or export only',
   });
 }

@@ -70,7 +70,6 @@ export function readPaper(content: string, path: string): Paper {
 
 function invalid(path: string, reason: string, cause?: unknown): RegtarError {
   return new RegtarError('REPORT_INVALID', `${path} is not a report of regtar: ${reason}`, {
-    side: 'usage',
     where: { path },
     cause,
     hint: 'give a file that `regtar export --report` or `regtar push --report` wrote',

@@ -112,7 +112,6 @@ function requireMatch(node: ManifestNode, platforms: readonly Platform[], name: 
 function unavailable(root: ManifestNode, platforms: readonly Platform[], name: string): RegtarError {
   const has = platformsOf(root);
   return new RegtarError('PLATFORM_UNAVAILABLE', `${name} has no ${platforms.map(formatPlatform).join(' or ')}`, {
-    side: 'source',
     where: { digest: root.descriptor.digest },
     hint: has.length > 0 ? `it has ${has.join(', ')}` : 'it has no runnable image in this backup',
   });
@@ -139,7 +138,6 @@ function stringify(json: unknown, digest: Digest): string {
     return JSON.stringify(json);
   } catch (cause) {
     throw new RegtarError('MANIFEST_INVALID', `index ${digest} is nested too deep to take platforms out of it`, {
-      side: 'source',
       where: { digest },
       cause,
     });

@@ -23,7 +23,7 @@ export function parseDigestList(text: string): ReadonlySet<Digest> {
       throw new RegtarError(
         'REPORT_INVALID',
         `line ${index + 1} of the digests of the last handoff is no digest: "${content.slice(0, 140)}"`,
-        { side: 'usage', hint: 'give a file that `export --save-digests` wrote' },
+        { hint: 'give a file that `export --save-digests` wrote' },
       );
     digests.add(content);
   }

@@ -60,7 +60,7 @@ export function parseImagesList(text: string): ReadonlySet<string> {
       throw new RegtarError(
         'REFERENCE_INVALID',
         `line ${index + 1} of the images list, "${name.slice(0, 200)}", is not an image reference`,
-        { side: 'usage', cause, hint: 'write one repository:tag a line, as `regtar list` prints them' },
+        { cause, hint: 'write one repository:tag a line, as `regtar list` prints them' },
       );
     }
   }
@@ -75,7 +75,6 @@ function namesOf({ repository, tag, digest }: ImageName): string[] {
 function matcher(glob: string): (name: ImageName) => boolean {
   if (glob.trim() === '')
     throw new RegtarError('FILTER_INVALID', 'a filter is empty', {
-      side: 'usage',
       hint: 'filters look like library/nginx, library/nginx:1.* or team/**',
     });
   const matches = picomatch(inSegments(glob), { dot: true, nonegate: true });

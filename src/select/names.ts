@@ -23,7 +23,6 @@ export function createRenamer(options: NameOptions): RenameRepository {
     const name = options.prefix ? `${options.prefix}/${projected}` : projected;
     if (!isRepository(name)) {
       throw new RegtarError('MAP_INVALID', `${repository} would become "${name}", which is no repository name`, {
-        side: 'usage',
         where: { repository },
         hint: 'names are lower-case components separated by /, 255 characters at most: see --map, --project and --prefix',
       });
@@ -41,14 +40,12 @@ function parseMap(text: string): NameMap {
   const [from, to, ...rest] = text.split('=');
   if (!from || !to || rest.length > 0)
     throw new RegtarError('MAP_INVALID', `"${text}" is not a map`, {
-      side: 'usage',
       hint: "maps look like 'old/*=new/*'",
     });
   const fromStars = from.match(/\*+/g)?.length ?? 0;
   const toStars = to.match(/\*+/g)?.length ?? 0;
   if (toStars > fromStars)
     throw new RegtarError('MAP_INVALID', `"${text}" uses more stars on the right than it captures on the left`, {
-      side: 'usage',
       hint: "maps look like 'old/*=new/*'",
     });
   const pattern = from

@@ -1,4 +1,4 @@
-import { RegtarError, type ErrorCode, type Problem } from '../errors.ts';
+import { codeFacts, RegtarError, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
   childrenFirst,
@@ -111,10 +111,9 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
       images.push(planImage(store, graph, candidate, options, note));
     } catch (error) {
       if (!(error instanceof RegtarError) || error.code === 'MAP_INVALID') throw error;
-      const skips = error.code === 'MANIFEST_UNSUPPORTED' || error.code === 'SCHEMA1' || error.code === 'FOREIGN_LAYER';
       refused.push({
         source: candidate,
-        status: skips ? 'skipped' : 'failed',
+        status: codeFacts[error.code].skips === true ? 'skipped' : 'failed',
         error,
         problems: problemsOf(graph, candidate),
       });
@@ -232,7 +231,6 @@ function chooseNode(
   const [only] = runnable;
   if (platforms.length > 1)
     throw new RegtarError('PLATFORM_AMBIGUOUS', `${name}: this format holds one platform of an image`, {
-      side: 'usage',
       hint: 'give --platform once',
     });
   if (platforms.length === 0 && runnable.length === 1 && only !== undefined)
@@ -251,7 +249,6 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
   const nodes = childrenFirst(node);
   if (!traits.schema1 && nodes.some(isSchema1)) {
     throw new RegtarError('SCHEMA1', 'docker schema1 images cannot be held by this output', {
-      side: 'source',
       where: placeOf(candidate),
       hint: 'export it with --format dir or registry, or push the image again with a current docker',
     });
@@ -262,13 +259,13 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
       throw new RegtarError(
         'MANIFEST_UNSUPPORTED',
         `${node.config?.mediaType ?? node.descriptor.mediaType} is no runnable image, and this output holds no other`,
-        { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
+        { where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
       );
     if (foreign.length > 0)
       throw new RegtarError(
         'FOREIGN_LAYER',
         'foreign layers are not in the backup, and this output holds whole images only',
-        { side: 'source', where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
+        { where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
       );
   } else if (foreign.length > 0)
     note(
@@ -328,7 +325,7 @@ function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[
 function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {
   const reasons = new Map(
     catalog.problems
-      .filter(({ code }) => lostTagCodes.has(code))
+      .filter(({ code }) => codeFacts[code].tag === 'lost')
       .map((problem) => [`${problem.repository}:${problem.tag}`, problem]),
   );
   for (const repository of catalog.repositories()) {
@@ -354,8 +351,6 @@ function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedIm
   }
 }
 
-const lostTagCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TAG_AMBIGUOUS', 'TAG_NO_CURRENT', 'LINK_INVALID']);
-
 /** Problems of the whole backup, and of repositories that take part; what a refused image says is not said twice. */
 function remainingProblems(
   { problems }: Catalog,
@@ -376,7 +371,6 @@ function unknownImage(name: string): RefusedImage {
     ? [name.slice(0, name.indexOf('@'))]
     : [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
   const error = new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, {
-    side: 'source',
     where: { repository },
     hint: 'run `regtar list` to see what is',
   });
@@ -397,7 +391,7 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
       throw new RegtarError(
         'OUTPUT_COLLISION',
         `${formatImageReference(earlier.source)} and ${formatImageReference(image.source)} would both become ${name}`,
-        { side: 'usage', hint: 'change --map or --project so that names stay apart, or filter one of them' },
+        { hint: 'change --map or --project so that names stay apart, or filter one of them' },
       );
     }
     taken.set(name, image);

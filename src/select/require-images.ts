@@ -17,21 +17,20 @@ export function nothingSelected(catalog: Catalog): RegtarError {
   const hasTags = repositories.some((repository) => !isEmpty(catalog.tags(repository)));
   if (hasTags)
     return new RegtarError('NOTHING_SELECTED', 'no image of this backup was chosen', {
-      side: 'source',
       hint: '`regtar list` shows what there is; a glob without `:` matches whole repositories, and `*` stays within one component',
     });
   if (repositories.some((repository) => !isEmpty(catalog.revisions(repository)))) {
     return new RegtarError(
       'NOTHING_SELECTED',
       'this backup has images but no tags: Harbor 2.15 and newer, and GitLab with its metadata database, keep tags elsewhere',
-      { side: 'source', hint: 'give the names with --tag-map, or take images by digest with --untagged' },
+      { hint: 'give the names with --tag-map, or take images by digest with --untagged' },
     );
   }
   const [problem] = catalog.problems;
   return new RegtarError(
     'NOTHING_SELECTED',
     `this backup has no images${problem === undefined ? '' : `: ${problem.message}`}`,
-    { side: 'source', hint: 'is it whole? `regtar verify` says what is there' },
+    { hint: 'is it whole? `regtar verify` says what is there' },
   );
 }
 

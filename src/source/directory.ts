@@ -99,7 +99,6 @@ async function scanDirectory(
   }
   if (count === 0)
     throw new RegtarError('SOURCE_EMPTY', `${folder} is an empty folder`, {
-      side: 'source',
       where: { path: folder },
       hint: 'is the volume of the registry mounted there?',
     });
@@ -259,7 +258,6 @@ function foldersIn(folder: string, isRoot: boolean): string[] {
   } catch (cause) {
     if (!isRoot) return [];
     throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
-      side: 'source',
       where: { path: folder },
       cause,
     });

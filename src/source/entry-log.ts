@@ -242,5 +242,5 @@ function slashBefore(path: Buffer, end: number): number {
 }
 
 function invalid(): RegtarError {
-  return new RegtarError('INDEX_STALE', 'the saved entries are damaged', { side: 'source' });
+  return new RegtarError('INDEX_STALE', 'the saved entries are damaged');
 }

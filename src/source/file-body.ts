@@ -49,14 +49,12 @@ function readError(location: Location, cause: unknown): unknown {
 
 function changed(location: Location): RegtarError {
   return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} changed while it was read`, {
-    side: 'source',
     where: { path: fileOf(location) },
     hint: 'stop what writes to the registry, then run the command again',
   });
 }
 
 function fileOf(location: Location): string {
-  if (location.file === undefined)
-    throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
+  if (location.file === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for');
   return location.file;
 }

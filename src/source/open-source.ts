@@ -41,7 +41,6 @@ export async function openSource(operands: readonly string[], options: OpenSourc
   const groups = groupParts(await expandGlobs(operands));
   if (groups.length > 1 && (options.indexFile !== undefined || options.recordIndex === true)) {
     throw new RegtarError('USAGE', `an index belongs to one tar; ${groups.length} sources are given`, {
-      side: 'usage',
       hint: 'run `regtar index` for each of them: each is found beside its own tar',
     });
   }
@@ -55,7 +54,6 @@ export async function openSource(operands: readonly string[], options: OpenSourc
   const [first, second] = backups;
   if (first === undefined)
     throw new RegtarError('USAGE', 'no source is given', {
-      side: 'usage',
       hint: 'name the backup: `regtar inspect path/to/docker.tar`',
     });
   const given = backups.map(({ describe, format, bytes }, index): GivenSource => ({
@@ -77,7 +75,6 @@ async function expandGlobs(operands: readonly string[]): Promise<string[]> {
       const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith(indexSuffix)).sort();
       if (found.length === 0)
         throw new RegtarError('SOURCE_NOT_FOUND', `nothing matches ${operand}`, {
-          side: 'usage',
           where: { path: operand },
           hint: 'name the backup: `regtar inspect path/to/docker.tar`',
         });
@@ -153,7 +150,6 @@ async function openTar(
 function refuseIndex(what: string, options: OpenSourceOptions): void {
   if (options.indexFile === undefined && options.recordIndex !== true) return;
   throw new RegtarError('USAGE', `${what} cannot have an index: only a tar in a file can be read at any place`, {
-    side: 'usage',
     hint: 'leave the index out, or store the tar uncompressed in a file',
   });
 }
@@ -176,7 +172,6 @@ function isDirectory(path: string): boolean {
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT' || systemErrorCode(cause) === 'ENOTDIR') return false;
     throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
-      side: 'source',
       where: { path },
       cause,
     });

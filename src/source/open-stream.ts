@@ -28,7 +28,6 @@ export async function openStandardInput(options: OpenSourceOptions): Promise<Bac
   const describe = 'standard input';
   if (stdin === undefined)
     throw new RegtarError('USAGE', 'nothing is connected to standard input', {
-      side: 'usage',
       hint: 'pipe a backup in: `ssh old tar -C /var/lib/registry -cf - docker | regtar inspect -`',
     });
   // An input that stalls must not outlive Ctrl-C: nothing else would end the wait for its next bytes.
@@ -46,14 +45,12 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
   const { start, chunks } = await peek(unpacked);
   if (start.length === 0 && damage.message !== undefined)
     throw new RegtarError('SOURCE_COMPRESSED', `${describe} ${damage.message}`, {
-      side: 'source',
       where: { path: describe },
       hint: "was the copy interrupted? Compare its checksum with the original's",
     });
   const inside = form === 'tar' ? 'tar' : recogniseAccess(inMemory(start), `${describe} unpacked`);
   if (inside !== 'tar')
     throw new RegtarError('SOURCE_COMPRESSED', `${describe} is compressed twice`, {
-      side: 'source',
       where: { path: describe },
       hint: 'unpack it once on the way, and give the result as `-`',
     });

@@ -45,7 +45,6 @@ export function refuseMissingFirst(path: string): void {
 
 function missingPart(missing: string, other: string): RegtarError {
   return new RegtarError('SOURCE_PART_MISSING', `${missing} is missing, although ${other} is there`, {
-    side: 'source',
     where: { path: missing },
     hint: 'put all parts into one folder; their sizes must be those of the originals',
   });

@@ -51,7 +51,6 @@ const foreign: readonly {
 export function recognise(start: Uint8Array, describe: string): SourceForm {
   if (start.length === 0)
     throw new RegtarError('SOURCE_EMPTY', `${describe} is empty`, {
-      side: 'source',
       where: { path: describe },
       hint: "was the copy interrupted? Compare its size with the original's",
     });
@@ -73,7 +72,6 @@ export function recognise(start: Uint8Array, describe: string): SourceForm {
       'SOURCE_COMPRESSED',
       `${describe} is ${match.name}; gzip and zstd are read as they are, this is not`,
       {
-        side: 'source',
         where: { path: describe },
         hint: `unpack it on the way: \`${match.unpack} ${describe} | regtar … -\``,
       },
@@ -97,7 +95,6 @@ export function recogniseAccess(access: RandomAccess, describe: string): Exclude
 /** @param what a noun, as `a zip file` */
 export function notTar(describe: string, what: string): RegtarError {
   return new RegtarError('SOURCE_NOT_TAR', `${describe} is not a tar archive but ${what}`, {
-    side: 'source',
     where: { path: describe },
     hint: "give the registry's storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the folder itself",
   });

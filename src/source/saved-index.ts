@@ -96,7 +96,6 @@ function openBlocks(file: RandomAccess, table: Table, tar: RandomAccess): SavedI
       const bytes = read(block);
       if (bytes === undefined)
         throw new RegtarError('INDEX_STALE', 'the index is damaged', {
-          side: 'source',
           hint: 'remove the index file, then run the command again',
         });
       yield bytes;
@@ -258,7 +257,6 @@ export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter 
     finish(problems) {
       if (tar.changed())
         throw new RegtarError('SOURCE_CHANGED', 'the backup changed while it was read: no index is written', {
-          side: 'source',
           hint: 'wait until nothing writes to it any more, then run the command again',
         });
       copies.end();

@@ -9,8 +9,7 @@ import type { Backup, Entry, Location } from './backup.ts';
 export function openSeveral(backups: readonly Backup[]): Backup {
   const of = (location: Location): Backup => {
     const backup = backups[location.source ?? 0];
-    if (backup === undefined)
-      throw new RegtarError('INTERNAL', 'a place of another backup was asked for', { side: 'internal' });
+    if (backup === undefined) throw new RegtarError('INTERNAL', 'a place of another backup was asked for');
     return backup;
   };
   const formats = new Set(backups.map(({ format }) => format));

@@ -35,7 +35,7 @@ export function openStream(options: StreamOptions): Backup {
       throw new RegtarError(
         'SOURCE_UNREADABLE',
         `${options.describe} was read once, and of what is no manifest or config only the size was kept`,
-        { side: 'source', where: { path: options.describe } },
+        { where: { path: options.describe } },
       );
     return (small ??= openTarFile(spool.pack, options.describe));
   };

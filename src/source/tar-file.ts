@@ -87,8 +87,7 @@ export function openTarFile(
     // The holes of a sparse member lie nowhere.
     ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
     saveIndex() {
-      if (indexWriter === undefined)
-        throw new RegtarError('INTERNAL', 'nobody asked for an index', { side: 'internal' });
+      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'nobody asked for an index');
       return indexWriter.finish(problems);
     },
     async close() {

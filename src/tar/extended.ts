@@ -163,5 +163,5 @@ function number(text: string): number {
 }
 
 function invalid(reason: string): RegtarError {
-  return new RegtarError('TAR_HEADER_INVALID', reason, { side: 'source' });
+  return new RegtarError('TAR_HEADER_INVALID', reason);
 }

@@ -80,7 +80,6 @@ export function readMapInBody(
 
 function invalid(reason: string): RegtarError {
   return new RegtarError('TAR_SPARSE', `a sparse member cannot be read: ${reason}`, {
-    side: 'source',
     hint: "make the backup again without tar's --sparse",
   });
 }

@@ -67,7 +67,6 @@ export class Window {
     // The size was asked at opening: fewer bytes now mean that the file shrank since.
     if (filled < length) {
       throw new RegtarError('SOURCE_CHANGED', `the backup ended at byte ${position + filled} while it was read`, {
-        side: 'source',
         where: { offset: position + filled },
         hint: 'wait until nothing writes to it any more, then run the command again',
       });

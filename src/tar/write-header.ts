@@ -54,6 +54,6 @@ export function memberBytes(size: number): number {
 
 function block(fields: Parameters<typeof encode>[0]): Uint8Array {
   const header = encode(fields);
-  if (header === null) throw new RegtarError('INTERNAL', `no header for ${fields.name}`, { side: 'internal' });
+  if (header === null) throw new RegtarError('INTERNAL', `no header for ${fields.name}`);
   return header;
 }

@@ -68,7 +68,6 @@ async function hashHere(store: ContentStore, digests: readonly Digest[], options
       options.onDamage(
         digest,
         new RegtarError('BLOB_UNREADABLE', `blob ${digest} cannot be read: ${error.message}`, {
-          side: 'source',
           where: { digest },
           cause: error,
         }),
@@ -182,7 +181,6 @@ function feed(worker: Worker, batches: Generator<Batch>, doubtful: Digest[], opt
 
 function corrupt(digest: Digest, size: number, actual: Digest): RegtarError {
   return new RegtarError('BLOB_CORRUPT', `blob ${digest} is damaged: its ${size} bytes have the digest ${actual}`, {
-    side: 'source',
     where: { digest },
     hint: 'make the backup again, or take the blob from another one',
   });

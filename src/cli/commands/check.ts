@@ -43,7 +43,6 @@ export async function check(operand: string, options: CheckCommandOptions, conte
   if (!existsSync(operand)) {
     if (/^[./]/.test(operand) || operand.endsWith('.tar'))
       throw new RegtarError('USAGE', `${operand} does not exist`, {
-        side: 'usage',
         where: { path: operand },
         hint: 'name a registry, an OCI layout, a tree of dir images, or the storage of a registry',
       });

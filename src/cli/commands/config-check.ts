@@ -69,7 +69,6 @@ function chooseCommands(program: Command, name: string | undefined): readonly Co
     all.map((command) => command.name()),
   );
   throw new RegtarError('USAGE', `${name} is no command that takes settings`, {
-    side: 'usage',
     hint:
       close === undefined ? `these do: ${all.map((command) => command.name()).join(', ')}` : `did you mean ${close}?`,
   });

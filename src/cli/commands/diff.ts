@@ -8,7 +8,7 @@ import { formatBytes, formatCount, plural } from '../render/sizes.ts';
 export async function diff(operands: readonly string[], context: Context): Promise<number> {
   const [before, after] = operands;
   if (before === undefined || after === undefined)
-    throw new RegtarError('USAGE', 'two backups are needed', { side: 'usage', hint: 'write `regtar diff OLD NEW`' });
+    throw new RegtarError('USAGE', 'two backups are needed', { hint: 'write `regtar diff OLD NEW`' });
   return withBackup([before], {}, context, async (old) =>
     withBackup([after], {}, context, async (fresh) => {
       const result = diffBackups(old, fresh);

@@ -92,7 +92,6 @@ export async function exportImages(
 function refuseBase(options: ExportOptions): void {
   if (options.base === undefined || options.format === 'oci' || options.format === 'registry') return;
   throw new RegtarError('USAGE', `--base goes with --format oci and registry, not with ${options.format}`, {
-    side: 'usage',
     hint: 'a delta needs a format whose parts can be joined',
   });
 }

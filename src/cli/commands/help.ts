@@ -33,7 +33,6 @@ function explain(subject: readonly string[], program: Command): string {
     nearest(word, [...program.commands.map((candidate) => candidate.name()), ...Object.keys(topics)]) ??
     nearest(code, Object.keys(errorHelp));
   throw new RegtarError('USAGE', `there is no help about ${subject.join(' ')}`, {
-    side: 'usage',
     hint: close === undefined ? 'run `regtar help` for what there is' : `did you mean ${close}?`,
   });
 }

@@ -20,7 +20,6 @@ export function imageHistory({ catalog, store }: OpenedBackup, text: string): re
   const history = tag === undefined ? undefined : tagHistory(catalog, repository, tag);
   if (tag === undefined || history === undefined)
     throw new RegtarError('TAG_UNKNOWN', `${text} is no tag of the backup`, {
-      side: 'source',
       where: { repository },
       hint: 'run `regtar list` to see what is',
     });

@@ -44,7 +44,6 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
     (wanted !== undefined && !revisions.includes(wanted) && store.stat(wanted) === undefined)
   ) {
     throw new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, {
-      side: 'source',
       where: { repository },
       hint: nearest(
         tags.map((candidate) => candidate.tag),

@@ -22,7 +22,6 @@ export async function inspect(operands: readonly string[], options: InspectOptio
   const { sources, reference } = splitReference(operands, options);
   if (reference !== undefined && options.html !== undefined)
     throw new RegtarError('USAGE', '--html shows a whole backup, not one image', {
-      side: 'usage',
       hint: 'leave REF or --html out',
     });
   return withBackup(sources, { ...options, keep: 'small', checkLinks: true }, context, async (opened) => {

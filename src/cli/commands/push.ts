@@ -101,7 +101,6 @@ async function logIn(registry: Registry, options: PushOptions, { signal }: Conte
   const harbor = options.harbor === false ? undefined : await recogniseHarbor(registry, credential, { signal });
   if (harbor !== undefined && credential.kind === 'anonymous') {
     throw new RegtarError('AUTH_FAILED', `${registry.host} is a Harbor, which takes pushes from known accounts only`, {
-      side: 'target',
       hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first',
     });
   }
@@ -110,7 +109,6 @@ async function logIn(registry: Registry, options: PushOptions, { signal }: Conte
       'USAGE',
       `${registry.host} is a Harbor, which refuses an index of which a platform is missing, so --sparse has no place here`,
       {
-        side: 'usage',
         hint: 'leave it out: the index is then written anew with the platforms that you choose; --no-harbor tries all the same',
       },
     );

@@ -14,7 +14,7 @@ export async function saveIndex(source: string | undefined, options: IndexOption
     context,
     async ({ backup, catalog }) => {
       if (backup.saveIndex === undefined)
-        throw new RegtarError('INTERNAL', `${backup.describe} was opened without an index`, { side: 'internal' });
+        throw new RegtarError('INTERNAL', `${backup.describe} was opened without an index`);
       const facts = backup.saveIndex();
       if (context.json)
         context.output.json({

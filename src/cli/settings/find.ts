@@ -37,7 +37,7 @@ export function findSettings(
         ...parse(
           setting,
           readVariable(setting, fromEnvironment),
-          (message) => new RegtarError('CONFIG_INVALID', `${setting.variable}: ${message}`, { side: 'usage' }),
+          (message) => new RegtarError('CONFIG_INVALID', `${setting.variable}: ${message}`),
         ),
         origin: 'environment',
         place: setting.variable,

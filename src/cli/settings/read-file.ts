@@ -56,7 +56,7 @@ export function readSettingsFile(named: string | undefined): SettingsFile | unde
 }
 
 export function invalid(path: string, line: number, message: string, hint?: string): RegtarError {
-  return new RegtarError('CONFIG_INVALID', `${path}:${line}: ${message}`, { side: 'usage', where: { path }, hint });
+  return new RegtarError('CONFIG_INVALID', `${path}:${line}: ${message}`, { where: { path }, hint });
 }
 
 function readText(path: string, isNamed: boolean): string | undefined {
@@ -68,7 +68,6 @@ function readText(path: string, isNamed: boolean): string | undefined {
     if (cause instanceof RegtarError) throw cause;
     if (!isNamed && systemErrorCode(cause) === 'ENOENT') return undefined;
     throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
-      side: 'usage',
       where: { path },
       cause,
     });

@@ -76,7 +76,7 @@ export function startArchivePart(
       onBytes?.(chunk.length);
     }
     if (output.position !== start + descriptor.size)
-      throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`, { side: 'internal' });
+      throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`);
     await output.write(memberPadding(descriptor.size));
     isInMember = false;
   };

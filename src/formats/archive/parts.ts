@@ -38,7 +38,6 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   const isStream = out === '-' || isSpecialFile(out);
   if (isStream && split !== undefined)
     throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', {
-      side: 'usage',
       hint: 'name a file: images.tar becomes images-0001.tar and so on',
     });
   const beginning = encodeMemberHeader({

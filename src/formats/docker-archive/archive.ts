@@ -60,7 +60,6 @@ function savedImage({ target, manifests }: ArchivedImage): SavedImage {
   const manifest = root === undefined ? undefined : parseManifest(root.bytes, target.root.mediaType);
   if (manifest?.kind !== 'image' || manifest.config === undefined)
     throw new RegtarError('MANIFEST_UNSUPPORTED', `${loaderName(target, undefined)} is no single image`, {
-      side: 'source',
       where: { digest: target.root.digest },
     });
   // A layer that occurs twice stands there twice: loaders count them against the config's diff IDs.

@@ -73,7 +73,6 @@ export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
   }
   if (!isRecord(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isRecord)) {
     throw new RegtarError('OUTPUT_FOREIGN', `${path} is no index of an OCI layout`, {
-      side: 'target',
       where: { path },
       hint: 'choose another OUT: what is there could not be kept',
     });

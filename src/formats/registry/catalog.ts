@@ -462,11 +462,10 @@ function refuseForeign(
     throw new RegtarError(
       'SOURCE_IS_DOCKER_ARCHIVE',
       `${backup.describe} is a docker-archive (\`docker save\`); ${expected}`,
-      { side: 'source', where, hint: 'load it with `docker load` or copy it with `skopeo copy docker-archive:…`' },
+      { where, hint: 'load it with `docker load` or copy it with `skopeo copy docker-archive:…`' },
     );
   if (seen.ociLayout)
     throw new RegtarError('SOURCE_IS_OCI_LAYOUT', `${backup.describe} is an OCI image layout; ${expected}`, {
-      side: 'source',
       where,
       hint: 'copy it with `skopeo copy oci:…` or `oras cp --from-oci-layout`',
     });
@@ -475,7 +474,7 @@ function refuseForeign(
     throw new RegtarError(
       'SOURCE_NOT_TAR',
       `${backup.describe} holds nothing that can be read${first ? `: ${first.message}` : ''}; ${expected}`,
-      { side: 'source', where, hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory" },
+      { where, hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory" },
     );
   }
   if (seen.v1) return;
@@ -483,7 +482,6 @@ function refuseForeign(
     'SOURCE_NOT_REGISTRY',
     `${backup.describe} has ${seen.members} members, but no registry's storage; ${expected}`,
     {
-      side: 'source',
       where,
       hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory, /var/lib/registry for most",
     },

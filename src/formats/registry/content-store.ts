@@ -10,7 +10,6 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
     const location = catalog.stored.get(digest)?.location;
     if (location !== undefined) return location;
     throw new RegtarError('BLOB_MISSING', `blob ${digest} is not in the backup`, {
-      side: 'source',
       where: { digest },
       hint: 'run `regtar verify` to list everything that this backup lacks',
     });

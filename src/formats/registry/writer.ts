@@ -50,7 +50,7 @@ function startTree(options: FileSinkOptions): OpenedSink {
     throw new RegtarError(
       'USAGE',
       '--link and --owner exclude each other: a linked file would change hands in the source, too',
-      { side: 'usage', hint: 'leave one of them out' },
+      { hint: 'leave one of them out' },
     );
   }
   const folder = openOutputFolder(options.out, { format: 'registry', force: options.force ?? false, owner });
