@@ -29,10 +29,20 @@ export interface Answer {
   readonly url: URL;
 }
 
+/** An answer whose body is taken at the reader's own pace: nothing more is received while nobody asks for it. */
+export interface StreamedAnswer extends Omit<Answer, 'body'> {
+  /** Read once. Chunks stay valid. @throws the network's own error, or RegtarError TARGET_TIMEOUT, while iterating */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Lets go of the connection; needed wherever the body is not read to its end, and harmless after that. */
+  close(): void;
+}
+
 /** Sends single requests over kept connections; knows nothing of registries, credentials or retries. */
 export interface Transport {
   /** @throws the network's or the body's own error, or RegtarError TARGET_TIMEOUT when no byte moved for the stall timeout */
   send(request: TransportRequest): Promise<Answer>;
+  /** The same for bodies of any size, which come as a stream whatever the status is; `receive` is not looked at. */
+  stream(request: TransportRequest): Promise<StreamedAnswer>;
   close(): Promise<void>;
 }
 
@@ -82,6 +92,7 @@ export function createTransport(options: TransportOptions): Transport {
   };
   return {
     send: (request) => sendOnce(dispatcherOf(request.url), request, options.stallTimeoutSeconds),
+    stream: (request) => streamOnce(dispatcherOf(request.url), request, options.stallTimeoutSeconds),
     async close() {
       // destroy, not close: nothing is awaited from answers that nobody reads any more.
       await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
@@ -90,7 +101,76 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stallSeconds: number): Promise<Answer> {
-  const { method, url, headers, signal } = request;
+  const { method, url } = request;
+  const exchange = beginExchange(request, stallSeconds);
+  try {
+    const response = await exchange.send(dispatcher);
+    const taker = response.statusCode >= 200 && response.statusCode < 300 ? request.receive?.() : undefined;
+    const body =
+      taker === undefined
+        ? await readAnswer(response.body, method, url, exchange.watch)
+        : await passAnswer(response.body, taker, exchange.watch);
+    return { status: response.statusCode, headers: response.headers, body, url };
+  } catch (error) {
+    throw exchange.reasonOf(error);
+  } finally {
+    exchange.end();
+  }
+}
+
+async function streamOnce(
+  dispatcher: Dispatcher,
+  request: TransportRequest,
+  stallSeconds: number,
+): Promise<StreamedAnswer> {
+  const exchange = beginExchange(request, stallSeconds);
+  try {
+    const response = await exchange.send(dispatcher);
+    // Nobody has asked for its body yet.
+    exchange.watch.pause();
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      url: request.url,
+      body: readSlowly(response.body, exchange),
+      close() {
+        exchange.end();
+        // An error event without a listener would end the process.
+        response.body.on('error', () => undefined).destroy();
+      },
+    };
+  } catch (error) {
+    exchange.end();
+    throw exchange.reasonOf(error);
+  }
+}
+
+async function* readSlowly(body: AsyncIterable<Uint8Array>, exchange: Exchange): AsyncGenerator<Uint8Array> {
+  try {
+    exchange.watch.moved();
+    for await (const chunk of body) {
+      exchange.watch.pause();
+      yield chunk;
+      exchange.watch.moved();
+    }
+  } catch (error) {
+    throw exchange.reasonOf(error);
+  } finally {
+    exchange.end();
+  }
+}
+
+/** One request on its way, until its answer has been read. */
+interface Exchange {
+  readonly watch: StallWatch;
+  send(dispatcher: Dispatcher): Promise<Dispatcher.ResponseData>;
+  /** What really ended it, where it is not what broke. */
+  reasonOf(error: unknown): unknown;
+  /** May be called twice. */
+  end(): void;
+}
+
+function beginExchange({ method, url, headers, body, signal }: TransportRequest, stallSeconds: number): Exchange {
   signal?.throwIfAborted();
   const stopper = new AbortController();
   const stopWithCaller = (): void => stopper.abort(signal?.reason);
@@ -104,32 +184,28 @@ async function sendOnce(dispatcher: Dispatcher, request: TransportRequest, stall
       ),
     );
   });
-  const outgoing = outgoingBody(request.body, watch);
-  try {
-    const response = await dispatcher.request({
-      origin: url.origin,
-      path: `${url.pathname}${url.search}`,
-      method,
-      headers: { ...headers, ...outgoing.headers },
-      // undici takes any async iterable; its types know streams alone.
-      body: (outgoing.body ?? null) as Buffer | Readable | null,
-      signal: stopper.signal,
-      // Without this undici closes the connection after every HEAD.
-      ...(method === 'HEAD' ? { reset: false } : {}),
-    });
-    const taker = response.statusCode >= 200 && response.statusCode < 300 ? request.receive?.() : undefined;
-    const body =
-      taker === undefined
-        ? await readAnswer(response.body, method, url, watch)
-        : await passAnswer(response.body, taker, watch);
-    return { status: response.statusCode, headers: response.headers, body, url };
-  } catch (error) {
+  const outgoing = outgoingBody(body, watch);
+  return {
+    watch,
+    send: (dispatcher) =>
+      dispatcher.request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method,
+        headers: { ...headers, ...outgoing.headers },
+        // undici takes any async iterable; its types know streams alone.
+        body: (outgoing.body ?? null) as Buffer | Readable | null,
+        signal: stopper.signal,
+        // Without this undici closes the connection after every HEAD.
+        ...(method === 'HEAD' ? { reset: false } : {}),
+      }),
     // The body's own failure explains more than the broken request that followed from it.
-    throw outgoing.failure() ?? (stopper.signal.aborted ? stopper.signal.reason : error);
-  } finally {
-    watch.stop();
-    signal?.removeEventListener('abort', stopWithCaller);
-  }
+    reasonOf: (error) => outgoing.failure() ?? (stopper.signal.aborted ? (stopper.signal.reason as unknown) : error),
+    end() {
+      watch.stop();
+      signal?.removeEventListener('abort', stopWithCaller);
+    },
+  };
 }
 
 async function passAnswer(
