@@ -55,6 +55,18 @@ export type { Credential, CredentialSource } from './remote/credential.ts';
 export { findCredentials, type CredentialOptions } from './remote/credentials.ts';
 export { Secret } from './net/secret.ts';
 export type { TlsOptions } from './net/tls.ts';
+export {
+  preparePush,
+  type NewProjects,
+  type PreparedPush,
+  type PreparePushOptions,
+  type RunPushOptions,
+} from './push/push.ts';
+export { logIn, type LogInOptions, type PushLogin } from './push/login.ts';
+export type { Inspection } from './push/inspect.ts';
+export type { OnExistingTag, Presence } from './push/presence.ts';
+export type { Estimate } from './push/estimate.ts';
+export { openPushJournal, type PushJournal, type PushJournalOptions } from './push/journal.ts';
 export { openRemoteSink, remoteTraits, type RemoteSinkOptions } from './push/sink.ts';
 export { verifyRemote } from './push/read-back.ts';
 export { recordPaper, type PaperRecorder, type PaperSubject } from './report/record-paper.ts';

@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
-import type { RemoteImage } from './inspect.ts';
+import type { RemoteImage } from './presence.ts';
 
 /** Reads back what every tag means, and that the children of its index are there. @returns what is wrong, by image */
 export async function verifyRemote<Image extends RemoteImage>(

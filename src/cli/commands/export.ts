@@ -17,7 +17,7 @@ import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { readBase } from '../read-base.ts';
-import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
+import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
@@ -69,7 +69,7 @@ export async function exportImages(
       requireImages(whole, catalog);
       const plan = takeShard(whole, shard, { isShared: false }, context);
       limitHeapGrowth(60);
-      return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
+      return runCopy(sinkJob(plan, store, sink, options), options, context, {
         subject: {
           command: 'export',
           opened,

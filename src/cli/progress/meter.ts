@@ -50,6 +50,10 @@ export function createMeter(): Meter {
           underWay.set(keyOf(event), formatImageReference(event));
           break;
         case 'image':
+          if (event.isRevised === true) {
+            images.failed++;
+            break;
+          }
           images.done++;
           if (event.result.status !== 'copied') images[event.result.status]++;
           underWay.delete(keyOf(event.result));
