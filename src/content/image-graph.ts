@@ -5,6 +5,7 @@ import { parseImageConfig } from '../oci/image-config.ts';
 import { manifestBlobs } from '../oci/manifest.ts';
 import { isForeignLayerType, isImageConfigType, isSchema1Type } from '../oci/media-types.ts';
 import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import { formatImageReference, type ImageName } from '../oci/reference.ts';
 import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
 import { readManifest } from './read-manifest.ts';
@@ -146,13 +147,10 @@ export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
 }
 
 /** Everything that an image lacks. Foreign layers do not count: they are absent on purpose. */
-export function imageProblems(
-  root: ManifestNode,
-  name: { readonly repository: string; readonly tag?: string | undefined },
-): readonly Problem[] {
-  const place = { repository: name.repository, ...(name.tag !== undefined && { tag: name.tag }) };
-  const title =
-    name.tag === undefined ? `${name.repository}@${root.descriptor.digest}` : `${name.repository}:${name.tag}`;
+export function imageProblems(root: ManifestNode, name: ImageName): readonly Problem[] {
+  const { repository, tag } = name;
+  const place = { repository, tag };
+  const title = formatImageReference({ ...place, digest: root.descriptor.digest });
   return childrenFirst(root).flatMap((node): Problem[] => [
     ...node.lostChildren.map(({ descriptor, problem }) => ({
       ...problem,

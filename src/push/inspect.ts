@@ -138,7 +138,7 @@ export function tagExists(registry: Registry, target: ImageTarget, digest?: Dige
     {
       where: {
         repository: target.repository,
-        ...(target.tag !== undefined && { tag: target.tag }),
+        tag: target.tag,
         digest: target.root.digest,
       },
       hint: '--on-existing-tag overwrite replaces it, skip leaves it',

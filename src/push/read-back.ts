@@ -24,7 +24,7 @@ export async function verifyRemote<Image extends RemoteImage>(
   await forEachParallel(images, options.jobs, async (image) => {
     const { repository, tag, root } = image.target;
     const name = `${registry.host}/${formatImageReference({ repository, tag, digest: root.digest })}`;
-    const where = { repository, ...(tag !== undefined && { tag }), digest: root.digest };
+    const where = { repository, tag, digest: root.digest };
     try {
       const head = await headManifest(registry, repository, tag ?? root.digest, { signal: options.signal });
       if (head?.digest !== root.digest)

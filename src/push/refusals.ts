@@ -9,7 +9,7 @@ export function refuseContent(node: ManifestNode, target: ImageTarget, host: str
   const name = formatImageReference({ ...target, digest: target.root.digest });
   const where = {
     repository: target.repository,
-    ...(target.tag !== undefined && { tag: target.tag }),
+    tag: target.tag,
     digest: target.root.digest,
   };
   const nodes = childrenFirst(node);

@@ -101,16 +101,3 @@ export function formatPaper({ images, ...head }: Paper): string {
   const lines = images.map((image) => `    ${JSON.stringify(image)}`);
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n${lines.join(',\n')}\n  ]\n}\n`;
 }
-
-/** What tells images of one paper apart. */
-export function paperKey({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag?: string | undefined;
-  readonly digest?: string | undefined;
-}): string {
-  return `${repository}\n${tag ?? digest ?? ''}`;
-}

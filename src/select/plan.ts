@@ -1,4 +1,4 @@
-import { codeFacts, RegtarError, type Problem } from '../errors.ts';
+import { codeFacts, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
   childrenFirst,
@@ -275,8 +275,8 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
     );
 }
 
-function placeOf({ repository, tag, digest }: Candidate): { repository: string; tag?: string; digest: Digest } {
-  return { repository, digest, ...(tag !== undefined && { tag }) };
+function placeOf({ repository, tag, digest }: Candidate): ErrorPlace {
+  return { repository, tag, digest };
 }
 
 function isRunnable(node: ManifestNode): boolean {
@@ -304,11 +304,7 @@ function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate)
       : 'run `regtar verify` to list everything that this backup lacks';
   return new RegtarError(problem.code, problem.message, {
     side: 'source',
-    where: {
-      repository: candidate.repository,
-      ...(candidate.tag !== undefined && { tag: candidate.tag }),
-      ...(problem.digest !== undefined && { digest: problem.digest }),
-    },
+    where: { repository: candidate.repository, tag: candidate.tag, digest: problem.digest },
     hint,
   });
 }

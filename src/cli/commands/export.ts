@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { childrenFirst } from '../../content/image-graph.ts';
 import type { CopyReport, ImageResult } from '../../copy/events.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { formatImageReference } from '../../oci/reference.ts';
+import { formatImageReference, imageKey } from '../../oci/reference.ts';
 import { formatDigestList } from '../../select/digest-list.ts';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
@@ -98,8 +98,8 @@ function refuseBase(options: ExportOptions): void {
 
 /** What the other side has after this run: an image that failed did not bring its blobs. */
 function arrivedDigests(plan: Plan, report: CopyReport): readonly Digest[] {
-  const arrived = new Set(report.images.filter(hasArrived).map(keyOf));
-  const images = plan.images.filter(({ source }) => arrived.has(keyOf(source)));
+  const arrived = new Set(report.images.filter(hasArrived).map(imageKey));
+  const images = plan.images.filter(({ source }) => arrived.has(imageKey(source)));
   return images.flatMap(({ node, target }) => [
     ...childrenFirst(node).map(({ descriptor }) => descriptor.digest),
     ...target.blobs.map(({ digest }) => digest),
@@ -108,18 +108,6 @@ function arrivedDigests(plan: Plan, report: CopyReport): readonly Digest[] {
 
 function hasArrived({ status }: ImageResult): boolean {
   return status === 'copied' || status === 'present';
-}
-
-function keyOf({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag: string | undefined;
-  readonly digest: Digest | undefined;
-}): string {
-  return `${repository}\n${tag ?? digest}`;
 }
 
 /** @see containers/image issue 2076: skopeo copies no index that holds another */
