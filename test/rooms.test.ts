@@ -25,7 +25,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   harbor: ['errors', 'oci', 'io', 'net', 'remote'],
   push: ['errors', 'oci', 'io', 'net', 'content', 'copy', 'select', 'remote', 'harbor'],
   load: ['errors', 'oci', 'io', 'content', 'formats'],
-  report: ['errors', 'oci', 'io', 'tar', 'content', 'select', 'copy', 'remote', 'formats/dir/names'],
+  report: ['errors', 'oci', 'io', 'tar', 'content', 'select', 'copy', 'remote', 'formats/dir/names', 'formats/formats'],
   check: ['errors', 'oci', 'io', 'tar', 'content', 'remote', 'report', 'formats/dir/names'],
   cli: 'all',
   index: 'all',

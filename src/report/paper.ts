@@ -1,3 +1,4 @@
+import type { FormatReportKind } from '../formats/formats.ts';
 import type { ImageStatus } from '../copy/events.ts';
 
 /**
@@ -45,7 +46,7 @@ export interface PaperSource {
 /** Where a handoff went. */
 export interface PaperTarget {
   /** `registry`, or the format of an export; the storage of a registry is `registry-storage`. */
-  readonly kind: 'registry' | 'oci' | 'dir' | 'docker-archive' | 'registry-storage';
+  readonly kind: 'registry' | FormatReportKind;
   /** `host[:port]`, or OUT as it was given. */
   readonly name: string;
   /** Beneath which every repository of a registry was put; absent where there is none. */

@@ -10,7 +10,8 @@ import { createRenamer } from '../../select/names.ts';
 import { createPlan, type Plan } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
 import { skopeoSyncCommand } from '../../formats/dir/names.ts';
-import { openFileSink, type Format } from '../../formats/formats.ts';
+import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
+import { openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
@@ -56,7 +57,7 @@ export async function exportImages(
     context,
     async (opened) => {
       const { catalog, store } = opened;
-      const sink = openFileSink(options.format, { ...options, out });
+      const sink = await openFileSink(options.format, { ...options, out });
       const whole = createPlan(catalog, store, {
         ...selection,
         rename,
@@ -73,7 +74,7 @@ export async function exportImages(
         subject: {
           command: 'export',
           opened,
-          target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out },
+          target: { kind: formats[options.format].reportKind, name: out },
           ...(base !== undefined && { delta: true }),
           ...(shard && { shard }),
         },
@@ -90,8 +91,9 @@ export async function exportImages(
 
 /** Other formats promise whole images, which a delta is not. @throws RegtarError USAGE */
 function refuseBase(options: ExportOptions): void {
-  if (options.base === undefined || options.format === 'oci' || options.format === 'registry') return;
-  throw new RegtarError('USAGE', `--base goes with --format oci and registry, not with ${options.format}`, {
+  if (options.base === undefined || formats[options.format].delta) return;
+  const able = formatsWhere(({ delta }) => delta).join(' and ');
+  throw new RegtarError('USAGE', `--base goes with --format ${able}, not with ${options.format}`, {
     hint: 'a delta needs a format whose parts can be joined',
   });
 }

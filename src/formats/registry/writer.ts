@@ -14,12 +14,10 @@ import type { ArchiveFile } from '../archive/archive-format.ts';
 import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
+import { registryTraits } from './traits.ts';
 import { imageLinks } from './archive-links.ts';
 
 const parallelFiles = 2;
-
-/** What a registry's storage holds: everything that was in one. */
-export const registryTraits = { schema1: true, indexes: true, artifacts: true } as const;
 
 /**
  * The storage of a Distribution registry in a folder, with what was selected and nothing else. A tag appears when everything that it
