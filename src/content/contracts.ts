@@ -51,8 +51,13 @@ export interface Catalog {
   revisions(repository: string): Iterable<Digest>;
   /** Blobs that a repository may serve: configs and layers. */
   layers(repository: string): Iterable<Digest>;
-  /** Every blob, manifests included, in the order of the medium. */
+  /** Every blob, manifests included, in the order of the medium, each once under the digest by which it is stored. */
   blobs(): Iterable<Digest>;
+  /**
+   * Further digests of stored bytes, with the digest by which they are stored. Absent where there are none.
+   * @see distribution 3, registry/storage/linkedblobstore.go: `_layers/sha512/<hex>/link` holds the sha256 digest
+   */
+  readonly aliases?: ReadonlyMap<Digest, Digest>;
   readonly problems: readonly Problem[];
 }
 
