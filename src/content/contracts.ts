@@ -32,6 +32,8 @@ export interface TagEntry {
   readonly digest: Digest;
   /** Everything the tag ever meant, its current digest included, in no order that storage would tell. */
   readonly history: readonly Digest[];
+  /** When the tag's link was last written, in seconds since 1970: the push. Absent where the source keeps no time. */
+  readonly pushed?: number;
 }
 
 /** A tag that is there and means nothing: its link is gone, empty or damaged, and nothing settles what it meant. */
@@ -39,6 +41,8 @@ export interface LostTag {
   readonly tag: string;
   /** What it may have meant. */
   readonly candidates: readonly Digest[];
+  /** When its link was last written, in seconds since 1970; absent where there is no link or no time. */
+  readonly pushed?: number;
 }
 
 /** What a backup holds, as names and digests. Iteration is in code point order. */
@@ -112,6 +116,8 @@ export interface ImageTarget {
   readonly repository: string;
   /** undefined for an image that travels by digest alone: an untagged revision, a referrer. */
   readonly tag: string | undefined;
+  /** When the source's tag was last written, in seconds since 1970; outputs that keep times keep it. */
+  readonly pushed?: number | undefined;
   readonly root: Descriptor;
   /** Every config and layer of it that travels, each once. */
   readonly blobs: readonly Descriptor[];

@@ -93,6 +93,7 @@ interface Candidate {
   readonly repository: string;
   readonly tag: string | undefined;
   readonly digest: Digest;
+  readonly pushed?: number | undefined;
   readonly referrer: boolean;
 }
 
@@ -138,8 +139,8 @@ function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOp
   for (const repository of catalog.repositories()) {
     const tags = [...catalog.tags(repository)];
     const selected = new Map<string, Candidate>();
-    for (const { tag, digest } of tags) {
-      const candidate = { repository, tag, digest, referrer: false };
+    for (const { tag, digest, pushed } of tags) {
+      const candidate = { repository, tag, digest, pushed, referrer: false };
       if (options.filter(candidate)) selected.set(tag, candidate);
     }
     const { namesRevision } = options.filter;
@@ -205,6 +206,7 @@ function planImage(
   const target: ImageTarget = {
     repository: options.rename(repository),
     tag,
+    pushed: candidate.pushed,
     root: node.descriptor,
     blobs: imageBlobs(node),
     referrer: candidate.referrer,

@@ -407,14 +407,15 @@ function catalogOf(
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
         if (record?.current === undefined) continue;
-        yield { tag, digest: record.current, history: historyOf(record) } satisfies TagEntry;
+        yield { tag, digest: record.current, history: historyOf(record), ...pushTime(record) } satisfies TagEntry;
       }
     },
     *lostTags(repository) {
       const tags = repositories.get(repository)?.tags ?? new Map<string, TagRecord>();
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
-        if (record !== undefined && record.current === undefined) yield { tag, candidates: historyOf(record) };
+        if (record !== undefined && record.current === undefined)
+          yield { tag, candidates: historyOf(record), ...pushTime(record) };
       }
     },
     *revisions(repository) {
@@ -430,6 +431,11 @@ function catalogOf(
 
 function historyOf({ history = [], current }: TagRecord): readonly Digest[] {
   return [...new Set(current === undefined ? history : [...history, current])];
+}
+
+/** A link of 1970 has no time: archives that are made the same each time have none. */
+function pushTime({ modified }: TagRecord): { readonly pushed?: number } {
+  return modified > 0 ? { pushed: modified } : {};
 }
 
 const candidatesInMessage = 10;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
@@ -95,15 +95,25 @@ function startTree(options: FileSinkOptions): OpenedSink {
 function writeLink(
   folder: OutputFolder,
   path: string,
-  { bytes }: ArchiveFile,
+  { bytes, modified }: ArchiveFile,
   current: string | undefined,
   { owner }: FileSinkOptions,
 ): void {
-  if (isWholeFile(path, bytes.length) && (path !== current || readFileSync(path).equals(bytes))) return;
-  makeFolderOf(folder, path);
-  if (path === current) writeFileAtomically(path, bytes, folder.temporaryPath(), { sync: false });
-  else writeSmallFile(path, bytes);
-  if (owner !== undefined) giveTo(path, owner);
+  if (!isWholeFile(path, bytes.length) || (path === current && !readFileSync(path).equals(bytes))) {
+    makeFolderOf(folder, path);
+    if (path === current) writeFileAtomically(path, bytes, folder.temporaryPath(), { sync: false });
+    else writeSmallFile(path, bytes);
+    if (owner !== undefined) giveTo(path, owner);
+  }
+  if (modified !== undefined) keepTime(path, modified);
+}
+
+function keepTime(path: string, seconds: number): void {
+  try {
+    utimesSync(path, seconds, seconds);
+  } catch {
+    // Whoever may write a file may not always date it, and no image fails for its date.
+  }
 }
 
 /** The last folder belongs to one blob or link alone and is not remembered; the one above it is shared. */
