@@ -115,6 +115,9 @@ const table = {
   TAG_EXISTS: { side: 'target', harm: 'none', ends: 'image', again: false },
   BODY_TOO_LARGE: { side: 'target', harm: 'none', ends: 'image', again: false },
   STATE_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  // serving
+  LISTEN_FAILED: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  LISTEN_INSECURE: { side: 'usage', harm: 'none', ends: 'run', again: false },
   // engines and reports
   ENGINE_UNREACHABLE: { side: 'target', harm: 'none', ends: 'rest', again: false },
   ENGINE_REFUSED: { side: 'target', harm: 'none', ends: 'rest', again: false },

@@ -11,12 +11,7 @@ export async function readBase(path: string, context: Context): Promise<Readonly
     return layoutDigests(path);
   if (existsSync(path) && statSync(path).isFile() && isDigestList(firstBytes(path)))
     return parseDigestList(readFileSync(path, 'utf8'));
-  return withBackup(
-    [path],
-    {},
-    context,
-    async ({ catalog }) => new Set([...catalog.blobs(), ...(catalog.aliases?.keys() ?? [])]),
-  );
+  return withBackup([path], {}, context, async ({ catalog }) => new Set(catalog.blobs()));
 }
 
 function layoutDigests(folder: string): ReadonlySet<Digest> {

@@ -17,9 +17,14 @@ export async function* readRange(
   ring: Ring = createRing(),
 ): AsyncGenerator<Uint8Array> {
   if (size <= syncReadBytes) {
-    const buffer = ring.take(size);
-    const count = readFullySync(access, buffer, 0, size, start);
-    if (count > 0) yield buffer.subarray(0, count);
+    // One buffer takes it all, unless the ring gives smaller ones.
+    for (let done = 0; done < size;) {
+      const buffer = ring.take(size - done);
+      const count = readFullySync(access, buffer, 0, buffer.length, start + done);
+      if (count === 0) return;
+      done += count;
+      yield buffer.subarray(0, count);
+    }
     return;
   }
   const end = start + size;

@@ -1,4 +1,3 @@
-import { formatNames, formats } from '../formats/formats.ts';
 import { bytesCell, formatTime, shortDigest } from './inspect-page.ts';
 import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
 import type { Paper, PaperImage, PaperStatus } from './paper.ts';
@@ -31,10 +30,7 @@ export function paperPage(paper: Paper): Page {
       { name: command === 'push' ? 'Sent' : 'Written', value: formatBytes(totals.blobs.bytes) },
       { name: command === 'push' ? 'Mounted or present' : 'Present', value: formatBytes(totals.blobs.spared) },
       ...(paper.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(paper.seconds) }]),
-      {
-        name: 'Target',
-        value: `${kinds[target.kind] ?? target.kind}${target.product === undefined ? '' : `, ${target.product}`}`,
-      },
+      { name: 'Target', value: `${kinds[target.kind]}${target.product === undefined ? '' : `, ${target.product}`}` },
       ...(paper.shard === undefined ? [] : [{ name: 'Part', value: `${paper.shard.index} of ${paper.shard.count}` }]),
       ...(paper.shards === undefined
         ? []
@@ -60,11 +56,13 @@ export function paperPage(paper: Paper): Page {
   };
 }
 
-/** What a target is called, by what reports call it. */
-const kinds: Readonly<Record<string, string>> = {
+const kinds = {
   registry: 'registry',
-  ...Object.fromEntries(formatNames.map((name) => [formats[name].reportKind, formats[name].title])),
-};
+  oci: 'OCI layout',
+  dir: 'dir tree',
+  'docker-archive': 'docker archive',
+  'registry-storage': 'storage of a registry',
+} as const;
 
 function placeOf({ target }: Paper): string {
   return target.path === undefined ? target.name : `${target.name}/${target.path}`;

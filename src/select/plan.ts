@@ -1,4 +1,4 @@
-import { codeFacts, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
+import { codeFacts, RegtarError, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
   childrenFirst,
@@ -89,11 +89,11 @@ export interface Plan {
 
 type AddNote = (text: string, name: string, detail?: string) => void;
 
-interface Candidate {
+/** An image that was chosen, before its manifest is looked at. */
+export interface Candidate {
   readonly repository: string;
   readonly tag: string | undefined;
   readonly digest: Digest;
-  readonly pushed?: number | undefined;
   readonly referrer: boolean;
 }
 
@@ -135,12 +135,16 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   };
 }
 
-function* selectCandidates(catalog: Catalog, graph: GraphReader, options: PlanOptions): Generator<Candidate> {
+/** What of a plan's options chooses images. */
+export type SelectOptions = Pick<PlanOptions, 'filter' | 'untagged' | 'referrers' | 'wanted'>;
+
+/** Chooses images by name, with what refers to them; each once, in the order of the catalog. */
+export function* selectCandidates(catalog: Catalog, graph: GraphReader, options: SelectOptions): Generator<Candidate> {
   for (const repository of catalog.repositories()) {
     const tags = [...catalog.tags(repository)];
     const selected = new Map<string, Candidate>();
-    for (const { tag, digest, pushed } of tags) {
-      const candidate = { repository, tag, digest, pushed, referrer: false };
+    for (const { tag, digest } of tags) {
+      const candidate = { repository, tag, digest, referrer: false };
       if (options.filter(candidate)) selected.set(tag, candidate);
     }
     const { namesRevision } = options.filter;
@@ -206,7 +210,6 @@ function planImage(
   const target: ImageTarget = {
     repository: options.rename(repository),
     tag,
-    pushed: candidate.pushed,
     root: node.descriptor,
     blobs: imageBlobs(node),
     referrer: candidate.referrer,
@@ -277,8 +280,8 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
     );
 }
 
-function placeOf({ repository, tag, digest }: Candidate): ErrorPlace {
-  return { repository, tag, digest };
+function placeOf({ repository, tag, digest }: Candidate): { repository: string; tag?: string; digest: Digest } {
+  return { repository, digest, ...(tag !== undefined && { tag }) };
 }
 
 function isRunnable(node: ManifestNode): boolean {
@@ -306,7 +309,11 @@ function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate)
       : 'run `regtar verify` to list everything that this backup lacks';
   return new RegtarError(problem.code, problem.message, {
     side: 'source',
-    where: { repository: candidate.repository, tag: candidate.tag, digest: problem.digest },
+    where: {
+      repository: candidate.repository,
+      ...(candidate.tag !== undefined && { tag: candidate.tag }),
+      ...(problem.digest !== undefined && { digest: problem.digest }),
+    },
     hint,
   });
 }

@@ -4,8 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly cwd?: string | undefined;
-  /** Asked again and again until it answers true; it must tell this process from another that listens in its place. */
-  readonly ready: () => Promise<boolean>;
+  /**
+   * Asked again and again until it answers true; it must tell this process from another that listens in its place.
+   * @param log everything that the process wrote so far
+   */
+  readonly ready: (log: string) => Promise<boolean>;
   readonly readySeconds?: number;
 }
 
@@ -61,7 +64,7 @@ export async function startProcess(
   };
 
   const deadline = Date.now() + (options.readySeconds ?? 30) * 1000;
-  while (!(await options.ready().catch(() => false))) {
+  while (!(await options.ready(log()).catch(() => false))) {
     if (failure !== undefined || Date.now() > deadline) {
       await stop();
       throw new Error(`${command} did not become ready: ${failure ?? 'time is up'}\n${log().slice(-4000)}`);

@@ -12,6 +12,7 @@ import { declarePush } from './push.ts';
 import { declareReport } from './report.ts';
 import type { Declare, Run } from './run.ts';
 import { declareIndex } from './save-index.ts';
+import { declareServe } from './serve.ts';
 import { declareVerify } from './verify.ts';
 
 /** Every command, in the order of `--help`. A new one is a file of its own and a line here. */
@@ -22,6 +23,7 @@ const commands: readonly Declare[] = [
   declarePush,
   declareExport,
   declareLoad,
+  declareServe,
   declareCheck,
   declareReport,
   declareDiff,

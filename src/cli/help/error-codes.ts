@@ -348,6 +348,15 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Name another one; only the progress within large blobs is lost.',
   },
 
+  LISTEN_FAILED: {
+    cause: 'The address of `--listen` cannot be had: somebody else listens there, or it is not one of this machine.',
+    remedy: 'Choose another one with `--listen HOST:PORT`; port 0 takes a free one.',
+  },
+  LISTEN_INSECURE: {
+    cause: 'Other machines reach the address, and answers would go over plain http.',
+    remedy: 'Give `--tls-cert` and `--tls-key`, or allow it with `--plain-http`.',
+  },
+
   ENGINE_UNREACHABLE: {
     cause: 'No Docker or podman answers at the socket.',
     remedy: 'Start it, or name its socket with `--socket` or DOCKER_HOST.',

@@ -77,6 +77,13 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       run: "regtar load docker.tar --include 'tools/hello:1*' --platform linux/amd64 --prefix registry.example.com",
     },
   ],
+  serve: [
+    { about: 'Everything, for this machine', run: 'regtar serve docker.tar' },
+    {
+      about: 'One team, on a port of its own',
+      run: "regtar serve docker.tar --include 'team/**' --listen 127.0.0.1:5001",
+    },
+  ],
   check: [
     {
       about: 'What arrived, against the paper of the handoff',

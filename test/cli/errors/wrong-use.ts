@@ -241,4 +241,20 @@ export const wrongUse: readonly ErrorCase[] = [
       return regtar(['list', folder.file('oci')]);
     },
   },
+  {
+    code: 'LISTEN_FAILED',
+    title: 'an address that is not of this machine',
+    exit: 2,
+    says: /192\.0\.2\.1:5000.*does not have that address/,
+    hint: /--listen/,
+    provoke: async () => regtar(['serve', fixturePath, '--listen', '192.0.2.1:5000', '--plain-http']),
+  },
+  {
+    code: 'LISTEN_INSECURE',
+    title: 'every address without TLS',
+    exit: 2,
+    says: /other machines reach/,
+    hint: /--tls-cert.*--plain-http/,
+    provoke: async () => regtar(['serve', fixturePath, '--listen', ':0']),
+  },
 ];

@@ -1,0 +1,160 @@
+import { createSecureContext } from 'node:tls';
+import type { Catalog } from '../../content/contracts.ts';
+import { createGraphReader } from '../../content/image-graph.ts';
+import { RegtarError } from '../../errors.ts';
+import { formatImageReference } from '../../oci/reference.ts';
+import { createRenamer } from '../../select/names.ts';
+import { selectCandidates } from '../../select/plan.ts';
+import { nothingSelected } from '../../select/require-images.ts';
+import { chosenCatalog, renameCatalog } from '../../select/shown-catalog.ts';
+import { checkBlobs } from '../../serve/checked-blobs.ts';
+import { createRoutes } from '../../serve/routes.ts';
+import { startServer, type RunningServer, type ServerTls } from '../../serve/server.ts';
+import type { Context } from '../context.ts';
+import { parseListen } from '../listen.ts';
+import { withBackup, type OpenedBackup } from '../open-backup.ts';
+import { sourceOperands } from '../operands.ts';
+import { formatError } from '../output.ts';
+import { renderProblems } from '../render/problems.ts';
+import { plural } from '../render/sizes.ts';
+import { readSelection, readTextFile, type Selection, type SelectionOptions } from '../selection.ts';
+
+export interface ServeCommandOptions extends Omit<SelectionOptions, 'platform'> {
+  /** `HOST:PORT`. */
+  readonly listen?: string;
+  readonly plainHttp?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly ns?: readonly string[];
+  readonly map?: readonly string[];
+  readonly project?: string;
+}
+
+/** `regtar serve [SOURCE]`: the backup is a registry until somebody ends it. */
+export async function serve(
+  source: string | undefined,
+  options: ServeCommandOptions,
+  context: Context,
+): Promise<number> {
+  const listen = parseListen(options.listen ?? '127.0.0.1:5000');
+  const tls = await readTls(options);
+  const selection = await readSelection(options);
+  return withBackup(sourceOperands(source, options), options, context, async (opened) => {
+    const { store } = opened;
+    const catalog = shownCatalog(opened, selection, options, context);
+    const onDamage = (error: RegtarError): void => context.output.error(formatError(error, context.verbose));
+    const blobs = checkBlobs(store, { onDamage });
+    const routes = createRoutes({ catalog, store, blobs, namespaces: options.ns, onDamage: once(onDamage) });
+    const server = await startServer({
+      routes,
+      blobs,
+      listen,
+      tls,
+      plainHttp: options.plainHttp === true,
+      onError: once(onDamage),
+    });
+    sayWhatIsServed(server, opened, catalog, context);
+    await ended(context.signal);
+    await server.stop();
+    return 0;
+  });
+}
+
+/** @throws RegtarError USAGE */
+async function readTls({ tlsCert, tlsKey }: ServeCommandOptions): Promise<ServerTls | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new RegtarError('USAGE', '--tls-cert and --tls-key belong together', {
+      side: 'usage',
+      hint: 'one file may be given for both',
+    });
+  const tls = { certificate: await readTextFile(tlsCert), key: await readTextFile(tlsKey) };
+  try {
+    createSecureContext({ cert: tls.certificate, key: tls.key });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RegtarError('USAGE', `${tlsCert} and ${tlsKey} are not a certificate and its key: ${reason}`, {
+      side: 'usage',
+      cause,
+      hint: 'both are PEM files; the key must not have a passphrase',
+    });
+  }
+  return tls;
+}
+
+/** What clients see: everything, or what was chosen, under the names that were asked for. */
+function shownCatalog(
+  { catalog, store }: OpenedBackup,
+  selection: Selection,
+  options: ServeCommandOptions,
+  context: Context,
+): Catalog {
+  const rename = createRenamer({ maps: options.map, project: options.project });
+  const isChosen = options.include !== undefined || options.exclude !== undefined || selection.wanted !== undefined;
+  const graph = createGraphReader(store);
+  const candidates = isChosen ? [...selectCandidates(catalog, graph, selection)] : [];
+  const shown = isChosen ? chosenCatalog(catalog, graph, candidates, rename) : renameCatalog(catalog, rename);
+  for (const problem of renderProblems(shown.problems, context.verbose)) context.output.error(problem);
+  const found = new Set(
+    candidates.flatMap((image) => [formatImageReference(image), formatImageReference({ ...image, tag: undefined })]),
+  );
+  for (const name of selection.wanted ?? [])
+    if (!found.has(name))
+      context.output.error(
+        formatError(
+          new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, {
+            side: 'source',
+            hint: 'run `regtar list` to see what is',
+          }),
+          context.verbose,
+        ),
+      );
+  if (
+    ![...shown.repositories()].some(
+      (repository) => !isEmpty(shown.tags(repository)) || !isEmpty(shown.revisions(repository)),
+    )
+  )
+    throw nothingSelected(catalog);
+  return shown;
+}
+
+function sayWhatIsServed(server: RunningServer, { backup }: OpenedBackup, catalog: Catalog, context: Context): void {
+  const host = `${server.address.includes(':') ? `[${server.address}]` : server.address}:${server.port}`;
+  let tags = 0;
+  let repositories = 0;
+  let example: string | undefined;
+  for (const repository of catalog.repositories()) {
+    repositories++;
+    for (const { tag } of catalog.tags(repository)) {
+      tags++;
+      example ??= `${repository}:${tag}`;
+    }
+  }
+  const url = `${server.scheme}://${host}`;
+  if (context.json) context.output.json({ url, source: backup.describe, repositories, tags });
+  context.output.message(
+    `serving ${plural(tags, 'tag')} in ${plural(repositories, 'repository')} of ${backup.describe} at ${url}${
+      example === undefined ? '' : `; try: docker pull ${host}/${example}`
+    }`,
+  );
+}
+
+async function ended(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** A client that tries again and again must not fill the screen. */
+function once(tell: (error: RegtarError) => void): (error: RegtarError) => void {
+  const told = new Set<string>();
+  return (error) => {
+    if (told.has(error.message)) return;
+    told.add(error.message);
+    tell(error);
+  };
+}
+
+function isEmpty(items: Iterable<unknown>): boolean {
+  for (const _ of items) return false;
+  return true;
+}

@@ -1,0 +1,30 @@
+import type { ServeCommandOptions } from '../commands/serve.ts';
+import { addCommon } from './options.ts';
+import type { Declare, GlobalOptions } from './run.ts';
+import { collect } from './values.ts';
+
+export const declareServe: Declare = (program, run) => {
+  addCommon(
+    program
+      .command('serve')
+      .description('serve a backup as a read-only registry, without unpacking it')
+      .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+  )
+    .option(
+      '--include <glob>',
+      'show only what matches repository:tag, or repository where the glob has no colon; repeatable',
+      collect,
+    )
+    .option('--exclude <glob>', 'do not show what matches; repeatable', collect)
+    .option('--images <file>', 'show only the names in this images.list; - is standard input')
+    .option('--project <project>', 'put before repositories of one component')
+    .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect)
+    .option('--listen <host:port>', 'where to listen; :5000 is every address of this machine', '127.0.0.1:5000')
+    .option('--tls-cert <file>', 'certificate of the server with those above it, PEM')
+    .option('--tls-key <file>', 'its key, PEM')
+    .option('--plain-http', 'serve other machines without TLS')
+    .option('--ns <host>', 'as a mirror, answer only for this registry; repeatable', collect)
+    .action(async (source: string | undefined, options: GlobalOptions & ServeCommandOptions) =>
+      run(options, async (context) => (await import('../commands/serve.ts')).serve(source, options, context)),
+    );
+};
