@@ -4,6 +4,8 @@ export const limits = {
   manifestBytes: 4 * 1024 * 1024,
   /** An image config is read for its platform and diff IDs; real ones stay below 100 KiB, histories of thousands of steps below 4 MiB. */
   configBytes: 4 * 1024 * 1024,
+  /** `index.json` of a layout and `manifest.json` of a docker-archive: about 400 bytes for each tag. */
+  layoutIndexBytes: 128 * 1024 * 1024,
   /** A link is 71 or 135 bytes; white space around it is allowed, more than this is no link. */
   linkBytes: 1024,
   /** One read, write or hash step: below 64 KiB the cost of a step shows, above 1 MiB nothing is gained. */

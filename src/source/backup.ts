@@ -41,6 +41,17 @@ export interface Entry {
   readonly text?: string | undefined;
 }
 
+/** How a backup is scanned. */
+export interface ScanOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+  /**
+   * Whether somebody may ask for the content of a file that is not part of a registry's storage, by its path. What a stream
+   * brings once is kept for these only, and in a folder only these are looked at. Default: none.
+   */
+  readonly isWanted?: ((path: string) => boolean) | undefined;
+}
+
 /** One SOURCE as it was given. */
 export interface GivenSource {
   readonly name: string;
@@ -78,13 +89,7 @@ export interface Backup {
    * @returns damage that did not stop the scan: cuts, gaps, members that cannot be read
    * @throws RegtarError SOURCE_… when nothing here is usable
    */
-  scan(
-    visit: (entry: Entry) => void,
-    options?: {
-      readonly signal?: AbortSignal | undefined;
-      readonly onProgress?: ((bytes: number) => void) | undefined;
-    },
-  ): Promise<readonly Problem[]>;
+  scan(visit: (entry: Entry) => void, options?: ScanOptions): Promise<readonly Problem[]>;
   /** Streams a file, from byte `from` on; any number of times, any order. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating */
   read(location: Location, from?: number, ring?: Ring): Body;
   /** Reads a small file whole and at once. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */

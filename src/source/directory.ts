@@ -11,7 +11,7 @@ import {
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
-import type { Backup, Entry, EntryKind } from './backup.ts';
+import type { Backup, Entry, EntryKind, ScanOptions } from './backup.ts';
 import { readFileBody, readWholeFile } from './file-body.ts';
 
 export interface DirectoryOptions {
@@ -37,10 +37,12 @@ export function openDirectory(folder: string, options: DirectoryOptions = {}): B
   };
 }
 
-/** How far below the given folder a registry's tree is looked for. */
-const deepestRoot = 6;
-/** Looking for a tree in somebody's whole home must end. */
-const mostFoldersSearched = 20_000;
+/** How far below the given folder anything is looked for: repositories have up to 128 components, people have fewer. */
+const deepestFolder = 40;
+/** Looking through somebody's whole home must end. */
+const mostFoldersInVain = 20_000;
+/** A folder in which something was found pays for those above it. */
+const foldersPerFind = 10;
 const foldersPerProgress = 1024;
 
 /** What the search for folders leaves to `visitLayers`, `visitManifests` and nobody: where every file has a folder of its own, knowing the form saves most of the work. */
@@ -49,7 +51,7 @@ const leftAlone = ['**/_uploads/**', '**/_layers/*/**', '**/_manifests/*/**'];
 async function scanDirectory(
   folder: string,
   visit: (entry: Entry) => void,
-  options: DirectoryOptions & NonNullable<Parameters<Backup['scan']>[1]>,
+  options: DirectoryOptions & ScanOptions,
 ): Promise<readonly Problem[]> {
   // Loaded on use: it costs as much as Node's own start, and most sources are files.
   const { default: glob } = await import('fast-glob');
@@ -67,14 +69,18 @@ async function scanDirectory(
       problems.push({ code: 'BLOB_UNREADABLE', path, message: `${path} cannot be read: ${systemErrorCode(cause)}` });
     },
   };
+  let count = 0;
   const parts = isPart
     ? [basename(folder)]
-    : findTrees(root, options.signal).flatMap((tree) =>
+    : searchFolder(walk, options, () => count++).flatMap((tree) =>
         ['blobs', 'repositories'].map((name) => (tree === '' ? name : `${tree}/${name}`)),
       );
-  const patterns = parts.map((part) => `${glob.escapePath(part)}/${part.endsWith('blobs') ? '*/*/*' : '**'}`);
-  // Beside the trees, the top level: it tells what a folder without a tree is.
-  const stream = glob.stream(isPart ? patterns : ['*', ...patterns], {
+  // Blobs of a registry have a folder each, those of an OCI layout have none.
+  const patterns = parts.flatMap((part) => {
+    const escaped = glob.escapePath(part);
+    return part.endsWith('blobs') ? [`${escaped}/*/*`, `${escaped}/*/*/*`] : [`${escaped}/**`];
+  });
+  const stream = glob.stream(patterns, {
     cwd: root,
     dot: true,
     onlyFiles: false,
@@ -84,7 +90,6 @@ async function scanDirectory(
     ignore: leftAlone,
     fs: { readdir: readdirOrFail(walk) },
   });
-  let count = 0;
   for await (const item of stream) {
     const { path, dirent } = item as unknown as { readonly path: string; readonly dirent: Dirent };
     if (++count % foldersPerProgress === 0) {
@@ -231,30 +236,46 @@ function pointsInside(realRoot: string, link: string): boolean {
   }
 }
 
-/** Folders that hold `blobs` or `repositories`, relative to `root`. Below one nothing else is looked for. */
-function findTrees(root: string, signal: AbortSignal | undefined): string[] {
+/**
+ * Visits the files of a folder and of those below it, but for the insides of registry trees.
+ * @returns folders that hold `blobs` or `repositories`, relative to the root
+ */
+function searchFolder(walk: Walk, options: ScanOptions, onFound: () => void): string[] {
   const trees: string[] = [];
   let level = [''];
-  let searched = 0;
-  for (let depth = 0; depth <= deepestRoot && level.length > 0; depth++) {
+  let left = mostFoldersInVain;
+  for (let depth = 0; depth <= deepestFolder && level.length > 0; depth++) {
     const next: string[] = [];
     for (const folder of level) {
-      signal?.throwIfAborted();
-      if (++searched > mostFoldersSearched) return trees;
-      const names = foldersIn(join(root, folder), folder === '');
-      if (names.includes('blobs') || names.includes('repositories')) trees.push(folder);
-      else next.push(...names.map((name) => (folder === '' ? name : `${folder}/${name}`)));
+      options.signal?.throwIfAborted();
+      if (--left < 0) return trees;
+      const entries = entriesIn(join(walk.root, folder), folder === '');
+      const isTree = entries.some((entry) => treeFolders.has(entry.name) && entry.isDirectory());
+      if (isTree) trees.push(folder);
+      let isFound = isTree;
+      for (const entry of entries) {
+        onFound();
+        const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+        if (entry.isDirectory()) {
+          walk.visit({ ...nowhere, path, kind: 'directory' });
+          if (!treeFolders.has(entry.name)) next.push(path);
+        } else if (options.isWanted?.(path) === true) {
+          visitFile(walk, path);
+          isFound = true;
+        } else walk.visit({ ...nowhere, path, kind: 'file' });
+      }
+      if (isFound) left += foldersPerFind;
     }
     level = next;
   }
   return trees;
 }
 
-function foldersIn(folder: string, isRoot: boolean): string[] {
+const treeFolders: ReadonlySet<string> = new Set(['blobs', 'repositories']);
+
+function entriesIn(folder: string, isRoot: boolean): readonly Dirent[] {
   try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name);
+    return readdirSync(folder, { withFileTypes: true });
   } catch (cause) {
     if (!isRoot) return [];
     throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {

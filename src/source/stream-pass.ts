@@ -40,6 +40,7 @@ export async function passStream(
   const held = new Map<string, { readonly file: string; isWanted: boolean }>();
   const targets = new Set<string>();
   const known = new Map<Digest, { readonly file: number; readonly size: number }>();
+  const isWanted = (path: string): boolean => options?.isWanted?.(path) === true;
 
   const tell = (member: Member, location: Location, bytes: Uint8Array | undefined, file?: number): void => {
     const entry: Entry = {
@@ -121,7 +122,7 @@ export async function passStream(
       end(isWhole) {
         if (!isWhole) return output.discard();
         output.close(runs === undefined ? undefined : size);
-        if (digest === undefined) held.set(normalPath(path), { file, isWanted: false });
+        if (digest === undefined) held.set(normalPath(path), { file, isWanted: isWanted(path) });
         else if (spool.digestOf(file) === digest) known.set(digest, { file: output.number, size });
         tell(member, { size, start: 0, file }, undefined, output.number);
       },
@@ -137,6 +138,8 @@ export async function passStream(
     }
     if (member.size <= packedBytes && member.runs === undefined) return small(member);
     if (member.path.includes('/_uploads/')) return passing(member);
+    // An index of a hundred thousand images is larger than any manifest.
+    if (isIndexFile(member) && isWanted(member.path)) return small(member);
     const mayBeJson = member.size <= limits.manifestBytes && member.runs === undefined;
     if (keep === 'small') return mayBeJson ? onlyJson(member, passing) : passing(member);
     const digest = blobDigest(member.path);
@@ -161,13 +164,21 @@ function isJson(start: Uint8Array): boolean {
   return /^\s*\{/.test(Buffer.from(start.buffer, start.byteOffset, Math.min(start.length, 64)).toString('latin1'));
 }
 
+function isIndexFile({ path, size, runs }: Member): boolean {
+  return path.endsWith('.json') && size <= limits.layoutIndexBytes && runs === undefined;
+}
+
 /** Folders mean nothing, but for those of tags, which may lack everything else. */
 function isWorthRepeating(member: Member): boolean {
   return member.kind !== 'directory' || member.path.includes('/_manifests/tags/');
 }
 
+/** In a registry's storage and in OCI layouts. */
+const blobPattern = /(?:^|\/)blobs\/(sha256|sha512)\/(?:[0-9a-f]{2}\/([0-9a-f]+)\/data|([0-9a-f]+))$/;
+
 function blobDigest(path: string): Digest | undefined {
-  const [, algorithm, hex] = /(?:^|\/)blobs\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)\/data$/.exec(path) ?? [];
+  const [, algorithm, stored, plain] = blobPattern.exec(path) ?? [];
+  const hex = stored ?? plain;
   return algorithm === undefined || hex === undefined ? undefined : makeDigest(algorithm, hex);
 }
 
