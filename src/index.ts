@@ -46,7 +46,8 @@ export { verifyBackup, type VerifyOptions } from './verify/verify.ts';
 export type { ImageState, ImageVerdict, VerifyEvent, VerifyProblem, VerifyReport } from './verify/report.ts';
 export { diffBackups, type BackupDiff, type ChangedImage } from './select/diff.ts';
 export { shardPlan, type Shard, type ShardOptions } from './select/shard.ts';
-export { formatNames, openFileSink, type Format } from './formats/formats.ts';
+export { formatNames, type Format } from './formats/formats.ts';
+export { openFileSink } from './formats/open-file-sink.ts';
 export type { FileSinkOptions, Split } from './formats/options.ts';
 export { openRegistry, type Registry, type RegistryOptions } from './remote/registry.ts';
 export { type Scheme } from './net/host.ts';
@@ -55,6 +56,18 @@ export type { Credential, CredentialSource } from './remote/credential.ts';
 export { findCredentials, type CredentialOptions } from './remote/credentials.ts';
 export { Secret } from './net/secret.ts';
 export type { TlsOptions } from './net/tls.ts';
+export {
+  preparePush,
+  type NewProjects,
+  type PreparedPush,
+  type PreparePushOptions,
+  type RunPushOptions,
+} from './push/push.ts';
+export { logIn, type LogInOptions, type PushLogin } from './push/login.ts';
+export type { Inspection } from './push/inspect.ts';
+export type { OnExistingTag, Presence } from './push/presence.ts';
+export type { Estimate } from './push/estimate.ts';
+export { openPushJournal, type PushJournal, type PushJournalOptions } from './push/journal.ts';
 export { openRemoteSink, remoteTraits, type RemoteSinkOptions } from './push/sink.ts';
 export { verifyRemote } from './push/read-back.ts';
 export { recordPaper, type PaperRecorder, type PaperSubject } from './report/record-paper.ts';

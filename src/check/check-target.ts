@@ -4,7 +4,7 @@ import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.
 import type { Descriptor } from '../oci/descriptor.ts';
 import { childManifests, manifestBlobs, parseManifest } from '../oci/manifest.ts';
 import { isForeignLayerType, mediaTypes } from '../oci/media-types.ts';
-import { isTag } from '../oci/reference.ts';
+import { imageKey, isTag } from '../oci/reference.ts';
 import type { Paper, PaperImage } from '../report/paper.ts';
 import type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedImage } from './contract.ts';
 
@@ -42,8 +42,8 @@ export async function checkTarget(target: CheckedTarget, paper: Paper, options: 
     }
     options.onImage?.(image, difference ?? 'same');
   });
-  const order = new Map(expected.map((image, index) => [keyOf(image), index]));
-  const rank = (difference: Difference): number => order.get(keyOf(difference)) ?? 0;
+  const order = new Map(expected.map((image, index) => [imageKey(image), index]));
+  const rank = (difference: Difference): number => order.get(imageKey(difference)) ?? 0;
   return {
     target: target.describe,
     deep: options.deep === true,
@@ -182,16 +182,4 @@ function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOp
     },
     totals: () => ({ checked: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) }),
   };
-}
-
-function keyOf({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag?: string | undefined;
-  readonly digest: string;
-}): string {
-  return `${repository}\n${tag ?? digest}`;
 }

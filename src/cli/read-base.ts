@@ -11,7 +11,12 @@ export async function readBase(path: string, context: Context): Promise<Readonly
     return layoutDigests(path);
   if (existsSync(path) && statSync(path).isFile() && isDigestList(firstBytes(path)))
     return parseDigestList(readFileSync(path, 'utf8'));
-  return withBackup([path], {}, context, async ({ catalog }) => new Set(catalog.blobs()));
+  return withBackup(
+    [path],
+    {},
+    context,
+    async ({ catalog }) => new Set([...catalog.blobs(), ...(catalog.aliases?.keys() ?? [])]),
+  );
 }
 
 function layoutDigests(folder: string): ReadonlySet<Digest> {

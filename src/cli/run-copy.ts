@@ -1,5 +1,5 @@
-import type { ContentStore, ImageSink } from '../content/contracts.ts';
-import { copyImages } from '../copy/copy-images.ts';
+import type { ContentStore, ImageSink, ImageTarget } from '../content/contracts.ts';
+import { copyImages, type CopyOptions } from '../copy/copy-images.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import type { Context } from './context.ts';
@@ -22,10 +22,28 @@ export interface CopyCommandOptions extends ReportOptions {
 /** Eight at once is where a registry on two cores stops getting faster. */
 export const defaultJobs = 8;
 
+/** A plan with its output: what can be printed, and carried out once. */
+export interface CopyJob {
+  readonly plan: Plan;
+  /** The place of an image in the output, for people. */
+  readonly describe: (target: ImageTarget) => string;
+  run(follow: Required<Pick<CopyOptions, 'failFast' | 'signal' | 'onEvent'>>): Promise<CopyReport>;
+  /** @see ImageSink.notes */
+  notes?(): readonly string[];
+}
+
+/** The job that copies a plan into a sink. */
+export function sinkJob(plan: Plan, store: ContentStore, sink: ImageSink, { jobs }: CopyCommandOptions): CopyJob {
+  return {
+    plan,
+    describe: (target) => sink.describe(target),
+    run: (follow) => copyImages(plan, store, sink, { ...follow, jobs: jobs ?? defaultJobs }),
+    notes: () => sink.notes?.() ?? [],
+  };
+}
+
 /** What a command knows beyond the plan. */
 export interface RunCopyExtras {
-  /** Looks at what arrived; may turn images into failures. */
-  readonly review?: (report: CopyReport) => Promise<CopyReport>;
   /** `--dry-run` for programs: fields beside the usual ones. */
   readonly planJson?: Readonly<Record<string, unknown>>;
   /** `--dry-run` for people: lines below the table. */
@@ -40,13 +58,12 @@ export interface RunCopyExtras {
 
 /** Prints a plan, or carries it out and says what became of it. @returns the exit code */
 export async function runCopy(
-  plan: Plan,
-  store: ContentStore,
-  sink: ImageSink,
+  job: CopyJob,
   options: CopyCommandOptions,
   context: Context,
   extras: RunCopyExtras = {},
 ): Promise<number> {
+  const { plan } = job;
   const { output } = context;
   for (const problem of renderProblems(plan.problems, context.verbose)) output.error(problem);
   for (const { text, images } of plan.notes)
@@ -61,14 +78,14 @@ export async function runCopy(
     plan.refused.map(({ source, status, error }) => ({ ...source, target: undefined, status, error })),
     context,
   );
-  if (options.dryRun === true) return showPlan(plan, sink, extras, context);
-  const report = await copyOnTheRecord(plan, store, sink, options, context, extras);
+  if (options.dryRun === true) return showPlan(job, extras, context);
+  const report = await copyOnTheRecord(job, options, context, extras);
   const printed = new Set(plan.refused.map(({ error }) => error));
   printFailures(
     report.images.filter(({ error }) => error === undefined || !printed.has(error)),
     context,
   );
-  for (const note of sink.notes?.() ?? []) output.message(`note: ${note}`);
+  for (const note of job.notes?.() ?? []) output.message(`note: ${note}`);
   if (context.json) output.json(reportJson(report));
   if (context.events === undefined) output.message(renderCopySummary(report));
   else context.events.write('summary', summaryJson(report));
@@ -76,34 +93,26 @@ export async function runCopy(
   return exitCodeOf(report, losesMembers(plan.problems));
 }
 
-/** Copies and reviews; whatever happens, it is shown on the way and kept in the paper. */
+/** Copies; whatever happens, it is shown on the way and kept in the paper. */
 async function copyOnTheRecord(
-  plan: Plan,
-  store: ContentStore,
-  sink: ImageSink,
+  job: CopyJob,
   options: CopyCommandOptions,
   context: Context,
-  { review, subject }: RunCopyExtras,
+  { subject }: RunCopyExtras,
 ): Promise<CopyReport> {
+  const { plan } = job;
   const handoff = subject && (await startHandoff(plan, subject, options, context));
   const progress = await startProgress(context);
   let done = 0;
   const onEvent = (event: CopyEvent): void => {
-    if (event.type === 'image') done++;
+    if (event.type === 'image' && event.isRevised !== true) done++;
     progress.onEvent(event);
     handoff?.follow(event);
   };
   try {
-    const copied = await copyImages(plan, store, sink, {
-      jobs: options.jobs ?? defaultJobs,
-      failFast: options.failFast === true,
-      signal: context.signal,
-      onEvent,
-    }).finally(() => progress.stop());
-    const report = review === undefined ? copied : await review(copied);
-    report.images.forEach((result, index) => {
-      if (result !== copied.images[index]) context.events?.write('image', resultJson(result));
-    });
+    const report = await job
+      .run({ failFast: options.failFast === true, signal: context.signal, onEvent })
+      .finally(() => progress.stop());
     await handoff?.finish(report);
     return report;
   } catch (error) {
@@ -120,13 +129,13 @@ function printFailures(results: readonly ImageResult[], context: Context): void 
   for (const text of renderFailures(failed, context.verbose)) context.output.error(text);
 }
 
-function showPlan(plan: Plan, sink: ImageSink, extras: RunCopyExtras, context: Context): number {
+function showPlan({ plan, describe }: CopyJob, extras: RunCopyExtras, context: Context): number {
   const { output } = context;
   const planned = plan.images.map((image) => ({
     repository: image.source.repository,
     ...(image.source.tag !== undefined && { tag: image.source.tag }),
     digest: image.source.digest,
-    target: sink.describe(image.target),
+    target: describe(image.target),
     status: 'planned',
     ...(extras.stateOf !== undefined && { state: extras.stateOf(image) }),
   }));
@@ -143,7 +152,7 @@ function showPlan(plan: Plan, sink: ImageSink, extras: RunCopyExtras, context: C
   else
     output.line(
       [
-        renderPlan(plan, (target) => sink.describe(target), { verbose: context.verbose, stateOf: extras.stateOf }),
+        renderPlan(plan, describe, { verbose: context.verbose, stateOf: extras.stateOf }),
         ...(extras.planLines ?? []),
       ].join('\n'),
     );

@@ -32,6 +32,8 @@ export interface TagEntry {
   readonly digest: Digest;
   /** Everything the tag ever meant, its current digest included, in no order that storage would tell. */
   readonly history: readonly Digest[];
+  /** When the tag's link was last written, in seconds since 1970: the push. Absent where the source keeps no time. */
+  readonly pushed?: number;
 }
 
 /** A tag that is there and means nothing: its link is gone, empty or damaged, and nothing settles what it meant. */
@@ -39,6 +41,8 @@ export interface LostTag {
   readonly tag: string;
   /** What it may have meant. */
   readonly candidates: readonly Digest[];
+  /** When its link was last written, in seconds since 1970; absent where there is no link or no time. */
+  readonly pushed?: number;
 }
 
 /** What a backup holds, as names and digests. Iteration is in code point order. */
@@ -51,8 +55,13 @@ export interface Catalog {
   revisions(repository: string): Iterable<Digest>;
   /** Blobs that a repository may serve: configs and layers. */
   layers(repository: string): Iterable<Digest>;
-  /** Every blob, manifests included, in the order of the medium. */
+  /** Every blob, manifests included, in the order of the medium, each once under the digest by which it is stored. */
   blobs(): Iterable<Digest>;
+  /**
+   * Further digests of stored bytes, with the digest by which they are stored. Absent where there are none.
+   * @see distribution 3, registry/storage/linkedblobstore.go: `_layers/sha512/<hex>/link` holds the sha256 digest
+   */
+  readonly aliases?: ReadonlyMap<Digest, Digest>;
   readonly problems: readonly Problem[];
 }
 
@@ -107,6 +116,8 @@ export interface ImageTarget {
   readonly repository: string;
   /** undefined for an image that travels by digest alone: an untagged revision, a referrer. */
   readonly tag: string | undefined;
+  /** When the source's tag was last written, in seconds since 1970; outputs that keep times keep it. */
+  readonly pushed?: number | undefined;
   readonly root: Descriptor;
   /** Every config and layer of it that travels, each once. */
   readonly blobs: readonly Descriptor[];

@@ -2,9 +2,10 @@ import { RegtarError, type Problem } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseImageConfig } from '../oci/image-config.ts';
-import { manifestBlobs } from '../oci/manifest.ts';
+import { childManifests, manifestBlobs } from '../oci/manifest.ts';
 import { isForeignLayerType, isImageConfigType, isSchema1Type } from '../oci/media-types.ts';
 import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
+import { formatImageReference, type ImageName } from '../oci/reference.ts';
 import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
 import { readManifest } from './read-manifest.ts';
@@ -31,6 +32,8 @@ export interface ManifestNode {
   readonly platform: Platform | undefined;
   readonly subject: Descriptor | undefined;
   readonly annotations: Readonly<Record<string, string>>;
+  /** How many levels of manifests lie below it: 0 for an image. */
+  readonly levelsBelow: number;
   /** What the index above says of it; undefined for a root. */
   readonly reference?: Descriptor;
 }
@@ -50,11 +53,7 @@ export function createGraphReader(store: ContentStore): GraphReader {
 
   const readNode = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
     if (above.includes(digest) || above.length > deepestNesting) {
-      throw new RegtarError(
-        'MANIFEST_CYCLE',
-        `index ${above[0] ?? digest} contains itself or nests deeper than ${deepestNesting}`,
-        { where: { digest } },
-      );
+      throw tooDeep(above[0] ?? digest);
     }
     const earlier = known.get(digest);
     if (earlier instanceof RegtarError) throw earlier;
@@ -75,21 +74,9 @@ export function createGraphReader(store: ContentStore): GraphReader {
     const { descriptor, manifest } = readManifest(store, digest, expected?.mediaType);
     const children: ManifestNode[] = [];
     const lostChildren: { descriptor: Descriptor; problem: Problem }[] = [];
-    for (const child of manifest.kind === 'index' ? manifest.manifests : []) {
-      try {
-        const node = readNode(child.digest, child, [...above, digest]);
-        children.push({ ...node, reference: child, platform: child.platform ?? node.platform });
-      } catch (error) {
-        if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
-        lostChildren.push({
-          descriptor: child,
-          problem: {
-            code: error.code === 'BLOB_MISSING' ? 'CHILD_MISSING' : error.code,
-            digest: child.digest,
-            message: error.message,
-          },
-        });
-      }
+    for (const child of childManifests(manifest)) {
+      const loss = isAbsent(child.digest) ? childMissing(child) : readChild(child, [...above, digest], children);
+      if (loss !== undefined) lostChildren.push({ descriptor: child, problem: loss });
     }
     const blobs: Descriptor[] = [];
     const missing: Descriptor[] = [];
@@ -117,12 +104,39 @@ export function createGraphReader(store: ContentStore): GraphReader {
         (manifest.kind === 'schema1' && manifest.architecture
           ? { os: 'linux', architecture: manifest.architecture }
           : expected?.platform),
+      levelsBelow: children.reduce((most, child) => Math.max(most, child.levelsBelow + 1), 0),
       subject: manifest.subject,
       annotations: manifest.kind === 'schema1' ? {} : manifest.annotations,
     };
   };
 
+  // An index may name tens of thousands of children that are not there: an error with its stack for each would fill the heap.
+  const isAbsent = (digest: Digest): boolean => store.stat(digest) === undefined;
+
+  /** @returns what makes the child unusable, or undefined when it was added to `children` */
+  const readChild = (child: Descriptor, above: readonly Digest[], children: ManifestNode[]): Problem | undefined => {
+    try {
+      const node = readNode(child.digest, child, above);
+      // By what lies below, not by how it was reached: a node that is known already ends the walk early.
+      if (node.levelsBelow + 1 > deepestNesting) throw tooDeep(child.digest);
+      children.push({ ...node, reference: child, platform: child.platform ?? node.platform });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+      return { code: error.code, digest: child.digest, message: error.message };
+    }
+  };
+
   return { read: (digest) => readNode(digest, undefined, []) };
+}
+
+function tooDeep(digest: Digest): RegtarError {
+  const message = `index ${digest} contains itself or nests deeper than ${deepestNesting}`;
+  return new RegtarError('MANIFEST_CYCLE', message, { where: { digest } });
+}
+
+function childMissing({ digest }: Descriptor): Problem {
+  return { code: 'CHILD_MISSING', digest, message: `blob ${digest} is not in the backup` };
 }
 
 /** Every manifest that an image consists of, each once, children before parents, the root last. */
@@ -146,13 +160,10 @@ export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
 }
 
 /** Everything that an image lacks. Foreign layers do not count: they are absent on purpose. */
-export function imageProblems(
-  root: ManifestNode,
-  name: { readonly repository: string; readonly tag?: string | undefined },
-): readonly Problem[] {
-  const place = { repository: name.repository, ...(name.tag !== undefined && { tag: name.tag }) };
-  const title =
-    name.tag === undefined ? `${name.repository}@${root.descriptor.digest}` : `${name.repository}:${name.tag}`;
+export function imageProblems(root: ManifestNode, name: ImageName): readonly Problem[] {
+  const { repository, tag } = name;
+  const place = { repository, tag };
+  const title = formatImageReference({ ...place, digest: root.descriptor.digest });
   return childrenFirst(root).flatMap((node): Problem[] => [
     ...node.lostChildren.map(({ descriptor, problem }) => ({
       ...problem,

@@ -7,6 +7,8 @@ import { childrenFirst, type GraphReader } from './image-graph.ts';
 export interface Referrer {
   readonly tag: string | undefined;
   readonly digest: Digest;
+  /** Of the tag. */
+  readonly pushed?: number | undefined;
 }
 
 const referrerTagPattern = /^(sha256|sha512)-([0-9a-f]+)(?:\.[a-z0-9.-]+)?$/;
@@ -37,9 +39,10 @@ export function findReferrers(
     if (others === undefined) bySubject.set(subject, [referrer]);
     else others.push(referrer);
   };
-  for (const { tag, digest } of tags) {
-    add(referrerTagSubject(tag), { tag, digest });
-    if (!taken.has(digest)) add(subjectOf(graph, digest), { tag, digest });
+  for (const { tag, digest, pushed } of tags) {
+    const referrer = { tag, digest, ...(pushed !== undefined && { pushed }) };
+    add(referrerTagSubject(tag), referrer);
+    if (!taken.has(digest)) add(subjectOf(graph, digest), referrer);
   }
   for (const digest of unreached) add(subjectOf(graph, digest), { tag: undefined, digest });
   if (bySubject.size === 0) return [];

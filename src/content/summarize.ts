@@ -95,7 +95,7 @@ export function summarize(
         for (const platform of imagePlatforms(root).map(formatPlatform))
           platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
-      for (const part of digestsOf(root)) {
+      for (const part of digestsOf(root, catalog)) {
         const reach = reached.getOrMake(part, (known) => ({
           digest: known,
           size: store.stat(known)?.size ?? 0,
@@ -153,7 +153,7 @@ function countBlobs(
   for (const digest of revisions) {
     if (reached.has(digest)) continue;
     const root = tryRead(graph, digest, undefined, []);
-    for (const part of root === undefined ? [digest] : digestsOf(root))
+    for (const part of root === undefined ? [digest] : digestsOf(root, catalog))
       if (!reached.has(part)) sizes.getOrMake(part, sizeOf);
   }
   let blobs = 0;
@@ -184,11 +184,12 @@ function tryRead(
   }
 }
 
-function digestsOf(root: ManifestNode): Digest[] {
+/** Every manifest and blob of an image under the digest by which it is stored, so that no bytes count twice. */
+function digestsOf(root: ManifestNode, { aliases }: Catalog): Digest[] {
   const digests: Digest[] = [];
   for (const node of childrenFirst(root)) {
     digests.push(node.descriptor.digest);
-    for (const blob of node.blobs) digests.push(blob.digest);
+    for (const { digest } of node.blobs) digests.push(aliases?.get(digest) ?? digest);
   }
   return digests;
 }

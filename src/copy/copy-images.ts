@@ -5,6 +5,7 @@ import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { createSlots } from '../io/slots.ts';
 import type { Digest } from '../oci/digest.ts';
+import { imageKey } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { copyImage } from './copy-image.ts';
 import type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './events.ts';
@@ -108,13 +109,8 @@ export async function copyImages(
   } finally {
     await sink.close();
   }
-  const order = new Map(
-    plan.images.map((image, index) => [
-      `${image.source.repository}\n${image.source.tag ?? image.source.digest}`,
-      index,
-    ]),
-  );
-  const rank = (result: ImageResult): number => order.get(`${result.repository}\n${result.tag ?? result.digest}`) ?? -1;
+  const order = new Map(plan.images.map((image, index) => [imageKey(image.source), index]));
+  const rank = (result: ImageResult): number => order.get(imageKey(result)) ?? -1;
   return {
     images: results.sort((left, right) => rank(left) - rank(right)),
     blobs: tally.totals(),

@@ -27,7 +27,8 @@ export type CopyEvent =
       readonly tag: string | undefined;
       readonly digest: Digest;
     }
-  | { readonly type: 'image'; readonly result: ImageResult }
+  /** An image is done. `isRevised`: it was told before, and reading it back has found it wrong. */
+  | { readonly type: 'image'; readonly result: ImageResult; readonly isRevised?: true }
   /** Bytes on their way; negative when a retry takes some back. */
   | { readonly type: 'bytes'; readonly bytes: number }
   /** What became of a blob or manifest that an image needs; `isFirst` at the first outcome of its digest. A written one was told in `bytes` events before. */

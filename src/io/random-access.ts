@@ -18,11 +18,29 @@ export interface RandomAccess {
   readSync(buffer: Uint8Array, offset: number, length: number, position: number): number;
   /** The same off the main thread. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /**
+   * Where bytes have to be brought first, how many lie at hand from `position` on: `length` or more. Absent where all can be read at once.
+   * @throws NotAtHand where there are fewer; so does `readSync`
+   */
+  atHand?(position: number, length: number): number;
   /** Whether the bytes may have changed since opening: size or modification time differ. */
   changed(): boolean;
   /** Where `size` bytes at `start` lie in plain files, in order; absent where they are in none. */
   ranges?(start: number, size: number): readonly FileRange[];
   close(): void;
+}
+
+/** Bytes that are still elsewhere. Whoever reads leaves everything as it was, so that the same step can be taken again when they are here. */
+export class NotAtHand extends Error {
+  readonly position: number;
+  /** In bytes. */
+  readonly length: number;
+
+  constructor(position: number, length: number) {
+    super(`${length} bytes at ${position} have not been brought yet`);
+    this.position = position;
+    this.length = length;
+  }
 }
 
 /** @throws RegtarError SOURCE_NOT_FOUND, SOURCE_UNREADABLE */

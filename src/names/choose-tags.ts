@@ -75,10 +75,16 @@ function* mergeTags(
   chosen: ReadonlyMap<string, Digest>,
 ): Generator<TagEntry> {
   const entries = new Map(stored.map((entry) => [entry.tag, entry]));
-  const candidates = new Map(lost.map((entry) => [entry.tag, entry.candidates]));
+  const losses = new Map(lost.map((entry) => [entry.tag, entry]));
   for (const [tag, digest] of chosen) {
-    const history = entries.get(tag)?.history ?? candidates.get(tag) ?? [];
-    entries.set(tag, { tag, digest, history: history.includes(digest) ? history : [...history, digest] });
+    const history = entries.get(tag)?.history ?? losses.get(tag)?.candidates ?? [];
+    const pushed = (entries.get(tag) ?? losses.get(tag))?.pushed;
+    entries.set(tag, {
+      tag,
+      digest,
+      history: history.includes(digest) ? history : [...history, digest],
+      ...(pushed !== undefined && { pushed }),
+    });
   }
   yield* [...entries.values()].sort((left, right) => compareCodePoints(left.tag, right.tag));
 }

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How long a request is tried again. */
 export interface RetryOptions {
-  /** How often after the first attempt; 5 unless told, so that a registry that restarts is waited for. */
+  /** How often after the first attempt; So that a server that restarts is waited for. @defaultValue 5 */
   readonly times?: number;
-  /** Before the first retry; doubled for each further one. 1 unless told. */
+  /** Before the first retry; doubled for each further one. @defaultValue 1 */
   readonly delaySeconds?: number;
-  /** No single wait of our own choosing is longer; 30 unless told. */
+  /** No single wait of our own choosing is longer. @defaultValue 30 */
   readonly maxDelaySeconds?: number;
-  /** All waits of one request together, those that the registry asks for included; 300 unless told. */
+  /** All waits of one request together, those that the server asks for included. @defaultValue 300 */
   readonly maxTotalSeconds?: number;
 }
 
@@ -18,8 +18,8 @@ export interface Backoff {
   readonly retries: number;
   /**
    * Waits before the next attempt.
-   * @param retryAfterSeconds what the registry asked for
-   * @returns false at once when no attempt is left, or the registry asks for more patience than there is
+   * @param retryAfterSeconds what the server asked for
+   * @returns false at once when no attempt is left, or the server asks for more patience than there is
    */
   wait(retryAfterSeconds: number | undefined, signal: AbortSignal | undefined): Promise<boolean>;
 }
@@ -66,7 +66,7 @@ export function parseRetryAfter(value: string | undefined, now = Date.now()): nu
   return Number.isNaN(date) ? undefined : Math.max(0, (date - now) / 1000);
 }
 
-/** What every request to one registry passes: when one is told to wait, all wait. */
+/** What every request to one server passes: when one is told to wait, all wait. */
 export interface Gate {
   closeFor(seconds: number): void;
   pass(signal: AbortSignal | undefined): Promise<void>;

@@ -27,7 +27,7 @@ export class Secret {
   }
 }
 
-/** Replaces every secret that stands in a text, whole or base64-encoded: a registry may repeat what it was sent. */
+/** Replaces every secret that stands in a text, whole or base64-encoded: a server may repeat what it was sent. */
 export function redact(text: string, secrets: Iterable<Secret>): string {
   const forms = [...secrets]
     .map((secret) => secret.reveal())

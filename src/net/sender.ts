@@ -1,6 +1,15 @@
 import { explainFailure, type Failure } from './failures.ts';
 import { createGate, isTransientStatus, parseRetryAfter, type Backoff } from './retry.ts';
-import { headerOf, type Answer, type Transport, type TransportRequest } from './transport.ts';
+import type { ServerWords } from './server-words.ts';
+import {
+  headerOf,
+  readAnswer,
+  type Answer,
+  type AnswerHead,
+  type StreamedAnswer,
+  type Transport,
+  type TransportRequest,
+} from './transport.ts';
 import { createWarnings } from './warnings.ts';
 
 /** Told of every answer; status 0 where none came. */
@@ -10,8 +19,10 @@ export type RequestListener = (request: {
   readonly status: number;
 }) => void;
 
+/** What a sender needs. */
 export interface SenderOptions {
   readonly transport: Transport;
+  readonly words: ServerWords;
   readonly userAgent: string;
   /** The longest `Retry-After` that is waited for. */
   readonly maxPauseSeconds: number;
@@ -21,25 +32,33 @@ export interface SenderOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Requests to one registry and its token service: counted, held back together when one is told to wait. */
+/** Requests to one server and what belongs to it, a token service for instance: all are held back when one is told to wait. */
 export interface Sender {
-  /** @throws the network's own error */
-  once(request: TransportRequest): Promise<Answer>;
+  /** The answer as soon as it begins. @throws the network's own error */
+  stream(request: TransportRequest): Promise<StreamedAnswer>;
+  /**
+   * The whole answer.
+   * @param take gets the body of a 2xx answer as it comes, whatever its size
+   * @throws the network's own error
+   */
+  once(request: TransportRequest, take?: (chunk: Uint8Array) => void): Promise<Answer>;
   /** Retries network failures and passing statuses; returns any other answer, and the last one. @throws RegtarError */
   patiently(request: TransportRequest, backoff: Backoff, firstContact: boolean): Promise<Answer>;
   /** @throws the reason of an interruption */
   explain(error: unknown, request: Pick<TransportRequest, 'url' | 'signal'>, firstContact: boolean): Promise<Failure>;
 }
 
+/** Sends through a transport, and hears what answers say to every client. */
 export function createSender(options: SenderOptions): Sender {
+  const { words } = options;
   const warnings = createWarnings(options.onWarning);
   const gate = createGate();
 
-  const once = async (request: TransportRequest): Promise<Answer> => {
+  const stream = async (request: TransportRequest): Promise<StreamedAnswer> => {
     await gate.pass(request.signal);
     const told = { method: request.method, path: request.url.pathname };
     try {
-      const answer = await options.transport.send({
+      const answer = await options.transport.stream({
         ...request,
         headers: { 'user-agent': options.userAgent, ...request.headers },
       });
@@ -56,12 +75,14 @@ export function createSender(options: SenderOptions): Sender {
     }
   };
 
+  const once: Sender['once'] = async (request, take) => readAnswer(await stream(request), words, take);
+
   const explain: Sender['explain'] = async (error, { url, signal }, firstContact) => {
     // The reason, because a connection that was closed under a request knows none.
     signal?.throwIfAborted();
     options.signal?.throwIfAborted();
     if (error instanceof Error && error.name === 'AbortError') throw error;
-    return explainFailure(error, url, { direct: options.isDirect(url), first: firstContact });
+    return explainFailure(error, url, { words, direct: options.isDirect(url), first: firstContact });
   };
 
   const patiently: Sender['patiently'] = async (request, backoff, firstContact) => {
@@ -80,9 +101,10 @@ export function createSender(options: SenderOptions): Sender {
     }
   };
 
-  return { once, patiently, explain };
+  return { stream, once, patiently, explain };
 }
 
-export function retryAfterOf(answer: Answer): number | undefined {
+/** What an answer asks for, in seconds. */
+export function retryAfterOf(answer: AnswerHead): number | undefined {
   return parseRetryAfter(headerOf(answer, 'retry-after'));
 }

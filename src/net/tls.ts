@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { RegtarError } from '../errors.ts';
 import type { Environment } from './proxy.ts';
-import { hostName } from './host.ts';
 
 /** What the user says of TLS; files are paths. */
 export interface TlsOptions {
@@ -24,8 +23,8 @@ export interface TlsOptions {
 
 export interface TlsSettings {
   readonly insecure: boolean;
-  /** For connections to a host name; the client certificate goes to the registry's own host alone. */
-  connectOptions(hostname: string): { readonly secureContext: SecureContext; readonly rejectUnauthorized: boolean };
+  /** For a connection to this address; the client certificate goes to the server's own host and port alone. */
+  connectOptions(url: URL): { readonly secureContext: SecureContext; readonly rejectUnauthorized: boolean };
 }
 
 interface Material {
@@ -34,7 +33,7 @@ interface Material {
 }
 
 /**
- * Reads certificates for one registry: files named by options, else the first `certs.d/<host[:port]>` of `~/.config/containers`,
+ * Reads certificates for one server: files named by options, else the first `certs.d/<host[:port]>` of `~/.config/containers`,
  * `/etc/containers` and `/etc/docker`; beside them the authorities of Node, of the system and of the environment.
  * @throws RegtarError CONFIG_INVALID naming a file that is missing or holds no certificate or key
  */
@@ -49,11 +48,11 @@ export function openTls(host: string, options: TlsOptions): TlsSettings {
     contexts.set(own, made);
     return made;
   };
-  const ownName = hostName(host);
+  const own = new URL(`https://${host}`).host;
   return {
     insecure: options.insecure === true,
-    connectOptions: (hostname) => ({
-      secureContext: contextFor(hostname === ownName),
+    connectOptions: (url) => ({
+      secureContext: contextFor(url.protocol === 'https:' && url.host === own),
       rejectUnauthorized: options.insecure !== true,
     }),
   };

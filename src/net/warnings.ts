@@ -1,7 +1,7 @@
-import { headerOf, type Answer } from './transport.ts';
+import { headerOf, type AnswerHead } from './transport.ts';
 
 /** Passes each different `Warning: 299` on once. @see OCI distribution-spec v1.1, "Warnings" */
-export function createWarnings(onWarning: ((text: string) => void) | undefined): { read(answer: Answer): void } {
+export function createWarnings(onWarning: ((text: string) => void) | undefined): { read(answer: AnswerHead): void } {
   const seen = new Set<string>();
   return {
     read(answer) {

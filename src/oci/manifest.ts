@@ -1,7 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { isDigest, type Digest } from './digest.ts';
-import { isIndexType, isSchema1Type, mediaTypes } from './media-types.ts';
+import { isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts';
 import type { Platform } from './platform.ts';
 
 /** An image or artifact manifest: a config and layers (an artifact manifest's `blobs` count as layers). @see image-spec manifest.md */
@@ -56,22 +56,32 @@ export function parseManifest(bytes: Uint8Array, expectedMediaType?: string): Ma
 
 /** Every manifest that this one needs in the same repository: an index's children. Subjects are not children. */
 export function childManifests(manifest: Manifest): readonly Descriptor[] {
-  return manifest.kind === 'index' ? manifest.manifests : [];
+  return manifest.kind === 'index' ? manifest.manifests.filter(isManifestEntry) : [];
 }
 
-/** Every blob that this manifest itself names: config first, then layers, each digest once. Schema1 layers have size -1: it is not stored. */
+/**
+ * Every blob that this manifest itself names: config first, then layers, each digest once; of an index, the entries that are
+ * layers. Schema1 layers have size -1: it is not stored.
+ */
 export function manifestBlobs(manifest: Manifest): readonly Descriptor[] {
-  if (manifest.kind === 'index') return [];
-  const all =
-    manifest.kind === 'schema1'
-      ? manifest.layers.map((digest) => ({
-          mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
-          digest,
-          size: -1,
-        }))
-      : [...(manifest.config ? [manifest.config] : []), ...manifest.layers];
   const seen = new Set<Digest>();
-  return all.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
+  return namedBlobs(manifest).filter(({ digest }) => !seen.has(digest) && seen.add(digest));
+}
+
+function namedBlobs(manifest: Manifest): readonly Descriptor[] {
+  switch (manifest.kind) {
+    case 'index':
+      return manifest.manifests.filter((entry) => !isManifestEntry(entry));
+    case 'schema1':
+      return manifest.layers.map((digest) => ({ mediaType: mediaTypes.dockerLayer, digest, size: -1 }));
+    case 'image':
+      return [...(manifest.config ? [manifest.config] : []), ...manifest.layers];
+  }
+}
+
+/** BuildKit's registry cache is an index whose entries are layers and one config; Distribution stores it as it is. */
+function isManifestEntry({ mediaType }: Descriptor): boolean {
+  return mediaType === '' || isManifestType(mediaType);
 }
 
 function parseShape(bytes: Uint8Array): JsonObject {

@@ -8,6 +8,16 @@ export interface ImageReference {
   readonly digest?: Digest;
 }
 
+/**
+ * What tells images of one place apart: a tag of a repository, or without one a digest. Results and reports keep the digest beside the
+ * tag; it is part of the identity only where there is no tag.
+ */
+export interface ImageName {
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
+}
+
 const componentPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
@@ -45,14 +55,15 @@ export function parseImageReference(text: string): ImageReference {
 }
 
 /** `repository:tag` where there is a tag, else `repository@digest`. */
-export function formatImageReference(reference: {
-  readonly repository: string;
-  readonly tag?: string | undefined;
-  readonly digest?: string | undefined;
-}): string {
+export function formatImageReference(reference: ImageName): string {
   return reference.tag === undefined
     ? `${reference.repository}@${reference.digest ?? ''}`
     : `${reference.repository}:${reference.tag}`;
+}
+
+/** A key for maps of images. Unlike a reference it stays unique for names that were never checked. */
+export function imageKey({ repository, tag, digest }: ImageName): string {
+  return `${repository}\n${tag ?? digest ?? ''}`;
 }
 
 /** The order of `regtar list`: by code point, as `LC_ALL=C sort` has it. */

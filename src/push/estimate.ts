@@ -1,6 +1,7 @@
 import { childrenFirst } from '../content/image-graph.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Inspection, OnExistingTag, RemoteImage } from './inspect.ts';
+import type { Inspection } from './inspect.ts';
+import type { OnExistingTag, RemoteImage } from './presence.ts';
 
 /** What a push will do, before it does it. Blobs that are in the target without a tag are counted as missing: only trying tells. */
 export interface Estimate {

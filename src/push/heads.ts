@@ -2,6 +2,7 @@ import { codeFacts, RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
+import { imageKey } from '../oci/reference.ts';
 import { listRepositories, listTags } from '../remote/lists.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
@@ -108,8 +109,8 @@ async function knownRepositories(registry: Registry, signal: AbortSignal): Promi
 
 const catalogMilliseconds = 5000;
 
-function keyOf(target: ImageTarget): string {
-  return target.tag === undefined ? `${target.repository}@${target.root.digest}` : `${target.repository}:${target.tag}`;
+function keyOf({ repository, tag, root }: ImageTarget): string {
+  return imageKey({ repository, tag, digest: root.digest });
 }
 
 function groupByRepository(targets: readonly ImageTarget[]): ReadonlyMap<string, ImageTarget[]> {

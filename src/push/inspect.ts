@@ -1,6 +1,5 @@
 import { RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
-import type { ManifestNode } from '../content/image-graph.ts';
 import type { Harbor } from '../harbor/recognise.ts';
 import { projectOf, refuseName } from '../harbor/names.ts';
 import { inspectProjects, type ProjectFacts } from '../harbor/preflight.ts';
@@ -10,20 +9,11 @@ import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 import { readHeads, type Heads } from './heads.ts';
+import type { OnExistingTag, Presence, RemoteImage } from './presence.ts';
 import { refuseQuota } from './quota.ts';
 import { refuseContent } from './refusals.ts';
 
-export type OnExistingTag = 'overwrite' | 'skip' | 'error';
-
-/** An image with its place in the target: what a plan holds of it. */
-export interface RemoteImage {
-  readonly target: ImageTarget;
-  readonly node: ManifestNode;
-}
-
-/** What the target has of an image: its tag is not there, means something else, or the image is there already. */
-export type Presence = 'new' | 'changed' | 'present';
-
+/** What decides whether the target takes an image. */
 export interface InspectOptions {
   /** undefined for every other registry. */
   readonly harbor: Harbor | undefined;
@@ -140,6 +130,7 @@ async function refuseChanges<Image extends RemoteImage>(
   });
 }
 
+/** @param digest what the tag means there */
 export function tagExists(registry: Registry, target: ImageTarget, digest?: Digest): RegtarError {
   return new RegtarError(
     'TAG_EXISTS',
@@ -147,7 +138,7 @@ export function tagExists(registry: Registry, target: ImageTarget, digest?: Dige
     {
       where: {
         repository: target.repository,
-        ...(target.tag !== undefined && { tag: target.tag }),
+        tag: target.tag,
         digest: target.root.digest,
       },
       hint: '--on-existing-tag overwrite replaces it, skip leaves it',

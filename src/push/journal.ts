@@ -16,6 +16,7 @@ export interface PushJournal {
   ): { readonly session: UploadSession | undefined; readonly journal: UploadJournal };
 }
 
+/** Whose sessions a journal holds, and how strict it is about its file. */
 export interface PushJournalOptions {
   /** The registry's origin: sessions of other registries are kept for them, and never used here. */
   readonly origin: string;

@@ -10,7 +10,7 @@ import type { Digest } from '../oci/digest.ts';
 import { headBlob } from '../remote/blobs.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
-import type { Presence, RemoteImage } from './inspect.ts';
+import type { Presence, RemoteImage } from './presence.ts';
 
 export interface QuotaOptions<Image> {
   readonly projects: ReadonlyMap<string, ProjectFacts>;

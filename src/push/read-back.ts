@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
-import type { RemoteImage } from './inspect.ts';
+import type { RemoteImage } from './presence.ts';
 
 /** Reads back what every tag means, and that the children of its index are there. @returns what is wrong, by image */
 export async function verifyRemote<Image extends RemoteImage>(
@@ -24,7 +24,7 @@ export async function verifyRemote<Image extends RemoteImage>(
   await forEachParallel(images, options.jobs, async (image) => {
     const { repository, tag, root } = image.target;
     const name = `${registry.host}/${formatImageReference({ repository, tag, digest: root.digest })}`;
-    const where = { repository, ...(tag !== undefined && { tag }), digest: root.digest };
+    const where = { repository, tag, digest: root.digest };
     try {
       const head = await headManifest(registry, repository, tag ?? root.digest, { signal: options.signal });
       if (head?.digest !== root.digest)

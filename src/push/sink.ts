@@ -17,7 +17,8 @@ import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
 import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
 import type { Heads } from './heads.ts';
-import { tagExists, type OnExistingTag } from './inspect.ts';
+import { tagExists } from './inspect.ts';
+import type { OnExistingTag } from './presence.ts';
 
 /** How images are pushed. */
 export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
@@ -45,6 +46,11 @@ export function remoteTraits(options: { readonly jobs: number; readonly schema1?
   };
 }
 
+/** `host/repository:tag`, or by digest where there is no tag. */
+export function describeRemote(registry: Registry, target: ImageTarget): string {
+  return `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })}`;
+}
+
 /**
  * Pushes to a registry: each unique blob is uploaded once and mounted everywhere else, children come before indexes, tags last.
  * @see OCI distribution-spec v1.1, "Push"
@@ -62,7 +68,7 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
   for (const target of options.present ?? []) addAll(target);
   return {
     traits: remoteTraits(options),
-    describe: (target) => `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })}`,
+    describe: (target) => describeRemote(registry, target),
     async begin(target, { signal }) {
       const there =
         heads?.has(target) === true

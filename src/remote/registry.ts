@@ -5,40 +5,24 @@ import { parseChallenges } from './challenge.ts';
 import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
 import { greet, type Greeting } from './greet.ts';
 import { resolveLocation } from './location.ts';
-import { chooseProxies, type Environment } from '../net/proxy.ts';
-import { createBackoff, isTransientStatus, type Backoff, type RetryOptions } from '../net/retry.ts';
-import { redact } from '../net/secret.ts';
-import { createSender, retryAfterOf, type RequestListener } from '../net/sender.ts';
+import { openClient, type ClientOptions } from '../net/client.ts';
 import type { Scheme } from '../net/host.ts';
-import { openTls, type TlsOptions } from '../net/tls.ts';
+import { isTransientStatus, type Backoff } from '../net/retry.ts';
+import { redact } from '../net/secret.ts';
+import { retryAfterOf } from '../net/sender.ts';
+import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
+import { registryWords } from './registry-words.ts';
 import { fetchToken, tokenService } from './token.ts';
-import { createTransport, headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 
-/** How a registry is reached. */
-export interface RegistryOptions {
-  /** `host` or `host:port`. */
-  readonly host: string;
-  /** https unless told; a loopback host may turn out to speak http. */
+/** How a registry is reached. `onRequest` hears of its token service too. */
+export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
+  /** @defaultValue https; a loopback host may turn out to speak http */
   readonly scheme?: Scheme | undefined;
-  /** Anonymous unless told. */
+  /** @defaultValue anonymous */
   readonly credentials?: CredentialSource | undefined;
-  readonly tls?: TlsOptions | undefined;
-  /** The variables of proxies; none unless told. */
-  readonly env?: Environment | undefined;
-  readonly retry?: RetryOptions | undefined;
-  /** How long no byte may move; 60 unless told. Whole requests have no limit: a layer may take an hour. */
-  readonly stallTimeoutSeconds?: number | undefined;
-  /** Connections that are kept; as many as jobs. 8 unless told. */
-  readonly connections?: number | undefined;
-  readonly userAgent?: string | undefined;
-  /** Told once for each different warning of the registry. */
-  readonly onWarning?: ((text: string) => void) | undefined;
-  /** Token services and repeated requests included. */
-  readonly onRequest?: RequestListener | undefined;
-  /** Ends everything, shared work such as token requests included. */
-  readonly signal?: AbortSignal | undefined;
 }
 
+/** One request, with what messages say of it. */
 export interface RegistryRequest {
   readonly method: TransportRequest['method'];
   /** A path from `/`, or the URL of a Location. */
@@ -48,7 +32,8 @@ export interface RegistryRequest {
   readonly where?: ErrorPlace | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: TransportRequest['body'];
-  readonly receive?: TransportRequest['receive'];
+  /** Takes the body of a 2xx answer as it comes, whatever its size: asked for a taker at each attempt, since an attempt may break off. */
+  readonly receive?: (() => (chunk: Uint8Array) => void) | undefined;
   /** Chooses the credential, and the scope where `scopes` has none. */
   readonly repository?: string | undefined;
   /** `repository:<repository>:pull,push` unless told. @see pushScope */
@@ -123,26 +108,12 @@ export function openRegistry(options: RegistryOptions): Promise<Registry> {
 }
 
 function makeRegistry(options: RegistryOptions): Registry {
-  const proxyOf = chooseProxies(options.env ?? {});
-  const transport = createTransport({
-    tls: openTls(options.host, { ...options.tls, env: options.tls?.env ?? options.env }),
-    proxyOf,
-    connections: options.connections ?? 8,
-    stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
-  });
-  const onWarning =
-    options.onWarning && ((text: string): void => options.onWarning?.(redact(text, authenticator.secrets())));
-  const sender = createSender({
+  const client = openClient({
     ...options,
-    onWarning,
-    transport,
-    userAgent: options.userAgent ?? 'regtar',
-    maxPauseSeconds: options.retry?.maxTotalSeconds ?? 300,
-    isDirect: (url) => proxyOf(url) === undefined,
+    words: registryWords,
+    onWarning:
+      options.onWarning && ((text: string): void => options.onWarning?.(redact(text, authenticator.secrets()))),
   });
-  // Requests have signals of their own, so the shared one ends them by their connections.
-  const end = (): void => void transport.close();
-  options.signal?.addEventListener('abort', end, { once: true });
   let dialect: Dialect = {};
   let greeting: Promise<Greeting> | undefined;
   let origin: URL | undefined;
@@ -155,7 +126,7 @@ function makeRegistry(options: RegistryOptions): Registry {
       const service = tokenService(bearer.parameters, (url) => resolveLocation(url, base, base), base);
       try {
         return await fetchToken(service, need, (request) =>
-          sender.patiently({ ...request, signal: options.signal }, createBackoff(options.retry ?? {}), false),
+          client.patiently({ ...request, signal: options.signal }, client.backoff(), false),
         );
       } catch (error) {
         if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_')) throw error;
@@ -170,11 +141,7 @@ function makeRegistry(options: RegistryOptions): Registry {
 
   const learn = (): Promise<Greeting> => {
     greeting ??= greet(options, (request) =>
-      sender.patiently(
-        { ...request, signal: options.signal },
-        createBackoff(options.retry ?? {}, firstContactRetries),
-        true,
-      ),
+      client.patiently({ ...request, signal: options.signal }, client.backoff(firstContactRetries), true),
     ).then(
       (learnt) => {
         origin = learnt.origin;
@@ -189,23 +156,21 @@ function makeRegistry(options: RegistryOptions): Registry {
     return greeting;
   };
 
-  const sendFollowing = async (request: TransportRequest, authorization: string | undefined): Promise<Answer> => {
-    let { method, url, body } = request;
+  const sendFollowing = async (
+    request: TransportRequest,
+    receive: RegistryRequest['receive'],
+    authorization: string | undefined,
+  ): Promise<Answer> => {
+    let { url } = request;
     for (let hops = 0; ; hops++) {
       const own = url.origin === origin?.origin;
-      const answer = await sender.once({
-        method,
-        url,
-        body,
-        receive: request.receive,
-        signal: request.signal,
-        headers: { ...request.headers, ...(own && authorization !== undefined && { authorization }) },
-      });
+      const headers = { ...request.headers, ...(own && authorization !== undefined && { authorization }) };
+      const answer = await client.once({ ...request, url, headers }, receive?.());
       const location = headerOf(answer, 'location');
       const follows =
         redirects.has(answer.status) &&
         location !== undefined &&
-        (method === 'GET' || method === 'HEAD' || answer.status >= 307);
+        (request.method === 'GET' || request.method === 'HEAD' || answer.status >= 307);
       const next = follows && hops < 5 && origin ? resolveLocation(location, url, origin) : undefined;
       if (!next) return answer;
       url = next;
@@ -227,12 +192,11 @@ function makeRegistry(options: RegistryOptions): Registry {
       url,
       headers: request.headers ?? {},
       body: request.body,
-      receive: request.receive,
       signal: request.signal ?? options.signal,
     };
     const since = performance.now();
     const authorization = await authenticator.authorize(need);
-    const answer = await sendFollowing(sent, authorization?.value);
+    const answer = await sendFollowing(sent, request.receive, authorization?.value);
     if (answer.status !== 401) return { answer, authorization };
     const renewed = await authenticator.renew(
       need,
@@ -241,7 +205,7 @@ function makeRegistry(options: RegistryOptions): Registry {
       request.mayBeDenied ? since - 30_000 : since,
     );
     if (renewed === undefined) return { answer, authorization };
-    return { answer: await sendFollowing(sent, renewed.value), authorization: renewed };
+    return { answer: await sendFollowing(sent, request.receive, renewed.value), authorization: renewed };
   };
 
   const exchange = async (request: RegistryRequest): Promise<Outcome> => {
@@ -263,7 +227,7 @@ function makeRegistry(options: RegistryOptions): Registry {
       if (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT') throw error;
       const url =
         typeof request.path === 'string' ? new URL(request.path, origin ?? `https://${options.host}`) : request.path;
-      const failure = await sender.explain(error, { url, signal: request.signal }, false);
+      const failure = await client.explain(error, { url, signal: request.signal }, false);
       return { ...failure, retryAfterSeconds: undefined };
     }
   };
@@ -274,7 +238,7 @@ function makeRegistry(options: RegistryOptions): Registry {
   };
 
   const request = async (asked: RegistryRequest): Promise<Answer> => {
-    const backoff = createBackoff(options.retry ?? {}, asked.retryTimes);
+    const backoff = client.backoff(asked.retryTimes);
     for (;;) {
       const outcome = await exchange(asked);
       if ('answer' in outcome) return outcome.answer;
@@ -303,17 +267,14 @@ function makeRegistry(options: RegistryOptions): Registry {
     },
     request,
     exchange,
-    backoff: (timesAtMost) => createBackoff(options.retry ?? {}, timesAtMost),
+    backoff: client.backoff,
     beforeRetry,
     resolve: (location, base) => (origin ? resolveLocation(location, base, origin) : undefined),
     speak(next) {
       dialect = next;
     },
     forgetTokens: () => authenticator.forgetTokens(),
-    close() {
-      options.signal?.removeEventListener('abort', end);
-      return transport.close();
-    },
+    close: client.close,
   };
 }
 

@@ -1,5 +1,6 @@
 import { RegtarError } from '../errors.ts';
-import { countStatuses, paperKey, type Paper, type PaperImage } from './paper.ts';
+import { imageKey } from '../oci/reference.ts';
+import { countStatuses, type Paper, type PaperImage } from './paper.ts';
 
 /**
  * Joins the papers of shards, or of runs that finished one after the other, into one. Of an image that several have, the one counts that
@@ -18,9 +19,9 @@ export function mergePapers(papers: readonly Paper[]): Paper {
   // In the order in which they ended, so that the later word counts; an image that a run did not reach says nothing new.
   for (const paper of [...all].sort((left, right) => compare(left.ended ?? '', right.ended ?? ''))) {
     for (const image of paper.images)
-      if (image.status !== 'unfinished' || !images.has(paperKey(image))) images.set(paperKey(image), image);
+      if (image.status !== 'unfinished' || !images.has(imageKey(image))) images.set(imageKey(image), image);
   }
-  const ordered = [...images.values()].sort((left, right) => compare(paperKey(left), paperKey(right)));
+  const ordered = [...images.values()].sort((left, right) => compare(imageKey(left), imageKey(right)));
   const shards = shardsOf(all);
   const isWhole =
     (shards?.missing.length ?? 0) === 0 &&

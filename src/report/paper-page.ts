@@ -1,3 +1,4 @@
+import { formatNames, formats } from '../formats/formats.ts';
 import { bytesCell, formatTime, shortDigest } from './inspect-page.ts';
 import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
 import type { Paper, PaperImage, PaperStatus } from './paper.ts';
@@ -30,7 +31,10 @@ export function paperPage(paper: Paper): Page {
       { name: command === 'push' ? 'Sent' : 'Written', value: formatBytes(totals.blobs.bytes) },
       { name: command === 'push' ? 'Mounted or present' : 'Present', value: formatBytes(totals.blobs.spared) },
       ...(paper.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(paper.seconds) }]),
-      { name: 'Target', value: `${kinds[target.kind]}${target.product === undefined ? '' : `, ${target.product}`}` },
+      {
+        name: 'Target',
+        value: `${kinds[target.kind] ?? target.kind}${target.product === undefined ? '' : `, ${target.product}`}`,
+      },
       ...(paper.shard === undefined ? [] : [{ name: 'Part', value: `${paper.shard.index} of ${paper.shard.count}` }]),
       ...(paper.shards === undefined
         ? []
@@ -56,13 +60,11 @@ export function paperPage(paper: Paper): Page {
   };
 }
 
-const kinds = {
+/** What a target is called, by what reports call it. */
+const kinds: Readonly<Record<string, string>> = {
   registry: 'registry',
-  oci: 'OCI layout',
-  dir: 'dir tree',
-  'docker-archive': 'docker archive',
-  'registry-storage': 'storage of a registry',
-} as const;
+  ...Object.fromEntries(formatNames.map((name) => [formats[name].reportKind, formats[name].title])),
+};
 
 function placeOf({ target }: Paper): string {
   return target.path === undefined ? target.name : `${target.name}/${target.path}`;

@@ -1,3 +1,4 @@
+import type { FormatReportKind } from '../formats/formats.ts';
 import type { ImageStatus } from '../copy/events.ts';
 
 /**
@@ -45,7 +46,7 @@ export interface PaperSource {
 /** Where a handoff went. */
 export interface PaperTarget {
   /** `registry`, or the format of an export; the storage of a registry is `registry-storage`. */
-  readonly kind: 'registry' | 'oci' | 'dir' | 'docker-archive' | 'registry-storage';
+  readonly kind: 'registry' | FormatReportKind;
   /** `host[:port]`, or OUT as it was given. */
   readonly name: string;
   /** Beneath which every repository of a registry was put; absent where there is none. */
@@ -100,17 +101,4 @@ export function countStatuses(images: readonly { readonly status: PaperStatus }[
 export function formatPaper({ images, ...head }: Paper): string {
   const lines = images.map((image) => `    ${JSON.stringify(image)}`);
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n${lines.join(',\n')}\n  ]\n}\n`;
-}
-
-/** What tells images of one paper apart. */
-export function paperKey({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag?: string | undefined;
-  readonly digest?: string | undefined;
-}): string {
-  return `${repository}\n${tag ?? digest ?? ''}`;
 }

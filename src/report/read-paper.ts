@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
+import { formatNames, formats } from '../formats/formats.ts';
 import { paperKind, type Paper } from './paper.ts';
 
 const text = v.string();
@@ -32,7 +33,7 @@ const schema: v.GenericSchema<unknown, Paper> = v.object({
   versions: v.object({ regtar: text, node: text, system: text }),
   sources: v.array(v.object({ name: text, format: text, bytes: optional(count), sha256: optional(text) })),
   target: v.object({
-    kind: v.picklist(['registry', 'oci', 'dir', 'docker-archive', 'registry-storage']),
+    kind: v.picklist(['registry', ...formatNames.map((name) => formats[name].reportKind)]),
     name: text,
     path: optional(text),
     product: optional(text),

@@ -2,10 +2,10 @@ import { imagePlatforms } from '../content/image-graph.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { RegtarError } from '../errors.ts';
 import { formatPlatform } from '../oci/platform.ts';
+import { imageKey, type ImageName } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import {
   countStatuses,
-  paperKey,
   paperKind,
   type Paper,
   type PaperBlobs,
@@ -42,19 +42,19 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
   const blobs = { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 };
   return {
     follow(event) {
-      if (event.type === 'image-start') times.set(paperKey(event), { started: new Date().toISOString() });
+      if (event.type === 'image-start') times.set(imageKey(event), { started: new Date().toISOString() });
       if (event.type === 'image') {
-        results.set(paperKey(event.result), event.result);
-        const known = times.get(paperKey(event.result));
+        results.set(imageKey(event.result), event.result);
+        const known = times.get(imageKey(event.result));
         if (known !== undefined) known.ended = new Date().toISOString();
       }
       if (event.type === 'blob') count(blobs, event);
     },
     paper({ state, error, report, sources }) {
-      for (const result of report?.images ?? []) results.set(paperKey(result), result);
+      for (const result of report?.images ?? []) results.set(imageKey(result), result);
       const images = [
         ...plan.images.map((image) =>
-          imageOf(image, results.get(paperKey(image.source)), times.get(paperKey(image.source))),
+          imageOf(image, results.get(imageKey(image.source)), times.get(imageKey(image.source))),
         ),
         ...plan.refused.map(({ source, status, error: reason }) => ({
           ...nameOf(source),
@@ -106,15 +106,7 @@ function imageOf(
   };
 }
 
-function nameOf({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag: string | undefined;
-  readonly digest: string | undefined;
-}): Pick<PaperImage, 'repository' | 'tag' | 'digest'> {
+function nameOf({ repository, tag, digest }: ImageName): Pick<PaperImage, 'repository' | 'tag' | 'digest'> {
   return { repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
 }
 

@@ -54,10 +54,17 @@ export function runnableImages(root: ManifestNode): readonly ManifestNode[] {
 }
 
 function keptChildren(root: ManifestNode, platforms: readonly Platform[]): readonly ManifestNode[] {
-  const isWanted = (node: ManifestNode): boolean =>
-    node.kind === 'index'
-      ? node.children.some(isWanted)
-      : node.platform !== undefined && platforms.some((wanted) => platformMatches(wanted, node.platform as Platform));
+  // Indexes may share children: each index is judged once.
+  const judged = new Map<Digest, boolean>();
+  const isWanted = (node: ManifestNode): boolean => {
+    if (node.kind !== 'index')
+      return (
+        node.platform !== undefined && platforms.some((wanted) => platformMatches(wanted, node.platform as Platform))
+      );
+    const known = judged.get(node.descriptor.digest) ?? node.children.some(isWanted);
+    judged.set(node.descriptor.digest, known);
+    return known;
+  };
   const wanted = new Set(
     root.children.filter((child) => !isAttestation(child) && isWanted(child)).map((child) => child.descriptor.digest),
   );
@@ -120,7 +127,9 @@ function unavailable(root: ManifestNode, platforms: readonly Platform[], name: s
 function rewriteIndex(store: ContentStore, reduced: ManifestNode): ChosenImage {
   const from = reduced.descriptor.digest;
   const { bytes } = readManifest(store, from);
-  const kept = new Set<string>(reduced.children.map((child) => child.descriptor.digest));
+  const kept = new Set<string>(
+    [...reduced.children.map(({ descriptor }) => descriptor), ...reduced.blobs].map(({ digest: each }) => each),
+  );
   const json = JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: { digest: string }[] };
   const rewritten = Buffer.from(
     stringify({ ...json, manifests: json.manifests.filter(({ digest }) => kept.has(digest)) }, from),

@@ -1,4 +1,4 @@
-import { codeFacts, RegtarError, type Problem } from '../errors.ts';
+import { codeFacts, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
   childrenFirst,
@@ -94,6 +94,7 @@ export interface Candidate {
   readonly repository: string;
   readonly tag: string | undefined;
   readonly digest: Digest;
+  readonly pushed?: number | undefined;
   readonly referrer: boolean;
 }
 
@@ -143,8 +144,8 @@ export function* selectCandidates(catalog: Catalog, graph: GraphReader, options:
   for (const repository of catalog.repositories()) {
     const tags = [...catalog.tags(repository)];
     const selected = new Map<string, Candidate>();
-    for (const { tag, digest } of tags) {
-      const candidate = { repository, tag, digest, referrer: false };
+    for (const { tag, digest, pushed } of tags) {
+      const candidate = { repository, tag, digest, pushed, referrer: false };
       if (options.filter(candidate)) selected.set(tag, candidate);
     }
     const { namesRevision } = options.filter;
@@ -210,6 +211,7 @@ function planImage(
   const target: ImageTarget = {
     repository: options.rename(repository),
     tag,
+    pushed: candidate.pushed,
     root: node.descriptor,
     blobs: imageBlobs(node),
     referrer: candidate.referrer,
@@ -280,8 +282,8 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
     );
 }
 
-function placeOf({ repository, tag, digest }: Candidate): { repository: string; tag?: string; digest: Digest } {
-  return { repository, digest, ...(tag !== undefined && { tag }) };
+function placeOf({ repository, tag, digest }: Candidate): ErrorPlace {
+  return { repository, tag, digest };
 }
 
 function isRunnable(node: ManifestNode): boolean {
@@ -309,11 +311,7 @@ function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate)
       : 'run `regtar verify` to list everything that this backup lacks';
   return new RegtarError(problem.code, problem.message, {
     side: 'source',
-    where: {
-      repository: candidate.repository,
-      ...(candidate.tag !== undefined && { tag: candidate.tag }),
-      ...(problem.digest !== undefined && { digest: problem.digest }),
-    },
+    where: { repository: candidate.repository, tag: candidate.tag, digest: problem.digest },
     hint,
   });
 }

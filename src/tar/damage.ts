@@ -40,7 +40,7 @@ export function createDamage(): Damage {
       report({
         code: 'TAR_CUT',
         offset,
-        ...(path !== undefined && { path }),
+        path,
         message: `the archive is cut at byte ${offset}, ${where}; what comes before is used`,
       }),
     gap,
@@ -48,8 +48,7 @@ export function createDamage(): Damage {
       if (isLast ? to - from > longestPadding : !endsArchive(archiveStart, from, to)) gap(from, to, gaps.zeros);
       else archiveStart = to;
     },
-    member: (code, offset, message, path) =>
-      report({ code, offset, ...(path !== undefined && { path }), message: `${message} (at byte ${offset})` }),
+    member: (code, offset, message, path) => report({ code, offset, path, message: `${message} (at byte ${offset})` }),
   };
 }
 

@@ -15,7 +15,7 @@ import {
 } from './header.ts';
 import { hasBody, Member } from './member.ts';
 import { startReadAhead, type ReadAhead } from './read-ahead.ts';
-import { findNextHeader } from './resynchronise.ts';
+import { searchHeader, type HeaderSearch } from './resynchronise.ts';
 import { placeSparse } from './sparse-map.ts';
 import { Window, windowBytes } from './window.ts';
 
@@ -27,7 +27,8 @@ export interface ScanOptions {
   readonly onProgress?: ((offset: number) => void) | undefined;
 }
 
-const membersPerStep = 512;
+/** Members that are visited before anybody looks whether there is something else to do. */
+export const membersPerStep = 512;
 const millisecondsPerTurn = 50;
 
 /**
@@ -42,7 +43,7 @@ export async function scanTar(
   visit: (member: Member) => void,
   options: ScanOptions = {},
 ): Promise<readonly Problem[]> {
-  const scanner = new Scanner(access, visit, options.signal);
+  const scanner = new Scanner(access, visit);
   let readAhead: ReadAhead | undefined;
   let turn = Date.now();
   try {
@@ -79,24 +80,42 @@ function readAheadIfSlow(access: RandomAccess, scanner: Scanner): ReadAhead | un
 const commonBytes = 5 * blockBytes;
 const commonNameBytes = 2 * blockBytes;
 
-/** A class, not closures: its hot state are numbers above 2^31, which a closure would allocate anew at every step. */
-class Scanner {
+/** A part of an archive that is scanned on its own. */
+export interface ScannedPart {
+  /** Offset of its first header; the archive's beginning where absent. */
+  readonly from?: number;
+  /**
+   * How many bytes of a member's body the visitor is going to look at: where bytes have to be brought first, they are asked for before it is
+   * called, because it cannot be called twice. It may look at the member's first byte. Absent: none.
+   */
+  readonly bytesWanted?: (member: Member) => number;
+}
+
+/**
+ * The steps of a scan. Where bytes have to be brought first, a step throws `NotAtHand`, has visited everything before them and can be taken again.
+ * A class, not closures: its hot state are numbers above 2^31, which a closure would allocate anew at every step.
+ */
+export class Scanner {
   /** Offset of the next header. */
-  position = 0;
+  position: number;
+  /** Whether nothing has been met but plain members one after the other, so that a scan from `position` on would go on the same way. */
+  isPlain = true;
   private readonly damage = createDamage();
   private readonly window: Window;
   private readonly member: Member;
   private globals: Extended | undefined = undefined;
   private next: Extended | undefined = undefined;
   private isEnded = false;
+  private search: (HeaderSearch & { readonly isZero: boolean }) | undefined = undefined;
   private readonly access: RandomAccess;
   private readonly visit: (member: Member) => void;
-  private readonly signal: AbortSignal | undefined;
+  private readonly bytesWanted: ((member: Member) => number) | undefined;
 
-  constructor(access: RandomAccess, visit: (member: Member) => void, signal: AbortSignal | undefined) {
+  constructor(access: RandomAccess, visit: (member: Member) => void, { from = 0, bytesWanted }: ScannedPart = {}) {
     this.access = access;
     this.visit = visit;
-    this.signal = signal;
+    this.position = from;
+    this.bytesWanted = bytesWanted;
     this.window = new Window(access);
     this.member = new Member(this.window.buffer, {
       byte: (position) => this.readByte(position),
@@ -116,9 +135,19 @@ class Scanner {
     return this.window.takeSlowness();
   }
 
-  /** Visits up to `count` members. @returns whether there may be more */
-  step(count: number): boolean {
-    for (let left = count; left > 0; left--) if (!this.takeCommon() && !this.advance()) return false;
+  /** Whether a scan that begins at `position` would see what comes as this one does. */
+  get isBetweenMembers(): boolean {
+    return this.next === undefined && this.globals === undefined && this.search === undefined;
+  }
+
+  /** Visits up to `count` members, none that begins at `end` or behind it. @returns whether there may be more */
+  step(count: number, end = Number.MAX_SAFE_INTEGER): boolean {
+    for (let left = count; left > 0 && this.position < end; left--) {
+      if (this.takeCommon()) continue;
+      if (!this.advance()) return false;
+      // A piece of a search is as long as many members.
+      if (this.search !== undefined) return true;
+    }
     return true;
   }
 
@@ -159,6 +188,7 @@ class Scanner {
     if (body + bodyBytes > access.size) return false;
     this.isEnded = false;
     this.member.fillPlain(isFile ? 'file' : 'directory', at, nameStart, nameEnd, body, bodyBytes);
+    if (this.bytesWanted !== undefined) this.bringBody(this.bytesWanted);
     this.position = body + paddedSize(bodyBytes);
     this.visit(this.member);
     return true;
@@ -168,6 +198,7 @@ class Scanner {
   private advance(): boolean {
     const { access, window, position } = this;
     if (position >= access.size) return false;
+    if (this.search !== undefined) return this.searchOn(this.search);
     const at = window.load(position, blockBytes);
     if (at === undefined) {
       if (!this.isEnded) this.damage.cut(access.size, 'inside a header');
@@ -177,7 +208,8 @@ class Scanner {
     const isZero = window.buffer[at] === 0 && isZeroBlock(window.words, at);
     const size = !isZero && isHeaderValid(window.buffer, window.words, at) ? headerSize(window.buffer, at) : undefined;
     if (size === undefined) {
-      this.search(isZero);
+      this.isPlain = false;
+      this.search = { ...searchHeader(access, position + blockBytes), isZero };
       return true;
     }
     this.isEnded = false;
@@ -195,7 +227,6 @@ class Scanner {
   private visitMember(at: number, typeFlag: number, size: number): boolean {
     const { member, access } = this;
     const extended = recordsFor(this.globals, this.next);
-    this.next = undefined;
     const stored = extended?.size ?? size;
     const body = this.position + blockBytes;
     member.fill(at, extended, body, stored);
@@ -205,8 +236,11 @@ class Scanner {
       : { start: body, size: hasBody(member.kind, typeFlag) ? stored : 0, isReadable: true };
     if (data.start + data.size > access.size) {
       this.damage.cut(access.size, `inside ${member.path}`, member.path);
+      this.next = undefined;
       return false;
     }
+    if (this.bytesWanted !== undefined) this.bringBody(this.bytesWanted);
+    this.next = undefined;
     this.position = data.start + paddedSize(data.size);
     if (data.isReadable && extended?.isUnusable !== true) this.visit(member);
     return true;
@@ -215,16 +249,19 @@ class Scanner {
   private extend(typeFlag: number, size: number): void {
     const bytes = size > longTextBytes ? undefined : this.loadBytes(this.position + blockBytes, size);
     const into: Extended = typeFlag === typeFlags.paxGlobal ? (this.globals ??= {}) : (this.next ??= {});
+    if (typeFlag === typeFlags.paxGlobal) this.isPlain = false;
     const wrong = readExtension(typeFlag, bytes, into);
     if (wrong !== undefined)
       this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is passed over`);
     this.position += blockBytes + paddedSize(size);
   }
 
-  /** Passes over what is no header. */
-  private search(isZero: boolean): void {
+  /** Passes over what is no header, a piece at a time. @returns whether there may be more */
+  private searchOn({ step, isZero }: HeaderSearch & { readonly isZero: boolean }): boolean {
     const { access, damage, position } = this;
-    const found = findNextHeader(access, position + blockBytes, this.signal);
+    const found = step();
+    if (found === undefined) return true;
+    this.search = undefined;
     const isLast = found.position >= access.size;
     if (!isZero || found.hasRubbish)
       damage.gap(position, found.position, isLast && (isZero || this.isEnded) ? gaps.trailing : gaps.noHeader);
@@ -232,6 +269,13 @@ class Scanner {
     this.isEnded ||= isZero || found.hasZeros;
     this.next = undefined;
     this.position = found.position;
+    return true;
+  }
+
+  /** Throws where bytes have to be brought before the visitor may look at them. */
+  private bringBody(bytesWanted: (member: Member) => number): void {
+    const length = bytesWanted(this.member);
+    if (length > 0) this.access.atHand?.(this.member.start, length);
   }
 
   /** A cut has been told: the missing end mark is no news. */

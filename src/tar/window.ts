@@ -48,6 +48,7 @@ export class Window {
     if (position >= this.start && position + length <= this.end) return this.indexOf(position);
     const { access } = this;
     if (position + length > access.size) return undefined;
+    const atHand = access.atHand?.(position, length) ?? largestWindow;
     const isClose = position >= this.start && position <= this.end;
     this.ahead = isClose ? Math.min(this.ahead * 2, largestWindow) : smallestWindow;
     this.start = position;
@@ -57,7 +58,7 @@ export class Window {
       access,
       this.buffer,
       0,
-      Math.min(Math.max(this.ahead, length), access.size - position),
+      Math.min(Math.max(Math.min(this.ahead, atHand), length), access.size - position),
       position,
     );
     if (started > 0) {

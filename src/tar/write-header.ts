@@ -2,7 +2,7 @@ import { encode, encodePax } from 'tar-stream/headers.js';
 import { RegtarError } from '../errors.ts';
 import { blockBytes, paddedSize } from './header.ts';
 
-/** A member to be written. Everything that differs between two runs is left out: times are 0. */
+/** A member to be written. Everything that differs between two runs is left out. */
 export interface MemberHeader {
   /** A directory's ends in `/`. */
   readonly path: string;
@@ -10,26 +10,35 @@ export interface MemberHeader {
   /** In bytes. */
   readonly size: number;
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Seconds since 1970, where the source says them. @defaultValue 0, the same in every run */
+  readonly modified?: number | undefined;
 }
 
 /** Two empty blocks end an archive. */
 export const endOfArchive: Uint8Array = Buffer.alloc(2 * blockBytes);
 
+/** Eleven octal digits. */
+const latestTime = 8 ** 11 - 1;
 const zeros = Buffer.alloc(blockBytes);
-const epoch = new Date(0);
 
 /**
  * The header of a member, with a PAX record before it where the name is too long for ustar. tar-stream encodes it; bodies go to the
  * output past it, since a stream in between can neither be rewound to drop a damaged blob nor keeps the disk's pace.
  */
-export function encodeMemberHeader({ path, kind, size, owner = { uid: 0, gid: 0 } }: MemberHeader): Uint8Array {
+export function encodeMemberHeader({
+  path,
+  kind,
+  size,
+  owner = { uid: 0, gid: 0 },
+  modified = 0,
+}: MemberHeader): Uint8Array {
   const fields = {
     name: path,
     type: kind,
     size,
     mode: kind === 'directory' ? 0o755 : 0o644,
     ...owner,
-    mtime: epoch,
+    mtime: new Date(Math.min(modified, latestTime) * 1000),
   } as const;
   const header = encode(fields);
   if (header !== null) return header;

@@ -1,4 +1,4 @@
-import type { Problem } from '../errors.ts';
+import type { ErrorPlace, Problem } from '../errors.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { childrenFirst } from '../content/image-graph.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -82,6 +82,6 @@ function byRepository(images: readonly VerifiedImage[]): ReadonlyMap<string, rea
   return groups;
 }
 
-function placeOf({ repository, tag }: VerifiedImage): { readonly repository: string; readonly tag?: string } {
-  return { repository, ...(tag !== undefined && { tag }) };
+function placeOf({ repository, tag }: VerifiedImage): ErrorPlace {
+  return { repository, tag };
 }

@@ -123,8 +123,8 @@ function problemOf({ code, digest, message, needers }: Finding): VerifyProblem {
   const rest = neededBy.length - namesInMessage;
   return {
     code,
-    ...(first && { repository: first.repository }),
-    ...(first?.tag !== undefined && { tag: first.tag }),
+    repository: first?.repository,
+    tag: first?.tag,
     digest,
     message: `${message}; needed by ${shown}${rest > 0 ? ` and ${rest} more` : ''}`,
     neededBy,
@@ -136,7 +136,7 @@ function schema1Note(image: VerifiedImage, root: ManifestNode): VerifyProblem {
   return {
     code: 'SCHEMA1',
     repository,
-    ...(tag !== undefined && { tag }),
+    tag,
     digest: root.descriptor.digest,
     message: `${formatImageReference(image)} is a docker schema1 image: Harbor and Distribution 3 refuse it`,
   };

@@ -32,24 +32,33 @@ export function createJudge(
 
   const indexState = (node: ManifestNode): ImageState => {
     const states = node.children.map(stateOf);
-    if (node.lostChildren.length === 0 && states.every((state) => state === 'whole')) return 'whole';
+    const ownState = isWhole(node) ? 'whole' : 'lost';
+    if (node.lostChildren.length === 0 && [ownState, ...states].every((state) => state === 'whole')) return 'whole';
     // An attestation alone is nothing that anybody could run.
     return node.children.some((child, index) => states[index] !== 'lost' && !isUnknownPlatform(child.platform))
       ? 'partial'
       : 'lost';
   };
 
-  const collect = (node: ManifestNode, isLost: boolean, whole: Set<string>, lost: Set<string>): void => {
-    const isBad = isLost || stateOf(node) === 'lost';
-    if (node.kind !== 'index') addPlatform(node.platform, isBad ? lost : whole);
-    for (const child of node.children) collect(child, isLost || isCorrupt(node.descriptor.digest), whole, lost);
-    for (const { descriptor } of node.lostChildren) addPlatform(descriptor.platform, lost);
+  const collect = (root: ManifestNode, whole: Set<string>, lost: Set<string>): void => {
+    // Children may be shared: each is visited once below a sound index, and once more below a damaged one.
+    const seen = { sound: new Set<Digest>(), damaged: new Set<Digest>() };
+    const visit = (node: ManifestNode, isLost: boolean): void => {
+      const visited = isLost ? seen.damaged : seen.sound;
+      const key = node.descriptor.digest;
+      if (node.kind !== 'index') addPlatform(node.platform, isLost || stateOf(node) === 'lost' ? lost : whole);
+      if (visited.has(key)) return;
+      visited.add(key);
+      for (const child of node.children) visit(child, isLost || isCorrupt(key));
+      for (const { descriptor } of node.lostChildren) addPlatform(descriptor.platform, lost);
+    };
+    visit(root, false);
   };
 
   return (root) => {
     const whole = new Set<string>();
     const lost = new Set<string>();
-    collect(root, false, whole, lost);
+    collect(root, whole, lost);
     return {
       state: stateOf(root),
       platforms: { whole: [...whole], lost: [...lost].filter((platform) => !whole.has(platform)) },

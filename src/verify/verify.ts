@@ -35,8 +35,10 @@ export async function verifyBackup(
   const { quick = false, filter, signal, onEvent = () => undefined } = options;
   const graph = createGraphReader(store);
   const images = await collectImages(catalog, store, graph, filter, signal);
-  const referenced = referencedBlobs(images);
-  const blobs = [...catalog.blobs()].filter((digest) => filter === undefined || referenced.has(digest));
+  const referenced = referencedBlobs(images, catalog);
+  const stored = [...catalog.blobs()].filter((digest) => filter === undefined || referenced.has(digest));
+  // Both digests of the same bytes are checked: the one that manifests name and the one by which they are stored.
+  const blobs = [...stored, ...[...(catalog.aliases?.keys() ?? [])].filter((alias) => referenced.has(alias))];
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   const bytes = quick ? 0 : sum(blobs.map(sizeOf));
   onEvent({ type: 'start', blobs: quick ? 0 : blobs.length, bytes });
@@ -86,13 +88,13 @@ export async function verifyBackup(
 }
 
 /** Every digest that an image names, whether it is there or not. */
-function referencedBlobs(images: readonly VerifiedImage[]): ReadonlySet<Digest> {
+function referencedBlobs(images: readonly VerifiedImage[], { aliases }: Catalog): ReadonlySet<Digest> {
   const referenced = new Set<Digest>();
   for (const { digest, root } of images) {
     if (digest !== undefined) referenced.add(digest);
     for (const node of root === undefined ? [] : childrenFirst(root)) {
       referenced.add(node.descriptor.digest);
-      for (const blob of node.blobs) referenced.add(blob.digest);
+      for (const { digest: blob } of node.blobs) referenced.add(blob).add(aliases?.get(blob) ?? blob);
       for (const { descriptor } of node.lostChildren) referenced.add(descriptor.digest);
     }
   }

@@ -11,8 +11,10 @@ import { readManifest } from '../../src/content/read-manifest.ts';
 import { unreachedRevisions } from '../../src/content/unreached-revisions.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { formatPlatform } from '../../src/oci/platform.ts';
+import { choosePlatforms } from '../../src/select/choose-platforms.ts';
+import { verifyBackup } from '../../src/verify/verify.ts';
 import { openTar } from '../support/open-storage.ts';
-import { buildStorage } from '../support/storage-builder.ts';
+import { buildStorage, type Placed } from '../support/storage-builder.ts';
 
 const name = { repository: 'app', tag: 'v1' };
 
@@ -82,6 +84,57 @@ describe('the graph of an image', () => {
     });
     const { graph } = await openTar(storage);
     expect(graph.read(storage.built.digest).children[0]?.descriptor.mediaType).toBe(mediaTypes.dockerManifest);
+  });
+
+  it('entries of an index that are layers are its blobs: BuildKit keeps its cache so', async () => {
+    const storage = buildStorage((s) => {
+      const layer = s.blob('layer of a cache', 'app');
+      const config = s.blob('{"layers":[],"records":[]}', 'app');
+      const manifests = [
+        { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: layer, size: 16 },
+        { mediaType: 'application/vnd.buildkit.cacheconfig.v0', digest: config, size: 26 },
+      ];
+      const bytes = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
+      return { layer, config, cache: s.manifest('app', 'cache', bytes, { mediaType: mediaTypes.ociIndex }) };
+    });
+    const { layer, config, cache } = storage.built;
+    const { catalog, store, graph } = await openTar(storage);
+    const node = graph.read(cache.digest);
+    expect([node.children, node.lostChildren, imageProblems(node, name)]).toEqual([[], [], []]);
+    expect(imageBlobs(node).map(({ digest }) => digest)).toEqual([layer, config]);
+    const report = await verifyBackup({ catalog, store });
+    expect([report.sound, report.images]).toEqual([true, { whole: 1, partial: 0, lost: 0 }]);
+  });
+
+  it('a lost layer of such an index makes it incomplete', async () => {
+    const storage = buildStorage((s) => {
+      const layer = s.blob('layer of a cache', 'app');
+      s.loseBlob(layer);
+      const manifests = [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: layer, size: 16 }];
+      s.manifest('app', 'cache', JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }), {
+        mediaType: mediaTypes.ociIndex,
+      });
+    });
+    const { catalog, store } = await openTar(storage);
+    expect((await verifyBackup({ catalog, store })).images).toEqual({ whole: 0, partial: 0, lost: 1 });
+  });
+
+  it('indexes that share their children are walked once each', async () => {
+    const storage = buildStorage((s) => {
+      // Each level names the one below twice more than before: 3^14 paths lead to the image.
+      let level: Placed[] = [1, 2, 3].map((number) => s.image('app', undefined, { layers: [`${number}`] }));
+      for (let depth = 0; depth < 13; depth++)
+        level = ['a', 'b', 'c'].map((part) => s.index('app', undefined, level, { annotations: { part } }));
+      return s.index('app', 'v1', level);
+    });
+    const { catalog, store } = await openTar(storage);
+    const report = await verifyBackup({ catalog, store });
+    expect(report.images).toEqual({ whole: 1, partial: 0, lost: 0 });
+    const root = createGraphReader(store).read(storage.built.digest);
+    const choice = { platforms: [{ os: 'linux', architecture: 's390x' }], sparse: false };
+    expect(() => choosePlatforms(store, root, choice, 'app:v1')).toThrow(
+      expect.objectContaining({ code: 'PLATFORM_UNAVAILABLE' }),
+    );
   });
 
   it('foreign layers are absent on purpose', async () => {
@@ -172,6 +225,44 @@ describe('what is lost', () => {
     const node = createGraphReader(store).read(storage.built.digest);
     expect(node.children).toHaveLength(2);
     expect(imageProblems(node, name).map(({ code }) => code)).toEqual(['MANIFEST_CYCLE']);
+  });
+
+  it('nesting is cut by what lies below, whatever was read before', async () => {
+    const storage = buildStorage((s) => {
+      const chain = [s.image('app', 'level0')];
+      for (let depth = 1; depth <= 400; depth++)
+        chain.push(s.index('app', `level${depth}`, [chain[depth - 1] as Placed]));
+      return chain;
+    });
+    const { store } = await openTar(storage);
+    const graph = createGraphReader(store);
+    const nodes = storage.built.map(({ digest }) => graph.read(digest));
+    expect(Math.max(...nodes.map(({ levelsBelow }) => levelsBelow))).toBeLessThanOrEqual(16);
+    expect(nodes.slice(0, 17).flatMap((node) => imageProblems(node, name))).toEqual([]);
+    expect(imageProblems(nodes[17]!, name).map(({ code }) => code)).toEqual(['MANIFEST_CYCLE']);
+  });
+
+  it('tens of thousands of children that are not there cost little', async () => {
+    const manifests = Array.from({ length: 20_000 }, (_, number) => ({
+      mediaType: mediaTypes.ociManifest,
+      digest: `sha256:${number.toString(16).padStart(64, '0')}`,
+      size: 1,
+    }));
+    const storage = buildStorage((s) =>
+      [1, 2, 3, 4, 5, 6].map((number) =>
+        s.manifest(
+          'app',
+          `v${number}`,
+          JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, number, manifests }),
+        ),
+      ),
+    );
+    const { store } = await openTar(storage);
+    const graph = createGraphReader(store);
+    const before = process.memoryUsage().heapUsed;
+    const nodes = storage.built.map(({ digest }) => graph.read(digest));
+    expect(nodes.map((node) => node.lostChildren.length)).toEqual(nodes.map(() => 20_000));
+    expect((process.memoryUsage().heapUsed - before) / nodes.length).toBeLessThan(16 * 2 ** 20);
   });
 });
 

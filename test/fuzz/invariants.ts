@@ -8,7 +8,7 @@ import { digestAlgorithm, digestHex, type Digest } from '../../src/oci/digest.ts
 import { createFilter } from '../../src/select/filter.ts';
 import { createRenamer } from '../../src/select/names.ts';
 import { createPlan } from '../../src/select/plan.ts';
-import { openFileSink } from '../../src/formats/formats.ts';
+import { openFileSink } from '../../src/formats/open-file-sink.ts';
 import type { Backup } from '../../src/source/backup.ts';
 import { openCompressed } from '../../src/source/open-stream.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
@@ -139,7 +139,7 @@ async function exportIsWhole(
   whole: ReadonlySet<string>,
   out: string,
 ): Promise<void> {
-  const sink = openFileSink('oci', { out });
+  const sink = await openFileSink('oci', { out });
   const plan = createPlan(catalog, store, { filter: createFilter({}), rename: createRenamer({}), traits: sink.traits });
   const report = await copyImages(plan, store, sink, { jobs: 2 });
   const copied = new Set(

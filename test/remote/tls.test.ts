@@ -106,6 +106,19 @@ describe('a registry that asks for a client certificate', () => {
     expect(await ping(server.host, { certDir: directory })).toBe(200);
   });
 
+  it('alone gets it: another port of the same host does not', async () => {
+    const client = await authority.issue('client');
+    const files = { caFile: authority.certificate, certFile: client.certificate, keyFile: client.key };
+    expect(await ping(server.host, files)).toBe(200);
+    const registry = await openRegistry({ host: good.host, tls: files, retry: { times: 0 } });
+    opened.push(registry);
+    await registry.ping();
+    const error = await errorOf(
+      registry.request({ method: 'GET', path: new URL(`https://${server.host}/v2/`), doing: 'look', accept: [401] }),
+    );
+    expect(error.code).toMatch(/^TARGET_/);
+  });
+
   it('is told by name when there is none', async () => {
     const error = await errorOf(ping(server.host, { caFile: authority.certificate }));
     expect(error.code).toBe('TARGET_TLS');

@@ -73,6 +73,8 @@ export interface StorageDescription {
   write(path: string, bytes: Text): void;
   /** Removes a file, or everything beneath a folder. */
   remove(path: string): void;
+  /** Keeps a sha512 blob as Distribution 3 does: its bytes under their sha256 digest, which the layer link holds. */
+  keepAsSha256(repository: string, digest: Digest): Digest;
   /** The blob is gone, its links remain. */
   loseBlob(digest: Digest): void;
   /** One bit of the blob is wrong, its size is right. */
@@ -254,6 +256,14 @@ function describeInto(files: Map<string, Buffer>): StorageDescription {
     upload: (repository, uuid, bytes = 'half of a blob') => {
       write(storagePaths.upload(repository, uuid, 'data'), bytes);
       write(storagePaths.upload(repository, uuid, 'startedat'), '2024-01-02T03:04:05Z');
+    },
+    keepAsSha256(repository, digest) {
+      const bytes = files.get(storagePaths.blob(digest)) ?? Buffer.alloc(0);
+      const stored = digestOf(bytes);
+      remove(storagePaths.blob(digest));
+      write(storagePaths.blob(stored), bytes);
+      write(storagePaths.layerLink(repository, digest), stored);
+      return stored;
     },
     loseBlob: (digest) => remove(storagePaths.blob(digest)),
     corruptBlob: (digest) => {

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { summarize } from '../../src/content/summarize.ts';
 import { verifyBackup, type VerifyOptions } from '../../src/verify/verify.ts';
 import type { VerifyReport } from '../../src/verify/report.ts';
 import { openFolder, openTar } from '../support/open-storage.ts';
@@ -52,6 +53,34 @@ describe('a sound backup', () => {
 
   it('is sound as a folder too', async () => {
     expect(await verifyBackup(await openFolder(buildStorage(everything)))).toMatchObject({ sound: true, problems: [] });
+  });
+
+  it('may keep sha512 layers under their sha256 digest, as Distribution 3 does; both digests are checked', async () => {
+    const storage = buildStorage((s) => {
+      const image = s.image('wide', 'v1', { algorithm: 'sha512', layers: ['base', 'wide'] });
+      return { image, stored: image.blobs.map(({ digest }) => s.keepAsSha256('wide', digest)) };
+    });
+    for (const opened of [await openTar(storage), await openFolder(storage)]) {
+      const report = await verifyBackup(opened);
+      expect(report).toMatchObject({ sound: true, problems: [], images: { whole: 1 } });
+      expect(report.blobs).toMatchObject({ checked: 1 + 2 * storage.built.stored.length, unreferenced: 0 });
+      const { bytes, blobs } = summarize(opened.catalog, opened.store);
+      expect([blobs, bytes.unreferenced, bytes.blobs]).toEqual([4, 0, bytes.referenced]);
+    }
+  });
+
+  it('a blob that has its sha256 digest and not the sha512 digest of its link is damage', async () => {
+    const report = await verify((s) => {
+      const image = s.image('wide', 'v1', { algorithm: 'sha512', layers: ['base', 'wide'] });
+      for (const { digest } of image.blobs) s.keepAsSha256('wide', digest);
+      const [, layer] = image.blobs;
+      s.write(storagePaths.layerLink('wide', layer!.digest), s.blob('something else', 'wide'));
+    });
+    expect([report.sound, stateOf(report, 'wide:v1'), codes(report)]).toEqual([
+      false,
+      'lost',
+      expect.arrayContaining(['BLOB_CORRUPT']),
+    ]);
   });
 
   it('may hold schema1 images, which are named but are no damage', async () => {

@@ -3,21 +3,22 @@ import { dirname, resolve } from 'node:path';
 import { childrenFirst } from '../../content/image-graph.ts';
 import type { CopyReport, ImageResult } from '../../copy/events.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { formatImageReference } from '../../oci/reference.ts';
+import { formatImageReference, imageKey } from '../../oci/reference.ts';
 import { formatDigestList } from '../../select/digest-list.ts';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
 import { createPlan, type Plan } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
 import { skopeoSyncCommand } from '../../formats/dir/names.ts';
-import { openFileSink, type Format } from '../../formats/formats.ts';
+import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
+import { openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { readBase } from '../read-base.ts';
-import { defaultJobs, runCopy, type CopyCommandOptions } from '../run-copy.ts';
+import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
@@ -56,7 +57,7 @@ export async function exportImages(
     context,
     async (opened) => {
       const { catalog, store } = opened;
-      const sink = openFileSink(options.format, { ...options, out });
+      const sink = await openFileSink(options.format, { ...options, out });
       const whole = createPlan(catalog, store, {
         ...selection,
         rename,
@@ -69,11 +70,11 @@ export async function exportImages(
       requireImages(whole, catalog);
       const plan = takeShard(whole, shard, { isShared: false }, context);
       limitHeapGrowth(60);
-      return runCopy(plan, store, sink, { ...options, jobs: options.jobs ?? defaultJobs }, context, {
+      return runCopy(sinkJob(plan, store, sink, options), options, context, {
         subject: {
           command: 'export',
           opened,
-          target: { kind: options.format === 'registry' ? 'registry-storage' : options.format, name: out },
+          target: { kind: formats[options.format].reportKind, name: out },
           ...(base !== undefined && { delta: true }),
           ...(shard && { shard }),
         },
@@ -90,16 +91,17 @@ export async function exportImages(
 
 /** Other formats promise whole images, which a delta is not. @throws RegtarError USAGE */
 function refuseBase(options: ExportOptions): void {
-  if (options.base === undefined || options.format === 'oci' || options.format === 'registry') return;
-  throw new RegtarError('USAGE', `--base goes with --format oci and registry, not with ${options.format}`, {
+  if (options.base === undefined || formats[options.format].delta) return;
+  const able = formatsWhere(({ delta }) => delta).join(' and ');
+  throw new RegtarError('USAGE', `--base goes with --format ${able}, not with ${options.format}`, {
     hint: 'a delta needs a format whose parts can be joined',
   });
 }
 
 /** What the other side has after this run: an image that failed did not bring its blobs. */
 function arrivedDigests(plan: Plan, report: CopyReport): readonly Digest[] {
-  const arrived = new Set(report.images.filter(hasArrived).map(keyOf));
-  const images = plan.images.filter(({ source }) => arrived.has(keyOf(source)));
+  const arrived = new Set(report.images.filter(hasArrived).map(imageKey));
+  const images = plan.images.filter(({ source }) => arrived.has(imageKey(source)));
   return images.flatMap(({ node, target }) => [
     ...childrenFirst(node).map(({ descriptor }) => descriptor.digest),
     ...target.blobs.map(({ digest }) => digest),
@@ -108,18 +110,6 @@ function arrivedDigests(plan: Plan, report: CopyReport): readonly Digest[] {
 
 function hasArrived({ status }: ImageResult): boolean {
   return status === 'copied' || status === 'present';
-}
-
-function keyOf({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag: string | undefined;
-  readonly digest: Digest | undefined;
-}): string {
-  return `${repository}\n${tag ?? digest}`;
 }
 
 /** @see containers/image issue 2076: skopeo copies no index that holds another */

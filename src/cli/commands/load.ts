@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
-import { runCopy, type CopyCommandOptions } from '../run-copy.ts';
+import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { readSelection, type SelectionOptions } from '../selection.ts';
 
 export interface LoadOptions extends SelectionOptions, CopyCommandOptions {
@@ -40,7 +40,7 @@ export async function load(source: string | undefined, options: LoadOptions, con
     });
     requireImages(plan, catalog);
     limitHeapGrowth(60);
-    return runCopy(plan, store, sink, options, context);
+    return runCopy(sinkJob(plan, store, sink, options), options, context);
   });
 }
 

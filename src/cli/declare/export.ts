@@ -1,9 +1,18 @@
 import { Option } from 'commander';
+import type { FormatDeclaration } from '../../formats/format.ts';
+import { formatNames, formatsWhere } from '../../formats/formats.ts';
 import type { ExportOptions } from '../commands/export.ts';
 import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
 import { present, type Declare, type GlobalOptions } from './run.ts';
 import { ownerIds, splitBy } from './values.ts';
 
+const deltaFormats = formatsWhere(({ delta }) => delta).join(', ');
+
+function formatsWith(option: FormatDeclaration['options'][number]): string {
+  return formatsWhere(({ options }) => options.includes(option)).join(', ');
+}
+
+/** `regtar export` */
 export const declareExport: Declare = (program, run) => {
   addReport(
     addNames(
@@ -20,23 +29,28 @@ export const declareExport: Declare = (program, run) => {
       ),
     ),
   )
-    .addOption(
-      new Option('--format <format>', 'what to write')
-        .choices(['oci', 'dir', 'docker-archive', 'registry'])
-        .default('oci'),
-    )
+    .addOption(new Option('--format <format>', 'what to write').choices(formatNames).default(formatNames[0]))
     .option('--force', 'replace what regtar made at OUT before')
     .option('--link', 'hard-link files of a directory SOURCE instead of copying them')
-    .option('--per-repository', 'oci: one layout for each repository')
-    .addOption(new Option('--path-style <style>', 'dir: names that exFAT and NTFS take').choices(['skopeo', 'safe']))
-    .option('--prefix <host/project>', 'oci, docker-archive: put before names that loaders see')
-    .option('--split <how>', 'docker-archive: image, repository or a size such as 4GB', splitBy)
+    .option('--per-repository', `${formatsWith('perRepository')}: one layout for each repository`)
+    .addOption(
+      new Option('--path-style <style>', `${formatsWith('pathStyle')}: names that exFAT and NTFS take`).choices([
+        'skopeo',
+        'safe',
+      ]),
+    )
+    .option('--prefix <host/project>', `${formatsWith('prefix')}: put before names that loaders see`)
+    .option('--split <how>', `${formatsWith('split')}: image, repository or a size such as 4GB`, splitBy)
     .option(
       '--base <old>',
-      'oci, registry: leave out blobs that OLD has: a backup, an OCI layout, or a file of --save-digests',
+      `${deltaFormats}: leave out blobs that OLD has: a backup, an OCI layout, or a file of --save-digests`,
     )
     .option('--save-digests <file>', 'write what the other side has after this handoff, for the next --base')
-    .option('--owner <uid:gid>', 'registry: whom the files belong to, such as 10000:10000 for Harbor 1.x', ownerIds)
+    .option(
+      '--owner <uid:gid>',
+      `${formatsWith('owner')}: whom the files belong to, such as 10000:10000 for Harbor 1.x`,
+      ownerIds,
+    )
     .action(async (source: string | undefined, out: string | undefined, options: GlobalOptions & ExportOptions) =>
       run(options, async (context) =>
         (await import('../commands/export.ts')).exportImages(present(source, out), options, context),

@@ -1,3 +1,5 @@
+import { formatNames, formats as table } from '../../formats/formats.ts';
+
 /** A page of `regtar help TOPIC`; lines of at most 80 columns. */
 export interface Topic {
   readonly about: string;
@@ -7,18 +9,7 @@ export interface Topic {
 const formats = `
 regtar export writes what other tools take. Digests never change.
 
-  oci             A folder, or one file where OUT ends in .tar or is -: an OCI
-                  image layout with all repositories. The default.
-                  For oras, zot, regctl, ctr, k3s, recent skopeo and podman.
-                  --per-repository writes one layout for each repository.
-  dir             A folder for each image, as skopeo sync reads it, multi-arch
-                  images included. --path-style safe for exFAT and NTFS.
-  docker-archive  One file for docker load, podman load, ctr, k3s. It holds one
-                  platform of an image: choose with --platform.
-                  --split image, repository or a size writes several files.
-  registry        The storage of a registry: a folder for /var/lib/registry, or
-                  a file where OUT ends in .tar. What nothing reaches is left
-                  out. --owner 10000:10000 for Harbor 1.x.
+${formatNames.map((name) => paragraph(name, table[name].help)).join('\n')}
 
 Which to take
   to Harbor or any registry on the network    regtar push
@@ -28,6 +19,11 @@ Which to take
 
 A rerun into the same OUT continues; what is there is not written again.
 `;
+
+/** A name with its words beside it. */
+function paragraph(name: string, lines: readonly string[]): string {
+  return lines.map((line, index) => `  ${(index === 0 ? name : '').padEnd(16)}${line}`).join('\n');
+}
 
 const auth = `
 regtar push looks for credentials in this order:

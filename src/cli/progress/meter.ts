@@ -1,5 +1,5 @@
 import type { CopyEvent } from '../../copy/events.ts';
-import { formatImageReference } from '../../oci/reference.ts';
+import { formatImageReference, imageKey } from '../../oci/reference.ts';
 import { createTimeLeft } from './time-left.ts';
 
 /** How far a run is; sizes are in bytes. */
@@ -47,12 +47,16 @@ export function createMeter(): Meter {
           all = event.bytes;
           break;
         case 'image-start':
-          underWay.set(keyOf(event), formatImageReference(event));
+          underWay.set(imageKey(event), formatImageReference(event));
           break;
         case 'image':
+          if (event.isRevised === true) {
+            images.failed++;
+            break;
+          }
           images.done++;
           if (event.result.status !== 'copied') images[event.result.status]++;
-          underWay.delete(keyOf(event.result));
+          underWay.delete(imageKey(event.result));
           break;
         case 'bytes':
           sending += event.bytes;
@@ -74,16 +78,4 @@ export function createMeter(): Meter {
       underWay: [...underWay.values()],
     }),
   };
-}
-
-function keyOf({
-  repository,
-  tag,
-  digest,
-}: {
-  readonly repository: string;
-  readonly tag: string | undefined;
-  readonly digest: string | undefined;
-}): string {
-  return `${repository}\n${tag ?? ''}\n${digest ?? ''}`;
 }

@@ -6,6 +6,8 @@ import type { Digest } from '../../oci/digest.ts';
 export interface ArchiveFile {
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** In seconds since 1970, where it is the source's. */
+  readonly modified?: number | undefined;
 }
 
 /** An image whose blobs and manifests are in the archive. */

@@ -44,9 +44,9 @@ export function startArchivePart(
     added.push(path);
     return true;
   };
-  const header = async (path: string, kind: 'file' | 'directory', size: number): Promise<void> => {
+  const header = async (path: string, kind: 'file' | 'directory', size: number, modified?: number): Promise<void> => {
     if (format.directories) await directoriesAbove(path);
-    await output.write(encodeMemberHeader({ path, kind, size, owner }));
+    await output.write(encodeMemberHeader({ path, kind, size, owner, modified }));
   };
   const directoriesAbove = async (path: string): Promise<void> => {
     for (let slash = path.indexOf('/'); slash >= 0 && slash < path.length - 1; slash = path.indexOf('/', slash + 1)) {
@@ -55,9 +55,9 @@ export function startArchivePart(
         await output.write(encodeMemberHeader({ path: directory, kind: 'directory', size: 0, owner }));
     }
   };
-  const writeFile = async ({ path, bytes }: ArchiveFile): Promise<void> => {
+  const writeFile = async ({ path, bytes, modified }: ArchiveFile): Promise<void> => {
     if (!claim(path)) return;
-    await header(path, path.endsWith('/') ? 'directory' : 'file', bytes.length);
+    await header(path, path.endsWith('/') ? 'directory' : 'file', bytes.length, modified);
     await output.write(bytes);
     await output.write(memberPadding(bytes.length));
   };

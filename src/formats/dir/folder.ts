@@ -6,6 +6,7 @@ import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
 import { writeSmallFile } from '../../io/write-file.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../oci/digest.ts';
 import { copyNotes, createBlobFiles, type BlobFiles, type BlobPlace } from '../blob-files.ts';
+import { dirTraits } from './traits.ts';
 import { blobFileName, childFileName, imageFolderName } from './names.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
@@ -21,7 +22,7 @@ const rootName = 'manifest.json';
  */
 export function openDirSink(options: FileSinkOptions): ImageSink {
   const nameOf = (target: ImageTarget): string => imageFolderName(target, options.pathStyle ?? 'skopeo');
-  const traits = { schema1: true, indexes: true, artifacts: true, parallelBlobs: parallelFiles };
+  const traits = { ...dirTraits, parallelBlobs: parallelFiles };
   return lazySink({ traits, describe: (target) => join(options.out, nameOf(target)) }, () =>
     startTree(options, nameOf),
   );

@@ -5,6 +5,7 @@ import { parseManifest } from '../../oci/manifest.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
 import { createArchiveSink } from '../archive/archive.ts';
 import type { ArchivedImage, ArchiveDocuments } from '../archive/archive-format.ts';
+import { dockerArchiveTraits } from './traits.ts';
 import { indexDocuments, layoutArchive } from '../oci/archive.ts';
 import { loaderName } from '../oci/index-file.ts';
 import type { FileSinkOptions } from '../options.ts';
@@ -21,10 +22,9 @@ interface SavedImage {
  * as they are stored: loaders decompress them and check the diff IDs.
  */
 export function openDockerArchiveSink(options: FileSinkOptions): ImageSink {
-  const traits = { schema1: false, indexes: false, artifacts: false };
   return createArchiveSink(
     { ...layoutArchive, name: 'docker-archive', createDocuments: () => dockerDocuments(options.prefix) },
-    traits,
+    dockerArchiveTraits,
     options,
   );
 }

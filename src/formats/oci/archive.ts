@@ -10,8 +10,8 @@ import {
   mergeIndex,
   type IndexEntry,
   type Naming,
-  ociTraits,
 } from './index-file.ts';
+import { ociTraits } from './traits.ts';
 import type { FileSinkOptions } from '../options.ts';
 
 /**

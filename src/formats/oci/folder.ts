@@ -16,8 +16,8 @@ import {
   type IndexEntry,
   type LayoutIndex,
   type Naming,
-  ociTraits,
 } from './index-file.ts';
+import { ociTraits } from './traits.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
 

@@ -6,9 +6,6 @@ import { compareCodePoints, formatImageReference } from '../../oci/reference.ts'
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
-/** What OCI layouts can hold, as folders and as archives. */
-export const ociTraits = { schema1: false, indexes: true, artifacts: true } as const;
-
 /** The name by which skopeo, podman and oras find an image. */
 const refName = 'org.opencontainers.image.ref.name';
 /** The name by which containerd, nerdctl, k3s and docker's containerd store create an image. */

@@ -1,7 +1,7 @@
 import type { Problem } from '../../errors.ts';
 import { RegtarError } from '../../errors.ts';
 import type { Catalog, TagEntry } from '../../content/contracts.ts';
-import { emptyDigest, isDigest, type Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, emptyDigest, isDigest, type Digest } from '../../oci/digest.ts';
 import { createHeapGuard } from '../../io/heap-guard.ts';
 import { DigestMap } from '../../oci/digest-map.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
@@ -83,6 +83,7 @@ function createBuilder(nameOf: (source: number) => string) {
   const problems = createProblemList();
   const pendingLinks: PendingLink[] = [];
   const emptyBlobs = new Map<Digest, string>();
+  const aliases = new Map<Digest, Digest>();
   const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
   const paths = createPathReader((bytes, at) => (lastBlob = blobs.getOrMakeAt(bytes, at, makeBlob))?.digest);
   let lastName = '';
@@ -164,6 +165,11 @@ function createBuilder(nameOf: (source: number) => string) {
   ): void => {
     const content = linkText(source);
     if (content === path.digest) return;
+    if (content !== undefined && isDigest(content) && digestAlgorithm(content) !== digestAlgorithm(path.digest)) {
+      // Distribution 3 keeps bytes under their sha256 digest; the link of another algorithm leads there.
+      aliases.set(intern(path.digest), intern(content));
+      return;
+    }
     if (content === '') {
       report({
         code: 'LINK_RECOVERED',
@@ -313,10 +319,21 @@ function createBuilder(nameOf: (source: number) => string) {
             message: `blob ${digest} has no bytes: it was lost, probably in a crash`,
           });
       }
+      followAliases(blobs, aliases);
       settleTags(repositories, blobs, report);
-      return catalogOf(repositories, blobs, [...roots], [...damage, ...problems.all()]);
+      return catalogOf(repositories, blobs, aliases, [...roots], [...damage, ...problems.all()]);
     },
   };
+}
+
+/** Gives the bytes under one digest to the other digests of the same bytes; an alias that has bytes of its own is none. */
+function followAliases(blobs: Pick<DigestMap<StoredBlob>, 'get'>, aliases: Map<Digest, Digest>): void {
+  for (const [alias, target] of aliases) {
+    const blob = blobs.get(alias);
+    const location = blobs.get(target)?.location;
+    if (blob === undefined || blob.location !== undefined || location === undefined) aliases.delete(alias);
+    else blob.location = location;
+  }
 }
 
 /** Decides what each tag means, and says so where it had to decide. */
@@ -373,13 +390,15 @@ function settleTags(
 function catalogOf(
   repositories: ReadonlyMap<string, RepositoryRecord>,
   stored: DigestMap<StoredBlob>,
+  aliases: ReadonlyMap<Digest, Digest>,
   roots: readonly string[],
   problems: readonly Problem[],
 ): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
-  const ordered = sortByPlace(stored);
+  const ordered = sortByPlace(stored, aliases);
   return {
     stored,
+    aliases,
     roots,
     problems,
     repositories: () => names,
@@ -388,14 +407,15 @@ function catalogOf(
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
         if (record?.current === undefined) continue;
-        yield { tag, digest: record.current, history: historyOf(record) } satisfies TagEntry;
+        yield { tag, digest: record.current, history: historyOf(record), ...pushTime(record) } satisfies TagEntry;
       }
     },
     *lostTags(repository) {
       const tags = repositories.get(repository)?.tags ?? new Map<string, TagRecord>();
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
-        if (record !== undefined && record.current === undefined) yield { tag, candidates: historyOf(record) };
+        if (record !== undefined && record.current === undefined)
+          yield { tag, candidates: historyOf(record), ...pushTime(record) };
       }
     },
     *revisions(repository) {
@@ -413,6 +433,11 @@ function historyOf({ history = [], current }: TagRecord): readonly Digest[] {
   return [...new Set(current === undefined ? history : [...history, current])];
 }
 
+/** A link of 1970 has no time: archives that are made the same each time have none. */
+function pushTime({ modified }: TagRecord): { readonly pushed?: number } {
+  return modified > 0 ? { pushed: modified } : {};
+}
+
 const candidatesInMessage = 10;
 
 function listed(candidates: readonly Digest[]): string {
@@ -428,14 +453,18 @@ function ownText(text: string): string {
 }
 
 /** What is there, in the order of the medium. */
-function sortByPlace(blobs: DigestMap<StoredBlob>): readonly StoredBlob[] {
-  const placed = [...blobs.values()].filter(({ location }) => location !== undefined);
+function sortByPlace(blobs: DigestMap<StoredBlob>, aliases: ReadonlyMap<Digest, Digest>): readonly StoredBlob[] {
+  const placed = [...blobs.values()].filter(({ location, digest }) => location !== undefined && !aliases.has(digest));
   placed.sort(
     (left, right) =>
       (left.location?.source ?? 0) - (right.location?.source ?? 0) ||
       (left.location?.start ?? 0) - (right.location?.start ?? 0),
   );
   for (const [rank, blob] of placed.entries()) blob.rank = rank;
+  for (const [alias, target] of aliases) {
+    const blob = blobs.get(alias);
+    if (blob !== undefined) blob.rank = blobs.get(target)?.rank ?? -1;
+  }
   return placed;
 }
 

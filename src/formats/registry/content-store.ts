@@ -1,6 +1,6 @@
 import { RegtarError } from '../../errors.ts';
 import type { ContentStore } from '../../content/contracts.ts';
-import type { Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, type Digest } from '../../oci/digest.ts';
 import type { Backup, Location } from '../../source/backup.ts';
 import type { StorageCatalog } from './catalog.ts';
 
@@ -22,7 +22,11 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
-    hashedAs: (digest) => backup.digestOf?.(locate(digest)),
+    hashedAs(digest) {
+      const known = backup.digestOf?.(locate(digest));
+      // A digest of another algorithm proves nothing about this one.
+      return known === undefined || digestAlgorithm(known) !== digestAlgorithm(digest) ? undefined : known;
+    },
     async keepOnly(digests) {
       if (backup.keepOnly === undefined) return;
       const files = new Set([...digests].map((digest) => catalog.stored.get(digest)?.location?.file));

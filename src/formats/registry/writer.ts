@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
@@ -14,12 +14,10 @@ import type { ArchiveFile } from '../archive/archive-format.ts';
 import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
+import { registryTraits } from './traits.ts';
 import { imageLinks } from './archive-links.ts';
 
 const parallelFiles = 2;
-
-/** What a registry's storage holds: everything that was in one. */
-export const registryTraits = { schema1: true, indexes: true, artifacts: true } as const;
 
 /**
  * The storage of a Distribution registry in a folder, with what was selected and nothing else. A tag appears when everything that it
@@ -97,15 +95,25 @@ function startTree(options: FileSinkOptions): OpenedSink {
 function writeLink(
   folder: OutputFolder,
   path: string,
-  { bytes }: ArchiveFile,
+  { bytes, modified }: ArchiveFile,
   current: string | undefined,
   { owner }: FileSinkOptions,
 ): void {
-  if (isWholeFile(path, bytes.length) && (path !== current || readFileSync(path).equals(bytes))) return;
-  makeFolderOf(folder, path);
-  if (path === current) writeFileAtomically(path, bytes, folder.temporaryPath(), { sync: false });
-  else writeSmallFile(path, bytes);
-  if (owner !== undefined) giveTo(path, owner);
+  if (!isWholeFile(path, bytes.length) || (path === current && !readFileSync(path).equals(bytes))) {
+    makeFolderOf(folder, path);
+    if (path === current) writeFileAtomically(path, bytes, folder.temporaryPath(), { sync: false });
+    else writeSmallFile(path, bytes);
+    if (owner !== undefined) giveTo(path, owner);
+  }
+  if (modified !== undefined) keepTime(path, modified);
+}
+
+function keepTime(path: string, seconds: number): void {
+  try {
+    utimesSync(path, seconds, seconds);
+  } catch {
+    // Whoever may write a file may not always date it, and no image fails for its date.
+  }
 }
 
 /** The last folder belongs to one blob or link alone and is not remembered; the one above it is shared. */

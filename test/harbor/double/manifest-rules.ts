@@ -30,6 +30,11 @@ const knownTypes = new Set([
 ]);
 const schema1Signed = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
 
+/** Whether an index's entry of this type is a manifest, and no layer of a build cache. */
+export function isManifestType(mediaType: string): boolean {
+  return knownTypes.has(mediaType) || mediaType === schema1Signed;
+}
+
 /**
  * Reads a manifest the way the core does before it lets the registry judge: the Content-Type decides, and whatever it does not know is schema 1.
  * @throws Refusal 400 MANIFEST_INVALID

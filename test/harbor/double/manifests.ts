@@ -3,7 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { Refusal, send, sendJson } from './answers.ts';
 import { isObject, readBody, type Exchange } from './exchange.ts';
 import { ask, forward, relay, type Upstream } from './forward.ts';
-import { artifactKind, manifestLimitBytes, readManifest, type ManifestFacts } from './manifest-rules.ts';
+import {
+  artifactKind,
+  isManifestType,
+  manifestLimitBytes,
+  readManifest,
+  type ManifestFacts,
+} from './manifest-rules.ts';
 import { checkReference, isDigest } from './paths.ts';
 import { reserve } from './quota.ts';
 import { blobFile } from './registry-process.ts';
@@ -82,7 +88,11 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
     headers: contentType === undefined ? {} : { 'content-type': contentType },
     body,
   });
-  settle(answer?.status === 201);
+  const layer = facts.children.find(({ mediaType }) => mediaType !== '' && !isManifestType(mediaType));
+  settle(answer?.status === 201 && layer === undefined);
+  // The registry takes an index of layers; the core then looks for an artifact behind each entry.
+  if (answer?.status === 201 && layer !== undefined)
+    throw new Refusal(404, 'NOT_FOUND', `artifact ${name}@${layer.digest} not found`);
   if (answer?.status !== 201) {
     relay(exchange, answer);
     return;

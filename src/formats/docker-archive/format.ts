@@ -1,0 +1,17 @@
+import type { FormatDeclaration } from '../format.ts';
+import { dockerArchiveTraits } from './traits.ts';
+
+/** What `docker save` writes. @see Docker, image specification v1.2 */
+export const dockerArchive = {
+  title: 'docker archive',
+  reportKind: 'docker-archive',
+  help: [
+    'One file for docker load, podman load, ctr, k3s. It holds one',
+    'platform of an image: choose with --platform.',
+    '--split image, repository or a size writes several files.',
+  ],
+  holds: dockerArchiveTraits,
+  delta: false,
+  options: ['prefix', 'split'],
+  archive: async () => (await import('./archive.ts')).openDockerArchiveSink,
+} as const satisfies FormatDeclaration;

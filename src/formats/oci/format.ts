@@ -1,0 +1,19 @@
+import type { FormatDeclaration } from '../format.ts';
+import { ociTraits } from './traits.ts';
+
+/** OCI image layouts. @see OCI image-spec v1.1 image-layout.md */
+export const oci = {
+  title: 'OCI layout',
+  reportKind: 'oci',
+  help: [
+    'A folder, or one file where OUT ends in .tar or is -: an OCI',
+    'image layout with all repositories. The default.',
+    'For oras, zot, regctl, ctr, k3s, recent skopeo and podman.',
+    '--per-repository writes one layout for each repository.',
+  ],
+  holds: ociTraits,
+  delta: true,
+  options: ['perRepository', 'prefix'],
+  folder: async () => (await import('./folder.ts')).openOciSink,
+  archive: async () => (await import('./archive.ts')).openOciArchiveSink,
+} as const satisfies FormatDeclaration;

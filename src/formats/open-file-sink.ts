@@ -1,0 +1,33 @@
+import { RegtarError } from '../errors.ts';
+import type { ImageSink } from '../content/contracts.ts';
+import { isSpecialFile } from '../io/output-stream.ts';
+import type { FormatDeclaration } from './format.ts';
+import { formats, type Format } from './formats.ts';
+import type { FileSinkOptions } from './options.ts';
+
+/**
+ * A sink that writes files. An OUT that ends in `.tar`, is a pipe or device, or is `-`, becomes an archive. Nothing is opened
+ * before the first image.
+ * @throws RegtarError USAGE where the format does not go with OUT or an option
+ */
+export async function openFileSink(format: Format, options: FileSinkOptions): Promise<ImageSink> {
+  const { folder, archive }: FormatDeclaration = formats[format];
+  const wantsArchive =
+    folder === undefined || options.out === '-' || options.out.endsWith('.tar') || isSpecialFile(options.out);
+  if (!wantsArchive) {
+    if (options.split !== undefined)
+      throw usage('--split cuts archives, and this is a folder', 'name an OUT that ends in .tar');
+    return (await folder())(options);
+  }
+  if (archive === undefined) {
+    const out = `${options.out} ${options.out.endsWith('.tar') ? 'ends in .tar' : 'is a stream'}`;
+    throw usage(`the format ${format} is a folder of images, and ${out}`, 'name a folder, or choose another format');
+  }
+  if (options.perRepository === true)
+    throw usage('--per-repository makes a folder for each repository, and OUT is one archive', 'name a folder');
+  return (await archive())(options);
+}
+
+function usage(message: string, hint: string): RegtarError {
+  return new RegtarError('USAGE', message, { hint });
+}

@@ -1,0 +1,2 @@
+/** What a registry's storage holds: everything that was in one. */
+export const registryTraits = { schema1: true, indexes: true, artifacts: true } as const;

@@ -1,0 +1,207 @@
+import type { RegtarError } from '../errors.ts';
+import type { ContentStore, ImageTarget } from '../content/contracts.ts';
+import { copyImages } from '../copy/copy-images.ts';
+import type { CopyEvent, CopyReport } from '../copy/events.ts';
+import { harborDialect } from '../harbor/dialect.ts';
+import { projectOf } from '../harbor/names.ts';
+import { createProjects } from '../harbor/preflight.ts';
+import type { Harbor } from '../harbor/recognise.ts';
+import type { Registry } from '../remote/registry.ts';
+import type { Plan, PlannedImage } from '../select/plan.ts';
+import { estimatePush, type Estimate } from './estimate.ts';
+import { inspectRemote, type Inspection } from './inspect.ts';
+import type { PushJournal } from './journal.ts';
+import { defaultPushJobs, logIn, type PushLogin } from './login.ts';
+import type { OnExistingTag } from './presence.ts';
+import { verifyRemote } from './read-back.ts';
+import { describeRemote, openRemoteSink } from './sink.ts';
+
+/** What happens to projects that a Harbor does not have. */
+export interface NewProjects {
+  /** @defaultValue true */
+  readonly create?: boolean | undefined;
+  /** @defaultValue false */
+  readonly isPublic?: boolean | undefined;
+  /** Bytes, -1 for none; respected from administrators. @defaultValue the server's own */
+  readonly storageLimit?: number | undefined;
+}
+
+/** How a plan is pushed, beside the plan. What concerns the connection is the registry's own. */
+export interface PreparePushOptions {
+  /** What `logIn` found. @defaultValue it is called here */
+  readonly login?: PushLogin | undefined;
+  /** Images under way at once. @defaultValue 8 */
+  readonly jobs?: number | undefined;
+  /** @defaultValue `overwrite`, as `docker push` does */
+  readonly onExistingTag?: OnExistingTag | undefined;
+  readonly projects?: NewProjects | undefined;
+  /** Send blobs in pieces of this many bytes. @defaultValue only large blobs, so that an upload which breaks can go on */
+  readonly chunkBytes?: number | undefined;
+  /** Where the sessions of large uploads are kept for a later run. @defaultValue nowhere */
+  readonly journal?: PushJournal | undefined;
+  /** Whether what arrived is read back at the end. @defaultValue false */
+  readonly verify?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Who follows a push, and when it ends early. */
+export interface RunPushOptions {
+  /** Stop at the first image that fails. @defaultValue false */
+  readonly failFast?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: CopyEvent) => void) | undefined;
+  /** Projects that were created, before the first image. */
+  readonly onProjects?: ((names: readonly string[]) => void) | undefined;
+}
+
+/** A push that has been checked against its target, and has written nothing yet. */
+export interface PreparedPush {
+  readonly harbor: Harbor | undefined;
+  /** What travels; images that the target would refuse are among `refused`, with the reason. */
+  readonly plan: Plan;
+  /** What was found in the target. */
+  readonly inspection: Inspection<PlannedImage>;
+  readonly estimate: Estimate;
+  /** The place of an image in the target, for people. */
+  describe(target: ImageTarget): string;
+  /** `new`, `changed`, `present`, or `skipped` where another image keeps the tag. */
+  stateOf(image: PlannedImage): string;
+  /**
+   * Creates missing projects, sends what is missing, and reads it back where that was asked for. An image that fails is in the report.
+   * @throws RegtarError when the target as a whole failed
+   */
+  run(store: ContentStore, options?: RunPushOptions): Promise<CopyReport>;
+}
+
+/**
+ * Checks a plan against a registry: login, projects, tags, rules and room. Writes nothing until `run`.
+ * @param plan made with the traits that `logIn` gives, or with `remoteTraits`
+ * @throws RegtarError when the target as a whole cannot be asked
+ */
+export async function preparePush(
+  registry: Registry,
+  planned: Plan,
+  options: PreparePushOptions = {},
+): Promise<PreparedPush> {
+  const { jobs = defaultPushJobs, onExistingTag = 'overwrite', projects = {}, verify = false } = options;
+  const signal = options.signal ?? new AbortController().signal;
+  const { harbor } = options.login ?? (await logIn(registry, { jobs, signal }));
+  const limited = new Set<string>();
+  if (harbor !== undefined) registry.speak(harborDialect(registry, (project) => limited.has(project)));
+  const inspection = await inspectRemote(registry, planned.images, {
+    harbor,
+    createProjects: projects.create !== false,
+    storageLimit: projects.storageLimit,
+    onExistingTag,
+    jobs,
+    signal,
+  });
+  for (const { name, quota } of inspection.projects.values())
+    if (quota !== undefined && quota.limit >= 0) limited.add(name);
+  const { presence } = inspection;
+  const plan = withRefusals(planned, inspection.refused);
+  return {
+    harbor,
+    plan,
+    inspection,
+    estimate: estimatePush(planned.images, inspection, { onExistingTag, verify, elsewhere: planned.elsewhere }),
+    describe: (target) => describeRemote(registry, target),
+    stateOf: (image) =>
+      presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : (presence.get(image) ?? 'new'),
+    async run(store, run = {}) {
+      const stops = run.failFast === true && plan.refused.some(({ status }) => status === 'failed');
+      const created =
+        harbor === undefined || stops
+          ? { names: [], failures: new Map<string, RegtarError>() }
+          : await bringProjects(registry, harbor, inspection.projectsToCreate, { ...projects, jobs, signal });
+      for (const name of created.names) limited.add(name);
+      if (created.names.length > 0) run.onProjects?.(created.names);
+      const possible = withRefusals(plan, refusalsOf(plan, created.failures));
+      const sink = openRemoteSink(registry, {
+        jobs,
+        onExistingTag,
+        heads: inspection.heads,
+        present: planned.images.filter((image) => presence.get(image) === 'present').map(({ target }) => target),
+        chunkBytes: options.chunkBytes,
+        elsewhere: plan.elsewhere,
+        journalOf: options.journal && ((repository, blob) => options.journal?.of(repository, blob)),
+      });
+      const report = await copyImages(possible, store, sink, {
+        jobs,
+        failFast: run.failFast === true,
+        signal: run.signal ?? options.signal,
+        onEvent: run.onEvent,
+      });
+      return verify
+        ? readBack(registry, possible, report, { jobs, signal: run.signal ?? signal, onEvent: run.onEvent })
+        : report;
+    },
+  };
+}
+
+async function bringProjects(
+  registry: Registry,
+  harbor: Harbor,
+  names: readonly string[],
+  { isPublic, storageLimit, jobs, signal }: NewProjects & { readonly jobs: number; readonly signal: AbortSignal },
+): Promise<{ readonly names: readonly string[]; readonly failures: ReadonlyMap<string, RegtarError> }> {
+  const failures = await createProjects(
+    registry,
+    harbor,
+    names,
+    { isPublic, storageLimit },
+    { parallel: jobs, signal },
+  );
+  return { names: names.filter((name) => !failures.has(name)), failures };
+}
+
+function refusalsOf(plan: Plan, failures: ReadonlyMap<string, RegtarError>): ReadonlyMap<PlannedImage, RegtarError> {
+  return new Map(
+    plan.images.flatMap((image) => {
+      const error = failures.get(projectOf(image.target.repository));
+      return error === undefined ? [] : [[image, error] as const];
+    }),
+  );
+}
+
+function withRefusals(plan: Plan, refused: ReadonlyMap<PlannedImage, RegtarError>): Plan {
+  if (refused.size === 0) return plan;
+  return {
+    ...plan,
+    images: plan.images.filter((image) => !refused.has(image)),
+    refused: [
+      ...plan.refused,
+      ...[...refused].map(([{ source }, error]) => ({ source, status: 'failed' as const, error, problems: [] })),
+    ],
+  };
+}
+
+/** The report with what reading back found wrong; each such image is told once more. */
+async function readBack(
+  registry: Registry,
+  plan: Plan,
+  report: CopyReport,
+  { jobs, signal, onEvent }: { readonly jobs: number; readonly signal: AbortSignal } & Pick<RunPushOptions, 'onEvent'>,
+): Promise<CopyReport> {
+  const arrived = new Set(report.images.filter(({ status }) => status === 'copied' || status === 'present').map(keyOf));
+  const wrong = await verifyRemote(
+    registry,
+    plan.images.filter(({ source }) => arrived.has(keyOf(source))),
+    { jobs, signal },
+  );
+  const errors = new Map([...wrong].map(([{ source }, error]) => [keyOf(source), error]));
+  return {
+    ...report,
+    images: report.images.map((result) => {
+      const error = errors.get(keyOf(result));
+      if (error === undefined) return result;
+      const revised = { ...result, status: 'failed' as const, error };
+      onEvent?.({ type: 'image', result: revised, isRevised: true });
+      return revised;
+    }),
+  };
+}
+
+function keyOf({ repository, tag, digest }: PlannedImage['source'] | CopyReport['images'][number]): string {
+  return `${repository}\n${tag ?? digest ?? ''}`;
+}
