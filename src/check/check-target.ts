@@ -1,5 +1,6 @@
 import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
+import { createOncePerKey } from '../io/per-key.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { childManifests, manifestBlobs, parseManifest } from '../oci/manifest.ts';
@@ -147,8 +148,8 @@ interface BlobChecks {
 
 /** Each blob is looked for once in each place, and read once in all. */
 function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOptions): BlobChecks {
-  const looked = new Map<string, Promise<Wrong | undefined>>();
-  const hashed = new Map<Digest, Promise<Digest | undefined>>();
+  const looked = createOncePerKey<string, Wrong | undefined>();
+  const hashed = createOncePerKey<Digest, Digest | undefined>();
   const sizes = new Map<Digest, number>();
   const isDelta = paper.delta === true;
   const look = async (image: ExpectedImage, blob: Descriptor): Promise<Wrong | undefined> => {
@@ -162,9 +163,7 @@ function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOp
     if (blob.size >= 0 && size >= 0 && size !== blob.size)
       return { kind: 'damaged', message: `its blob ${blob.digest} has ${size} bytes instead of ${blob.size}` };
     if (deep !== true) return undefined;
-    const work = hashed.get(blob.digest) ?? target.hashBlob(image, blob.digest);
-    hashed.set(blob.digest, work);
-    const actual = await work;
+    const actual = await hashed.get(blob.digest, () => target.hashBlob(image, blob.digest));
     return actual === blob.digest
       ? undefined
       : {
@@ -174,12 +173,12 @@ function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOp
   };
   return {
     isDelta,
-    check(image, blob) {
-      const key = `${target.placeOf(image)}\n${blob.digest}`;
-      const work = looked.get(key) ?? look(image, blob);
-      looked.set(key, work);
-      return work;
-    },
+    check: (image, blob) =>
+      looked.get(
+        `${target.placeOf(image)}
+${blob.digest}`,
+        () => look(image, blob),
+      ),
     totals: () => ({ checked: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) }),
   };
 }

@@ -3,10 +3,10 @@ import type { BlobOutcome, ImageWriter } from '../content/contracts.ts';
 import { copyWholeFile, isWholeFile, linkFile } from '../io/link-file.ts';
 import { giveTo, type OutputFolder, type OwnerIds } from '../io/output-folder.ts';
 import { onOutput } from '../io/output-error.ts';
+import { createTurns } from '../io/per-key.ts';
 import { writeBody, writeSmallFile } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import { createClaims } from './claims.ts';
 
 /** A name that a blob has in the output. */
 export interface BlobPlace {
@@ -45,7 +45,8 @@ export function copyNotes(files: BlobFiles, out: string): readonly string[] {
 
 /** Files appear under their name by rename, when all their bytes have been verified. */
 export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions): BlobFiles {
-  const claims = createClaims();
+  // Two images that share a blob must not write it twice.
+  const turns = createTurns<Digest>();
   const places = new Map<Digest, BlobPlace>();
   let copies = 0;
 
@@ -82,7 +83,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
 
   return {
     put: (blob, place, open, { file, isFileVerified, signal, onBytes }) =>
-      claims.run(blob.digest, async () => {
+      turns.run(blob.digest, async () => {
         if (found(blob, place, place.path())) return 'present';
         const known = places.get(blob.digest);
         if (known !== undefined) {

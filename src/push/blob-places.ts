@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import type { BlobOutcome, WriteOptions } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
+import { createFirsts, createTurns } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { headBlob, mountBlob, type UploadSession } from '../remote/blobs.ts';
@@ -37,22 +38,20 @@ export interface BlobPlaces {
 
 interface Place {
   readonly repositories: Set<string>;
-  /** Under way, by repository. */
-  readonly pending: Map<string, Promise<BlobOutcome>>;
-  /** The first upload of this blob anywhere: everybody else waits for it, then mounts. */
-  first: Promise<BlobOutcome> | undefined;
   /** Repositories that mounting from was refused for. */
   readonly refused: Set<string>;
 }
 
 export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions): BlobPlaces {
   const places = new Map<Digest, Place>();
+  const turns = createTurns<string>();
+  const firsts = createFirsts<Digest>();
   const isFresh = options.isFresh ?? (() => false);
 
   const placeOf = (digest: Digest): Place => {
     let place = places.get(digest);
     if (place === undefined) {
-      place = { repositories: new Set(), pending: new Map(), first: undefined, refused: new Set() };
+      place = { repositories: new Set(), refused: new Set() };
       places.set(digest, place);
     }
     return place;
@@ -114,31 +113,18 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
   return {
     isFresh,
     add: (digest, repository) => void placeOf(digest).repositories.add(repository),
-    async put(blob, repository, open, write) {
+    put(blob, repository, open, write) {
       const place = placeOf(blob.digest);
-      for (;;) {
-        write.signal?.throwIfAborted();
-        if (place.repositories.has(repository)) return 'present';
-        const others = place.pending.get(repository) ?? (place.repositories.size === 0 ? place.first : undefined);
-        if (others === undefined) break;
-        // Their failure is theirs to report, unless it is the backup's own: then nobody can do better.
-        await others.catch((error: unknown) => {
-          if (error instanceof RegtarError && error.code === 'BLOB_CORRUPT') throw error;
+      const bringHere = (): Promise<BlobOutcome> =>
+        turns.run(`${repository}@${blob.digest}`, async () => {
+          write.signal?.throwIfAborted();
+          if (place.repositories.has(repository)) return 'present';
+          const outcome = await bring(place, blob, repository, open, write);
+          place.repositories.add(repository);
+          return outcome;
         });
-      }
-      const work = bring(place, blob, repository, open, write).then((outcome) => {
-        place.repositories.add(repository);
-        return outcome;
-      });
-      place.pending.set(repository, work);
-      const isFirst = place.repositories.size === 0 && place.first === undefined;
-      if (isFirst) place.first = work;
-      try {
-        return await work;
-      } finally {
-        place.pending.delete(repository);
-        if (place.first === work) place.first = undefined;
-      }
+      // The first upload of a blob anywhere goes alone; all others wait for it, then mount.
+      return place.repositories.size > 0 ? bringHere() : firsts.run(blob.digest, bringHere);
     },
   };
 }

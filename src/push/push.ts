@@ -6,6 +6,7 @@ import { harborDialect } from '../harbor/dialect.ts';
 import { projectOf } from '../harbor/names.ts';
 import { createProjects } from '../harbor/preflight.ts';
 import type { Harbor } from '../harbor/recognise.ts';
+import { imageKey } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { estimatePush, type Estimate } from './estimate.ts';
@@ -183,25 +184,23 @@ async function readBack(
   report: CopyReport,
   { jobs, signal, onEvent }: { readonly jobs: number; readonly signal: AbortSignal } & Pick<RunPushOptions, 'onEvent'>,
 ): Promise<CopyReport> {
-  const arrived = new Set(report.images.filter(({ status }) => status === 'copied' || status === 'present').map(keyOf));
+  const arrived = new Set(
+    report.images.filter(({ status }) => status === 'copied' || status === 'present').map(imageKey),
+  );
   const wrong = await verifyRemote(
     registry,
-    plan.images.filter(({ source }) => arrived.has(keyOf(source))),
+    plan.images.filter(({ source }) => arrived.has(imageKey(source))),
     { jobs, signal },
   );
-  const errors = new Map([...wrong].map(([{ source }, error]) => [keyOf(source), error]));
+  const errors = new Map([...wrong].map(([{ source }, error]) => [imageKey(source), error]));
   return {
     ...report,
     images: report.images.map((result) => {
-      const error = errors.get(keyOf(result));
+      const error = errors.get(imageKey(result));
       if (error === undefined) return result;
       const revised = { ...result, status: 'failed' as const, error };
       onEvent?.({ type: 'image', result: revised, isRevised: true });
       return revised;
     }),
   };
-}
-
-function keyOf({ repository, tag, digest }: PlannedImage['source'] | CopyReport['images'][number]): string {
-  return `${repository}\n${tag ?? digest ?? ''}`;
 }

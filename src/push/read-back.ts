@@ -1,5 +1,6 @@
 import { RegtarError, toRegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
+import { createOncePerKey } from '../io/per-key.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { headManifest } from '../remote/manifests.ts';
@@ -13,14 +14,12 @@ export async function verifyRemote<Image extends RemoteImage>(
   options: { readonly jobs: number; readonly signal: AbortSignal },
 ): Promise<ReadonlyMap<Image, RegtarError>> {
   const wrong = new Map<Image, RegtarError>();
-  const children = new Map<string, Promise<boolean>>();
-  const hasChild = (repository: string, digest: Digest): Promise<boolean> => {
-    const key = `${repository}@${digest}`;
-    const asked =
-      children.get(key) ?? headManifest(registry, repository, digest, options).then((head) => head?.digest === digest);
-    children.set(key, asked);
-    return asked;
-  };
+  const children = createOncePerKey<string, boolean>();
+  const hasChild = (repository: string, digest: Digest): Promise<boolean> =>
+    children.get(
+      `${repository}@${digest}`,
+      async () => (await headManifest(registry, repository, digest, options))?.digest === digest,
+    );
   await forEachParallel(images, options.jobs, async (image) => {
     const { repository, tag, root } = image.target;
     const name = `${registry.host}/${formatImageReference({ repository, tag, digest: root.digest })}`;

@@ -9,6 +9,7 @@ import type {
 } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
+import { createFirsts, type Firsts } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { formatImageReference } from '../oci/reference.ts';
@@ -61,7 +62,7 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
     ...options,
     isFresh: (repository) => heads?.isFresh(repository) === true,
   });
-  const manifests = new Map<string, Promise<BlobOutcome>>();
+  const manifests = createFirsts<string>();
   const addAll = (target: ImageTarget): void => {
     for (const { digest } of target.blobs) places.add(digest, target.repository);
   };
@@ -91,7 +92,7 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
 function createWriter(
   registry: Registry,
   places: BlobPlaces,
-  manifests: Map<string, Promise<BlobOutcome>>,
+  manifests: Firsts<string>,
   target: ImageTarget,
 ): ImageWriter {
   const { repository } = target;
@@ -125,25 +126,12 @@ function createWriter(
   };
 
   /** Indexes share children, and tags share indexes: each goes once. */
-  const putChild = async (
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    signal: AbortSignal | undefined,
-  ): Promise<BlobOutcome> => {
-    const key = `${repository}@${manifest.digest}`;
-    const others = manifests.get(key);
-    if (
-      others !== undefined &&
-      (await others.then(
-        () => true,
-        () => false,
-      ))
-    )
-      return 'present';
-    const work = bringChild(manifest, bytes, signal);
-    manifests.set(key, work);
-    return work;
-  };
+  const putChild = (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> =>
+    manifests.run<BlobOutcome>(
+      `${repository}@${manifest.digest}`,
+      () => bringChild(manifest, bytes, signal),
+      async () => 'present',
+    );
 
   return {
     putBlob: (blob: Descriptor, open: (from?: number) => Body, blobOptions: WriteOptions) =>

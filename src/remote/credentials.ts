@@ -1,4 +1,5 @@
 import { RegtarError } from '../errors.ts';
+import { createOncePerKey } from '../io/per-key.ts';
 import { anonymous, type Credential, type CredentialSource } from './credential.ts';
 import { credentialFiles, readCredentialFile, type CredentialEntry, type CredentialFile } from './credential-files.ts';
 import { askHelper } from './credential-helper.ts';
@@ -37,18 +38,11 @@ export function findCredentials(options: CredentialOptions): CredentialSource {
   const given = givenCredential(options);
   if (given) return () => Promise.resolve(given);
   const files = lazily(() => Promise.resolve(readFiles(options)));
-  const helped = new Map<string, Promise<Credential | undefined>>();
-  const found = new Map<string, Promise<Credential>>();
-  const help = (helper: string): Promise<Credential | undefined> => {
-    const asked = helped.get(helper) ?? askHelper(helper, serverOf(options.host), options);
-    helped.set(helper, asked);
-    return asked;
-  };
-  return (repository = '') => {
-    const known = found.get(repository) ?? files().then((read) => search(read, options.host, repository, help));
-    found.set(repository, known);
-    return known;
-  };
+  const helped = createOncePerKey<string, Credential | undefined>();
+  const found = createOncePerKey<string, Credential>();
+  const help = (helper: string): Promise<Credential | undefined> =>
+    helped.get(helper, () => askHelper(helper, serverOf(options.host), options));
+  return (repository = '') => found.get(repository, async () => search(await files(), options.host, repository, help));
 }
 
 function givenCredential(options: CredentialOptions): Credential | undefined {

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
+import { createTurns, type Turns } from '../io/per-key.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import type { BlobRequestOptions } from './blobs.ts';
@@ -53,15 +54,9 @@ export function addReferrer(
   referrer: Descriptor,
   options: BlobRequestOptions = {},
 ): Promise<void> {
-  const queues = queuesOf(registry);
-  const key = `${repository}@${subject}`;
-  const added = (queues.get(key) ?? Promise.resolve())
-    .catch(() => undefined)
-    .then(() => extendIndex(registry, repository, subject, referrer, options));
-  queues.set(key, added);
-  return added.finally(() => {
-    if (queues.get(key) === added) queues.delete(key);
-  });
+  return turnsOf(registry).run(`${repository}@${subject}`, () =>
+    extendIndex(registry, repository, subject, referrer, options),
+  );
 }
 
 async function extendIndex(
@@ -95,10 +90,10 @@ function parseIndex(bytes: Uint8Array, repository: string, tag: string): v.Infer
   });
 }
 
-const queuesByRegistry = new WeakMap<Registry, Map<string, Promise<void>>>();
+const turnsByRegistry = new WeakMap<Registry, Turns<string>>();
 
-function queuesOf(registry: Registry): Map<string, Promise<void>> {
-  const queues = queuesByRegistry.get(registry) ?? new Map<string, Promise<void>>();
-  queuesByRegistry.set(registry, queues);
-  return queues;
+function turnsOf(registry: Registry): Turns<string> {
+  const turns = turnsByRegistry.get(registry) ?? createTurns<string>();
+  turnsByRegistry.set(registry, turns);
+  return turns;
 }
