@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
-import type { Registry, RegistryRequest } from '../remote/registry.ts';
+import type { RegistryRequest } from '../remote/exchange.ts';
+import type { Registry } from '../remote/registry.ts';
 import type { Answer } from '../net/transport.ts';
 
 export interface ApiOptions {
@@ -10,12 +11,12 @@ export interface ApiOptions {
 /** One request to Harbor's API. It takes passwords alone: a registry's token counts as anonymous there. */
 export function askApi(
   registry: Registry,
-  request: Omit<RegistryRequest, 'basicOnly' | 'path'> & { readonly path: string },
+  request: Omit<RegistryRequest, 'path'> & { readonly path: string },
 ): Promise<Answer> {
   return registry.request({
+    shows: 'password',
     ...request,
     path: `/api/v2.0${request.path}`,
-    basicOnly: true,
     headers: { accept: 'application/json', ...request.headers },
   });
 }

@@ -1,5 +1,6 @@
 import { RegtarError } from '../errors.ts';
-import type { Dialect, Registry, RegistryRequest } from '../remote/registry.ts';
+import type { RegistryRequest } from '../remote/exchange.ts';
+import type { Dialect, Registry } from '../remote/registry.ts';
 import { projectOf } from './names.ts';
 import { readQuota, type Quota } from './projects.ts';
 

@@ -36,8 +36,10 @@ export async function recogniseHarbor(
   credential: Credential,
   options: ApiOptions = {},
 ): Promise<Harbor | undefined> {
-  const system = await readSystem(registry, options);
-  if (system === undefined) return undefined;
+  // No password before it is known who asks for it: every other registry would see it, too.
+  const anybody = await readSystem(registry, 'none', options);
+  if (anybody === undefined) return undefined;
+  const system = credential.kind === 'basic' ? ((await readSystem(registry, 'password', options)) ?? anybody) : anybody;
   const account = system.harbor_version === undefined ? 'none' : await readAccount(registry, options);
   return {
     version: /^v?[0-9]+\.[0-9]+(?:\.[0-9]+)?/.exec(system.harbor_version ?? '')?.[0],
@@ -57,6 +59,7 @@ export function isAtLeast(harbor: Harbor, major: number, minor: number): boolean
 
 async function readSystem(
   registry: Registry,
+  shows: 'none' | 'password',
   options: ApiOptions,
 ): Promise<v.InferOutput<typeof systemSchema> | undefined> {
   try {
@@ -66,6 +69,7 @@ async function readSystem(
       method: 'GET',
       path: '/systeminfo',
       doing: 'ask whether it is Harbor',
+      shows,
       accept,
       mayBeDenied: true,
       retryTimes: 2,

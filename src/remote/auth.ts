@@ -9,9 +9,12 @@ export interface AuthNeed {
   readonly repository?: string | undefined;
   /** `repository:library/app:pull,push`; the first decides which token grows. @see distribution, docs/spec/auth/scope.md */
   readonly scopes: readonly string[];
-  /** For paths that know passwords alone, such as Harbor's API. */
-  readonly basicOnly?: boolean | undefined;
+  /** @defaultValue `any` */
+  readonly shows?: ShownCredential | undefined;
 }
+
+/** Which credential a request may carry: what the registry asks for, a password or nothing, or nothing at all. */
+export type ShownCredential = 'any' | 'password' | 'none';
 
 /** An `Authorization` header, and what it was made of. */
 export interface Authorization {
@@ -48,6 +51,11 @@ export type AuthScheme = 'unknown' | 'none' | 'basic' | 'bearer';
 export interface AuthenticatorOptions {
   readonly credentials: CredentialSource;
   readonly fetchToken: (bearer: Challenge, need: TokenNeed) => Promise<Token>;
+  /**
+   * Asked before a password goes to the registry itself; `asked` is how it wants to be asked, if at all.
+   * @returns false where the registry has no use for one. @throws RegtarError AUTH_FAILED where it would travel in clear
+   */
+  readonly mayShowPassword: (asked: Challenge | undefined) => boolean;
   /** May widen a scope, so that fewer tokens serve more requests. */
   readonly tokenScope: (scope: string) => string;
 }
@@ -108,14 +116,20 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
   };
 
+  const basicOf = (credential: Credential): Authorization | undefined =>
+    credential.kind === 'basic' && options.mayShowPassword(adopted)
+      ? { value: basicHeader(credential), credential }
+      : undefined;
+
   const authorize = async (need: AuthNeed, stale?: Token, extraScope?: string): Promise<Authorization | undefined> => {
+    if (need.shows === 'none') return undefined;
     const credential = await options.credentials(need.repository);
     used.add(credential);
-    if (credential.kind === 'registry-token' && need.basicOnly !== true)
-      return { value: `Bearer ${credential.token.reveal()}`, credential };
-    if (need.basicOnly === true || adopted?.scheme === 'basic') {
-      if (need.basicOnly !== true && credential.kind === 'identity-token') throw identityUnusable(credential);
-      return credential.kind === 'basic' ? { value: basicHeader(credential), credential } : undefined;
+    if (need.shows === 'password') return basicOf(credential);
+    if (credential.kind === 'registry-token') return { value: `Bearer ${credential.token.reveal()}`, credential };
+    if (adopted?.scheme === 'basic') {
+      if (credential.kind === 'identity-token') throw identityUnusable(credential);
+      return basicOf(credential);
     }
     if (adopted?.scheme !== 'bearer') return undefined;
     const scopes = [...new Set([...need.scopes.map(options.tokenScope), ...(extraScope ? extraScope.split(' ') : [])])];
@@ -134,7 +148,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     authorize: (need) => authorize(need),
     async renew(need, refused, challenges, since) {
       if (refused === undefined) {
-        if (need.basicOnly === true || adopted) return undefined;
+        if ((need.shows ?? 'any') !== 'any' || adopted) return undefined;
         adopt(challenges);
         return authorize(need);
       }

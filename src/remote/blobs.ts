@@ -1,6 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
-import { pullScope, pushScope, type Registry } from './registry.ts';
+import type { Registry } from './registry.ts';
+import { pullScope, pushScope } from './scopes.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
 
 /** An upload under way in the registry. Plain data, so that a journal may keep it. */

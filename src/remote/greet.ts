@@ -1,7 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import { resolveLocation } from './location.ts';
-import { hostName, isLoopback, type Scheme } from '../net/host.ts';
+import { isSameHost } from './location.ts';
+import { isLoopback, type Scheme } from '../net/host.ts';
 import { probeTls } from '../net/tls-probe.ts';
 import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 
@@ -13,6 +13,43 @@ export interface Greeting {
   readonly challenges: readonly Challenge[];
 }
 
+/** Knows who answers under a host's name, once something was asked. */
+export interface Greeter {
+  /** Asks once; a failure is asked again. */
+  greet(): Promise<Greeting>;
+  /** The registry's scheme, host and port; undefined until it has answered. */
+  readonly origin: URL | undefined;
+}
+
+/** @param onGreeting hears of the first answer before anybody else does */
+export function createGreeter(
+  options: { readonly host: string; readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined },
+  send: Send,
+  onGreeting: (greeting: Greeting) => void,
+): Greeter {
+  let asked: Promise<Greeting> | undefined;
+  let origin: URL | undefined;
+  return {
+    greet() {
+      asked ??= greet(options, send).then(
+        (greeting) => {
+          origin = greeting.origin;
+          onGreeting(greeting);
+          return greeting;
+        },
+        (error: unknown) => {
+          asked = undefined;
+          throw error;
+        },
+      );
+      return asked;
+    },
+    get origin() {
+      return origin;
+    },
+  };
+}
+
 type Send = (request: TransportRequest) => Promise<Answer>;
 
 /**
@@ -21,7 +58,7 @@ type Send = (request: TransportRequest) => Promise<Answer>;
  * @throws RegtarError TARGET_NOT_REGISTRY when something else answers
  * @see OCI distribution-spec v1.1, "Determining Support"
  */
-export async function greet(
+async function greet(
   options: { readonly host: string; readonly scheme?: Scheme | undefined; readonly signal?: AbortSignal | undefined },
   send: Send,
 ): Promise<Greeting> {
@@ -30,24 +67,24 @@ export async function greet(
   let url = first;
   for (let hops = 0; ; hops++) {
     const answer = await send({ method: 'GET', url, headers: {}, signal: options.signal });
-    const location = headerOf(answer, 'location');
-    const next =
-      answer.status >= 300 && answer.status < 400 && location !== undefined && URL.canParse(location, url.href)
-        ? new URL(location, url)
-        : undefined;
-    // A redirect to another host is not followed: credentials are for the host that was named.
-    if (
-      next &&
-      hops < 3 &&
-      hostName(next.host) === hostName(url.host) &&
-      next.pathname.startsWith('/v2') &&
-      !(url.protocol === 'https:' && next.protocol === 'http:')
-    ) {
-      url = resolveLocation(location ?? '', url, next) ?? next;
-      continue;
-    }
-    return greetingOf(answer, options.host);
+    const next = redirectOf(answer, url);
+    if (next === undefined || hops >= 3) return greetingOf(answer, options.host);
+    // What answers elsewhere is not the registry that was named, and must not be shown the credentials for it.
+    if (!isSameHost(next, url) || (url.protocol === 'https:' && next.protocol === 'http:'))
+      throw new RegtarError('TARGET_NOT_REGISTRY', `${options.host} is not a registry: it leads to ${next.origin}`, {
+        where: { url: answer.url.origin, status: answer.status },
+        hint: `if that is the registry, name it: ${next.protocol}//${next.host}`,
+      });
+    url = next;
   }
+}
+
+function redirectOf(answer: Answer, url: URL): URL | undefined {
+  const location = headerOf(answer, 'location');
+  if (answer.status < 300 || answer.status >= 400 || location === undefined || !URL.canParse(location, url.href))
+    return undefined;
+  const next = new URL(location, url);
+  return next.pathname.startsWith('/v2') ? next : undefined;
 }
 
 /** The names under which the Docker Hub is known; none of them serves the registry. */

@@ -1,7 +1,9 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { BlobRequestOptions } from './blobs.ts';
-import { pullScope, type Registry, type RegistryRequest } from './registry.ts';
+import type { RegistryRequest } from './exchange.ts';
+import type { Registry } from './registry.ts';
+import { pullScope } from './scopes.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
 
 const tagsSchema = v.object({ tags: v.optional(v.nullable(v.array(v.string()))) });

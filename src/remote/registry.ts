@@ -1,18 +1,18 @@
-import { RegtarError, type ErrorPlace } from '../errors.ts';
-import { explainAnswer } from './answers.ts';
-import { createAuthenticator, type AuthScheme, type Authorization, type AuthNeed } from './auth.ts';
-import { parseChallenges } from './challenge.ts';
-import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
-import { greet, type Greeting } from './greet.ts';
-import { resolveLocation } from './location.ts';
-import { openClient, type ClientOptions } from '../net/client.ts';
+import { RegtarError } from '../errors.ts';
+import { openClient, type Client, type ClientOptions } from '../net/client.ts';
 import type { Scheme } from '../net/host.ts';
-import { isTransientStatus, type Backoff } from '../net/retry.ts';
+import type { Backoff } from '../net/retry.ts';
 import { redact } from '../net/secret.ts';
-import { retryAfterOf } from '../net/sender.ts';
-import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
+import type { Answer } from '../net/transport.ts';
+import { createAuthenticator, type AuthScheme } from './auth.ts';
+import { mayShowPassword } from './clear-password.ts';
+import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
+import { createExchange, type Outcome, type RegistryRequest } from './exchange.ts';
+import { createGreeter, type Greeting } from './greet.ts';
+import { followLocation } from './location.ts';
+import { gaveUp } from './patience.ts';
 import { registryWords } from './registry-words.ts';
-import { fetchToken, tokenService } from './token.ts';
+import { fetchToken, tokenService, type Token, type TokenNeed, type TokenService } from './token.ts';
 
 /** How a registry is reached. `onRequest` hears of its token service too. */
 export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
@@ -21,39 +21,6 @@ export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
   /** @defaultValue anonymous */
   readonly credentials?: CredentialSource | undefined;
 }
-
-/** One request, with what messages say of it. */
-export interface RegistryRequest {
-  readonly method: TransportRequest['method'];
-  /** A path from `/`, or the URL of a Location. */
-  readonly path: string | URL;
-  /** For messages, after "refused to": `push blob sha256:…`. */
-  readonly doing: string;
-  readonly where?: ErrorPlace | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: TransportRequest['body'];
-  /** Takes the body of a 2xx answer as it comes, whatever its size: asked for a taker at each attempt, since an attempt may break off. */
-  readonly receive?: (() => (chunk: Uint8Array) => void) | undefined;
-  /** Chooses the credential, and the scope where `scopes` has none. */
-  readonly repository?: string | undefined;
-  /** `repository:<repository>:pull,push` unless told. @see pushScope */
-  readonly scopes?: readonly string[] | undefined;
-  /** For paths that know passwords alone, such as Harbor's API. */
-  readonly basicOnly?: boolean | undefined;
-  /** Statuses that are answers here, besides 2xx. */
-  readonly accept?: readonly number[] | undefined;
-  /** Fewer retries than the registry's options allow. */
-  readonly retryTimes?: number | undefined;
-  /** Fewer retries for status 500, where it is likely to stay. */
-  readonly retryTimesOf500?: number | undefined;
-  /** A 401 is an ordinary answer here, so a token that is less than half a minute old is not renewed for it. */
-  readonly mayBeDenied?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export type Outcome =
-  | { readonly answer: Answer }
-  | { readonly error: RegtarError; readonly transient: boolean; readonly retryAfterSeconds: number | undefined };
 
 /** What a particular registry software does differently. */
 export interface Dialect {
@@ -88,16 +55,6 @@ export interface Registry {
   close(): Promise<void>;
 }
 
-const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
-export function pushScope(repository: string): string {
-  return `repository:${repository}:pull,push`;
-}
-
-export function pullScope(repository: string): string {
-  return `repository:${repository}:pull`;
-}
-
 /**
  * Opens a registry; nothing is sent before the first request.
  * @throws RegtarError CONFIG_INVALID for certificates or proxies that cannot be used
@@ -108,136 +65,33 @@ export function openRegistry(options: RegistryOptions): Promise<Registry> {
 }
 
 function makeRegistry(options: RegistryOptions): Registry {
+  const credentials = options.credentials ?? anonymousCredentials();
+  const hide = (text: string): string => redact(text, authenticator.secrets());
   const client = openClient({
     ...options,
     words: registryWords,
-    onWarning:
-      options.onWarning && ((text: string): void => options.onWarning?.(redact(text, authenticator.secrets()))),
+    onWarning: options.onWarning && ((text) => options.onWarning?.(hide(text))),
   });
   let dialect: Dialect = {};
-  let greeting: Promise<Greeting> | undefined;
-  let origin: URL | undefined;
-
+  let saidHttps = false;
+  const greeter = createGreeter(
+    options,
+    (request) => client.patiently({ ...request, signal: options.signal }, client.backoff(firstContactRetries), true),
+    ({ challenges }) => authenticator.adopt(challenges),
+  );
+  const originNow = (): URL => greeter.origin ?? new URL(`https://${options.host}`);
   const authenticator = createAuthenticator({
-    credentials: options.credentials ?? anonymousCredentials(),
+    credentials,
     tokenScope: (scope) => dialect.tokenScope?.(scope) ?? scope,
-    async fetchToken(bearer, need) {
-      const base = origin ?? new URL(`https://${options.host}`);
-      const service = tokenService(bearer.parameters, (url) => resolveLocation(url, base, base), base);
-      try {
-        return await fetchToken(service, need, (request) =>
-          client.patiently({ ...request, signal: options.signal }, client.backoff(), false),
-        );
-      } catch (error) {
-        if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_')) throw error;
-        throw new RegtarError(
-          'AUTH_TOKEN',
-          `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`,
-          { hint: error.hint, cause: error },
-        );
-      }
-    },
+    fetchToken: (bearer, need) => askForToken(tokenService(bearer.parameters, originNow()), need, client, options),
+    mayShowPassword: (asked) => mayShowPassword(originNow(), asked, saidHttps),
   });
-
-  const learn = (): Promise<Greeting> => {
-    greeting ??= greet(options, (request) =>
-      client.patiently({ ...request, signal: options.signal }, client.backoff(firstContactRetries), true),
-    ).then(
-      (learnt) => {
-        origin = learnt.origin;
-        authenticator.adopt(learnt.challenges);
-        return learnt;
-      },
-      (error: unknown) => {
-        greeting = undefined;
-        throw error;
-      },
-    );
-    return greeting;
-  };
-
-  const sendFollowing = async (
-    request: TransportRequest,
-    receive: RegistryRequest['receive'],
-    authorization: string | undefined,
-  ): Promise<Answer> => {
-    let { url } = request;
-    for (let hops = 0; ; hops++) {
-      const own = url.origin === origin?.origin;
-      const headers = { ...request.headers, ...(own && authorization !== undefined && { authorization }) };
-      const answer = await client.once({ ...request, url, headers }, receive?.());
-      const location = headerOf(answer, 'location');
-      const follows =
-        redirects.has(answer.status) &&
-        location !== undefined &&
-        (request.method === 'GET' || request.method === 'HEAD' || answer.status >= 307);
-      const next = follows && hops < 5 && origin ? resolveLocation(location, url, origin) : undefined;
-      if (!next) return answer;
-      url = next;
-    }
-  };
-
-  const exchangeOnce = async (
-    request: RegistryRequest,
-  ): Promise<{ answer: Answer; authorization: Authorization | undefined }> => {
-    const { origin: base } = await learn();
-    const url = typeof request.path === 'string' ? new URL(request.path, base) : request.path;
-    const need: AuthNeed = {
-      repository: request.repository,
-      scopes: request.scopes ?? (request.repository === undefined ? [] : [pushScope(request.repository)]),
-      basicOnly: request.basicOnly,
-    };
-    const sent: TransportRequest = {
-      method: request.method,
-      url,
-      headers: request.headers ?? {},
-      body: request.body,
-      signal: request.signal ?? options.signal,
-    };
-    const since = performance.now();
-    const authorization = await authenticator.authorize(need);
-    const answer = await sendFollowing(sent, request.receive, authorization?.value);
-    if (answer.status !== 401) return { answer, authorization };
-    const renewed = await authenticator.renew(
-      need,
-      authorization,
-      parseChallenges(headerOf(answer, 'www-authenticate')),
-      request.mayBeDenied ? since - 30_000 : since,
-    );
-    if (renewed === undefined) return { answer, authorization };
-    return { answer: await sendFollowing(sent, request.receive, renewed.value), authorization: renewed };
-  };
-
-  const exchange = async (request: RegistryRequest): Promise<Outcome> => {
-    request.signal?.throwIfAborted();
-    options.signal?.throwIfAborted();
-    try {
-      const { answer, authorization } = await exchangeOnce(request);
-      if ((answer.status >= 200 && answer.status < 300) || request.accept?.includes(answer.status)) return { answer };
-      const account = accountOf(authorization?.credential);
-      const error = explainAnswer(answer, {
-        host: options.host,
-        doing: request.doing,
-        where: request.where,
-        account,
-        redact: (text) => redact(text, authenticator.secrets()),
-      });
-      return { error, transient: isTransientStatus(answer.status), retryAfterSeconds: retryAfterOf(answer) };
-    } catch (error) {
-      if (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT') throw error;
-      const url =
-        typeof request.path === 'string' ? new URL(request.path, origin ?? `https://${options.host}`) : request.path;
-      const failure = await client.explain(error, { url, signal: request.signal }, false);
-      return { ...failure, retryAfterSeconds: undefined };
-    }
-  };
-
-  const beforeRetry = async (request: RegistryRequest, error: RegtarError): Promise<void> => {
+  const exchange = createExchange({ ...options, client, greeter, authenticator, redact: hide });
+  const beforeRetry: Registry['beforeRetry'] = async (request, error) => {
     const lasting = await dialect.beforeRetry?.(request, error);
     if (lasting) throw lasting;
   };
-
-  const request = async (asked: RegistryRequest): Promise<Answer> => {
+  const request: Registry['request'] = async (asked) => {
     const backoff = client.backoff(asked.retryTimes);
     for (;;) {
       const outcome = await exchange(asked);
@@ -253,14 +107,14 @@ function makeRegistry(options: RegistryOptions): Registry {
 
   return {
     host: options.host,
-    describe: () => origin?.origin ?? `${options.scheme ?? 'https'}://${options.host}`,
+    describe: () => greeter.origin?.origin ?? `${options.scheme ?? 'https'}://${options.host}`,
     async ping(signal) {
       signal?.throwIfAborted();
-      return { ...(await learn()), authentication: authenticator.scheme() };
+      return { ...(await greeter.greet()), authentication: authenticator.scheme() };
     },
     async login(signal) {
-      await learn();
-      const credential = await (options.credentials ?? anonymousCredentials())();
+      await greeter.greet();
+      const credential = await credentials();
       // Harbor refuses tokens without a scope to anonymous clients, and there is nothing to prove.
       if (credential.kind !== 'anonymous') await request({ method: 'GET', path: '/v2/', doing: 'log in', signal });
       return credential;
@@ -269,7 +123,11 @@ function makeRegistry(options: RegistryOptions): Registry {
     exchange,
     backoff: client.backoff,
     beforeRetry,
-    resolve: (location, base) => (origin ? resolveLocation(location, base, origin) : undefined),
+    resolve(location, base) {
+      const origin = originNow();
+      if (URL.canParse(location, base.href) && new URL(location, base).protocol === 'https:') saidHttps = true;
+      return followLocation(location, base, origin);
+    },
     speak(next) {
       dialect = next;
     },
@@ -281,20 +139,22 @@ function makeRegistry(options: RegistryOptions): Registry {
 /** A mistyped host must not take a minute to be told. */
 const firstContactRetries = 2;
 
-/** The last error, and how often it was tried. */
-export function gaveUp(error: RegtarError, backoff: Backoff): RegtarError {
-  if (backoff.retries === 0) return error;
-  return new RegtarError(error.code, `${error.message}; given up after ${backoff.retries + 1} attempts`, {
-    side: error.side,
-    hint: error.hint,
-    where: error.where,
-    cause: error,
-  });
-}
-
-function accountOf(credential: Credential | undefined): string {
-  if (!credential || credential.kind === 'anonymous') return 'anonymous';
-  return credential.kind === 'basic'
-    ? `user "${credential.username}" (from ${credential.origin})`
-    : `the token from ${credential.origin}`;
+async function askForToken(
+  service: TokenService,
+  need: TokenNeed,
+  client: Client,
+  { signal }: RegistryOptions,
+): Promise<Token> {
+  try {
+    return await fetchToken(service, need, (request) =>
+      client.patiently({ ...request, signal }, client.backoff(), false),
+    );
+  } catch (error) {
+    if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_')) throw error;
+    throw new RegtarError(
+      'AUTH_TOKEN',
+      `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`,
+      { hint: error.hint, cause: error },
+    );
+  }
 }

@@ -4,6 +4,7 @@ import { wordsOf } from './answers.ts';
 import { basicHeader, secretsOf, type Credential } from './credential.ts';
 import { redact, Secret } from '../net/secret.ts';
 import { isLoopback } from '../net/host.ts';
+import { isSameHost } from './location.ts';
 import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 
 /** A bearer token; times are of `performance.now()`. */
@@ -97,28 +98,32 @@ function postRequest(service: TokenService, scopes: readonly string[], identity:
 }
 
 /**
- * The token service that a realm names.
- * @throws RegtarError AUTH_TOKEN when the realm is no URL, or would carry a credential over plain http although the registry itself is on https
+ * The token service that a registry's own challenge names. A password may go to another host over https; over http it stays on the host
+ * that was named, or on this machine.
+ * @throws RegtarError AUTH_TOKEN when the realm is no such address
  */
-export function tokenService(
-  parameters: Readonly<Record<string, string>>,
-  resolve: (url: string) => URL | undefined,
-  registry: URL,
-): TokenService {
-  const realm = resolve(parameters['realm'] ?? '');
+export function tokenService(parameters: Readonly<Record<string, string>>, registry: URL): TokenService {
+  const text = parameters['realm'] ?? '';
+  const realm = text !== '' && URL.canParse(text, registry.href) ? new URL(text, registry) : undefined;
   if (!realm || !/^https?:$/.test(realm.protocol))
     throw new RegtarError(
       'AUTH_TOKEN',
-      `${registry.host} names no usable token service (realm "${(parameters['realm'] ?? '').slice(0, 200)}")`,
+      `${registry.host} names no usable token service (realm "${text.slice(0, 200)}")`,
     );
-  if (realm.protocol === 'http:' && registry.protocol === 'https:' && !isLoopback(realm.host)) {
+  // A proxy that ends TLS often leaves the scheme wrong.
+  if (registry.protocol === 'https:' && isSameHost(realm, registry)) realm.protocol = 'https:';
+  if (realm.protocol === 'http:' && !mayBeClear(realm, registry))
     throw new RegtarError(
       'AUTH_TOKEN',
-      `${registry.host} is on https but names a token service on plain http (${realm.origin})`,
+      `${registry.origin} names a token service on plain http (${realm.origin}), to which no password is sent`,
       { hint: 'correct the registry’s external URL; a password would be readable on the way' },
     );
-  }
   return { realm, service: parameters['service'] || undefined };
+}
+
+function mayBeClear(realm: URL, registry: URL): boolean {
+  if (registry.protocol === 'https:') return false;
+  return realm.hostname === registry.hostname || (isLoopback(realm.host) && isLoopback(registry.host));
 }
 
 function ageSeconds(issuedAt: string | null | undefined, answer: Answer, life: number): number {

@@ -4,7 +4,9 @@ import { collectBody, type Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import { beginUpload, cancelUpload, headBlob, nextSession, resumeUpload, type UploadSession } from './blobs.ts';
-import { gaveUp, type Outcome, type Registry, type RegistryRequest } from './registry.ts';
+import type { Outcome, RegistryRequest } from './exchange.ts';
+import { gaveUp } from './patience.ts';
+import type { Registry } from './registry.ts';
 import type { Backoff } from '../net/retry.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
 

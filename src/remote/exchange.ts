@@ -1,0 +1,171 @@
+import { RegtarError, type ErrorPlace } from '../errors.ts';
+import type { Client } from '../net/client.ts';
+import { isTransientStatus } from '../net/retry.ts';
+import { retryAfterOf } from '../net/sender.ts';
+import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
+import { explainAnswer } from './answers.ts';
+import type { Authenticator, Authorization, AuthNeed, ShownCredential } from './auth.ts';
+import { parseChallenges } from './challenge.ts';
+import type { Credential } from './credential.ts';
+import type { Greeter } from './greet.ts';
+import { followLocation } from './location.ts';
+import { pushScope } from './scopes.ts';
+
+/** One request, with what messages say of it. */
+export interface RegistryRequest {
+  readonly method: TransportRequest['method'];
+  /** A path from `/`, or the URL of a Location. */
+  readonly path: string | URL;
+  /** For messages, after "refused to": `push blob sha256:…`. */
+  readonly doing: string;
+  readonly where?: ErrorPlace | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: TransportRequest['body'];
+  /** Takes the body of a 2xx answer as it comes, whatever its size: asked for a taker at each attempt, since an attempt may break off. */
+  readonly receive?: (() => (chunk: Uint8Array) => void) | undefined;
+  /** Chooses the credential, and the scope where `scopes` has none. */
+  readonly repository?: string | undefined;
+  /** @defaultValue `repository:<repository>:pull,push` */
+  readonly scopes?: readonly string[] | undefined;
+  /** `password` for paths that know passwords alone, such as Harbor's API. @defaultValue `any`: what the registry asks for */
+  readonly shows?: ShownCredential | undefined;
+  /** Statuses that are answers here, besides 2xx. */
+  readonly accept?: readonly number[] | undefined;
+  /** Fewer retries than the registry's options allow. */
+  readonly retryTimes?: number | undefined;
+  /** Fewer retries for status 500, where it is likely to stay. */
+  readonly retryTimesOf500?: number | undefined;
+  /** A 401 is an ordinary answer here, so a token that is less than half a minute old is not renewed for it. */
+  readonly mayBeDenied?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What became of one attempt. */
+export type Outcome =
+  | { readonly answer: Answer }
+  | { readonly error: RegtarError; readonly transient: boolean; readonly retryAfterSeconds: number | undefined };
+
+/** What an exchange needs to know. */
+export interface ExchangeOptions {
+  /** The registry as the user knows it. */
+  readonly host: string;
+  readonly client: Client;
+  readonly greeter: Greeter;
+  readonly authenticator: Authenticator;
+  /** Takes secrets out of a text. */
+  readonly redact: (text: string) => string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Exchanged {
+  readonly answer: Answer;
+  readonly authorization: Authorization | undefined;
+}
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const hopsAtMost = 5;
+/** A token of this age was good enough a moment ago. */
+const youngTokenMilliseconds = 30_000;
+
+/**
+ * Makes the function that sends one request with credentials, follows its redirects, and renews a token once.
+ * Credentials go to the registry's own scheme, host and port alone, and only what answers there may ask for them.
+ */
+export function createExchange(options: ExchangeOptions): (request: RegistryRequest) => Promise<Outcome> {
+  return async (request) => {
+    request.signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
+    try {
+      const { answer, authorization } = await exchangeOnce(request, options);
+      const { status } = answer;
+      if ((status >= 200 && status < 300) || request.accept?.includes(status)) return { answer };
+      const error = explain(answer, authorization?.credential, request, options);
+      return { error, transient: isTransientStatus(status), retryAfterSeconds: retryAfterOf(answer) };
+    } catch (error) {
+      if (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT') throw error;
+      const base = options.greeter.origin ?? `https://${options.host}`;
+      const url = typeof request.path === 'string' ? new URL(request.path, base) : request.path;
+      const failure = await options.client.explain(error, { url, signal: request.signal }, false);
+      return { ...failure, retryAfterSeconds: undefined };
+    }
+  };
+}
+
+async function exchangeOnce(request: RegistryRequest, options: ExchangeOptions): Promise<Exchanged> {
+  const { authenticator } = options;
+  const { origin } = await options.greeter.greet();
+  const need: AuthNeed = {
+    repository: request.repository,
+    scopes: request.scopes ?? (request.repository === undefined ? [] : [pushScope(request.repository)]),
+    shows: request.shows,
+  };
+  const since = performance.now();
+  const authorization = await authenticator.authorize(need);
+  const answer = await sendFollowing(request, origin, authorization, options);
+  if (answer.status !== 401 || answer.url.origin !== origin.origin) return { answer, authorization };
+  const renewed = await authenticator.renew(
+    need,
+    authorization,
+    parseChallenges(headerOf(answer, 'www-authenticate')),
+    request.mayBeDenied === true ? since - youngTokenMilliseconds : since,
+  );
+  if (renewed === undefined) return { answer, authorization };
+  return { answer: await sendFollowing(request, origin, renewed, options), authorization: renewed };
+}
+
+async function sendFollowing(
+  request: RegistryRequest,
+  origin: URL,
+  authorization: Authorization | undefined,
+  { client, signal }: ExchangeOptions,
+): Promise<Answer> {
+  const { method, body, receive } = request;
+  let url = typeof request.path === 'string' ? new URL(request.path, origin) : request.path;
+  for (let hops = 0; ; hops++) {
+    const own = url.origin === origin.origin;
+    const answer = await client.once(
+      {
+        method,
+        url,
+        body,
+        headers: { ...request.headers, ...(own && authorization && { authorization: authorization.value }) },
+        signal: request.signal ?? signal,
+      },
+      receive?.(),
+    );
+    const location = headerOf(answer, 'location');
+    const mayFollow = method === 'GET' || method === 'HEAD' || answer.status >= 307;
+    if (!redirects.has(answer.status) || location === undefined || !mayFollow || hops >= hopsAtMost) return answer;
+    const next = followLocation(location, url, origin);
+    if (next === undefined) return answer;
+    url = next;
+  }
+}
+
+function explain(
+  answer: Answer,
+  credential: Credential | undefined,
+  request: RegistryRequest,
+  { host, greeter, redact }: ExchangeOptions,
+): RegtarError {
+  const { doing, where } = request;
+  if (answer.url.origin === greeter.origin?.origin)
+    return explainAnswer(answer, { host, doing, where, account: accountOf(credential), redact });
+  if (answer.status !== 401)
+    return explainAnswer(answer, { host: `${answer.url.host}, to which ${host} leads,`, doing, where, redact });
+  return new RegtarError(
+    'TARGET_REFUSED',
+    `${host} leads to ${answer.url.host}, which asks for a password of its own to ${doing}; it got none`,
+    {
+      where: { ...where, url: answer.url.origin, status: answer.status },
+      hint: 'passwords are shown to the registry alone: it must sign what it leads to, or store blobs itself',
+    },
+  );
+}
+
+function accountOf(credential: Credential | undefined): string {
+  if (!credential || credential.kind === 'anonymous') return 'anonymous';
+  return credential.kind === 'basic'
+    ? `user "${credential.username}" (from ${credential.origin})`
+    : `the token from ${credential.origin}`;
+}
