@@ -1,0 +1,139 @@
+import { RegtarError } from '../../errors.ts';
+import type { ImageWriter, WriteOptions } from '../../content/contracts.ts';
+import type { Body } from '../../io/body.ts';
+import { createTurns } from '../../io/per-key.ts';
+import { createDigester, digestAlgorithm, type Digest } from '../../oci/digest.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+
+import { blobPath, layerLinkPath } from './layout.ts';
+import type { Place } from './place.ts';
+
+/** How blobs are placed. */
+export interface PlacedBlobsOptions {
+  /** Whether nothing is there yet, so that nothing is looked for. @defaultValue false */
+  readonly isFresh?: boolean;
+  /** What is there with another size is written again; otherwise it is an error. @defaultValue false */
+  readonly replace?: boolean;
+  /** Hash what is there with the right size, too. @defaultValue false */
+  readonly verify?: boolean;
+  /** `sized` links files of the source unread, `hashed` reads them first. @defaultValue files that this run has hashed, or nothing, are linked */
+  readonly link?: 'sized' | 'hashed' | undefined;
+}
+
+/** The blobs of a registry's storage, each placed once by this process. */
+export interface PlacedBlobs {
+  /**
+   * Places a blob where it is not there.
+   * @throws RegtarError TARGET_DIFFERS when something else is there, BLOB_CORRUPT when the source's bytes are not right
+   */
+  put(
+    blob: Descriptor,
+    open: Parameters<ImageWriter['putBlob']>[1],
+    options: Parameters<ImageWriter['putBlob']>[2],
+  ): Promise<'written' | 'present'>;
+  /** The same for bytes that are in memory: manifests. */
+  putBytes(blob: Descriptor, bytes: Uint8Array): Promise<'written' | 'present'>;
+  /** Whether a blob is there, by size or, where that was asked for, by its digest. @throws RegtarError TARGET_DIFFERS */
+  has(blob: Descriptor, options?: WriteOptions): Promise<boolean>;
+  /** Lets a repository serve a blob. */
+  link(repository: string, digest: Digest): Promise<'written' | 'present'>;
+}
+
+/** @param place of an export, or of a registry that runs */
+export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}): PlacedBlobs {
+  const claims = createTurns<Digest>();
+  const done = new Set<Digest>();
+
+  /** @returns undefined where nothing is, or what may be written over */
+  const judge = async (blob: Descriptor, write: WriteOptions): Promise<'right' | 'wrong' | undefined> => {
+    if (done.has(blob.digest)) return 'right';
+    const path = blobPath(blob.digest);
+    const found = options.isFresh === true ? undefined : await place.stat(path);
+    if (found === undefined) return undefined;
+    const wrong =
+      blob.size >= 0
+        ? found.size === blob.size
+          ? undefined
+          : `${found.size} bytes instead of ${blob.size}`
+        : found.size === 0
+          ? 'no bytes'
+          : undefined;
+    const reason = wrong ?? (options.verify === true ? await differenceOf(place, blob, write) : undefined);
+    if (reason === undefined) {
+      done.add(blob.digest);
+      return 'right';
+    }
+    if (options.replace === true) return 'wrong';
+    throw damaged(place, blob, reason);
+  };
+  const put = (
+    blob: Descriptor,
+    content: Uint8Array | (() => Body),
+    write: Parameters<ImageWriter['putBlob']>[2],
+  ): Promise<'written' | 'present'> =>
+    claims.run(blob.digest, async () => {
+      const found = await judge(blob, write);
+      if (found === 'right') return 'present';
+      const path = blobPath(blob.digest);
+      if (found === undefined && typeof content === 'function' && (await linked(blob, path, content, write))) {
+        done.add(blob.digest);
+        return 'written';
+      }
+      const outcome = await place.put(path, content, {
+        replace: found === 'wrong',
+        size: blob.size,
+        signal: write.signal,
+        onBytes: write.onBytes,
+      });
+      // Somebody else has been quicker: then it is judged like everything that was there before.
+      if (outcome === 'present') await judge(blob, write);
+      done.add(blob.digest);
+      return outcome;
+    });
+  const linked = async (
+    blob: Descriptor,
+    path: string,
+    open: () => Body,
+    { file, isFileVerified, onBytes, signal }: Parameters<ImageWriter['putBlob']>[2],
+  ): Promise<boolean> => {
+    if (file === undefined || (options.link === undefined && isFileVerified !== true)) return false;
+    if (options.link === 'hashed' && isFileVerified !== true) await readWhole(open(), signal);
+    if (!(await place.link(path, file, blob.size))) return false;
+    onBytes?.(Math.max(0, blob.size));
+    return true;
+  };
+  return {
+    put: (blob, open, write) => put(blob, () => open(), write),
+    putBytes: (blob, bytes) => put(blob, bytes, {}),
+    has: async (blob, write = {}) => (await claims.run(blob.digest, () => judge(blob, write))) === 'right',
+    link: (repository, digest) => place.put(layerLinkPath(repository, digest), Buffer.from(digest)),
+  };
+}
+
+/** A verified body throws where its bytes are not right. */
+async function readWhole(body: Body, signal: AbortSignal | undefined): Promise<void> {
+  const chunks = body[Symbol.asyncIterator]();
+  while ((await chunks.next()).done !== true) signal?.throwIfAborted();
+}
+
+/** @returns what is wrong with the bytes that are there, or undefined */
+async function differenceOf(
+  place: Place,
+  { digest }: Descriptor,
+  { signal }: WriteOptions,
+): Promise<string | undefined> {
+  const digester = createDigester(digestAlgorithm(digest));
+  for await (const chunk of place.read(blobPath(digest))) {
+    signal?.throwIfAborted();
+    digester.update(chunk);
+  }
+  const found = digester.digest();
+  return found === digest ? undefined : `bytes of the digest ${found}`;
+}
+
+function damaged(place: Place, { digest }: Descriptor, reason: string): RegtarError {
+  return new RegtarError('TARGET_DIFFERS', `blob ${digest} in ${place.describe} is damaged: it has ${reason}`, {
+    where: { digest, path: blobPath(digest) },
+    hint: 'remove it there, then run the same command again',
+  });
+}
