@@ -8,6 +8,7 @@ import type { Digest } from '../oci/digest.ts';
 import { imageKey } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { copyImage } from './copy-image.ts';
+import { createBlobCounts } from './count-outcomes.ts';
 import type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './events.ts';
 import { createFirstTransfers } from './first-transfers.ts';
 import { inTransferOrder } from './transfer-order.ts';
@@ -144,20 +145,15 @@ function createOutage(jobs: number) {
 
 function createTally(emit: (event: CopyEvent) => void) {
   const seen = new Set<Digest>();
-  const counts = { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 };
+  const counts = createBlobCounts();
   return {
     bytes: (bytes: number): void => emit({ type: 'bytes', bytes }),
     blob(digest: Digest, size: number, outcome: BlobOutcome): void {
       const isFirst = !seen.has(digest);
       seen.add(digest);
-      if (outcome === 'written') {
-        counts.copied++;
-        counts.bytes += size;
-      } else if (outcome === 'mounted') counts.mounted++;
-      else if (isFirst) counts.present++;
-      if (outcome !== 'written') counts.spared += size;
+      counts.add({ size, outcome, isFirst });
       emit({ type: 'blob', digest, size, outcome, isFirst });
     },
-    totals: () => ({ ...counts }),
+    totals: counts.totals,
   };
 }

@@ -3,7 +3,10 @@ import type { BlobOutcome } from '../content/contracts.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** `present`: it was there already. `skipped`: the target keeps another one of its name, or cannot hold it. */
-export type ImageStatus = 'copied' | 'present' | 'skipped' | 'failed';
+export type ImageStatus = (typeof imageStatuses)[number];
+
+/** In the order of summaries. */
+export const imageStatuses = ['copied', 'present', 'skipped', 'failed'] as const;
 
 /** What became of one image. */
 export interface ImageResult {

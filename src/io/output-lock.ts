@@ -2,6 +2,7 @@ import { linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSy
 import { hostname } from 'node:os';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { onOutput } from './output-error.ts';
+import { isProcessAlive } from './process-alive.ts';
 
 /** Who holds an output. `started` tells a process from a later one with the same number; undefined where the system does not say. */
 interface Holder {
@@ -90,7 +91,7 @@ function isHeld(path: string, content: string): boolean {
     return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < emptyLockMilliseconds;
   // Processes of another machine cannot be seen from here.
   if (holder.host !== hostname()) return true;
-  if (!isAlive(holder.pid)) return false;
+  if (!isProcessAlive(holder.pid)) return false;
   const started = startOf(holder.pid);
   return started === undefined || holder.started === undefined || started === holder.started;
 }
@@ -118,15 +119,6 @@ function parseHolder(content: string): Holder | undefined {
 
 function self(): Holder {
   return { host: hostname(), pid: process.pid, started: startOf(process.pid) };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) === 'EPERM';
-  }
 }
 
 /** Boot and start time of a process. @see proc(5), /proc/pid/stat field 22 */

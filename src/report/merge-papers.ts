@@ -1,6 +1,6 @@
 import { RegtarError } from '../errors.ts';
 import { imageKey } from '../oci/reference.ts';
-import { countStatuses, type Paper, type PaperImage } from './paper.ts';
+import { countImages, type Paper, type PaperImage } from './paper.ts';
 
 /**
  * Joins the papers of shards, or of runs that finished one after the other, into one. Of an image that several have, the one counts that
@@ -48,7 +48,7 @@ export function mergePapers(papers: readonly Paper[]): Paper {
     ),
     ...(shards && { shards }),
     totals: {
-      images: countStatuses(ordered),
+      images: countImages(ordered),
       blobs: all
         .map(({ totals }) => totals.blobs)
         .reduce((sum, blobs) => ({

@@ -1,5 +1,6 @@
 import type { FormatReportKind } from '../formats/formats.ts';
-import type { ImageStatus } from '../copy/events.ts';
+import { countStatuses } from '../copy/count-outcomes.ts';
+import { imageStatuses, type ImageStatus } from '../copy/events.ts';
 
 /**
  * The paper that travels with a handoff: what was taken from where, and what became of each image. Plain data that is written as JSON;
@@ -91,10 +92,8 @@ export interface PaperBlobs {
 }
 
 /** How many images have each status. */
-export function countStatuses(images: readonly { readonly status: PaperStatus }[]): Record<PaperStatus, number> {
-  const counts = { copied: 0, present: 0, skipped: 0, failed: 0, unfinished: 0 };
-  for (const { status } of images) counts[status]++;
-  return counts;
+export function countImages(images: readonly { readonly status: PaperStatus }[]): Record<PaperStatus, number> {
+  return countStatuses<PaperStatus>(images, [...imageStatuses, 'unfinished']);
 }
 
 /** A paper as JSON, an image a line: so it is half as long as indented throughout, and `grep` and `diff` find images. */

@@ -1,18 +1,11 @@
 import { imagePlatforms } from '../content/image-graph.ts';
+import { createBlobCounts } from '../copy/count-outcomes.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { RegtarError } from '../errors.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { imageKey, type ImageName } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
-import {
-  countStatuses,
-  paperKind,
-  type Paper,
-  type PaperBlobs,
-  type PaperError,
-  type PaperImage,
-  type PaperSource,
-} from './paper.ts';
+import { countImages, paperKind, type Paper, type PaperError, type PaperImage, type PaperSource } from './paper.ts';
 
 /** What a paper says beside its images. */
 export type PaperSubject = Pick<Paper, 'command' | 'versions' | 'target' | 'delta' | 'shard'>;
@@ -39,7 +32,7 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
   const started = new Date();
   const times = new Map<string, Times>();
   const results = new Map<string, ImageResult>();
-  const blobs = { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 };
+  const blobs = createBlobCounts();
   return {
     follow(event) {
       if (event.type === 'image-start') times.set(imageKey(event), { started: new Date().toISOString() });
@@ -48,7 +41,7 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
         const known = times.get(imageKey(event.result));
         if (known !== undefined) known.ended = new Date().toISOString();
       }
-      if (event.type === 'blob') count(blobs, event);
+      if (event.type === 'blob') blobs.add(event);
     },
     paper({ state, error, report, sources }) {
       for (const result of report?.images ?? []) results.set(imageKey(result), result);
@@ -75,7 +68,7 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
           seconds: (ended.getTime() - started.getTime()) / 1000,
         }),
         sources,
-        totals: { images: countStatuses(images), blobs: report?.blobs ?? { ...blobs } },
+        totals: { images: countImages(images), blobs: report?.blobs ?? blobs.totals() },
         images,
       };
     },
@@ -112,18 +105,4 @@ function nameOf({ repository, tag, digest }: ImageName): Pick<PaperImage, 'repos
 
 function errorOf({ code, message, hint }: RegtarError): PaperError {
   return { code, message, ...(hint !== undefined && { hint }) };
-}
-
-function count(
-  blobs: { -readonly [Name in keyof PaperBlobs]: number },
-  { size, outcome, isFirst }: CopyEvent & { type: 'blob' },
-): void {
-  if (outcome === 'written') {
-    blobs.copied++;
-    blobs.bytes += size;
-    return;
-  }
-  blobs.spared += size;
-  if (outcome === 'mounted') blobs.mounted++;
-  else if (isFirst) blobs.present++;
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
+import { RegtarError, type Problem } from '../errors.ts';
 import { onOutput } from '../io/output-error.ts';
+import { isProcessAlive } from '../io/process-alive.ts';
 import { openRandomAccess, readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { syncFolder } from '../io/write-file.ts';
 import type { Entry, SavedIndexFacts } from './backup.ts';
@@ -301,16 +302,7 @@ function removeLeftOver(path: string): void {
       name.startsWith(prefix) && /^[0-9]+$/.test(name.slice(prefix.length))
         ? Number(name.slice(prefix.length))
         : undefined;
-    if (owner !== undefined && !isRunning(owner)) rmSync(join(dirname(path), name), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Somebody else's process is one, too.
-    return systemErrorCode(error) === 'EPERM';
+    if (owner !== undefined && !isProcessAlive(owner)) rmSync(join(dirname(path), name), { force: true });
   }
 }
 

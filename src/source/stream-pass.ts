@@ -1,4 +1,5 @@
 import type { Problem } from '../errors.ts';
+import { linkedPath } from '../formats/registry/layout.ts';
 import { limits } from '../io/limits.ts';
 import { createDigester, digestAlgorithm, makeDigest, type Digest } from '../oci/digest.ts';
 import type { Member } from '../tar/member.ts';
@@ -131,7 +132,10 @@ export async function passStream(
 
   const begin = (member: Member): BodyTaker => {
     if (member.kind !== 'file') {
-      const target = linkTarget(member);
+      const target =
+        member.kind === 'hardlink' || member.kind === 'symlink'
+          ? linkedPath(member.path, member.target, member.kind)
+          : undefined;
       // Blobs are kept anyway.
       if (target !== undefined && blobDigest(target) === undefined) targets.add(target);
       return passing(member);
@@ -180,18 +184,6 @@ function blobDigest(path: string): Digest | undefined {
   const [, algorithm, stored, plain] = blobPattern.exec(path) ?? [];
   const hex = stored ?? plain;
   return algorithm === undefined || hex === undefined ? undefined : makeDigest(algorithm, hex);
-}
-
-/** Where a link leads, as a path from the archive's root. */
-function linkTarget(member: Member): string | undefined {
-  if (member.kind === 'hardlink') return normalPath(member.target);
-  if (member.kind !== 'symlink' || member.target.startsWith('/')) return undefined;
-  const parts = normalPath(member.path).split('/').slice(0, -1);
-  for (const part of member.target.split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '.' && part !== '') parts.push(part);
-  }
-  return parts.join('/');
 }
 
 function normalPath(path: string): string {

@@ -4,6 +4,7 @@ import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import {
   blobPath,
   layerLinkPath,
+  linkedPath,
   parseStoragePath,
   revisionLinkPath,
   storageRoot,
@@ -187,4 +188,15 @@ it('whatever a path is, it means nothing that is not a safe name', () => {
     }),
     { numRuns: 3000 },
   );
+});
+
+it.each<[string, string, 'hardlink' | 'symlink', string | undefined]>([
+  ['./docker/a/b', './docker/c', 'hardlink', 'docker/c'],
+  ['docker/a/b', 'docker/../../c', 'hardlink', undefined],
+  ['./docker/a/b', '../c/./d', 'symlink', 'docker/c/d'],
+  ['docker/a/b', '../../../etc/passwd', 'symlink', undefined],
+  ['docker/../a/b', 'c', 'symlink', undefined],
+  ['docker/a/b', '/etc/passwd', 'symlink', undefined],
+])('the link %s to %s (%s) leads to %s', (path, target, kind, expected) => {
+  expect(linkedPath(path, target, kind)).toBe(expected);
 });

@@ -1,9 +1,10 @@
-import type { CopyReport, ImageStatus } from '../../copy/events.ts';
+import { countStatuses } from '../../copy/count-outcomes.ts';
+import { imageStatuses, type CopyReport } from '../../copy/events.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
 
 /** What became of everything, in one line: `5,184 images, 3.1 GB sent, 6.2 GB mounted or present, 2 failed, 4 m 10 s`. */
 export function renderCopySummary({ images, blobs, seconds }: CopyReport): string {
-  const { copied, present, skipped, failed } = countImages(images);
+  const { copied, present, skipped, failed } = countStatuses(images, imageStatuses);
   return [
     plural(copied + present, 'image'),
     `${formatBytes(blobs.bytes)} sent`,
@@ -16,12 +17,5 @@ export function renderCopySummary({ images, blobs, seconds }: CopyReport): strin
 
 /** The same for programs. */
 export function summaryJson({ images, blobs, seconds }: CopyReport): Record<string, unknown> {
-  return { images: { ...countImages(images) }, blobs: { ...blobs }, seconds };
-}
-
-/** How many images have each status. */
-export function countImages(images: readonly { readonly status: ImageStatus }[]): Record<ImageStatus, number> {
-  const counts = { copied: 0, present: 0, skipped: 0, failed: 0 };
-  for (const { status } of images) counts[status]++;
-  return counts;
+  return { images: { ...countStatuses(images, imageStatuses) }, blobs: { ...blobs }, seconds };
 }

@@ -93,6 +93,23 @@ export function cleanPath(path: string): string | undefined {
   return clean;
 }
 
+/**
+ * Where a link of an archive leads: a hard link's target counts from the archive's root, a symbolic link's from its own folder.
+ * @returns a path from the archive's root, undefined when it leaves the archive
+ */
+export function linkedPath(path: string, target: string, kind: 'hardlink' | 'symlink'): string | undefined {
+  if (kind === 'hardlink') return cleanPath(target);
+  if (target.startsWith('/')) return undefined;
+  const parts = cleanPath(path)?.split('/').slice(0, -1);
+  if (parts === undefined) return undefined;
+  for (const part of target.split('/')) {
+    if (part === '..') {
+      if (parts.pop() === undefined) return undefined;
+    } else if (part !== '.' && part !== '') parts.push(part);
+  }
+  return parts.join('/');
+}
+
 function parseBlob(path: string): StoragePath | undefined {
   if (!path.endsWith('/data')) return undefined;
   const hexEnd = path.length - '/data'.length;

@@ -2,7 +2,7 @@ import type { Problem } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { limits } from '../../io/limits.ts';
 import type { Backup, Entry, Location } from '../../source/backup.ts';
-import { cleanPath, parseStoragePath, type StoragePath } from './layout.ts';
+import { cleanPath, linkedPath, parseStoragePath, type StoragePath } from './layout.ts';
 
 /** A hard or symbolic link that stands where storage has a file. */
 export interface PendingLink {
@@ -42,7 +42,7 @@ export async function resolveLinks(
   links: readonly PendingLink[],
   options: ResolveOptions,
 ): Promise<void> {
-  let open = links.map((link) => ({ link, target: targetPath(link.path, link.target, link.kind) }));
+  let open = links.map((link) => ({ link, target: linkedPath(link.path, link.target, link.kind) }));
   for (let round = 0; open.length > 0 && round < longestChain; round++) {
     open = settleBlobs(open, options);
     const wanted = new Set(
@@ -102,7 +102,7 @@ async function findMembers(
             : Uint8Array.from(entry.bytes);
         found.set(key, { file: { location: entry.location, bytes, modified: entry.modified, path: entry.path } });
       } else if (entry.kind === 'hardlink' || entry.kind === 'symlink')
-        found.set(key, { next: targetPath(entry.path, entry.target, entry.kind) });
+        found.set(key, { next: linkedPath(entry.path, entry.target, entry.kind) });
     },
     { signal },
   );
@@ -111,20 +111,4 @@ async function findMembers(
 
 function keyOf(source: number, path: string): string {
   return source === 0 ? path : `${source}:${path}`;
-}
-
-/** A hard link's target counts from the archive's root, a symbolic link's from its own folder. @returns undefined when it leaves the backup */
-function targetPath(path: string, target: string, kind: 'hardlink' | 'symlink'): string | undefined {
-  if (kind === 'hardlink') return cleanPath(target);
-  if (target.startsWith('/')) return undefined;
-  const parts = path
-    .replace(/^(?:\.?\/)+/, '')
-    .split('/')
-    .slice(0, -1);
-  for (const part of target.split('/')) {
-    if (part === '..') {
-      if (parts.pop() === undefined) return undefined;
-    } else if (part !== '.' && part !== '') parts.push(part);
-  }
-  return parts.join('/');
 }
