@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { basename, normalize } from 'node:path';
 import type { Readable } from 'node:stream';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
@@ -38,7 +39,7 @@ export interface OpenSourceOptions {
  * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR, SOURCE_PART_MISSING
  */
 export async function openSource(operands: readonly string[], options: OpenSourceOptions = {}): Promise<Backup> {
-  const groups = groupParts(await expandGlobs(operands));
+  const groups = await groupParts(await expandGlobs(operands), options);
   if (groups.length > 1 && (options.indexFile !== undefined || options.recordIndex === true)) {
     throw new RegtarError('USAGE', `an index belongs to one tar; ${groups.length} sources are given`, {
       hint: 'run `regtar index` for each of them: each is found beside its own tar',
@@ -84,17 +85,22 @@ async function expandGlobs(operands: readonly string[]): Promise<string[]> {
   return paths;
 }
 
-/** Parts of one backup become one group, whether the first of them is named or all are. */
-function groupParts(paths: readonly string[]): (readonly string[])[] {
+/** Parts of one backup become one group, whether one of them is named or all are; what is joined is told. */
+async function groupParts(
+  paths: readonly string[],
+  { signal, onNotice }: OpenSourceOptions,
+): Promise<(readonly string[])[]> {
   const groups: (readonly string[])[] = [];
   const used = new Set<string>();
   for (const path of paths) {
-    if (used.has(path)) continue;
-    if (path !== '-' && !existsSync(path)) refuseMissingFirst(path);
-    const parts = path === '-' || isDirectory(path) ? undefined : findParts(path);
+    if (used.has(normalize(path))) continue;
+    if (path !== '-' && !existsSync(path)) await refuseMissingFirst(path);
+    const parts = path === '-' || isDirectory(path) ? undefined : await findParts(path, signal);
     const group = parts ?? [path];
-    group.forEach((part) => used.add(part));
+    group.forEach((part) => used.add(normalize(part)));
     groups.push(group);
+    if (parts !== undefined)
+      onNotice?.(`${parts[0] ?? ''} to ${basename(parts.at(-1) ?? '')} are read as one archive of ${parts.length} parts`);
   }
   return groups;
 }
@@ -105,7 +111,8 @@ async function openParts(paths: readonly string[], options: OpenSourceOptions): 
     refuseIndex(path === '-' ? 'standard input' : `${path}, a folder,`, options);
     return path === '-' ? openStandardInput(options) : openDirectory(path, { trustLinks: options.trustLinks ?? false });
   }
-  const describe = paths.length === 1 ? path : `${path} and ${paths.length - 1} more parts`;
+  const more = paths.length - 1;
+  const describe = more === 0 ? path : `${path} and ${more} more ${more === 1 ? 'part' : 'parts'}`;
   const access = openAll(paths);
   try {
     const form = recogniseAccess(access, path);

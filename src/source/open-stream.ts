@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { RegtarError } from '../errors.ts';
-import type { RandomAccess } from '../io/random-access.ts';
 import type { Backup } from './backup.ts';
+import { bytesAccess } from './bytes-access.ts';
 import { decompress, type Compression } from './decompress.ts';
 import type { OpenSourceOptions } from './open-source.ts';
 import { recogniseAccess } from './recognise.ts';
@@ -33,7 +33,7 @@ export async function openStandardInput(options: OpenSourceOptions): Promise<Bac
   // An input that stalls must not outlive Ctrl-C: nothing else would end the wait for its next bytes.
   if (options.signal !== undefined) addAbortSignal(options.signal, stdin);
   const { start, chunks } = await peek(stdin as AsyncIterable<Uint8Array>);
-  const form = recogniseAccess(inMemory(start), describe);
+  const form = recogniseAccess(bytesAccess(start), describe);
   return openCompressed({ chunks, form, describe, bytes: undefined, release: () => void stdin.destroy() }, options);
 }
 
@@ -48,7 +48,7 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
       where: { path: describe },
       hint: "was the copy interrupted? Compare its checksum with the original's",
     });
-  const inside = form === 'tar' ? 'tar' : recogniseAccess(inMemory(start), `${describe} unpacked`);
+  const inside = form === 'tar' ? 'tar' : recogniseAccess(bytesAccess(start), `${describe} unpacked`);
   if (inside !== 'tar')
     throw new RegtarError('SOURCE_COMPRESSED', `${describe} is compressed twice`, {
       where: { path: describe },
@@ -145,20 +145,5 @@ async function peek(
       if (start.length > 0) yield start;
       if (!isOver) yield* { [Symbol.asyncIterator]: () => iterator };
     })(),
-  };
-}
-
-function inMemory(bytes: Uint8Array): RandomAccess {
-  const readSync = (buffer: Uint8Array, offset: number, length: number, position: number): number => {
-    const piece = bytes.subarray(position, position + length);
-    buffer.set(piece, offset);
-    return piece.length;
-  };
-  return {
-    size: bytes.length,
-    readSync,
-    read: async (...place) => readSync(...place),
-    changed: () => false,
-    close: () => undefined,
   };
 }

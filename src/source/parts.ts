@@ -1,46 +1,45 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RegtarError } from '../errors.ts';
-import { compareCodePoints } from '../oci/reference.ts';
+import { concatRandomAccess, openRandomAccess } from '../io/random-access.ts';
+import { skipZeros } from '../tar/resynchronise.ts';
+import { findEndMark } from '../tar/scan.ts';
+import { beginningOf, endsInZeros, isPlainFile, type PartBeginning } from './part-bytes.ts';
+import { countFrom, firstSuffix, isExtension, isFirstSuffix, nextSuffixes, parsePartName, suffixesBeside, type PartName } from './part-names.ts';
 
 /**
- * Finds the parts of a backup that was cut into files: `docker.tar.aa`, `.ab`, … (split), `.000`, `.001`, … (split -d, 7-Zip), `.part1`, ….
+ * Finds the parts of a backup that was cut into files: `docker.tar.aa`, `.ab`, … (split), `.000`, `.001`, … (split -d, 7-Zip), `.part1`,
+ * …. Names only say what may belong together; bytes decide. Backups that a log rotation numbered are archives of their own.
  * @param path any of them
- * @returns all of them, in order; undefined when the name is that of no part, or of a part that has no others
+ * @returns all of them, in order; undefined when the file is a backup of its own
  * @throws RegtarError SOURCE_PART_MISSING, naming the first one that is not there
  */
-export function findParts(path: string): readonly string[] | undefined {
+export async function findParts(path: string, signal?: AbortSignal): Promise<readonly string[] | undefined> {
   const name = parsePartName(basename(path));
-  if (name === undefined || isExtension(name.suffix)) return undefined;
+  if (name === undefined || !isPlainFile(path)) return undefined;
   const folder = dirname(path);
-  const suffixes = new Set(namesIn(folder).flatMap((other) => suffixOf(other, name)));
-  suffixes.add(name.suffix);
-  if (suffixes.size === 1) return undefined;
-  const ordered = inOrder([...suffixes], name.kind);
   const pathOf = (suffix: string): string => join(folder, `${name.stem}${suffix}`);
-  const present = new Set<string>();
-  let expected = firstSuffix(ordered, name.kind);
-  for (;;) {
-    const found = expected.find((suffix) => suffixes.has(suffix));
-    if (found === undefined) break;
-    present.add(found);
-    expected = nextSuffixes(found, name.kind);
-  }
-  const [missing] = expected;
-  // `docker.tar.gz` beside `docker.tar.aa` is a part only where everything up to `gy` is there.
-  const left = ordered.find((suffix) => !present.has(suffix) && !isExtension(suffix));
-  if (left !== undefined && missing !== undefined) throw missingPart(pathOf(missing), pathOf(left));
-  return [...present].map(pathOf);
+  const suffixes = suffixesBeside(namesIn(folder), name).filter((suffix) => isPlainFile(pathOf(suffix)));
+  if (suffixes.length === 1) return undefined;
+  const runs = countedRuns(suffixes, name);
+  const run = runs.find((suffixesOfRun) => suffixesOfRun.includes(name.suffix)) ?? [name.suffix];
+  const candidates: Candidate[] = [];
+  for (const suffix of run)
+    candidates.push({ suffix, path: pathOf(suffix), beginning: await beginningOf(pathOf(suffix)) });
+  const parts = await partsAround(candidates, pathOf(name.suffix), signal);
+  await refuseGap(parts, runs, name, pathOf);
+  return parts.length === 1 ? undefined : parts.map((part) => part.path);
 }
 
 /** @throws RegtarError SOURCE_PART_MISSING for a first part that was named and is not there while others are */
-export function refuseMissingFirst(path: string): void {
+export async function refuseMissingFirst(path: string): Promise<void> {
   const name = parsePartName(basename(path));
-  if (name === undefined || isExtension(name.suffix)) return;
-  const other = namesIn(dirname(path)).find((candidate) =>
-    suffixOf(candidate, name).some((suffix) => !isExtension(suffix)),
-  );
-  if (other !== undefined) throw missingPart(path, join(dirname(path), other));
+  if (name === undefined) return;
+  const folder = dirname(path);
+  for (const suffix of suffixesBeside(namesIn(folder), name)) {
+    const other = join(folder, `${name.stem}${suffix}`);
+    if (suffix !== name.suffix && isContinuation(await beginningOf(other))) throw missingPart(path, other);
+  }
 }
 
 function missingPart(missing: string, other: string): RegtarError {
@@ -50,65 +49,136 @@ function missingPart(missing: string, other: string): RegtarError {
   });
 }
 
-type PartKind = 'letters' | 'digits';
-
-interface PartName {
-  readonly stem: string;
+interface Candidate {
   readonly suffix: string;
-  readonly kind: PartKind;
+  readonly path: string;
+  readonly beginning: PartBeginning;
 }
 
-/** A dot or `part` must stand before the suffix: `a.tar` and `mirror_000001.tar` are no parts. */
-function parsePartName(name: string): PartName | undefined {
-  const match = /^(.+\.)([a-z]{2,6})$/.exec(name) ?? /^(.+[._-](?:part[._-]?)?)([0-9]{1,8})$/.exec(name);
-  const [, stem, suffix] = match ?? [];
-  if (stem === undefined || suffix === undefined) return undefined;
-  return { stem, suffix, kind: /^[0-9]/.test(suffix) ? 'digits' : 'letters' };
+/** What no archive begins with, and no other file that says what it is. */
+function isContinuation({ kind }: PartBeginning): boolean {
+  return kind === 'data' || kind === 'zeros';
 }
 
-/** What ends the names of whole files. */
-function isExtension(suffix: string): boolean {
-  return /^(?:tar|tgz|tzst|gz|zst|xz|bz|lz|zip|img|iso|txt|json|bin)$/.test(suffix);
+/** Names that follow each other without a gap. */
+function countedRuns(suffixes: readonly string[], { kind }: PartName): readonly (readonly string[])[] {
+  const all = new Set(suffixes);
+  const used = new Set<string>();
+  const runs: (readonly string[])[] = [];
+  for (const suffix of suffixes) {
+    if (used.has(suffix)) continue;
+    const run = countFrom(suffix, all, kind);
+    run.forEach((each) => used.add(each));
+    runs.push(run);
+  }
+  return runs;
 }
 
-function suffixOf(other: string, name: PartName): string[] {
-  if (!other.startsWith(name.stem)) return [];
-  const suffix = other.slice(name.stem.length);
-  return (name.kind === 'letters' ? /^[a-z]{2,6}$/ : /^[0-9]{1,8}$/).test(suffix) ? [suffix] : [];
+/** The candidates that are one archive with `path`. */
+async function partsAround(
+  candidates: readonly Candidate[],
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly Candidate[]> {
+  for (let rest = candidates; ;) {
+    const length = await lengthOfFirst(rest.slice(0, beginsAnew(rest)), signal);
+    const parts = rest.slice(0, length);
+    if (parts.some((part) => part.path === path) || length === rest.length) return parts;
+    rest = rest.slice(length);
+  }
 }
 
-function inOrder(suffixes: readonly string[], kind: PartKind): readonly string[] {
-  return [...suffixes].sort(
-    (left, right) =>
-      (kind === 'digits' ? Number(left) - Number(right) : left.length - right.length) || compareCodePoints(left, right),
+/** @returns how many candidates go before the next that is plainly the beginning of another archive */
+function beginsAnew([first, ...others]: readonly Candidate[]): number {
+  const start = first?.beginning;
+  // Notes beside a backup, numbered like it.
+  if (start?.kind === 'foreign' && others.some(({ beginning }) => beginning.kind === 'tar')) return 1;
+  const next = others.findIndex(
+    ({ beginning }) =>
+      beginning.kind === 'packed' ||
+      // An archive has its first member once.
+      (beginning.kind === 'tar' && start?.kind === 'tar' && beginning.path === start.path),
   );
+  return next < 0 ? others.length + 1 : next + 1;
 }
 
-function firstSuffix(ordered: readonly string[], kind: PartKind): readonly string[] {
-  const [first = ''] = ordered;
-  if (kind === 'letters') return ['a'.repeat(ordered[0]?.length ?? 2)];
-  // Some count from 0, some from 1.
-  return [Number(first) <= 1 ? first : '1'.padStart(first.length, '0')];
+/**
+ * Where a part begins like a tar, or one ends like it, headers are followed from the beginning: an archive that ends with one part has its
+ * end mark there.
+ * @returns how many candidates the first archive takes
+ */
+async function lengthOfFirst(candidates: readonly Candidate[], signal: AbortSignal | undefined): Promise<number> {
+  if (candidates[0]?.beginning.kind !== 'tar' || !(await isAmbiguous(candidates))) return candidates.length;
+  const pieces = [];
+  try {
+    for (const { path } of candidates) pieces.push(openRandomAccess(path));
+    const starts: number[] = [];
+    pieces.reduce((start, { size }) => (starts.push(start), start + size), 0);
+    const access = concatRandomAccess(pieces);
+    for (let from = 0; ;) {
+      const end = await findEndMark(access, from, signal);
+      if (end === undefined) return candidates.length;
+      // Archives may follow each other inside one file, too: that is what `cat` makes.
+      from = skipZeros(access, end, signal);
+      const next = starts.indexOf(from);
+      if (next > 0) return next;
+      if (from >= access.size) return candidates.length;
+    }
+  } finally {
+    pieces.forEach((piece) => piece.close());
+  }
 }
 
-/** What may follow, the likelier first. split widens its suffixes before they run out: `yz` is followed by `zaaa`, `89` by `9000`. */
-function nextSuffixes(suffix: string, kind: PartKind): readonly string[] {
-  const [first, beforeLast, last] = kind === 'digits' ? ['0', '8', '9'] : ['a', 'y', 'z'];
-  const plain = kind === 'digits' ? String(Number(suffix) + 1).padStart(suffix.length, '0') : nextLetters(suffix);
-  const wide = new RegExp(`^(${last}*)${beforeLast}${last}+$`).exec(suffix)?.[1];
-  const widened =
-    wide !== undefined && suffix.length === 2 * wide.length + 2
-      ? [last.repeat(wide.length + 1) + first.repeat(wide.length + 3)]
-      : [];
-  return [...(plain === undefined ? [] : [plain]), ...widened];
+async function isAmbiguous(candidates: readonly Candidate[]): Promise<boolean> {
+  for (const [index, { beginning, path }] of candidates.entries()) {
+    if (index > 0 && beginning.kind === 'tar') return true;
+    const next = candidates[index + 1];
+    if (next !== undefined && next.beginning.kind !== 'zeros' && (await endsInZeros(path))) return true;
+  }
+  return false;
 }
 
-function nextLetters(suffix: string): string | undefined {
-  const last = suffix.charCodeAt(suffix.length - 1);
-  if (suffix === '') return undefined;
-  if (last < 122 /* z */) return suffix.slice(0, -1) + String.fromCharCode(last + 1);
-  const front = nextLetters(suffix.slice(0, -1));
-  return front === undefined ? undefined : `${front}a`;
+/** Parts that are named like those of an archive, and of which one is not there. @throws RegtarError SOURCE_PART_MISSING */
+async function refuseGap(
+  parts: readonly Candidate[],
+  runs: readonly (readonly string[])[],
+  name: PartName,
+  pathOf: (suffix: string) => string,
+): Promise<void> {
+  const [first] = parts;
+  const last = parts.at(-1);
+  if (first === undefined || last === undefined) return;
+  if (isFirstSuffix(first.suffix, name.kind)) {
+    const next = runs
+      .slice(runs.findIndex((run) => run.includes(first.suffix)) + 1)
+      .find(([start = '', second]) => second !== undefined || !isExtension(start))?.[0];
+    if (next === undefined || next.length < last.suffix.length || (await isComplete(first, last))) return;
+    const { kind } = await beginningOf(pathOf(next));
+    // The middle of an archive may look like text; so do notes beside a backup with one digit.
+    const isSet = first.beginning.kind === 'foreign' || parts.length > 1 || first.suffix.length > 1;
+    const mayFollow = kind === 'data' || kind === 'zeros' || (kind === 'foreign' && isSet);
+    if (mayFollow) throw missingPart(pathOf(after(last.suffix, name)), pathOf(next));
+    return;
+  }
+  const isCounted = parts.length > 1 || looksCounted(first.suffix, name);
+  if (!isCounted || (!isContinuation(first.beginning) && parts.length === 1)) return;
+  if (!isContinuation(first.beginning) && (await isComplete(first, last))) return;
+  const before = runs[runs.findIndex((run) => run.includes(first.suffix)) - 1]?.at(-1);
+  const isGap = before !== undefined && before.length === first.suffix.length;
+  throw missingPart(pathOf(isGap ? after(before, name) : firstSuffix(first.suffix, name.kind)), first.path);
+}
+
+/** `ab` is what comes after `aa`; `bak` and `20231001` are words and dates. */
+function looksCounted(suffix: string, { kind }: PartName): boolean {
+  return kind === 'letters' ? suffix.startsWith('a') : suffix.length < 6;
+}
+
+function after(suffix: string, { kind }: PartName): string {
+  return nextSuffixes(suffix, kind)[0] ?? suffix;
+}
+
+async function isComplete(first: Candidate, last: Candidate): Promise<boolean> {
+  return first.beginning.kind === 'tar' && (await endsInZeros(last.path));
 }
 
 function namesIn(folder: string): readonly string[] {

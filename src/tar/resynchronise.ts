@@ -63,6 +63,20 @@ export function findNextHeader(access: RandomAccess, from: number, signal?: Abor
   }
 }
 
+/** @returns the offset of the first block that is not all zeros, or the archive's size */
+export function skipZeros(access: RandomAccess, from: number, signal?: AbortSignal): number {
+  const buffer = Buffer.alloc(pieceBytes);
+  for (let position = from; position < access.size;) {
+    signal?.throwIfAborted();
+    const filled = readFullySync(access, buffer, 0, Math.min(pieceBytes, access.size - position), position);
+    if (filled === 0) break;
+    for (let at = 0; at < filled; at += blockBytes)
+      if (!isZero(buffer.subarray(at, Math.min(at + blockBytes, filled)))) return position + at;
+    position += filled;
+  }
+  return access.size;
+}
+
 function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
 }

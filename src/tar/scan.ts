@@ -63,6 +63,27 @@ export async function scanTar(
   return scanner.problems;
 }
 
+/**
+ * Looks for the end of an archive: the first block of zeros where a header is due.
+ * @param from offset of a header
+ * @returns its offset; undefined where the archive is cut, damaged, or ends without a mark
+ */
+export async function findEndMark(
+  access: RandomAccess,
+  from: number,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  const scanner = new Scanner(access, () => undefined, { from, stopsAtEnd: true });
+  let turn = Date.now();
+  while (scanner.step(membersPerStep)) {
+    if (Date.now() - turn < millisecondsPerTurn) continue;
+    await nextTurn();
+    signal?.throwIfAborted();
+    turn = Date.now();
+  }
+  return scanner.endMark;
+}
+
 /** Less than this is scanned before others have started. In bytes. */
 const worthReadingAhead = 1024 * 1024 * 1024;
 
@@ -89,6 +110,8 @@ export interface ScannedPart {
    * called, because it cannot be called twice. It may look at the member's first byte. Absent: none.
    */
   readonly bytesWanted?: (member: Member) => number;
+  /** Whether the first thing that is no member ends the scan: `endMark` says whether it was the archive's end. Absent: the scan goes on. */
+  readonly stopsAtEnd?: boolean;
 }
 
 /**
@@ -100,6 +123,8 @@ export class Scanner {
   position: number;
   /** Whether nothing has been met but plain members one after the other, so that a scan from `position` on would go on the same way. */
   isPlain = true;
+  /** Where the archive ended, for whoever asked for its end alone. */
+  endMark: number | undefined = undefined;
   private readonly damage = createDamage();
   private readonly window: Window;
   private readonly member: Member;
@@ -110,12 +135,18 @@ export class Scanner {
   private readonly access: RandomAccess;
   private readonly visit: (member: Member) => void;
   private readonly bytesWanted: ((member: Member) => number) | undefined;
+  private readonly stopsAtEnd: boolean;
 
-  constructor(access: RandomAccess, visit: (member: Member) => void, { from = 0, bytesWanted }: ScannedPart = {}) {
+  constructor(
+    access: RandomAccess,
+    visit: (member: Member) => void,
+    { from = 0, bytesWanted, stopsAtEnd = false }: ScannedPart = {},
+  ) {
     this.access = access;
     this.visit = visit;
     this.position = from;
     this.bytesWanted = bytesWanted;
+    this.stopsAtEnd = stopsAtEnd;
     this.window = new Window(access);
     this.member = new Member(this.window.buffer, {
       byte: (position) => this.readByte(position),
@@ -207,6 +238,10 @@ export class Scanner {
     }
     const isZero = window.buffer[at] === 0 && isZeroBlock(window.words, at);
     const size = !isZero && isHeaderValid(window.buffer, window.words, at) ? headerSize(window.buffer, at) : undefined;
+    if (size === undefined && this.stopsAtEnd) {
+      if (isZero) this.endMark = position;
+      return false;
+    }
     if (size === undefined) {
       this.isPlain = false;
       this.search = { ...searchHeader(access, position + blockBytes), isZero };
