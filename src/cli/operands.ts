@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { RegtarError } from '../errors.ts';
+import { indexSuffix } from '../source/index-suffix.ts';
 
 export const defaultSource = 'docker.tar';
 
@@ -17,7 +18,7 @@ export interface SourceOption {
 }
 
 /**
- * Splits `[SOURCE] OPERAND`: one operand alone is the second, and SOURCE is `docker.tar` in the current directory.
+ * Splits `[SOURCE…] OPERAND`: the last is OPERAND; where it stands alone, SOURCE is `docker.tar` in the current directory.
  * @throws RegtarError USAGE, SOURCE_NOT_FOUND
  */
 export function splitOperands(
@@ -25,45 +26,40 @@ export function splitOperands(
   options: SourceOption,
   operandName: 'TARGET' | 'OUT',
 ): { readonly sources: readonly string[]; readonly operand: string } {
-  const [first = options.configured?.[operandName === 'OUT' ? 'out' : 'target'], second] = operands;
-  if (first === undefined)
+  const operand = operands.at(-1) ?? options.configured?.[operandName === 'OUT' ? 'out' : 'target'];
+  if (operand === undefined)
     throw new RegtarError('USAGE', `${operandName} is missing`, {
       hint: `write \`regtar COMMAND [SOURCE] ${operandName}\`; see --help`,
     });
-  if (second === undefined && operandName === 'TARGET' && isFile(first))
-    throw new RegtarError('USAGE', `TARGET is missing: ${first} is a file`, {
-      hint: `write where it shall go: \`regtar push ${first} harbor.example.com\``,
+  if (operandName === 'TARGET' && operands.length > 0 && operands.length !== 2 && isFile(operand))
+    throw new RegtarError('USAGE', `TARGET is missing: ${operand} is a file`, {
+      hint: `write where it shall go: \`regtar push ${operand} harbor.example.com\``,
     });
-  return second === undefined
-    ? { sources: sourceOperands(undefined, options), operand: first }
-    : { sources: sourceOperands(first, options), operand: second };
+  return { sources: sourceOperands(operands.slice(0, -1), options), operand };
 }
 
-/** SOURCE alone, `docker.tar` where none is given. @throws RegtarError SOURCE_NOT_FOUND */
-export function sourceOperands(operand: string | undefined, options: SourceOption): readonly string[] {
-  const given = options.source ?? [];
-  if (operand !== undefined) return [operand, ...given];
-  if (given.length > 0) return given;
+/** Every SOURCE that is named, `docker.tar` where none is. @throws RegtarError SOURCE_NOT_FOUND */
+export function sourceOperands(operands: readonly string[], options: SourceOption): readonly string[] {
+  const given = [...operands, ...(options.source ?? [])];
+  // A shell's `docker.tar.*` names the index, too.
+  const sources = given.length > 1 ? given.filter((path) => !path.endsWith(indexSuffix)) : given;
+  if (sources.length > 0) return sources;
   return options.configured?.source ?? [requireDefault()];
 }
 
-/** `inspect [SOURCE] [REF]`: one operand is a REF when no such file is there and it looks like one. */
+/** `inspect [SOURCE…] [REF]`: the last operand is a REF when no such file is there and it looks like one. */
 export function splitReference(
   operands: readonly string[],
   options: SourceOption,
 ): { readonly sources: readonly string[]; readonly reference: string | undefined } {
-  const [first, second] = operands;
-  if (second !== undefined && first !== undefined)
-    return { sources: [first, ...(options.source ?? [])], reference: second };
-  const isReference =
-    first !== undefined &&
-    first !== '-' &&
-    !existsSync(first) &&
-    /[:@]/.test(first) &&
-    !/\.(?:tar|tgz|gz|zst)$/.test(first);
-  return isReference
-    ? { sources: sourceOperands(undefined, options), reference: first }
-    : { sources: sourceOperands(first, options), reference: undefined };
+  const last = operands.at(-1);
+  return last !== undefined && (operands.length === 2 ? !existsSync(last) : isReference(last))
+    ? { sources: sourceOperands(operands.slice(0, -1), options), reference: last }
+    : { sources: sourceOperands(operands, options), reference: undefined };
+}
+
+function isReference(operand: string): boolean {
+  return operand !== '-' && !existsSync(operand) && /[:@]/.test(operand) && !/\.(?:tar|tgz|gz|zst)$/.test(operand);
 }
 
 function isFile(path: string): boolean {

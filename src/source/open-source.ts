@@ -100,7 +100,9 @@ async function groupParts(
     group.forEach((part) => used.add(normalize(part)));
     groups.push(group);
     if (parts !== undefined)
-      onNotice?.(`${parts[0] ?? ''} to ${basename(parts.at(-1) ?? '')} are read as one archive of ${parts.length} parts`);
+      onNotice?.(
+        `${parts[0] ?? ''} to ${basename(parts.at(-1) ?? '')} are read as one archive of ${parts.length} parts`,
+      );
   }
   return groups;
 }

@@ -5,7 +5,16 @@ import { concatRandomAccess, openRandomAccess } from '../io/random-access.ts';
 import { skipZeros } from '../tar/resynchronise.ts';
 import { findEndMark } from '../tar/scan.ts';
 import { beginningOf, endsInZeros, isPlainFile, type PartBeginning } from './part-bytes.ts';
-import { countFrom, firstSuffix, isExtension, isFirstSuffix, nextSuffixes, parsePartName, suffixesBeside, type PartName } from './part-names.ts';
+import {
+  countFrom,
+  firstSuffix,
+  isExtension,
+  isFirstSuffix,
+  nextSuffixes,
+  parsePartName,
+  suffixesBeside,
+  type PartName,
+} from './part-names.ts';
 
 /**
  * Finds the parts of a backup that was cut into files: `docker.tar.aa`, `.ab`, … (split), `.000`, `.001`, … (split -d, 7-Zip), `.part1`,

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
+import { regtar } from '../e2e/support/regtar.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -55,7 +56,7 @@ describe('backups that are numbered are not joined', () => {
   });
 
   it('whose archives begin with different members, or were padded', async () => {
-    const base = november.tar({ prefix: 'var/lib/registry/' });
+    const base = november.tar({ root: 'var/lib/registry/docker/registry/v2' });
     const at = folderWith({ 'docker.tar.1': Buffer.concat([octoberTar, Buffer.alloc(51_200)]), 'docker.tar.2': base });
     expect(await read(at('docker.tar.1'))).toEqual(alone('team/october'));
     expect(await read(at('docker.tar.2'))).toEqual(alone('team/november'));
@@ -68,7 +69,11 @@ describe('backups that are numbered are not joined', () => {
   });
 
   it('and other files of that name are no parts', async () => {
-    const at = folderWith({ 'docker.bak': octoberTar, 'docker.log': 'made at night\n', 'docker.dat': Buffer.alloc(99, 7) });
+    const at = folderWith({
+      'docker.bak': octoberTar,
+      'docker.log': 'made at night\n',
+      'docker.dat': Buffer.alloc(99, 7),
+    });
     expect(await read(at('docker.bak'))).toEqual(alone('team/october'));
     await expect(read(at('docker.log'))).rejects.toMatchObject({ code: 'SOURCE_NOT_TAR' });
     const notes = folderWith({ 'docker.tar.1': octoberTar, 'docker.tar.2': 'what is in docker.tar.1\n' });
@@ -131,5 +136,40 @@ describe('parts are joined, which is told', () => {
     writeFileSync(`${parts[0]?.slice(0, -1) ?? ''}${parts.length + 1}`, novemberTar);
     expect(await read(parts[0] ?? '')).toEqual(whole(parts));
     expect(await read(`${parts[0]?.slice(0, -1) ?? ''}${parts.length + 1}`)).toEqual(alone('team/november'));
+  });
+});
+
+describe('what the shell made of a pattern', () => {
+  const at = folderWith({ whole: octoberTar });
+  execFileSync('split', ['-b', '40000', at('whole'), at('docker.tar.')]);
+  rmSync(at('whole'));
+  const parts = ['aa', 'ab', 'ac', 'ad'].map((part) => at(`docker.tar.${part}`));
+
+  it.each<[string, (operands: readonly string[]) => readonly string[]]>([
+    ['list', (operands) => operands],
+    ['verify', (operands) => operands],
+    ['inspect', (operands) => operands],
+    ['inspect a reference', (operands) => [...operands, 'team/october:v1']],
+    ['export', (operands) => [...operands, at('out')]],
+  ])('regtar %s takes all parts', async (command, withOperands) => {
+    const [name = ''] = command.split(' ');
+    const { code, stderr, stdout } = await regtar([name, ...withOperands(parts)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining('docker.tar.aa to docker.tar.ad are read as one archive'),
+    ]);
+    expect(`${stdout}${stderr}`).toMatch(/october|1 image|1 whole/);
+  });
+
+  it('regtar index keeps one index of them, which the pattern names from then on', async () => {
+    const { code } = await regtar(['index', ...parts]);
+    expect(code).toBe(0);
+    const { stdout } = await regtar(['list', ...parts, at('docker.tar.aa.regtar-index')]);
+    expect(stdout).toBe('team/october:v1\n');
+  });
+
+  it('a TARGET that was forgotten is asked for', async () => {
+    const { code, stderr } = await regtar(['push', ...parts]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/USAGE: TARGET is missing/)]);
   });
 });

@@ -25,9 +25,9 @@ interface Listed {
 }
 
 /** `regtar list`: the `images.list` that people already use, sorted by code point. */
-export async function list(source: string | undefined, options: ListOptions, context: Context): Promise<number> {
+export async function list(operands: readonly string[], options: ListOptions, context: Context): Promise<number> {
   const selection = await readSelection(options);
-  return withBackup(sourceOperands(source, options), { ...options, keep: 'small' }, context, async (opened) => {
+  return withBackup(sourceOperands(operands, options), { ...options, keep: 'small' }, context, async (opened) => {
     for (const problem of renderProblems(
       opened.catalog.problems.filter(({ repository }) => repository === undefined),
       context.verbose,

@@ -20,12 +20,12 @@ export interface LoadOptions extends SelectionOptions, CopyCommandOptions {
   readonly map?: readonly string[];
 }
 
-/** `regtar load [SOURCE]`: straight into a running engine. */
-export async function load(source: string | undefined, options: LoadOptions, context: Context): Promise<number> {
+/** `regtar load [SOURCE…]`: straight into a running engine. */
+export async function load(operands: readonly string[], options: LoadOptions, context: Context): Promise<number> {
   const selection = await readSelection(options);
   const rename = createRenamer({ maps: options.map, project: options.project });
   const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
-  return withBackup(sourceOperands(source, options), options, context, async ({ catalog, store }) => {
+  return withBackup(sourceOperands(operands, options), options, context, async ({ catalog, store }) => {
     const sink = await openEngineSink({
       host,
       prefix: options.prefix,

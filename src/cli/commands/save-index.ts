@@ -6,10 +6,10 @@ import { formatBytes, formatCount } from '../render/sizes.ts';
 
 export type IndexOptions = BackupOptions;
 
-/** `regtar index [SOURCE]`: writes `SOURCE.regtar-index`. Nothing is written of what holds no registry's storage. */
-export async function saveIndex(source: string | undefined, options: IndexOptions, context: Context): Promise<number> {
+/** `regtar index [SOURCE…]`: writes `SOURCE.regtar-index`. Nothing is written of what holds no registry's storage. */
+export async function saveIndex(operands: readonly string[], options: IndexOptions, context: Context): Promise<number> {
   return withBackup(
-    sourceOperands(source, options),
+    sourceOperands(operands, options),
     { ...options, recordIndex: true },
     context,
     async ({ backup, catalog }) => {

@@ -30,16 +30,16 @@ export interface ServeCommandOptions extends Omit<SelectionOptions, 'platform'> 
   readonly project?: string;
 }
 
-/** `regtar serve [SOURCE]`: the backup is a registry until somebody ends it. */
+/** `regtar serve [SOURCE…]`: the backup is a registry until somebody ends it. */
 export async function serve(
-  source: string | undefined,
+  operands: readonly string[],
   options: ServeCommandOptions,
   context: Context,
 ): Promise<number> {
   const listen = parseListen(options.listen ?? '127.0.0.1:5000');
   const tls = await readTls(options);
   const selection = await readSelection(options);
-  return withBackup(sourceOperands(source, options), options, context, async (opened) => {
+  return withBackup(sourceOperands(operands, options), options, context, async (opened) => {
     const { store } = opened;
     const catalog = shownCatalog(opened, selection, options, context);
     const onDamage = (error: RegtarError): void => context.output.error(formatError(error, context.verbose));

@@ -12,16 +12,16 @@ export interface VerifyCommandOptions extends SelectionOptions {
   readonly jobs?: number;
 }
 
-/** `regtar verify [SOURCE]`: exit code 4 where something is damaged. */
+/** `regtar verify [SOURCE…]`: exit code 4 where something is damaged. */
 export async function verify(
-  source: string | undefined,
+  operands: readonly string[],
   options: VerifyCommandOptions,
   context: Context,
 ): Promise<number> {
   const selection = await readSelection(options);
   const hasFilter = options.include !== undefined || options.exclude !== undefined || options.images !== undefined;
   return withBackup(
-    sourceOperands(source, options),
+    sourceOperands(operands, options),
     { ...options, keep: 'digests', checkLinks: true },
     context,
     async ({ backup, catalog, store }) => {

@@ -1,9 +1,9 @@
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import type { FormatDeclaration } from '../../formats/format.ts';
 import { formatNames, formatsWhere } from '../../formats/formats.ts';
 import type { ExportOptions } from '../commands/export.ts';
 import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
-import { present, type Declare, type GlobalOptions } from './run.ts';
+import type { Declare, GlobalOptions } from './run.ts';
 import { ownerIds, splitBy } from './values.ts';
 
 const deltaFormats = formatsWhere(({ delta }) => delta).join(', ');
@@ -22,8 +22,9 @@ export const declareExport: Declare = (program, run) => {
             program
               .command('export')
               .description('write images as files that other tools take')
-              .argument('[SOURCE]', 'the backup; docker.tar where none is given')
-              .argument('[OUT]', 'a folder, a file or - for standard output'),
+              .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
+              .argument('[OUT]', 'a folder, a file or - for standard output')
+              .allowExcessArguments(),
           ),
         ),
       ),
@@ -51,9 +52,9 @@ export const declareExport: Declare = (program, run) => {
       `${formatsWith('owner')}: whom the files belong to, such as 10000:10000 for Harbor 1.x`,
       ownerIds,
     )
-    .action(async (source: string | undefined, out: string | undefined, options: GlobalOptions & ExportOptions) =>
+    .action(async (_source: unknown, _operand: unknown, options: GlobalOptions & ExportOptions, command: Command) =>
       run(options, async (context) =>
-        (await import('../commands/export.ts')).exportImages(present(source, out), options, context),
+        (await import('../commands/export.ts')).exportImages(command.args, options, context),
       ),
     );
 };

@@ -8,11 +8,11 @@ export const declareList: Declare = (program, run) => {
       program
         .command('list')
         .description('print one repository:tag a line')
-        .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
     ),
   )
     .option('--untagged', 'also print repository@digest of manifests that no tag and no index reaches')
-    .action(async (source: string | undefined, options: GlobalOptions & ListOptions) =>
-      run(options, async (context) => (await import('../commands/list.ts')).list(source, options, context)),
+    .action(async (sources: readonly string[], options: GlobalOptions & ListOptions) =>
+      run(options, async (context) => (await import('../commands/list.ts')).list(sources, options, context)),
     );
 };

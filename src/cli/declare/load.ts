@@ -10,7 +10,7 @@ export const declareLoad: Declare = (program, run) => {
         program
           .command('load')
           .description('load images into a running docker or podman, without a file in between')
-          .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+          .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
       ),
     ),
   )
@@ -19,7 +19,7 @@ export const declareLoad: Declare = (program, run) => {
     .option('--untagged', 'also load images that no tag and no index reaches')
     .option('--project <project>', 'put before repositories of one component')
     .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect)
-    .action(async (source: string | undefined, options: GlobalOptions & LoadOptions) =>
-      run(options, async (context) => (await import('../commands/load.ts')).load(source, options, context)),
+    .action(async (sources: readonly string[], options: GlobalOptions & LoadOptions) =>
+      run(options, async (context) => (await import('../commands/load.ts')).load(sources, options, context)),
     );
 };

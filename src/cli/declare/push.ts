@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { PushOptions } from '../commands/push.ts';
 import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
-import { present, type Declare, type GlobalOptions } from './run.ts';
+import type { Declare, GlobalOptions } from './run.ts';
 import { byteLimit, byteSize, seconds, wholeNumberFrom0 } from './values.ts';
 
 export const declarePush: Declare = (program, run) => {
@@ -14,8 +14,9 @@ export const declarePush: Declare = (program, run) => {
               program
                 .command('push')
                 .description('push images to a registry')
-                .argument('[SOURCE]', 'the backup; docker.tar where none is given')
-                .argument('[TARGET]', 'host[:port][/project[/prefix]]'),
+                .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
+                .argument('[TARGET]', 'host[:port][/project[/prefix]]')
+                .allowExcessArguments(),
             ),
           ),
         ),
@@ -40,10 +41,8 @@ export const declarePush: Declare = (program, run) => {
     .option('--verify', 'at the end, read back what every tag means')
     .option('--chunk-size <size>', 'send blobs in pieces of this size, for proxies that limit bodies', byteSize)
     .option('--state <file>', 'where the sessions of large uploads are kept for a later run; beside SOURCE unless told')
-    .action(async (source: string | undefined, target: string | undefined, options: GlobalOptions & PushOptions) =>
-      run(options, async (context) =>
-        (await import('../commands/push.ts')).push(present(source, target), options, context),
-      ),
+    .action(async (_source: unknown, _operand: unknown, options: GlobalOptions & PushOptions, command: Command) =>
+      run(options, async (context) => (await import('../commands/push.ts')).push(command.args, options, context)),
     );
 };
 

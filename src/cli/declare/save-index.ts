@@ -7,8 +7,8 @@ export const declareIndex: Declare = (program, run) => {
     program
       .command('index')
       .description('scan a tar once and keep what was seen beside it, so that no later command scans it again')
-      .argument('[SOURCE]', 'the backup, a tar in a file; docker.tar where none is given'),
-  ).action(async (source: string | undefined, options: GlobalOptions & IndexOptions) =>
-    run(options, async (context) => (await import('../commands/save-index.ts')).saveIndex(source, options, context)),
+      .argument('[SOURCE...]', 'the backup, a tar in a file; docker.tar where none is given'),
+  ).action(async (sources: readonly string[], options: GlobalOptions & IndexOptions) =>
+    run(options, async (context) => (await import('../commands/save-index.ts')).saveIndex(sources, options, context)),
   );
 };

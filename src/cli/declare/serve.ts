@@ -8,7 +8,7 @@ export const declareServe: Declare = (program, run) => {
     program
       .command('serve')
       .description('serve a backup as a read-only registry, without unpacking it')
-      .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+      .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
   )
     .option(
       '--include <glob>',
@@ -24,7 +24,7 @@ export const declareServe: Declare = (program, run) => {
     .option('--tls-key <file>', 'its key, PEM')
     .option('--plain-http', 'serve other machines without TLS')
     .option('--ns <host>', 'as a mirror, answer only for this registry; repeatable', collect)
-    .action(async (source: string | undefined, options: GlobalOptions & ServeCommandOptions) =>
-      run(options, async (context) => (await import('../commands/serve.ts')).serve(source, options, context)),
+    .action(async (sources: readonly string[], options: GlobalOptions & ServeCommandOptions) =>
+      run(options, async (context) => (await import('../commands/serve.ts')).serve(sources, options, context)),
     );
 };

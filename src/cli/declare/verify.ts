@@ -9,12 +9,12 @@ export const declareVerify: Declare = (program, run) => {
       program
         .command('verify')
         .description('re-hash everything, follow every link, and say what is whole, partial or lost')
-        .argument('[SOURCE]', 'the backup; docker.tar where none is given'),
+        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
     ),
   )
     .option('--quick', 'check links and sizes only')
     .option('-j, --jobs <n>', 'threads that hash', wholeNumber)
-    .action(async (source: string | undefined, options: GlobalOptions & VerifyCommandOptions) =>
-      run(options, async (context) => (await import('../commands/verify.ts')).verify(source, options, context)),
+    .action(async (sources: readonly string[], options: GlobalOptions & VerifyCommandOptions) =>
+      run(options, async (context) => (await import('../commands/verify.ts')).verify(sources, options, context)),
     );
 };
