@@ -85,6 +85,7 @@ const table = {
   PLATFORM_UNAVAILABLE: { side: 'source', harm: 'none', ends: 'image', again: false },
   PLATFORM_AMBIGUOUS: { side: 'usage', harm: 'none', ends: 'image', again: false },
   // outputs
+  OUTPUT_IS_SOURCE: { side: 'usage', harm: 'none', ends: 'run', again: false },
   OUTPUT_FOREIGN: { side: 'target', harm: 'none', ends: 'image', again: false },
   OUTPUT_BUSY: { side: 'target', harm: 'none', ends: 'run', again: false },
   OUTPUT_FULL: { side: 'target', harm: 'none', ends: 'run', again: false },

@@ -42,6 +42,7 @@ export { createRenamer, type NameOptions, type RenameRepository } from './select
 export { createPlan, type Plan, type PlannedImage, type PlanOptions, type RefusedImage } from './select/plan.ts';
 export { copyImages, type CopyOptions } from './copy/copy-images.ts';
 export type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './copy/events.ts';
+export { refuseOverlap, type WrittenPath } from './io/overlap.ts';
 export { verifyBackup, type VerifyOptions } from './verify/verify.ts';
 export type { ImageState, ImageVerdict, VerifyEvent, VerifyProblem, VerifyReport } from './verify/report.ts';
 export { diffBackups, type BackupDiff, type ChangedImage } from './select/diff.ts';

@@ -1,5 +1,6 @@
 import type { CopyEvent, CopyReport } from '../copy/events.ts';
 import { toRegtarError } from '../errors.ts';
+import type { WrittenPath } from '../io/overlap.ts';
 import { formatPaper, type Paper, type PaperSource } from '../report/paper.ts';
 import type { PaperSubject } from '../report/record-paper.ts';
 import type { Plan } from '../select/plan.ts';
@@ -11,6 +12,11 @@ export interface ReportOptions {
   readonly report?: readonly string[];
   /** `--no-source-hash`: the paper says no SHA-256 of SOURCE. */
   readonly sourceHash?: boolean;
+}
+
+/** Where the paper is going to be written. */
+export function reportPaths({ report = [] }: ReportOptions): readonly WrittenPath[] {
+  return report.map((path) => ({ name: '--report', path }));
 }
 
 /** What a command knows of its paper. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Transform, type Readable } from 'node:stream';
+import { refuseOverlap, type WrittenPath } from '../io/overlap.ts';
 import type { ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import { parseImageReference } from '../oci/reference.ts';
@@ -40,6 +41,8 @@ export interface OpenOptions extends BackupOptions {
   readonly checkLinks?: boolean;
   /** Whether an index is to be written. */
   readonly recordIndex?: boolean;
+  /** What is going to be written: none of it may be what is read. */
+  readonly outputs?: readonly WrittenPath[];
   /** Whether somebody will ask for the SHA-256 of standard input. */
   readonly hashInput?: boolean;
 }
@@ -62,6 +65,16 @@ export async function withBackup<Result>(
     recordIndex: options.recordIndex,
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
   });
+  try {
+    refuseOverlap(options.outputs ?? [], [
+      ...(backup.given ?? []).flatMap(({ paths }) => paths),
+      // `regtar export - docker.tar < docker.tar`
+      ...(sources.includes('-') ? ['/dev/stdin'] : []),
+    ]);
+  } catch (error) {
+    await backup.close();
+    throw error;
+  }
   // A second Ctrl-C, or a failure that nobody caught, must not leave gigabytes behind.
   const onExit = (): void => backup.removeSpoolSync?.();
   process.once('exit', onExit);

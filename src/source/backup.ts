@@ -61,6 +61,8 @@ export interface GivenSource {
   readonly bytes: number | undefined;
   /** Its files in order: one, or all parts; none for a directory or standard input. */
   readonly files: readonly string[];
+  /** Everything that is read: its files, or its folder; none for standard input. */
+  readonly paths: readonly string[];
 }
 
 /** What an index file holds that was written. */

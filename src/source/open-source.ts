@@ -3,6 +3,7 @@ import { basename, normalize } from 'node:path';
 import type { Readable } from 'node:stream';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
+import { refuseOverlap } from '../io/overlap.ts';
 import { readRange } from '../io/read-range.ts';
 import type { Backup, GivenSource } from './backup.ts';
 import { openDirectory } from './directory.ts';
@@ -62,6 +63,7 @@ export async function openSource(operands: readonly string[], options: OpenSourc
     format,
     bytes,
     files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-'),
+    paths: (groups[index] ?? []).filter((path) => path !== '-'),
   }));
   return { ...(second === undefined ? first : openSeveral(backups)), given };
 }
@@ -118,6 +120,8 @@ async function openParts(paths: readonly string[], options: OpenSourceOptions): 
   const access = openAll(paths);
   try {
     const form = recogniseAccess(access, path);
+    if (options.recordIndex === true && options.indexFile !== undefined)
+      refuseOverlap([{ name: 'the index', path: options.indexFile }], paths);
     if (form === 'tar') return await openTar(access, describe, path, options);
     refuseIndex(`${path}, which is compressed,`, options);
     return await openCompressed(

@@ -13,6 +13,8 @@ import { skopeoSyncCommand } from '../../formats/dir/names.ts';
 import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
 import { openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
+import { refuseOverlap } from '../../io/overlap.ts';
+import { reportPaths } from '../handoff.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
@@ -45,6 +47,7 @@ export async function exportImages(
   refuseBase(options);
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options);
+  if (options.base !== undefined && out !== '-') refuseOverlap([{ name: 'OUT', path: out }], [options.base]);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
   return withBackup(
@@ -52,6 +55,11 @@ export async function exportImages(
     {
       ...options,
       hashInput: options.report !== undefined,
+      outputs: [
+        { name: 'OUT', path: out === '-' ? '/dev/stdout' : out },
+        ...reportPaths(options),
+        ...(options.saveDigests === undefined ? [] : [{ name: '--save-digests', path: options.saveDigests }]),
+      ],
       spoolFolder: out === '-' ? undefined : dirname(resolve(out)),
     },
     context,

@@ -24,7 +24,8 @@ export async function inspect(operands: readonly string[], options: InspectOptio
     throw new RegtarError('USAGE', '--html shows a whole backup, not one image', {
       hint: 'leave REF or --html out',
     });
-  return withBackup(sources, { ...options, keep: 'small', checkLinks: true }, context, async (opened) => {
+  const outputs = options.html === undefined ? [] : [{ name: '--html', path: options.html }];
+  return withBackup(sources, { ...options, keep: 'small', checkLinks: true, outputs }, context, async (opened) => {
     if (reference !== undefined && options.history === true) {
       const history = imageHistory(opened, reference);
       if (context.json) context.output.json(history);

@@ -12,6 +12,7 @@ import { createPlan, type Plan } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
 import type { Shard } from '../../select/shard.ts';
 import type { Context } from '../context.ts';
+import { reportPaths } from '../handoff.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
 import { openTarget, type RemoteOptions } from '../open-target.ts';
@@ -69,7 +70,14 @@ export async function push(operands: readonly string[], options: PushOptions, co
     const login = await logIn(registry, { jobs, harbor: options.harbor, signal: context.signal });
     refuseSparse(registry, login, options);
     const journal = openJournal(sources, registry, shard, options);
-    const opening = { ...options, hashInput: options.report !== undefined };
+    const opening = {
+      ...options,
+      hashInput: options.report !== undefined,
+      outputs: [
+        ...reportPaths(options),
+        ...(options.state === undefined ? [] : [{ name: '--state', path: options.state }]),
+      ],
+    };
     return await withBackup(sources, opening, context, async (opened) => {
       const prepared = await preparePush(registry, plan(opened, login), {
         login,

@@ -233,6 +233,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Say `--platform linux/amd64`, for example.',
   },
 
+  OUTPUT_IS_SOURCE: {
+    cause: 'OUT, or a file that shall be written, is a SOURCE, lies inside one or holds one.',
+    remedy: 'Choose another place; links and other names of the same file or folder count as it.',
+  },
   OUTPUT_FOREIGN: {
     cause: 'OUT exists and was not made by regtar; nothing in it was touched.',
     remedy: 'Choose another place, or empty it yourself.',

@@ -8,6 +8,17 @@ import type { ErrorCase } from './case.ts';
 /** Places and formats that cannot hold what is asked for. */
 export const outputs: readonly ErrorCase[] = [
   {
+    code: 'OUTPUT_IS_SOURCE',
+    title: 'OUT is SOURCE',
+    exit: 2,
+    says: /docker\.tar is the same as/,
+    hint: /another place/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('docker.tar'), buildStorage((s) => s.image('app', 'v1')).tar());
+      return regtar(['export', folder.file('docker.tar'), folder.file('docker.tar'), '--format', 'registry']);
+    },
+  },
+  {
     code: 'OUTPUT_FOREIGN',
     title: 'a folder of somebody else',
     exit: 1,
