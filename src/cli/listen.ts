@@ -20,3 +20,13 @@ export function parseListen(text: string): ListenAddress {
     });
   return { host: match[1] ?? (match[2] || '::'), port };
 }
+
+/** Whether an address stands for all of the machine. */
+export function isEveryAddress(host: string): boolean {
+  return host === '::' || host === '0.0.0.0';
+}
+
+/** `host:port`, as it stands in the names of images. */
+export function formatHost(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,6 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { examples } from '../../src/cli/help/examples.ts';
+import { regtarDone } from '../e2e/support/regtar.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { shellCommands } from '../docs/support/shell-words.ts';
@@ -13,6 +14,10 @@ afterAll(() => here.remove());
 describe('examples do what they say', () => {
   it.each((examples['serve'] ?? []).map(({ run }) => run))('%s', async (line) => {
     const [[, , ...words] = []] = shellCommands(line);
+    if (line.includes('--print-config')) {
+      expect((await regtarDone(['serve', ...words])).stdout).toContain('127.0.0.1:5000');
+      return;
+    }
     const served = await startServe(
       // The port may be somebody else's here.
       words.map((word) => word.replace(/:500\d$/, ':0')),

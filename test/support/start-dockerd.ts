@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, type RunOptions, type RunResult } from './run.ts';
 import { startProcess } from './start-process.ts';
@@ -14,14 +14,19 @@ export interface Dockerd {
   stop(): Promise<void>;
 }
 
-/** Starts a docker daemon of its own: no bridge, no iptables, classic `vfs` store. Containers need `--network none`. Needs root. */
-export async function startDockerd(): Promise<Dockerd> {
+/**
+ * Starts a docker daemon of its own: no bridge, no iptables, classic `vfs` store. Containers need `--network none`. Needs root.
+ * @param options settings: a `daemon.json`
+ */
+export async function startDockerd(options: { readonly settings?: string } = {}): Promise<Dockerd> {
   const folder = temporaryFolder();
   const socket = folder.file('docker.sock');
   const host = `unix://${socket}`;
   const environment = { DOCKER_HOST: host, DOCKER_CONTEXT: undefined, DOCKER_CONFIG: folder.file('client') };
-  const docker = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
-    run('docker', args, { ...options, env: { ...environment, ...options.env } });
+  const docker = (args: readonly string[], runOptions: RunOptions = {}): Promise<RunResult> =>
+    run('docker', args, { ...runOptions, env: { ...environment, ...runOptions.env } });
+  // Without one of its own it would read the machine's.
+  writeFileSync(folder.file('daemon.json'), options.settings ?? '{}');
 
   const flags = [
     '--data-root',
@@ -32,6 +37,8 @@ export async function startDockerd(): Promise<Dockerd> {
     host,
     '--pidfile',
     folder.file('docker.pid'),
+    '--config-file',
+    folder.file('daemon.json'),
   ];
   const server = await startProcess(
     'dockerd',

@@ -32,6 +32,8 @@ export interface RegistryOptions {
   readonly foreignLayers?: boolean;
   /** Take and serve docker schema1; off by default, as in the registry itself. */
   readonly schema1?: boolean;
+  /** Pull through from another registry, and hold what was pulled. */
+  readonly proxyOf?: string;
   /** Write an access log, which `requests()` reads. */
   readonly accessLog?: boolean;
 }
@@ -132,6 +134,7 @@ async function configuration(
         },
       }),
     },
+    ...(options.proxyOf !== undefined && { proxy: { remoteurl: options.proxyOf } }),
     ...(options.schema1 === true && { compatibility: { schema1: { enabled: true } } }),
     ...(options.foreignLayers === true && { validation: { manifests: { urls: { allow: ['^https?://'] } } } }),
     ...(options.htpasswd && {

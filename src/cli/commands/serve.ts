@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { createSecureContext } from 'node:tls';
 import type { Catalog } from '../../content/contracts.ts';
 import { createGraphReader } from '../../content/image-graph.ts';
@@ -11,7 +12,10 @@ import { checkBlobs } from '../../serve/checked-blobs.ts';
 import { createRoutes } from '../../serve/routes.ts';
 import { startServer, type RunningServer, type ServerTls } from '../../serve/server.ts';
 import type { Context } from '../context.ts';
-import { parseListen } from '../listen.ts';
+import { clientFiles } from '../../report/clients/client-files.ts';
+import type { Client } from '../../report/clients/setup.ts';
+import { formatHost, isEveryAddress, parseListen, type ListenAddress } from '../listen.ts';
+import { renderClientFiles } from '../render/client-files.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { formatError } from '../output.ts';
@@ -26,6 +30,7 @@ export interface ServeCommandOptions extends Omit<SelectionOptions, 'platform'> 
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly ns?: readonly string[];
+  readonly printConfig?: Client;
   readonly map?: readonly string[];
   readonly project?: string;
 }
@@ -38,6 +43,8 @@ export async function serve(
 ): Promise<number> {
   const listen = parseListen(options.listen ?? '127.0.0.1:5000');
   const tls = await readTls(options);
+  if (options.printConfig !== undefined)
+    return printConfig(options.printConfig, listen, tls?.certificate !== undefined, options, context);
   const selection = await readSelection(options);
   return withBackup(sourceOperands(operands, options), options, context, async (opened) => {
     const { store } = opened;
@@ -58,6 +65,26 @@ export async function serve(
     await server.stop();
     return 0;
   });
+}
+
+/** The file of a client for exactly this address. Nothing is edited. */
+async function printConfig(
+  client: Client,
+  { host, port }: ListenAddress,
+  isTls: boolean,
+  options: ServeCommandOptions,
+  context: Context,
+): Promise<number> {
+  const files = clientFiles(client, {
+    registry: { host: formatHost(isEveryAddress(host) ? hostname() : host, port), scheme: isTls ? 'https' : 'http' },
+    mirrors: (options.ns ?? []).map((from) => ({ from })),
+  });
+  if (context.json) context.output.json({ files });
+  else {
+    if (files.length === 1 && files[0] !== undefined) context.output.message(`for ${files[0].path}:`);
+    context.output.line(renderClientFiles(files));
+  }
+  return 0;
 }
 
 /** @throws RegtarError USAGE */
@@ -119,7 +146,7 @@ function shownCatalog(
 }
 
 function sayWhatIsServed(server: RunningServer, { backup }: OpenedBackup, catalog: Catalog, context: Context): void {
-  const host = `${server.address.includes(':') ? `[${server.address}]` : server.address}:${server.port}`;
+  const host = formatHost(isEveryAddress(server.address) ? hostname() : server.address, server.port);
   let tags = 0;
   let repositories = 0;
   let example: string | undefined;

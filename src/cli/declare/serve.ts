@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { ServeCommandOptions } from '../commands/serve.ts';
 import { addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
@@ -24,6 +25,14 @@ export const declareServe: Declare = (program, run) => {
     .option('--tls-key <file>', 'its key, PEM')
     .option('--plain-http', 'serve other machines without TLS')
     .option('--ns <host>', 'as a mirror, answer only for this registry; repeatable', collect)
+    .addOption(
+      new Option('--print-config <client>', 'print what leads a client to this registry, and serve nothing').choices([
+        'containerd',
+        'k3s',
+        'podman',
+        'docker',
+      ]),
+    )
     .action(async (sources: readonly string[], options: GlobalOptions & ServeCommandOptions) =>
       run(options, async (context) => (await import('../commands/serve.ts')).serve(sources, options, context)),
     );

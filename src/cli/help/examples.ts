@@ -83,6 +83,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       about: 'One team, on a port of its own',
       run: "regtar serve docker.tar --include 'team/**' --listen 127.0.0.1:5001",
     },
+    {
+      about: 'What k3s needs to pull from it instead of docker.io',
+      run: 'regtar serve --ns docker.io --print-config k3s',
+    },
   ],
   check: [
     {
