@@ -1,6 +1,7 @@
 import { RegtarError, toRegtarError } from '../errors.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { createOutput, formatError } from './output.ts';
+import { settleStandardOutput, writeStandardOutput } from './standard-output.ts';
 
 declare const REGTAR_VERSION: string;
 
@@ -10,16 +11,16 @@ export const version: string = REGTAR_VERSION;
 const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   // Nothing else is loaded for this: wrappers ask often.
-  process.stdout.write(`${version}\n`);
+  writeStandardOutput(`${version}\n`);
+  void settle(0, false).then((code) => void (process.exitCode = code));
 } else {
   void run(args).then((code) => void (process.exitCode = code));
 }
 
 async function run(argv: readonly string[]): Promise<number> {
-  // `regtar list | head` closes the pipe: that is the reader's choice, not a failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-  });
+  // Messages that nobody can take, such as a full disk under `2> log`, must not end the work.
+  process.stderr.on('error', () => undefined);
+  const isVerbose = argv.includes('-v') || argv.includes('--verbose');
   const interrupted = new AbortController();
   let signals = 0;
   const onSignal = (): void => {
@@ -34,13 +35,20 @@ async function run(argv: readonly string[]): Promise<number> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
     const { runProgram } = await import('./program.ts');
-    return await runProgram(argv, { version, signal: interrupted.signal });
+    return await settle(await runProgram(argv, { version, signal: interrupted.signal }), isVerbose);
   } catch (thrown) {
     const error = toRegtarError(thrown);
-    const isVerbose = argv.includes('-v') || argv.includes('--verbose');
     createOutput({ quiet: false }).error(formatError(error, isVerbose));
     return exitCodeOf(error);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+/** Says what standard output could not take. @returns the exit code, which is not 0 then */
+async function settle(code: number, isVerbose: boolean): Promise<number> {
+  const error = await settleStandardOutput();
+  if (error === undefined) return code;
+  createOutput({ quiet: false }).error(formatError(error, isVerbose));
+  return code === 0 ? exitCodeOf(error) : code;
 }

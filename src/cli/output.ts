@@ -1,5 +1,6 @@
 import type { RegtarError } from '../errors.ts';
 import type { EventWriter } from './progress/event-writer.ts';
+import { writeStandardOutput } from './standard-output.ts';
 
 /** Where text goes: tests and wrappers may give their own. */
 export interface Output {
@@ -24,7 +25,7 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
     else process.stderr.write(`${printable(text)}\n`);
   };
   return {
-    line: (text) => void process.stdout.write(`${printable(text)}\n`),
+    line: (text) => writeStandardOutput(`${printable(text)}\n`),
     message: (text) => {
       if (options.quiet) return;
       if (events === undefined) write(text);
@@ -36,7 +37,7 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
     },
     divert: (next) => void (diverted = next),
     json: (value) =>
-      void process.stdout.write(`${JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f]/g, escapeControl)}\n`),
+      writeStandardOutput(`${JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f]/g, escapeControl)}\n`),
   };
 }
 

@@ -1,12 +1,13 @@
 import { CommanderError, type Command } from 'commander';
 import { existsSync } from 'node:fs';
-import { toRegtarError } from '../errors.ts';
+import { toRegtarError, type RegtarError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { createProgram } from './declare/program.ts';
 import type { GlobalOptions } from './declare/run.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { createOutput } from './output.ts';
 import { createEventWriter } from './progress/event-writer.ts';
+import { settleStandardOutput } from './standard-output.ts';
 import { toUsageError } from './usage-error.ts';
 
 /** Parses the command line and runs one command. @returns the exit code */
@@ -45,19 +46,18 @@ export async function runProgram(
 async function act(context: Context, action: (context: Context) => Promise<number>): Promise<number> {
   const { events } = context;
   if (events === undefined) return action(context);
-  let exitCode: number;
-  try {
-    exitCode = await action(context);
-  } catch (thrown) {
-    const error = toRegtarError(thrown);
+  const tell = (error: RegtarError): number => {
     events.write('error', {
       code: error.code,
       text: error.message,
       ...(error.hint !== undefined && { hint: error.hint }),
       ...(context.verbose && { stack: error.stack }),
     });
-    exitCode = exitCodeOf(error);
-  }
+    return exitCodeOf(error);
+  };
+  let exitCode = await action(context).catch((thrown: unknown) => tell(toRegtarError(thrown)));
+  const unwritten = await settleStandardOutput();
+  if (unwritten !== undefined) exitCode = [exitCode, tell(unwritten)].find((code) => code !== 0) ?? 0;
   events.write('end', { exitCode });
   return exitCode;
 }

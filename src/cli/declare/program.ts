@@ -10,6 +10,7 @@ import { declareList } from './list.ts';
 import { declareLoad } from './load.ts';
 import { declarePush } from './push.ts';
 import { declareReport } from './report.ts';
+import { writeStandardOutput } from '../standard-output.ts';
 import type { Declare, Run } from './run.ts';
 import { declareIndex } from './save-index.ts';
 import { declareServe } from './serve.ts';
@@ -39,7 +40,7 @@ export function createProgram(version: string, run: Run): Command {
     .description('Carry a Docker registry across an air gap: read its storage from docker.tar without unpacking it.')
     .version(version, '-V, --version')
     .showSuggestionAfterError()
-    .configureOutput({ writeErr: () => undefined })
+    .configureOutput({ writeOut: writeStandardOutput, writeErr: () => undefined })
     .exitOverride();
   for (const declare of commands) declare(program, run);
   return program;
