@@ -9,6 +9,8 @@ import type { Digest } from '../oci/digest.ts';
 export interface ContentStore {
   /** @returns the stored size in bytes, or undefined when the blob is not here */
   stat(digest: Digest): { readonly size: number } | undefined;
+  /** The same digest as the string that the store holds anyway; undefined or absent where it holds none. */
+  known?(digest: Digest): Digest | undefined;
   /** @throws RegtarError BLOB_MISSING when the blob is not here */
   open(digest: Digest, from?: number, ring?: Ring): Body;
   /** A small blob whole. @throws RegtarError BLOB_MISSING */

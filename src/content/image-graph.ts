@@ -2,12 +2,13 @@ import { RegtarError, type Problem } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseImageConfig } from '../oci/image-config.ts';
-import { childManifests, manifestBlobs } from '../oci/manifest.ts';
+import { childManifests, manifestBlobs, type ImageManifest, type Manifest } from '../oci/manifest.ts';
 import { isForeignLayerType, isImageConfigType, isSchema1Type } from '../oci/media-types.ts';
 import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
 import { formatImageReference, type ImageName } from '../oci/reference.ts';
 import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
+import { createCompactor } from './compact.ts';
 import { readManifest } from './read-manifest.ts';
 
 /**
@@ -50,6 +51,7 @@ export interface GraphReader {
 /** Reads manifests and configs, each once, however many images share them. */
 export function createGraphReader(store: ContentStore): GraphReader {
   const known = new Map<Digest, ManifestNode | RegtarError>();
+  const { compact, compactPlatform } = createCompactor(store);
 
   const readNode = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
     if (above.includes(digest) || above.length > deepestNesting) {
@@ -78,35 +80,21 @@ export function createGraphReader(store: ContentStore): GraphReader {
       const loss = isAbsent(child.digest) ? childMissing(child) : readChild(child, [...above, digest], children);
       if (loss !== undefined) lostChildren.push({ descriptor: child, problem: loss });
     }
-    const blobs: Descriptor[] = [];
-    const missing: Descriptor[] = [];
-    const foreign: Descriptor[] = [];
-    for (const blob of manifestBlobs(manifest)) {
-      const stored = store.stat(blob.digest);
-      if (stored !== undefined) blobs.push({ ...blob, size: blob.size < 0 ? stored.size : blob.size });
-      else if (isForeignLayerType(blob.mediaType) || (blob.urls !== undefined && blob.urls.length > 0))
-        foreign.push(blob);
-      else missing.push(blob);
-    }
-    const config = manifest.kind === 'image' ? manifest.config : undefined;
+    const named = manifestBlobs(manifest).map(compact);
+    const config = manifest.kind === 'image' && manifest.config !== undefined ? named[0] : undefined;
+    const platform = platformOf(store, config) ?? statedPlatform(manifest) ?? expected?.platform;
     return {
-      descriptor,
+      descriptor: compact(descriptor),
       kind: manifest.kind,
-      children,
-      lostChildren,
-      blobs,
-      missing,
-      foreign,
+      children: exact(children),
+      lostChildren: exact(lostChildren),
+      ...sortByPresence(store, named),
       config,
-      layers: manifest.kind === 'image' ? manifest.layers : [],
-      platform:
-        platformOf(store, config) ??
-        (manifest.kind === 'schema1' && manifest.architecture
-          ? { os: 'linux', architecture: manifest.architecture }
-          : expected?.platform),
-      levelsBelow: children.reduce((most, child) => Math.max(most, child.levelsBelow + 1), 0),
+      layers: manifest.kind === 'image' ? layersOf(manifest, named) : none,
+      platform: platform && compactPlatform(platform),
       subject: manifest.subject,
-      annotations: manifest.kind === 'schema1' ? {} : manifest.annotations,
+      levelsBelow: children.reduce((most, child) => Math.max(most, child.levelsBelow + 1), 0),
+      annotations: manifest.kind === 'schema1' ? noAnnotations : manifest.annotations,
     };
   };
 
@@ -128,6 +116,45 @@ export function createGraphReader(store: ContentStore): GraphReader {
   };
 
   return { read: (digest) => readNode(digest, undefined, []) };
+}
+
+const none: readonly never[] = [];
+const noAnnotations: Readonly<Record<string, string>> = {};
+
+/** An array that grew has room for more than it holds, and most are empty: backups have a hundred thousand nodes. */
+function exact<Item>(items: readonly Item[]): readonly Item[] {
+  return items.length === 0 ? none : items.slice();
+}
+
+/** Layers as the manifest has them, repetitions included, with the objects that `named` has already. */
+function layersOf(manifest: ImageManifest, named: readonly Descriptor[]): readonly Descriptor[] {
+  const own = manifest.config === undefined ? named : named.slice(1);
+  if (own.length === manifest.layers.length) return own;
+  const byDigest = new Map(named.map((blob) => [blob.digest, blob]));
+  return manifest.layers.map((layer) => byDigest.get(layer.digest) ?? layer);
+}
+
+function sortByPresence(
+  store: ContentStore,
+  named: readonly Descriptor[],
+): Pick<ManifestNode, 'blobs' | 'missing' | 'foreign'> {
+  const blobs: Descriptor[] = [];
+  const missing: Descriptor[] = [];
+  const foreign: Descriptor[] = [];
+  for (const blob of named) {
+    const stored = store.stat(blob.digest);
+    if (stored !== undefined) blobs.push(blob.size < 0 ? { ...blob, size: stored.size } : blob);
+    else if (isForeignLayerType(blob.mediaType) || (blob.urls !== undefined && blob.urls.length > 0))
+      foreign.push(blob);
+    else missing.push(blob);
+  }
+  return { blobs: exact(blobs), missing: exact(missing), foreign: exact(foreign) };
+}
+
+function statedPlatform(manifest: Manifest): Platform | undefined {
+  return manifest.kind === 'schema1' && manifest.architecture
+    ? { os: 'linux', architecture: manifest.architecture }
+    : undefined;
 }
 
 function tooDeep(digest: Digest): RegtarError {

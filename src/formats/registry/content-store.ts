@@ -19,6 +19,7 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
       const location = catalog.stored.get(digest)?.location;
       return location === undefined ? undefined : { size: location.size };
     },
+    known: (digest) => catalog.stored.get(digest)?.digest,
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
