@@ -95,13 +95,14 @@ export function summarize(
         for (const platform of imagePlatforms(root).map(formatPlatform))
           platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
+      const image = { repository, tag };
       for (const part of digestsOf(root, catalog)) {
         const reach = reached.getOrMake(part, (known) => ({
           digest: known,
           size: store.stat(known)?.size ?? 0,
           repositories: 0,
           lastRepository: -1,
-          image: { repository, tag },
+          image,
         }));
         if (reach.lastRepository === index) continue;
         reach.repositories++;

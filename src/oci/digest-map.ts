@@ -20,23 +20,24 @@ const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).b
  * numbers among others in one array.
  */
 export class DigestMap<Value> {
-  private readonly entries: { readonly digest: Digest; value: Value }[] = [];
+  private readonly kept: Value[] = [];
   private words = new Int32Array(256 * wordsPerKey);
   /** Number of an entry plus one, by hash; 0 is free. */
   private slots = new Int32Array(1024);
   /** The upper bits of a hash are its good ones. */
   private shift = 32 - 10;
   /** Digests of other algorithms, which are rare. */
-  private readonly others = new Map<Digest, { readonly digest: Digest; value: Value }>();
+  private readonly others = new Map<Digest, Value>();
 
   get size(): number {
-    return this.entries.length + this.others.size;
+    return this.kept.length + this.others.size;
   }
 
   get(digest: Digest): Value | undefined {
-    if (digest.length !== sha256Length) return this.others.get(digest)?.value;
+    if (digest.length !== sha256Length) return this.others.get(digest);
     keyOfText(digest);
-    return this.entries[this.find()]?.value;
+    const found = this.find();
+    return found < 0 ? undefined : this.kept[found];
   }
 
   has(digest: Digest): boolean {
@@ -49,12 +50,12 @@ export class DigestMap<Value> {
   getOrMake(digest: Digest, make: (digest: Digest) => Value): Value {
     if (digest.length !== sha256Length) {
       let other = this.others.get(digest);
-      if (other === undefined) this.others.set(digest, (other = { digest, value: make(digest) }));
-      return other.value;
+      if (other === undefined) this.others.set(digest, (other = make(digest)));
+      return other;
     }
     keyOfText(digest);
     const found = this.find();
-    return found >= 0 ? (this.entries[found] as { value: Value }).value : this.append(digest, make(digest));
+    return found >= 0 ? (this.kept[found] as Value) : this.append(digest, make(digest));
   }
 
   /**
@@ -64,15 +65,15 @@ export class DigestMap<Value> {
   getOrMakeAt(bytes: Uint8Array, at: number, make: (digest: Digest) => Value): Value | undefined {
     if (!keyOfBytes(bytes, at)) return undefined;
     const found = this.find();
-    if (found >= 0) return (this.entries[found] as { value: Value }).value;
+    if (found >= 0) return this.kept[found];
     const digest = sha256FromHexAt(bytes, at);
     return digest === undefined ? undefined : this.append(digest, make(digest));
   }
 
   /** In the order of their making. */
   *values(): Generator<Value> {
-    for (const { value } of this.entries) yield value;
-    for (const { value } of this.others.values()) yield value;
+    yield* this.kept;
+    yield* this.others.values();
   }
 
   /** @returns the number of the entry with `key`, or -1 */
@@ -91,7 +92,7 @@ export class DigestMap<Value> {
 
   /** Adds an entry for `key`, which is not there. */
   private append(digest: Digest, value: Value): Value {
-    const entry = this.entries.length;
+    const entry = this.kept.length;
     // What `make` did may have used the key.
     keyOfText(digest);
     if ((entry + 1) * wordsPerKey > this.words.length) {
@@ -100,8 +101,8 @@ export class DigestMap<Value> {
       this.words = words;
     }
     this.words.set(key, entry * wordsPerKey);
-    this.entries.push({ digest, value });
-    if (this.entries.length * 2 > this.slots.length) this.rehash();
+    this.kept.push(value);
+    if (this.kept.length * 2 > this.slots.length) this.rehash();
     else this.occupy(entry);
     return value;
   }
@@ -116,7 +117,7 @@ export class DigestMap<Value> {
   private rehash(): void {
     this.slots = new Int32Array(this.slots.length * 4);
     this.shift -= 2;
-    for (let entry = 0; entry < this.entries.length; entry++) this.occupy(entry);
+    for (let entry = 0; entry < this.kept.length; entry++) this.occupy(entry);
   }
 }
 
