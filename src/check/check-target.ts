@@ -6,12 +6,12 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { childManifests, manifestBlobs, parseManifest } from '../oci/manifest.ts';
 import { isForeignLayerType, mediaTypes } from '../oci/media-types.ts';
 import { imageKey, isTag } from '../oci/reference.ts';
-import type { Paper, PaperImage } from '../report/paper.ts';
+import type { Report, ReportImage } from '../report/report.ts';
 import type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedImage } from './contract.ts';
 
 /** How thoroughly a target is compared. */
 export interface CheckOptions {
-  /** Turns a repository of the paper, without the path that everything was put beneath, into the target's. */
+  /** Turns a repository of the report, without the path that everything was put beneath, into the target's. */
   readonly rename: (repository: string) => string;
   /** Read every blob and hash it. Default false: then sizes count. */
   readonly deep?: boolean;
@@ -20,14 +20,14 @@ export interface CheckOptions {
   readonly onImage?: ((image: ExpectedImage, difference: Difference | 'begins' | 'same') => void) | undefined;
 }
 
-/** Compares a target with a paper: every image that arrived must be there under its name, with its digest, whole. What else is there does not matter. */
-export async function checkTarget(target: CheckedTarget, paper: Paper, options: CheckOptions): Promise<CheckReport> {
+/** Compares a target with a report: every image that arrived must be there under its name, with its digest, whole. What else is there does not matter. */
+export async function checkTarget(target: CheckedTarget, report: Report, options: CheckOptions): Promise<CheckReport> {
   const started = performance.now();
   const differences: Difference[] = [];
   const counts = { checked: 0, same: 0, missing: 0, other: 0, incomplete: 0, damaged: 0, unknown: 0, notExpected: 0 };
-  const blobs = createBlobChecks(target, paper, options);
-  const expected = paper.images.flatMap((image) => {
-    const name = expectedOf(paper, image, options.rename);
+  const blobs = createBlobChecks(target, report, options);
+  const expected = report.images.flatMap((image) => {
+    const name = expectedOf(report, image, options.rename);
     if (name === undefined) counts.notExpected++;
     return name === undefined ? [] : [name];
   });
@@ -55,10 +55,10 @@ export async function checkTarget(target: CheckedTarget, paper: Paper, options: 
   };
 }
 
-/** undefined where the paper does not say that the image arrived. @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths */
+/** undefined where the report does not say that the image arrived. @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths */
 function expectedOf(
-  paper: Paper,
-  { status, arrived, bytes = 0 }: PaperImage,
+  report: Report,
+  { status, arrived, bytes = 0 }: ReportImage,
   rename: CheckOptions['rename'],
 ): ExpectedImage | undefined {
   if (arrived === undefined || (status !== 'copied' && status !== 'present')) return undefined;
@@ -68,7 +68,7 @@ function expectedOf(
       `the report has an image "${arrived.tag ?? ''}" with the digest "${arrived.digest}"`,
       { hint: 'give a file that `regtar export --report` or `regtar push --report` wrote' },
     );
-  const beneath = paper.target.path === undefined ? '' : `${paper.target.path}/`;
+  const beneath = report.target.path === undefined ? '' : `${report.target.path}/`;
   const repository = arrived.repository.startsWith(beneath)
     ? arrived.repository.slice(beneath.length)
     : arrived.repository;
@@ -147,11 +147,11 @@ interface BlobChecks {
 }
 
 /** Each blob is looked for once in each place, and read once in all. */
-function createBlobChecks(target: CheckedTarget, paper: Paper, { deep }: CheckOptions): BlobChecks {
+function createBlobChecks(target: CheckedTarget, report: Report, { deep }: CheckOptions): BlobChecks {
   const looked = createOncePerKey<string, Wrong | undefined>();
   const hashed = createOncePerKey<Digest, Digest | undefined>();
   const sizes = new Map<Digest, number>();
-  const isDelta = paper.delta === true;
+  const isDelta = report.delta === true;
   const look = async (image: ExpectedImage, blob: Descriptor): Promise<Wrong | undefined> => {
     const size = await target.statBlob(image, blob.digest);
     if (size === undefined) {

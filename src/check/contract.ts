@@ -1,11 +1,11 @@
 import type { Digest } from '../oci/digest.ts';
 
-/** What a paper expects to find: a name in the target, and the digest behind it. */
+/** What a report expects to find: a name in the target, and the digest behind it. */
 export interface ExpectedImage {
   readonly repository: string;
   readonly tag: string | undefined;
   readonly digest: Digest;
-  /** Everything it needs, as the paper has it. */
+  /** Everything it needs, as the report has it. */
   readonly bytes: number;
 }
 
@@ -37,11 +37,11 @@ export interface CheckedTarget {
  */
 export type DifferenceKind = 'missing' | 'other' | 'incomplete' | 'damaged' | 'unknown';
 
-/** One image that is not as the paper says. */
+/** One image that is not as the report says. */
 export interface Difference {
   readonly repository: string;
   readonly tag?: string;
-  /** As the paper has it. */
+  /** As the report has it. */
   readonly digest: Digest;
   readonly kind: DifferenceKind;
   /** What the name means instead. */
@@ -49,13 +49,13 @@ export interface Difference {
   readonly message: string;
 }
 
-/** What a target has of what a paper says. */
+/** What a target has of what a report says. */
 export interface CheckReport {
   readonly target: string;
   /** Whether every blob was read. */
   readonly deep: boolean;
   readonly images: Readonly<Record<'checked' | 'same' | DifferenceKind, number>> & {
-    /** Of the paper, but it does not say that they arrived: failed, skipped, unfinished. */
+    /** Of the report, but it does not say that they arrived: failed, skipped, unfinished. */
     readonly notExpected: number;
   };
   readonly blobs: { readonly checked: number; readonly bytes: number };

@@ -3,7 +3,7 @@ import { copyImages, type CopyOptions } from '../copy/copy-images.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import type { Context } from './context.ts';
-import { startHandoff, type HandoffSubject, type ReportOptions } from './handoff.ts';
+import { startRunReport, type ReportOptions, type RunReportSubject } from './run-report.ts';
 import { startProgress } from './progress.ts';
 import { renderFailures } from './render/failures.ts';
 import { losesMembers, renderProblems } from './render/problems.ts';
@@ -51,7 +51,7 @@ export interface RunCopyExtras {
   /** What the output has of an image already: `new`, `changed`, `present`. */
   readonly stateOf?: (image: PlannedImage) => string;
   /** What `--report` says beside the images. */
-  readonly subject?: HandoffSubject;
+  readonly subject?: RunReportSubject;
   /** Gets what became of the images, after everything that is said of them; not called for a dry run. */
   readonly onReport?: (report: CopyReport) => void;
 }
@@ -93,7 +93,7 @@ export async function runCopy(
   return exitCodeOf(report, losesMembers(plan.problems));
 }
 
-/** Copies; whatever happens, it is shown on the way and kept in the paper. */
+/** Copies; whatever happens, it is shown on the way and kept in the report. */
 async function copyOnTheRecord(
   job: CopyJob,
   options: CopyCommandOptions,
@@ -101,25 +101,25 @@ async function copyOnTheRecord(
   { subject }: RunCopyExtras,
 ): Promise<CopyReport> {
   const { plan } = job;
-  const handoff = subject && (await startHandoff(plan, subject, options, context));
+  const runReport = subject && (await startRunReport(plan, subject, options, context));
   const progress = await startProgress(context);
   let done = 0;
   const onEvent = (event: CopyEvent): void => {
     if (event.type === 'image' && event.isRevised !== true) done++;
     progress.onEvent(event);
-    handoff?.follow(event);
+    runReport?.follow(event);
   };
   try {
     const report = await job
       .run({ failFast: options.failFast === true, signal: context.signal, onEvent })
       .finally(() => progress.stop());
-    await handoff?.finish(report);
+    await runReport?.finish(report);
     return report;
   } catch (error) {
     context.output.message(
       `${formatCount(done)} of ${plural(plan.images.length + plan.refused.length, 'image')} were done`,
     );
-    await handoff?.fail(error);
+    await runReport?.fail(error);
     throw error;
   }
 }

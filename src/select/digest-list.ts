@@ -2,7 +2,7 @@ import { RegtarError } from '../errors.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 
-/** First line of the file that `--save-digests` writes: what the other side has after a handoff. */
+/** First line of the file that `--save-digests` writes: what the other side has after an export. */
 const header = '# regtar digests 1';
 
 export function formatDigestList(digests: Iterable<Digest>): string {
@@ -22,7 +22,7 @@ export function parseDigestList(text: string): ReadonlySet<Digest> {
     if (!isDigest(content))
       throw new RegtarError(
         'REPORT_INVALID',
-        `line ${index + 1} of the digests of the last handoff is no digest: "${content.slice(0, 140)}"`,
+        `line ${index + 1} of the digests of the last export is not a digest: "${content.slice(0, 140)}"`,
         { hint: 'give a file that `export --save-digests` wrote' },
       );
     digests.add(content);

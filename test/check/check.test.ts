@@ -45,13 +45,13 @@ describe('what was exported is as its report says', () => {
     { name: 'storage', args: ['--format', 'registry'] },
     { name: 'storage.tar', args: ['--format', 'registry'] },
   ])('$name $args', async ({ name, args }) => {
-    const report = folder.file(`${name}.json`);
-    const { code } = await regtar(['export', fixturePath, folder.file(name), ...args, '--report', report]);
-    const paper = JSON.parse(readFileSync(report, 'utf8')) as { images: { status: string }[] };
-    const result = await check(folder.file(name), report, 0, '--deep');
+    const file = folder.file(`${name}.json`);
+    const { code } = await regtar(['export', fixturePath, folder.file(name), ...args, '--report', file]);
+    const report = JSON.parse(readFileSync(file, 'utf8')) as { images: { status: string }[] };
+    const result = await check(folder.file(name), file, 0, '--deep');
     expect(code).toBe(0);
     expect(result.differences).toEqual([]);
-    expect(result.images.checked).toBe(paper.images.filter(({ status }) => status === 'copied').length);
+    expect(result.images.checked).toBe(report.images.filter(({ status }) => status === 'copied').length);
     expect(result.images.same).toBe(result.images.checked);
     expect(result.blobs.checked).toBeGreaterThan(10);
   });
@@ -215,13 +215,13 @@ describe('what a check takes for granted', () => {
       '--report',
       folder.file('inside.json'),
     ]);
-    const paper = readFileSync(folder.file('inside.json'), 'utf8');
-    writeFileSync(folder.file('escape.json'), paper.replaceAll('"tag":"latest"', '"tag":"../../../etc"'));
+    const report = readFileSync(folder.file('inside.json'), 'utf8');
+    writeFileSync(folder.file('escape.json'), report.replaceAll('"tag":"latest"', '"tag":"../../../etc"'));
     expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('REPORT_INVALID') as string,
     });
-    writeFileSync(folder.file('escape.json'), paper.replaceAll('"repository":"web"', '"repository":"../web"'));
+    writeFileSync(folder.file('escape.json'), report.replaceAll('"repository":"web"', '"repository":"../web"'));
     expect(await regtar(['check', folder.file('inside'), '--report', folder.file('escape.json')])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('MAP_INVALID') as string,

@@ -74,7 +74,7 @@ describe('what counts', () => {
   });
 
   it('is nothing that a command asks for before: no TARGET and no report for check', async () => {
-    write('target: harbor.example.com', 'check:', '  report: paper.json');
+    write('target: harbor.example.com', 'check:', '  report: report.json');
     expect((await fails(['config', 'check'])).stderr).toMatch(/regtar\.yaml:3: unknown setting report for check/);
     write('target: harbor.example.com');
     expect((await check()).settings).toEqual([

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
-import type { Paper } from '../../src/report/paper.ts';
+import type { Report } from '../../src/report/report.ts';
 import { regtar } from '../e2e/support/regtar.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { describeWith } from '../support/peers.ts';
@@ -81,6 +81,6 @@ describeWith('docker-registry', 'the pods of deploy/indexed-job.yaml', () => {
       expect(arrived).toContain(`migrated/${repository}:${tag} ${digest}`);
     const merged = await regtar(['report', 'merge', ...indexes.map((index) => folder.file(`shard-${index}.json`))]);
     expect(merged.code).toBe(0);
-    expect((JSON.parse(merged.stdout) as Paper).totals.images.copied).toBe(expected.tags.length + 1);
+    expect((JSON.parse(merged.stdout) as Report).totals.images.copied).toBe(expected.tags.length + 1);
   });
 });

@@ -28,7 +28,7 @@ beforeAll(async () => {
   mkdirSync(folder, { recursive: true });
   copyFileSync(fixturePath, join(folder, 'docker.tar'));
   for (const { line, code } of examples) writeFileSync(sourceOf(line), code);
-  await regtarDone(['export', 'docker.tar', 'handoff', '--report', 'report.json'], { cwd: folder });
+  await regtarDone(['export', 'docker.tar', 'exported', '--report', 'report.json'], { cwd: folder });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -62,10 +62,10 @@ describe('diff', () => {
 });
 
 describe('export --base', () => {
-  it('leaves out what a backup, a layout or a list of the last handoff has, and nothing else', async () => {
-    await regtarDone(['export', oldTar, folder.file('old-layout'), '--save-digests', folder.file('handoff.txt')]);
+  it('leaves out what a backup, a layout or a list of the last export has, and nothing else', async () => {
+    await regtarDone(['export', oldTar, folder.file('old-layout'), '--save-digests', folder.file('sent.txt')]);
     const deltas = await Promise.all(
-      [oldTar, folder.file('old-layout'), folder.file('handoff.txt')].map(async (origin, index) => {
+      [oldTar, folder.file('old-layout'), folder.file('sent.txt')].map(async (origin, index) => {
         const out = folder.file(`delta-${index}`);
         await regtarDone(['export', newTar, out, '--format', 'registry', '--base', origin]);
         return snapshot(out);
@@ -85,7 +85,7 @@ describe('export --base', () => {
     expect(blobs.sort()).toEqual(expected.sort());
   });
 
-  it('makes a sparse layout, whose digests the next handoff counts as there', async () => {
+  it('makes a sparse layout, whose digests the next export counts as there', async () => {
     const out = folder.file('sparse');
     await regtarDone(['export', newTar, out, '--base', oldTar, '--save-digests', folder.file('second.txt')]);
     const index = JSON.parse(readFileSync(join(out, 'index.json'), 'utf8')) as { manifests: unknown[] };

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { CheckReport } from '../../src/check/contract.ts';
-import type { Paper } from '../../src/report/paper.ts';
+import type { Report } from '../../src/report/report.ts';
 import { regtar, regtarJson } from '../e2e/support/regtar.ts';
 import { startHarborDouble } from '../harbor/double/start.ts';
 import { generateBackup } from '../support/generate-backup.ts';
@@ -22,7 +22,7 @@ const backup = (): string =>
     folder.path,
   ).file;
 const three = [1, 2, 3] as const;
-const paperOf = (name: string): Paper => JSON.parse(readFileSync(folder.file(name), 'utf8')) as Paper;
+const reportOf = (name: string): Report => JSON.parse(readFileSync(folder.file(name), 'utf8')) as Report;
 
 describeWith('docker-registry', 'three processes push into one registry', () => {
   it('together bring what one brings: the same tags and digests, hardly a byte twice', async () => {
@@ -55,7 +55,7 @@ describeWith('docker-registry', 'three processes push into one registry', () => 
       alone.report.blobs.mounted,
     );
     // One of them has looked at the source's bytes.
-    expect(three.map((index) => paperOf(`${index}.json`).sources[0]?.sha256 !== undefined)).toEqual([
+    expect(three.map((index) => reportOf(`${index}.json`).sources[0]?.sha256 !== undefined)).toEqual([
       true,
       false,
       false,
@@ -71,15 +71,15 @@ describeWith('docker-registry', 'three processes push into one registry', () => 
       folder.file('all.html'),
     ]);
     expect(merged).toMatchObject({ code: 0, stderr: '90 images arrived\n' });
-    const paper = paperOf('all.json');
-    expect(paper).toMatchObject({
+    const report = reportOf('all.json');
+    expect(report).toMatchObject({
       state: 'finished',
       shards: { count: 3, missing: [] },
       totals: { images: { copied: 90, unfinished: 0 }, blobs: { bytes: sent } },
     });
-    expect(paper.sources[0]?.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(report.sources[0]?.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(
-      paper.images
+      report.images
         .map(
           ({ arrived }) =>
             `${arrived?.repository.slice('together'.length) ?? ''}:${arrived?.tag ?? ''} ${arrived?.digest ?? ''}`,
@@ -161,18 +161,18 @@ describe('parts of an export', () => {
     const parts = three.map((index) => folder.file(`part-${index}.json`));
     const missing = await regtar(['report', 'merge', parts[0] ?? '', parts[2] ?? '']);
     expect(missing).toMatchObject({ code: 3, stderr: expect.stringContaining('no report of shard 2 of 3') as string });
-    expect((JSON.parse(missing.stdout) as Paper).shards).toEqual({ count: 3, missing: [2] });
+    expect((JSON.parse(missing.stdout) as Report).shards).toEqual({ count: 3, missing: [2] });
     const whole = await regtar(['report', 'merge', ...parts, folder.file('1.json')]);
     expect(whole).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('REPORT_INVALID: these reports are not of one handoff') as string,
+      stderr: expect.stringContaining('REPORT_INVALID: these reports do not belong together') as string,
     });
   });
 
   it('a run that was interrupted and the one that finished it become one report', async () => {
-    const first = paperOf('part-1.json');
+    const first = reportOf('part-1.json');
     const [image] = first.images;
-    const interrupted: Paper = {
+    const interrupted: Report = {
       ...first,
       state: 'interrupted',
       images: first.images.map((each) => (each === image ? { ...each, status: 'unfinished' } : each)),
@@ -187,8 +187,10 @@ describe('parts of an export', () => {
       folder.file('earlier.json'),
       ...three.map((index) => folder.file(`part-${index}.json`)),
     ]);
-    expect([code, (JSON.parse(stdout) as Paper).totals.images.unfinished, (JSON.parse(stdout) as Paper).state]).toEqual(
-      [0, 0, 'finished'],
-    );
+    expect([
+      code,
+      (JSON.parse(stdout) as Report).totals.images.unfinished,
+      (JSON.parse(stdout) as Report).state,
+    ]).toEqual([0, 0, 'finished']);
   });
 });

@@ -106,12 +106,12 @@ describeWith('chromium', 'the page of inspect --html, in a real browser', () => 
     const tar = generateBackup({ images: 60, repositories: 8, bytes: 2_000_000 }, folder.path).file;
     const page = await browser.open(await writePage(tar, 'fits.html'), options);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.width);
-    const [paper, ink] = await page.evaluate<[string, string]>(
+    const [report, ink] = await page.evaluate<[string, string]>(
       '[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color].map(String)',
     );
     const lightness = (color: string): number =>
       (color.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
-    expect(lightness(paper) > lightness(ink)).toBe(!options.dark);
+    expect(lightness(report) > lightness(ink)).toBe(!options.dark);
     const map = await page.evaluate<{ width: number; inside: boolean }>(
       '(() => { const box = document.querySelector("svg.tree").getBoundingClientRect(); return { width: box.width, inside: [...document.querySelectorAll("svg.tree g rect")].every((each) => each.getBoundingClientRect().right <= box.right + 1) }; })()',
     );

@@ -9,8 +9,8 @@ import { registryTarget } from '../../check/registry-target.ts';
 import { storageTarget } from '../../check/storage-target.ts';
 import { RegtarError } from '../../errors.ts';
 import { parseTarget } from '../../remote/target.ts';
-import type { Paper } from '../../report/paper.ts';
-import { readPaper } from '../../report/read-paper.ts';
+import type { Report } from '../../report/report.ts';
+import { readReport } from '../../report/read-report.ts';
 import { createRenamer } from '../../select/names.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
@@ -28,14 +28,14 @@ export interface CheckCommandOptions extends RemoteOptions {
   readonly map?: readonly string[];
 }
 
-/** `regtar check TARGET --report FILE`: exit code 4 where the target differs from what the paper says. */
+/** `regtar check TARGET --report FILE`: exit code 4 where the target differs from what the report says. */
 export async function check(operand: string, options: CheckCommandOptions, context: Context): Promise<number> {
-  const paper = readPaper(await readTextFile(options.report), options.report);
+  const report = readReport(await readTextFile(options.report), options.report);
   const names = { maps: options.map, project: options.project };
   const compare = (target: CheckedTarget, prefix?: string): Promise<number> =>
     compareAndSay(
       target,
-      paper,
+      report,
       createRenamer({ ...names, ...(prefix !== undefined && { prefix }) }),
       options,
       context,
@@ -46,7 +46,7 @@ export async function check(operand: string, options: CheckCommandOptions, conte
         where: { path: operand },
         hint: 'name a registry, an OCI layout, a tree of dir images, or the storage of a registry',
       });
-    return checkRegistry(operand, paper, options, context, compare);
+    return checkRegistry(operand, report, options, context, compare);
   }
   const isFolder = statSync(operand).isDirectory();
   const files = isFolder ? openFolder(operand) : await openArchive(operand, context.signal);
@@ -56,7 +56,7 @@ export async function check(operand: string, options: CheckCommandOptions, conte
       return await withBackup([operand], {}, context, ({ backup, catalog, store }) =>
         compare(storageTarget(backup.describe, catalog, store)),
       );
-    return await compare(paper.target.kind === 'oci' ? layoutTarget(files) : dirTarget(files));
+    return await compare(report.target.kind === 'oci' ? layoutTarget(files) : dirTarget(files));
   } finally {
     files.close();
   }
@@ -64,7 +64,7 @@ export async function check(operand: string, options: CheckCommandOptions, conte
 
 async function checkRegistry(
   operand: string,
-  paper: Paper,
+  report: Report,
   options: CheckCommandOptions,
   context: Context,
   compare: (target: CheckedTarget, prefix?: string) => Promise<number>,
@@ -75,7 +75,7 @@ async function checkRegistry(
   try {
     await registry.ping(context.signal);
     await registry.login(context.signal);
-    const path = target.path === '' ? paper.target.path : target.path;
+    const path = target.path === '' ? report.target.path : target.path;
     return await compare(registryTarget(registry, { jobs, signal: context.signal }), path);
   } finally {
     await registry.close();
@@ -84,7 +84,7 @@ async function checkRegistry(
 
 async function compareAndSay(
   target: CheckedTarget,
-  paper: Paper,
+  report: Report,
   rename: (repository: string) => string,
   options: CheckCommandOptions,
   context: Context,
@@ -92,11 +92,11 @@ async function compareAndSay(
   const progress = await startProgress(context);
   progress.onEvent({
     type: 'start',
-    images: paper.images.length,
+    images: report.images.length,
     blobs: 0,
-    bytes: paper.images.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
+    bytes: report.images.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
   });
-  const report = await checkTarget(target, paper, {
+  const comparison = await checkTarget(target, report, {
     rename,
     deep: options.deep ?? false,
     signal: context.signal,
@@ -109,18 +109,18 @@ async function compareAndSay(
       });
     },
   }).finally(() => progress.stop());
-  say(report, paper, options, context);
-  return report.differences.length > 0 ? 4 : 0;
+  say(comparison, report, options, context);
+  return comparison.differences.length > 0 ? 4 : 0;
 }
 
 function say(
-  report: CheckReport,
-  paper: Paper,
+  comparison: CheckReport,
+  report: Report,
   options: CheckCommandOptions,
   { output, json, verbose }: Context,
 ): void {
-  if (json) output.json({ report: options.report, state: paper.state, ...report });
-  else output.line(renderCheck(report, paper, verbose));
+  if (json) output.json({ report: options.report, state: report.state, ...comparison });
+  else output.line(renderCheck(comparison, report, verbose));
 }
 
 function holdsStorage(folder: string): boolean {

@@ -14,7 +14,7 @@ import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
 import { openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
 import { refuseOverlap } from '../../io/overlap.ts';
-import { reportPaths } from '../handoff.ts';
+import { reportPaths } from '../run-report.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';

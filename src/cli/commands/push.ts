@@ -12,7 +12,7 @@ import { createPlan, type Plan } from '../../select/plan.ts';
 import { requireImages } from '../../select/require-images.ts';
 import type { Shard } from '../../select/shard.ts';
 import type { Context } from '../context.ts';
-import { reportPaths } from '../handoff.ts';
+import { reportPaths } from '../run-report.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
 import { openTarget, type RemoteOptions } from '../open-target.ts';

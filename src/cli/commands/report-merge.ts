@@ -1,8 +1,8 @@
-import { mergePapers } from '../../report/merge-papers.ts';
-import { formatPaper } from '../../report/paper.ts';
-import { readPaper } from '../../report/read-paper.ts';
+import { mergeReports } from '../../report/merge-reports.ts';
+import { formatReport } from '../../report/report.ts';
+import { readReport } from '../../report/read-report.ts';
 import type { Context } from '../context.ts';
-import { writePaper } from '../handoff.ts';
+import { writeReportFiles } from '../run-report.ts';
 import { formatCount, plural } from '../render/sizes.ts';
 import { readTextFile } from '../selection.ts';
 
@@ -16,11 +16,11 @@ export async function reportMerge(
   options: ReportMergeOptions,
   context: Context,
 ): Promise<number> {
-  const papers = [];
-  for (const file of files) papers.push(readPaper(await readTextFile(file), file));
-  const merged = mergePapers(papers);
-  if (options.output === undefined) context.output.line(formatPaper(merged).trimEnd());
-  else await writePaper(options.output, merged);
+  const reports = [];
+  for (const file of files) reports.push(readReport(await readTextFile(file), file));
+  const merged = mergeReports(reports);
+  if (options.output === undefined) context.output.line(formatReport(merged).trimEnd());
+  else await writeReportFiles(options.output, merged);
   const { copied, present, skipped, failed, unfinished } = merged.totals.images;
   const missing = merged.shards?.missing ?? [];
   context.output.message(

@@ -9,7 +9,7 @@ export const declareCheck: Declare = (program, run) => {
     addGeneral(
       program
         .command('check')
-        .description('compare a registry or what was exported with the report of a handoff')
+        .description('compare a registry or what was exported with the report of an export or push')
         .argument(
           '<TARGET>',
           'a registry, an OCI layout or its archive, a tree of dir images, or the storage of a registry',

@@ -46,7 +46,7 @@ export const declareExport: Declare = (program, run) => {
       '--base <old>',
       `${deltaFormats}: leave out blobs that OLD has: a backup, an OCI layout, or a file of --save-digests`,
     )
-    .option('--save-digests <file>', 'write what the other side has after this handoff, for the next --base')
+    .option('--save-digests <file>', 'write what the other side has after this export, for the next --base')
     .option(
       '--owner <uid:gid>',
       `${formatsWith('owner')}: whom the files belong to, such as 10000:10000 for Harbor 1.x`,

@@ -61,7 +61,7 @@ export function addCopy(command: Command): Command {
     .option('--fail-fast', 'stop at the first image that fails');
 }
 
-/** The paper that travels with a handoff. */
+/** The report that travels with the images. */
 export function addReport(command: Command): Command {
   return command
     .addOption(

@@ -3,7 +3,7 @@ import type { Declare, GlobalOptions } from './run.ts';
 import { collect } from './values.ts';
 
 export const declareReport: Declare = (program, run) => {
-  const report = program.command('report').description('work with the reports of handoffs');
+  const report = program.command('report').description('work with reports of exports and pushes');
   report
     .command('merge')
     .description('join the reports of shards, or of runs that continued one another, into one')

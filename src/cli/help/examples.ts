@@ -24,8 +24,8 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { about: 'Everything', run: 'regtar push docker.tar harbor.example.com' },
     { about: 'See first what would happen', run: 'regtar push docker.tar harbor.example.com --dry-run' },
     {
-      about: 'With a paper that the other side can check',
-      run: 'regtar push docker.tar harbor.example.com --report handoff.json',
+      about: 'With a report that the other side can check',
+      run: 'regtar push docker.tar harbor.example.com --report report.json',
     },
     {
       about: 'One team, below another project',
@@ -43,8 +43,8 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   'report merge': [
     {
-      about: 'The papers of two machines as one page',
-      run: 'regtar report merge shard-1.json shard-2.json --output handoff.html',
+      about: 'The reports of two machines as one page',
+      run: 'regtar report merge shard-1.json shard-2.json --output report.html',
     },
   ],
   export: [
@@ -90,12 +90,12 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   ],
   check: [
     {
-      about: 'What arrived, against the paper of the handoff',
-      run: 'regtar check harbor.example.com --report handoff.json',
+      about: 'What arrived, against the report',
+      run: 'regtar check harbor.example.com --report report.json',
     },
-    { about: 'A layout on a disk, every byte', run: 'regtar check ./oci --report handoff.json --deep' },
+    { about: 'A layout on a disk, every byte', run: 'regtar check ./oci --report report.json --deep' },
   ],
-  diff: [{ about: 'What a second handoff would carry', run: 'regtar diff docker-monday.tar docker.tar' }],
+  diff: [{ about: 'What a second export would carry', run: 'regtar diff docker-monday.tar docker.tar' }],
   'config check': [
     { about: 'What regtar.yaml and the environment say', run: 'regtar config check' },
     { about: 'For push, from a named file', run: 'regtar config check push --config migration.yaml' },

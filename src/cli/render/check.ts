@@ -1,24 +1,24 @@
 import type { CheckReport } from '../../check/contract.ts';
 import { formatImageReference } from '../../oci/reference.ts';
-import type { Paper } from '../../report/paper.ts';
+import type { Report } from '../../report/report.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
 import { renderTable } from './table.ts';
 
 const rowsShown = 50;
 
 /** `regtar check` for people. */
-export function renderCheck(report: CheckReport, paper: Paper, verbose: boolean): string {
-  const { images, blobs, differences } = report;
+export function renderCheck(comparison: CheckReport, report: Report, verbose: boolean): string {
+  const { images, blobs, differences } = comparison;
   const shown = verbose ? differences : differences.slice(0, rowsShown);
   const rows = shown.map((difference) => [formatImageReference(difference), difference.kind, difference.message]);
   const counts = (['missing', 'other', 'incomplete', 'damaged', 'unknown'] as const)
     .filter((kind) => images[kind] > 0)
     .map((kind) => `${formatCount(images[kind])} ${kind === 'other' ? 'with another digest' : kind}`);
-  const read = report.deep
+  const read = comparison.deep
     ? `${plural(blobs.checked, 'blob')} of ${formatBytes(blobs.bytes)} read and hashed`
     : `${plural(blobs.checked, 'blob')} looked for, not read (--deep reads them)`;
   return [
-    `${report.target}: ${differences.length === 0 ? 'as the report says' : 'not as the report says'}`,
+    `${comparison.target}: ${differences.length === 0 ? 'as the report says' : 'not as the report says'}`,
     '',
     ...(rows.length > 0
       ? [
@@ -29,14 +29,14 @@ export function renderCheck(report: CheckReport, paper: Paper, verbose: boolean)
           '',
         ]
       : []),
-    `${plural(images.checked, 'image')}: ${[`${formatCount(images.same)} as they should be`, ...counts].join(', ')}; ${read}; ${formatSeconds(report.seconds)}`,
+    `${plural(images.checked, 'image')}: ${[`${formatCount(images.same)} as they should be`, ...counts].join(', ')}; ${read}; ${formatSeconds(comparison.seconds)}`,
     ...(images.notExpected > 0
       ? [`${plural(images.notExpected, 'image')} had not arrived when the report was written`]
       : []),
-    ...(paper.state === 'finished'
+    ...(report.state === 'finished'
       ? []
       : [
-          `the report is of a run that ${paper.state === 'running' ? 'was not ended' : paper.state === 'failed' ? 'failed' : 'was interrupted'}`,
+          `the report is of a run that ${report.state === 'running' ? 'was not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
         ]),
   ].join('\n');
 }

@@ -121,11 +121,11 @@ export const wrongUse: readonly ErrorCase[] = [
     code: 'REPORT_INVALID',
     title: 'a report that is none',
     exit: 2,
-    says: /paper\.json/,
+    says: /report\.json/,
     hint: /./,
     provoke: async (folder) => {
-      writeFileSync(folder.file('paper.json'), '{}');
-      return regtar(['check', unreachable, '--report', folder.file('paper.json')]);
+      writeFileSync(folder.file('report.json'), '{}');
+      return regtar(['check', unreachable, '--report', folder.file('report.json')]);
     },
   },
   {

@@ -5,21 +5,28 @@ import type { RegtarError } from '../errors.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { imageKey, type ImageName } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
-import { countImages, paperKind, type Paper, type PaperError, type PaperImage, type PaperSource } from './paper.ts';
+import {
+  countImages,
+  reportFileKind,
+  type Report,
+  type ReportError,
+  type ReportImage,
+  type ReportSource,
+} from './report.ts';
 
-/** What a paper says beside its images. */
-export type PaperSubject = Pick<Paper, 'command' | 'versions' | 'target' | 'delta' | 'shard'>;
+/** What a report says beside its images. */
+export type ReportSubject = Pick<Report, 'command' | 'versions' | 'target' | 'delta' | 'shard'>;
 
-/** Keeps book of a copy, so that a paper can be written at any moment of it. */
-export interface PaperRecorder {
+/** Keeps book of a copy, so that a report can be written at any moment of it. */
+export interface ReportRecorder {
   follow(event: CopyEvent): void;
-  /** The paper as it stands. @param end with `report`: what became of everything, where that is known; it overrules what was seen on the way */
-  paper(end: {
-    readonly state: Paper['state'];
+  /** The report as it stands. @param end with `report`: what became of everything, where that is known; it overrules what was seen on the way */
+  report(end: {
+    readonly state: Report['state'];
     readonly error?: RegtarError;
     readonly report?: CopyReport;
-    readonly sources: readonly PaperSource[];
-  }): Paper;
+    readonly sources: readonly ReportSource[];
+  }): Report;
 }
 
 interface Times {
@@ -28,7 +35,7 @@ interface Times {
 }
 
 /** Begins to keep book of a plan that is about to be carried out. */
-export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
+export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder {
   const started = new Date();
   const times = new Map<string, Times>();
   const results = new Map<string, ImageResult>();
@@ -43,7 +50,7 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
       }
       if (event.type === 'blob') blobs.add(event);
     },
-    paper({ state, error, report, sources }) {
+    report({ state, error, report, sources }) {
       for (const result of report?.images ?? []) results.set(imageKey(result), result);
       const images = [
         ...plan.images.map((image) =>
@@ -57,7 +64,7 @@ export function recordPaper(plan: Plan, subject: PaperSubject): PaperRecorder {
       ];
       const ended = new Date();
       return {
-        kind: paperKind,
+        kind: reportFileKind,
         version: 1,
         ...subject,
         state,
@@ -79,7 +86,7 @@ function imageOf(
   { source, target, node }: PlannedImage,
   result: ImageResult | undefined,
   { started, ended }: Times = {},
-): PaperImage {
+): ReportImage {
   const platforms = imagePlatforms(node).map(formatPlatform);
   return {
     ...nameOf(source),
@@ -99,10 +106,10 @@ function imageOf(
   };
 }
 
-function nameOf({ repository, tag, digest }: ImageName): Pick<PaperImage, 'repository' | 'tag' | 'digest'> {
+function nameOf({ repository, tag, digest }: ImageName): Pick<ReportImage, 'repository' | 'tag' | 'digest'> {
   return { repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
 }
 
-function errorOf({ code, message, hint }: RegtarError): PaperError {
+function errorOf({ code, message, hint }: RegtarError): ReportError {
   return { code, message, ...(hint !== undefined && { hint }) };
 }

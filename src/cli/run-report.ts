@@ -1,29 +1,29 @@
 import type { CopyEvent, CopyReport } from '../copy/events.ts';
 import { toRegtarError } from '../errors.ts';
 import type { WrittenPath } from '../io/overlap.ts';
-import { formatPaper, type Paper, type PaperSource } from '../report/paper.ts';
-import type { PaperSubject } from '../report/record-paper.ts';
+import { formatReport, type Report, type ReportSource } from '../report/report.ts';
+import type { ReportSubject } from '../report/record-report.ts';
 import type { Plan } from '../select/plan.ts';
 import type { Context } from './context.ts';
 import type { OpenedBackup } from './open-backup.ts';
 
 export interface ReportOptions {
-  /** Files that the paper of this run goes into, as JSON or, where they end in `.html`, as a page. */
+  /** Files that the report of this run goes into, as JSON or, where they end in `.html`, as a page. */
   readonly report?: readonly string[];
-  /** `--no-source-hash`: the paper says no SHA-256 of SOURCE. */
+  /** `--no-source-hash`: the report says no SHA-256 of SOURCE. */
   readonly sourceHash?: boolean;
 }
 
-/** Where the paper is going to be written. */
+/** Where the report is going to be written. */
 export function reportPaths({ report = [] }: ReportOptions): readonly WrittenPath[] {
   return report.map((path) => ({ name: '--report', path }));
 }
 
-/** What a command knows of its paper. */
-export type HandoffSubject = Omit<PaperSubject, 'versions'> & { readonly opened: OpenedBackup };
+/** What a command knows of its report. */
+export type RunReportSubject = Omit<ReportSubject, 'versions'> & { readonly opened: OpenedBackup };
 
-/** The paper of one run, kept while it lasts. */
-export interface Handoff {
+/** The report of one run, kept while it lasts. */
+export interface RunReport {
   follow(event: CopyEvent): void;
   finish(report: CopyReport): Promise<void>;
   /** Writes what is known before the error goes on. */
@@ -31,24 +31,24 @@ export interface Handoff {
 }
 
 /**
- * Writes the paper once before the first byte, so that a place that cannot be written is found while it costs nothing, and so that even
+ * Writes the report once before the first byte, so that a place that cannot be written is found while it costs nothing, and so that even
  * after a power cut it says how far things were meant to go; and once at the end, whatever the end is.
  * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL
  */
-export async function startHandoff(
+export async function startRunReport(
   plan: Plan,
-  subject: HandoffSubject,
+  subject: RunReportSubject,
   options: ReportOptions,
   context: Context,
-): Promise<Handoff | undefined> {
+): Promise<RunReport | undefined> {
   const { report: files = [] } = options;
   if (files.length === 0) return undefined;
-  const [{ recordPaper }, { hashFiles }] = await Promise.all([
-    import('../report/record-paper.ts'),
+  const [{ recordReport }, { hashFiles }] = await Promise.all([
+    import('../report/record-report.ts'),
     import('../report/hash-source.ts'),
   ]);
   const { opened, ...rest } = subject;
-  const recorder = recordPaper(plan, {
+  const recorder = recordReport(plan, {
     ...rest,
     versions: { regtar: context.version, node: process.versions.node, system: `${process.platform} ${process.arch}` },
   });
@@ -61,25 +61,28 @@ export async function startHandoff(
       ? hashFiles(paths, AbortSignal.any([stop.signal, context.signal]))
       : Promise.resolve(undefined),
   );
-  const sourcesOf = (sums: readonly (string | undefined)[]): PaperSource[] =>
+  const sourcesOf = (sums: readonly (string | undefined)[]): ReportSource[] =>
     given.map(({ name, format, bytes }, index) => {
       const sha256 = sums[index] ?? (name === 'standard input' && isHashed ? opened.inputHash?.() : undefined);
       return { name, format, ...(bytes !== undefined && { bytes }), ...(sha256 !== undefined && { sha256 }) };
     });
-  await writePaper(files, recorder.paper({ state: 'running', sources: sourcesOf([]) }));
+  await writeReportFiles(files, recorder.report({ state: 'running', sources: sourcesOf([]) }));
   return {
     follow: recorder.follow,
     async finish(report) {
       const sums = await Promise.all([...hashes, sayWhileWaiting(hashes, context)]);
-      await writePaper(files, recorder.paper({ state: 'finished', report, sources: sourcesOf(sums.slice(0, -1)) }));
+      await writeReportFiles(
+        files,
+        recorder.report({ state: 'finished', report, sources: sourcesOf(sums.slice(0, -1)) }),
+      );
       context.output.message(`wrote ${files.join(', ')}`);
     },
     async fail(thrown) {
       stop.abort();
       const error = toRegtarError(thrown);
-      await writePaper(
+      await writeReportFiles(
         files,
-        recorder.paper({
+        recorder.report({
           state: error.code === 'INTERRUPTED' ? 'interrupted' : 'failed',
           error,
           sources: sourcesOf(await Promise.all(hashes)),
@@ -91,16 +94,16 @@ export async function startHandoff(
 }
 
 /** JSON, or a page where the name ends in `.html`. @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
-export async function writePaper(files: readonly string[], paper: Paper): Promise<void> {
+export async function writeReportFiles(files: readonly string[], report: Report): Promise<void> {
   const { writeReport } = await import('../report/write-report.ts');
   for (const file of files) {
     if (/\.html?$/i.test(file)) {
-      const [{ paperPage }, { renderPage }] = await Promise.all([
-        import('../report/paper-page.ts'),
+      const [{ reportPage }, { renderPage }] = await Promise.all([
+        import('../report/report-page.ts'),
         import('../report/page/render-page.ts'),
       ]);
-      writeReport(file, renderPage(paperPage(paper)));
-    } else writeReport(file, formatPaper(paper));
+      writeReport(file, renderPage(reportPage(report)));
+    } else writeReport(file, formatReport(report));
   }
 }
 

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Paper } from '../../src/report/paper.ts';
-import { readPaper } from '../../src/report/read-paper.ts';
+import type { Report } from '../../src/report/report.ts';
+import { readReport } from '../../src/report/read-report.ts';
 import { bareEnvironment, program, regtar } from '../e2e/support/regtar.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { generateBackup } from '../support/generate-backup.ts';
@@ -18,10 +18,10 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
-const paperOf = (name: string): Paper => readPaper(readFileSync(folder.file(name), 'utf8'), name);
+const reportOf = (name: string): Report => readReport(readFileSync(folder.file(name), 'utf8'), name);
 const sumOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
-describe('the paper of an export', () => {
+describe('the report of an export', () => {
   it('names source, SHA-256, versions, target, and every image with digest, platforms, place and times', async () => {
     const { code, stdout } = await regtar([
       'export',
@@ -31,20 +31,20 @@ describe('the paper of an export', () => {
       folder.file('export.json'),
       '--json',
     ]);
-    const paper = paperOf('export.json');
+    const report = reportOf('export.json');
     const { images } = JSON.parse(stdout) as {
       images: { repository: string; tag?: string; digest: string; target: string; status: string }[];
     };
     expect(code).toBe(0);
-    expect(paper).toMatchObject({
+    expect(report).toMatchObject({
       command: 'export',
       state: 'finished',
       target: { kind: 'oci', name: folder.file('layout') },
       versions: { node: process.versions.node },
     });
-    expect(paper.sources).toEqual([{ name: fixturePath, format: 'tar', bytes: 716_800, sha256: sumOf(fixturePath) }]);
+    expect(report.sources).toEqual([{ name: fixturePath, format: 'tar', bytes: 716_800, sha256: sumOf(fixturePath) }]);
     expect(
-      paper.images.map(({ repository, tag, digest, target, status }) => ({
+      report.images.map(({ repository, tag, digest, target, status }) => ({
         repository,
         ...(tag !== undefined && { tag }),
         digest,
@@ -52,14 +52,14 @@ describe('the paper of an export', () => {
         status,
       })),
     ).toEqual(images);
-    const multi = paper.images.find(({ repository, tag }) => repository === 'tools/multi' && tag !== undefined);
+    const multi = report.images.find(({ repository, tag }) => repository === 'tools/multi' && tag !== undefined);
     expect(multi).toMatchObject({
       platforms: ['linux/amd64', 'linux/arm64/v8'],
       arrived: { repository: 'tools/multi', digest: multi?.digest },
     });
-    for (const { started, ended } of paper.images)
+    for (const { started, ended } of report.images)
       expect(Date.parse(ended ?? '')).toBeGreaterThanOrEqual(Date.parse(started ?? ''));
-    expect(paper.totals.images).toEqual({ copied: images.length, present: 0, skipped: 0, failed: 0, unfinished: 0 });
+    expect(report.totals.images).toEqual({ copied: images.length, present: 0, skipped: 0, failed: 0, unfinished: 0 });
   });
 
   it('is written as JSON and as a page that carries the same', async () => {
@@ -72,13 +72,13 @@ describe('the paper of an export', () => {
       '--report',
       folder.file('twice.html'),
     ]);
-    expect(paperOf('twice.html')).toEqual(paperOf('twice.json'));
+    expect(reportOf('twice.html')).toEqual(reportOf('twice.json'));
   });
 
   it('hashes standard input while it passes, parts as the whole that they are, and no folder', async () => {
     const bytes = readFileSync(fixturePath);
     await regtar(['export', '-', folder.file('piped'), '--report', folder.file('piped.json')], { input: bytes });
-    expect(paperOf('piped.json').sources).toEqual([
+    expect(reportOf('piped.json').sources).toEqual([
       { name: 'standard input', format: 'tar', sha256: sumOf(fixturePath) },
     ]);
     writeFileSync(folder.file('docker.tar.aa'), bytes.subarray(0, 300_000));
@@ -90,11 +90,11 @@ describe('the paper of an export', () => {
       '--report',
       folder.file('joined.json'),
     ]);
-    expect(paperOf('joined.json').sources).toMatchObject([{ bytes: bytes.length, sha256: sumOf(fixturePath) }]);
+    expect(reportOf('joined.json').sources).toMatchObject([{ bytes: bytes.length, sha256: sumOf(fixturePath) }]);
     await run('mkdir', [folder.file('unpacked')]);
     await run('tar', ['-xf', fixturePath, '-C', folder.file('unpacked')]);
     await regtar(['export', folder.file('unpacked'), folder.file('copied'), '--report', folder.file('copied.json')]);
-    expect(paperOf('copied.json').sources).toEqual([{ name: folder.file('unpacked'), format: 'directory' }]);
+    expect(reportOf('copied.json').sources).toEqual([{ name: folder.file('unpacked'), format: 'directory' }]);
     await regtar([
       'export',
       fixturePath,
@@ -103,7 +103,7 @@ describe('the paper of an export', () => {
       '--report',
       folder.file('unsummed.json'),
     ]);
-    expect(paperOf('unsummed.json').sources).toEqual([{ name: fixturePath, format: 'tar', bytes: bytes.length }]);
+    expect(reportOf('unsummed.json').sources).toEqual([{ name: fixturePath, format: 'tar', bytes: bytes.length }]);
   });
 
   it('says which image failed and why, and what was reduced', async () => {
@@ -127,12 +127,12 @@ describe('the paper of an export', () => {
       '--report',
       folder.file('part.json'),
     ]);
-    const paper = paperOf('part.json');
+    const report = reportOf('part.json');
     expect(code).toBe(3);
-    expect(paper.totals.images).toMatchObject({ copied: 1, failed: 1 });
-    const [multi] = paper.images.filter(({ status }) => status === 'copied');
+    expect(report.totals.images).toMatchObject({ copied: 1, failed: 1 });
+    const [multi] = report.images.filter(({ status }) => status === 'copied');
     expect(multi?.arrived?.digest).not.toBe(multi?.digest);
-    expect(paper.images.find(({ status }) => status === 'failed')).toMatchObject({
+    expect(report.images.find(({ status }) => status === 'failed')).toMatchObject({
       repository: 'team/broken',
       tag: 'v1',
       error: { code: 'BLOB_MISSING' },
@@ -152,7 +152,7 @@ describe('the paper of an export', () => {
     expect(existsSync(folder.file('never'))).toBe(false);
   });
 
-  it('does not go with --dry-run, which does nothing that a paper could say', async () => {
+  it('does not go with --dry-run, which does nothing that a report could say', async () => {
     expect(
       await regtar(['export', fixturePath, folder.file('dry'), '--dry-run', '--report', folder.file('dry.json')]),
     ).toMatchObject({ code: 2 });
@@ -160,7 +160,7 @@ describe('the paper of an export', () => {
   });
 });
 
-describe('what is no paper', () => {
+describe('what is no report', () => {
   it.each([
     ['', 'neither JSON nor a page'],
     ['{"images":[]}', 'kind'],
@@ -168,13 +168,13 @@ describe('what is no paper', () => {
     ['{"kind":"regtar report","version":2}', 'version'],
     ['[1]', 'kind'],
   ])('%j is refused with what is wrong', (content, reason) => {
-    expect(() => readPaper(content, 'x.json')).toThrow(
+    expect(() => readReport(content, 'x.json')).toThrow(
       expect.objectContaining({ code: 'REPORT_INVALID', message: expect.stringContaining(reason) as string }),
     );
   });
 });
 
-describeWith('docker-registry', 'the paper of a push', () => {
+describeWith('docker-registry', 'the report of a push', () => {
   let registry: Registry;
   const account = { username: 'ops', password: 'marked-S3cret' };
   beforeAll(async () => void (registry = await startRegistry({ htpasswd: account })));
@@ -196,13 +196,13 @@ describeWith('docker-registry', 'the paper of a push', () => {
       ],
       { input: account.password },
     );
-    const paper = paperOf('push.json');
+    const report = reportOf('push.json');
     expect(code).toBe(0);
-    expect(paper).toMatchObject({
+    expect(report).toMatchObject({
       command: 'push',
       target: { kind: 'registry', name: registry.host, path: 'migrated' },
     });
-    expect(paper.images.find(({ repository, tag }) => repository === 'base' && tag === '1')).toMatchObject({
+    expect(report.images.find(({ repository, tag }) => repository === 'base' && tag === '1')).toMatchObject({
       target: `${registry.host}/migrated/base:1`,
       arrived: { repository: 'migrated/base', tag: '1' },
     });
@@ -233,27 +233,27 @@ describeWith('docker-registry', 'the paper of a push', () => {
     );
     child.stdin.end(account.password);
     let seen = '';
-    let during: Paper | undefined;
+    let during: Report | undefined;
     child.stderr.on('data', (chunk: Buffer) => {
       seen += chunk.toString();
       if (during === undefined && (seen.match(/"event":"image",/g)?.length ?? 0) >= 5) {
-        during = paperOf('cut.json');
+        during = reportOf('cut.json');
         child.kill('SIGINT');
       }
     });
     const code = await new Promise((resolve) => child.once('close', resolve));
-    const paper = paperOf('cut.json');
+    const report = reportOf('cut.json');
     expect(code).toBe(130);
     expect(during).toMatchObject({ state: 'running', totals: { images: { unfinished: 150 } } });
-    expect(paper).toMatchObject({ state: 'interrupted', error: { code: 'INTERRUPTED' } });
-    expect(paper.totals.images.copied).toBeGreaterThanOrEqual(5);
-    expect(paper.totals.images.unfinished).toBeGreaterThan(0);
-    expect(paper.totals.images.copied + paper.totals.images.unfinished).toBe(150);
+    expect(report).toMatchObject({ state: 'interrupted', error: { code: 'INTERRUPTED' } });
+    expect(report.totals.images.copied).toBeGreaterThanOrEqual(5);
+    expect(report.totals.images.unfinished).toBeGreaterThan(0);
+    expect(report.totals.images.copied + report.totals.images.unfinished).toBe(150);
     expect(readdirSync(folder.path).filter((name) => name.startsWith('cut.json'))).toEqual(['cut.json']);
   });
 });
 
-describeWith('chromium', 'the paper as a page', () => {
+describeWith('chromium', 'the report as a page', () => {
   let browser: Browser;
   beforeAll(() => void (browser = openBrowser()));
   afterAll(() => browser.close());
@@ -261,27 +261,27 @@ describeWith('chromium', 'the paper as a page', () => {
   it('asks for nothing, shows every image with its status, and escapes what was in names and messages', async () => {
     const attack = '<img src=x onerror="document.title=1">';
     await regtar(['export', fixturePath, folder.file('shown'), '--report', folder.file('shown.json')]);
-    const { paperPage } = await import('../../src/report/paper-page.ts');
+    const { reportPage } = await import('../../src/report/report-page.ts');
     const { renderPage } = await import('../../src/report/page/render-page.ts');
-    const paper = paperOf('shown.json');
-    const hostile: Paper = {
-      ...paper,
+    const report = reportOf('shown.json');
+    const hostile: Report = {
+      ...report,
       sources: [{ name: attack, format: attack }],
       target: { kind: 'oci', name: attack },
       images: [
-        ...paper.images,
+        ...report.images,
         { repository: attack, status: 'failed', error: { code: attack, message: attack, hint: attack } },
       ],
     };
-    writeFileSync(folder.file('hostile.html'), renderPage(paperPage(hostile)));
+    writeFileSync(folder.file('hostile.html'), renderPage(reportPage(hostile)));
     const page = await browser.open(pathToFileURL(folder.file('hostile.html')).href, { width: 400, dark: true });
-    expect(await page.evaluate('document.querySelectorAll("#images tbody tr").length')).toBe(paper.images.length + 1);
+    expect(await page.evaluate('document.querySelectorAll("#images tbody tr").length')).toBe(report.images.length + 1);
     expect(await page.evaluate('document.querySelectorAll("#problems tbody tr").length')).toBe(1);
     expect(await page.evaluate('document.querySelectorAll("img").length')).toBe(0);
     expect(await page.evaluate('document.title')).toBe(`Export to ${attack}`);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(400);
     expect(page.requests).toHaveLength(1);
     expect(page.complaints).toEqual([]);
-    expect(readPaper(readFileSync(folder.file('hostile.html'), 'utf8'), 'hostile.html')).toEqual(hostile);
+    expect(readReport(readFileSync(folder.file('hostile.html'), 'utf8'), 'hostile.html')).toEqual(hostile);
   });
 });

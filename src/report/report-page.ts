@@ -1,7 +1,7 @@
 import { formatNames, formats } from '../formats/formats.ts';
 import { bytesCell, formatTime, shortDigest } from './inspect-page.ts';
 import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
-import type { Paper, PaperImage, PaperStatus } from './paper.ts';
+import type { Report, ReportImage, ReportStatus } from './report.ts';
 import { formatBytes, formatCount, formatSeconds } from './sizes.ts';
 
 const paints = {
@@ -10,53 +10,55 @@ const paints = {
   skipped: 'warn',
   failed: 'bad',
   unfinished: 'bad',
-} as const satisfies Record<PaperStatus, Share['paint']>;
+} as const satisfies Record<ReportStatus, Share['paint']>;
 const tones = {
   copied: 'good',
   present: 'good',
   skipped: 'warn',
   failed: 'bad',
   unfinished: 'bad',
-} as const satisfies Record<PaperStatus, 'good' | 'warn' | 'bad'>;
+} as const satisfies Record<ReportStatus, 'good' | 'warn' | 'bad'>;
 
-/** A paper as a page. It carries the paper itself, so that one file serves people and `regtar check`. */
-export function paperPage(paper: Paper): Page {
-  const { command, target, totals } = paper;
-  const statuses = Object.keys(paints) as PaperStatus[];
+/** A report as a page. It carries the report itself, so that one file serves people and `regtar check`. */
+export function reportPage(report: Report): Page {
+  const { command, target, totals } = report;
+  const statuses = Object.keys(paints) as ReportStatus[];
   return {
-    title: `${command === 'push' ? 'Push to' : 'Export to'} ${placeOf(paper)}`,
-    subtitle: `${stateOf(paper)}, started ${formatTime(new Date(paper.started))}${paper.ended === undefined ? '' : `, ended ${formatTime(new Date(paper.ended))}`}`,
+    title: `${command === 'push' ? 'Push to' : 'Export to'} ${placeOf(report)}`,
+    subtitle: `${stateOf(report)}, started ${formatTime(new Date(report.started))}${report.ended === undefined ? '' : `, ended ${formatTime(new Date(report.ended))}`}`,
     facts: [
-      { name: 'Images', value: formatCount(paper.images.length) },
+      { name: 'Images', value: formatCount(report.images.length) },
       { name: command === 'push' ? 'Sent' : 'Written', value: formatBytes(totals.blobs.bytes) },
       { name: command === 'push' ? 'Mounted or present' : 'Present', value: formatBytes(totals.blobs.spared) },
-      ...(paper.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(paper.seconds) }]),
+      ...(report.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(report.seconds) }]),
       {
         name: 'Target',
         value: `${kinds[target.kind] ?? target.kind}${target.product === undefined ? '' : `, ${target.product}`}`,
       },
-      ...(paper.shard === undefined ? [] : [{ name: 'Part', value: `${paper.shard.index} of ${paper.shard.count}` }]),
-      ...(paper.shards === undefined
+      ...(report.shard === undefined
+        ? []
+        : [{ name: 'Part', value: `${report.shard.index} of ${report.shard.count}` }]),
+      ...(report.shards === undefined
         ? []
         : [
             {
               name: 'Parts',
               value:
-                paper.shards.missing.length === 0
-                  ? `all ${paper.shards.count}`
-                  : `missing: ${paper.shards.missing.join(', ')} of ${paper.shards.count}`,
+                report.shards.missing.length === 0
+                  ? `all ${report.shards.count}`
+                  : `missing: ${report.shards.missing.join(', ')} of ${report.shards.count}`,
             },
           ]),
-      ...(paper.delta === true ? [{ name: 'Delta', value: 'blobs of the base stayed behind' }] : []),
-      ...paper.sources.flatMap(sourceFacts),
-      ...(paper.error === undefined
+      ...(report.delta === true ? [{ name: 'Delta', value: 'blobs of the base stayed behind' }] : []),
+      ...report.sources.flatMap(sourceFacts),
+      ...(report.error === undefined
         ? []
-        : [{ name: 'Ended early', value: `${paper.error.code}: ${paper.error.message}`, long: true }]),
+        : [{ name: 'Ended early', value: `${report.error.code}: ${report.error.message}`, long: true }]),
     ],
     shares: statuses.map((name) => ({ name, count: totals.images[name], paint: paints[name] })),
-    tables: [...failures(paper), images(paper)],
-    footer: `Made by regtar ${paper.versions.regtar}, Node.js ${paper.versions.node}, ${paper.versions.system}. Times are UTC. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes. \`regtar check TARGET --report FILE\` compares a target with this page.`,
-    data: paper,
+    tables: [...failures(report), images(report)],
+    footer: `Made by regtar ${report.versions.regtar}, Node.js ${report.versions.node}, ${report.versions.system}. Times are UTC. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes. \`regtar check TARGET --report FILE\` compares a target with this page.`,
+    data: report,
   };
 }
 
@@ -66,18 +68,18 @@ const kinds: Readonly<Record<string, string>> = {
   ...Object.fromEntries(formatNames.map((name) => [formats[name].reportKind, formats[name].title])),
 };
 
-function placeOf({ target }: Paper): string {
+function placeOf({ target }: Report): string {
   return target.path === undefined ? target.name : `${target.name}/${target.path}`;
 }
 
-function stateOf({ state, totals }: Paper): string {
+function stateOf({ state, totals }: Report): string {
   const { failed, unfinished } = totals.images;
   if (state === 'finished') return failed > 0 ? `Finished, ${formatCount(failed)} failed` : 'Finished';
   const left = unfinished > 0 ? `, ${formatCount(unfinished)} unfinished` : '';
   return { running: `Not ended${left}`, interrupted: `Interrupted${left}`, failed: `Failed${left}` }[state];
 }
 
-function sourceFacts({ name, format, bytes, sha256 }: Paper['sources'][number]): Fact[] {
+function sourceFacts({ name, format, bytes, sha256 }: Report['sources'][number]): Fact[] {
   const size = bytes === undefined ? '' : `, ${formatBytes(bytes)}`;
   return [
     { name: 'Source', value: `${name} (${format}${size})`, long: true },
@@ -85,7 +87,7 @@ function sourceFacts({ name, format, bytes, sha256 }: Paper['sources'][number]):
   ];
 }
 
-function failures({ images: all }: Paper): Table[] {
+function failures({ images: all }: Report): Table[] {
   const rows = all.filter(({ error }) => error !== undefined);
   if (rows.length === 0) return [];
   return [
@@ -110,7 +112,7 @@ function failures({ images: all }: Paper): Table[] {
   ];
 }
 
-function images({ images: all }: Paper): Table {
+function images({ images: all }: Report): Table {
   return {
     id: 'images',
     title: 'Images',
@@ -136,7 +138,7 @@ function images({ images: all }: Paper): Table {
 }
 
 /** The digest in the target; where it is a new one, the title says the old. */
-function digestCell({ digest, arrived }: PaperImage): Cell {
+function digestCell({ digest, arrived }: ReportImage): Cell {
   if (arrived === undefined) return digest === undefined ? '–' : shortDigest(digest);
   const cell = shortDigest(arrived.digest);
   return arrived.digest === digest || typeof cell === 'string'
@@ -144,11 +146,11 @@ function digestCell({ digest, arrived }: PaperImage): Cell {
     : { ...cell, title: `${arrived.digest}, reduced from ${digest ?? 'another'}`, tone: 'warn' };
 }
 
-function statusCell(status: PaperStatus): Cell {
+function statusCell(status: ReportStatus): Cell {
   return { text: status, tone: tones[status] };
 }
 
 /** A digest stands in a column of its own. */
-function imageName({ repository, tag }: Pick<PaperImage, 'repository' | 'tag'>): string {
+function imageName({ repository, tag }: Pick<ReportImage, 'repository' | 'tag'>): string {
   return tag === undefined ? `${repository} (untagged)` : `${repository}:${tag}`;
 }

@@ -3,40 +3,40 @@ import { countStatuses } from '../copy/count-outcomes.ts';
 import { imageStatuses, type ImageStatus } from '../copy/events.ts';
 
 /**
- * The paper that travels with a handoff: what was taken from where, and what became of each image. Plain data that is written as JSON;
+ * The report that travels with the images: what was taken from where, and what became of each image. Plain data that is written as JSON;
  * fields may be added, never renamed. Sizes are bytes, times are UTC as `Date.toISOString` writes them.
  */
-export interface Paper {
-  readonly kind: typeof paperKind;
+export interface Report {
+  readonly kind: typeof reportFileKind;
   readonly version: 1;
   readonly command: 'export' | 'push';
   /** `running`: it was not ended by anybody, as after a power cut. `interrupted` and `failed` ended early. */
   readonly state: 'running' | 'finished' | 'interrupted' | 'failed';
   /** Why it ended early. */
-  readonly error?: PaperError;
+  readonly error?: ReportError;
   readonly started: string;
   readonly ended?: string;
   readonly seconds?: number;
   readonly versions: { readonly regtar: string; readonly node: string; readonly system: string };
-  readonly sources: readonly PaperSource[];
-  readonly target: PaperTarget;
+  readonly sources: readonly ReportSource[];
+  readonly target: ReportTarget;
   /** Blobs that the base had stayed behind on purpose. */
   readonly delta?: true;
   /** Which part of the whole this is, where it was split. */
   readonly shard?: { readonly index: number; readonly count: number };
-  /** Of merged papers: which parts are here. */
+  /** Of merged reports: which parts are here. */
   readonly shards?: { readonly count: number; readonly missing: readonly number[] };
-  readonly totals: { readonly images: Readonly<Record<PaperStatus, number>>; readonly blobs: PaperBlobs };
-  readonly images: readonly PaperImage[];
+  readonly totals: { readonly images: Readonly<Record<ReportStatus, number>>; readonly blobs: ReportBlobs };
+  readonly images: readonly ReportImage[];
 }
 
-export const paperKind = 'regtar report';
+export const reportFileKind = 'regtar report';
 
 /** What became of an image; `unfinished`: nobody came to it. */
-export type PaperStatus = ImageStatus | 'unfinished';
+export type ReportStatus = ImageStatus | 'unfinished';
 
-/** One SOURCE of a handoff. */
-export interface PaperSource {
+/** One SOURCE of what travelled. */
+export interface ReportSource {
   readonly name: string;
   readonly format: string;
   readonly bytes?: number;
@@ -44,8 +44,8 @@ export interface PaperSource {
   readonly sha256?: string;
 }
 
-/** Where a handoff went. */
-export interface PaperTarget {
+/** Where everything went. */
+export interface ReportTarget {
   /** `registry`, or the format of an export; the storage of a registry is `registry-storage`. */
   readonly kind: 'registry' | FormatReportKind;
   /** `host[:port]`, or OUT as it was given. */
@@ -56,8 +56,8 @@ export interface PaperTarget {
   readonly product?: string;
 }
 
-/** One image of a handoff. */
-export interface PaperImage {
+/** One image of a report. */
+export interface ReportImage {
   readonly repository: string;
   readonly tag?: string;
   readonly digest?: string;
@@ -69,21 +69,21 @@ export interface PaperImage {
   readonly arrived?: { readonly repository: string; readonly tag?: string; readonly digest: string };
   /** Its place, for people. */
   readonly target?: string;
-  readonly status: PaperStatus;
-  readonly error?: PaperError;
+  readonly status: ReportStatus;
+  readonly error?: ReportError;
   readonly started?: string;
   readonly ended?: string;
 }
 
 /** Why something failed. */
-export interface PaperError {
+export interface ReportError {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
 }
 
 /** What a run moved: counts, and bytes that were sent or did not need to be. */
-export interface PaperBlobs {
+export interface ReportBlobs {
   readonly copied: number;
   readonly present: number;
   readonly mounted: number;
@@ -92,12 +92,12 @@ export interface PaperBlobs {
 }
 
 /** How many images have each status. */
-export function countImages(images: readonly { readonly status: PaperStatus }[]): Record<PaperStatus, number> {
-  return countStatuses<PaperStatus>(images, [...imageStatuses, 'unfinished']);
+export function countImages(images: readonly { readonly status: ReportStatus }[]): Record<ReportStatus, number> {
+  return countStatuses<ReportStatus>(images, [...imageStatuses, 'unfinished']);
 }
 
-/** A paper as JSON, an image a line: so it is half as long as indented throughout, and `grep` and `diff` find images. */
-export function formatPaper({ images, ...head }: Paper): string {
+/** A report as JSON, an image a line: so it is half as long as indented throughout, and `grep` and `diff` find images. */
+export function formatReport({ images, ...head }: Report): string {
   const lines = images.map((image) => `    ${JSON.stringify(image)}`);
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n${lines.join(',\n')}\n  ]\n}\n`;
 }

@@ -1,24 +1,24 @@
 import { RegtarError } from '../errors.ts';
 import { imageKey } from '../oci/reference.ts';
-import { countImages, type Paper, type PaperImage } from './paper.ts';
+import { countImages, type Report, type ReportImage } from './report.ts';
 
 /**
- * Joins the papers of shards, or of runs that finished one after the other, into one. Of an image that several have, the one counts that
+ * Joins the reports of shards, or of runs that finished one after the other, into one. Of an image that several have, the one counts that
  * ended last. The target's totals of blobs are sums: what each run sent.
- * @throws RegtarError REPORT_INVALID when they are not of one handoff: another command, target, source, or another number of shards
+ * @throws RegtarError REPORT_INVALID when they are not of one delivery: another command, target, source, or another number of shards
  */
-export function mergePapers(papers: readonly Paper[]): Paper {
-  const [first, ...others] = [...papers].sort((left, right) => compare(left.started, right.started));
+export function mergeReports(reports: readonly Report[]): Report {
+  const [first, ...others] = [...reports].sort((left, right) => compare(left.started, right.started));
   if (first === undefined)
     throw new RegtarError('USAGE', 'no report is given', {
       hint: 'name the reports: `regtar report merge shard-*.json`',
     });
   for (const other of others) refuseForeign(first, other);
   const all = [first, ...others];
-  const images = new Map<string, PaperImage>();
+  const images = new Map<string, ReportImage>();
   // In the order in which they ended, so that the later word counts; an image that a run did not reach says nothing new.
-  for (const paper of [...all].sort((left, right) => compare(left.ended ?? '', right.ended ?? ''))) {
-    for (const image of paper.images)
+  for (const report of [...all].sort((left, right) => compare(left.ended ?? '', right.ended ?? ''))) {
+    for (const image of report.images)
       if (image.status !== 'unfinished' || !images.has(imageKey(image))) images.set(imageKey(image), image);
   }
   const ordered = [...images.values()].sort((left, right) => compare(imageKey(left), imageKey(right)));
@@ -28,7 +28,7 @@ export function mergePapers(papers: readonly Paper[]): Paper {
     all.every(({ state }) => state === 'finished' || !ordered.some(({ status }) => status === 'unfinished'));
   const unended = all.find(({ state }) => state !== 'finished');
   const ended = all
-    .map((paper) => paper.ended)
+    .map((report) => report.ended)
     .filter((time) => time !== undefined)
     .sort(compare)
     .at(-1);
@@ -63,7 +63,7 @@ export function mergePapers(papers: readonly Paper[]): Paper {
   };
 }
 
-function refuseForeign(first: Paper, other: Paper): void {
+function refuseForeign(first: Report, other: Report): void {
   const places = [first, other].map(
     ({ command, target }) => `${command} to ${target.name}${target.path === undefined ? '' : `/${target.path}`}`,
   );
@@ -85,17 +85,17 @@ function refuseForeign(first: Paper, other: Paper): void {
   });
 }
 
-function shardsOf(papers: readonly Paper[]): Paper['shards'] {
-  const count = papers.map(({ shard, shards }) => shard?.count ?? shards?.count).find((each) => each !== undefined);
+function shardsOf(reports: readonly Report[]): Report['shards'] {
+  const count = reports.map(({ shard, shards }) => shard?.count ?? shards?.count).find((each) => each !== undefined);
   if (count === undefined) return undefined;
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
-  const has = ({ shard, shards }: Paper, number: number): boolean =>
+  const has = ({ shard, shards }: Report, number: number): boolean =>
     shard?.index === number || (shards !== undefined && !shards.missing.includes(number));
-  return { count, missing: numbers.filter((number) => !papers.some((paper) => has(paper, number))) };
+  return { count, missing: numbers.filter((number) => !reports.some((report) => has(report, number))) };
 }
 
 function foreign(reason: string): RegtarError {
-  return new RegtarError('REPORT_INVALID', `these reports are not of one handoff: ${reason}`, {
+  return new RegtarError('REPORT_INVALID', `these reports do not belong together: ${reason}`, {
     hint: 'merge the reports of one push or export only',
   });
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import { formatNames, formats } from '../formats/formats.ts';
-import { paperKind, type Paper } from './paper.ts';
+import { reportFileKind, type Report } from './report.ts';
 
 const text = v.string();
 const count = v.pipe(v.number(), v.minValue(0));
@@ -21,8 +21,8 @@ const image = v.object({
   started: optional(text),
   ended: optional(text),
 });
-const schema: v.GenericSchema<unknown, Paper> = v.object({
-  kind: v.literal(paperKind),
+const schema: v.GenericSchema<unknown, Report> = v.object({
+  kind: v.literal(reportFileKind),
   version: v.literal(1),
   command: v.picklist(['export', 'push']),
   state: v.picklist(['running', 'finished', 'interrupted', 'failed']),
@@ -48,15 +48,15 @@ const schema: v.GenericSchema<unknown, Paper> = v.object({
   images: v.array(image),
 });
 
-/** The element in which a page carries its paper. */
+/** The element in which a page carries its report. */
 const embedded = /<script type="application\/json" id="report-data">([^<]*)<\/script>/;
 
 /**
- * Reads a paper out of its file: JSON, or the page, which carries the same.
+ * Reads a report out of its file: JSON, or the page, which carries the same.
  * @param path for the message
  * @throws RegtarError REPORT_INVALID
  */
-export function readPaper(content: string, path: string): Paper {
+export function readReport(content: string, path: string): Report {
   let json: unknown;
   try {
     json = JSON.parse(content.trimStart().startsWith('<') ? (embedded.exec(content)?.[1] ?? '') : content);
