@@ -70,7 +70,9 @@ export function openOutputFolder(out: string, options: OutputFolderOptions): Out
         rmSync(join(path, name), { recursive: true, force: true });
     onOutput(path, () => mkdirSync(join(path, temporaryName)));
     if (kept.length === 0 || options.force === true)
-      writeFileAtomically(join(path, markerName), markerOf(options.format), join(path, temporaryName, 'marker'));
+      writeFileAtomically(join(path, markerName), markerOf(options.format), {
+        temporary: join(path, temporaryName, 'marker'),
+      });
     if (options.owner !== undefined && found === undefined) giveTo(path, options.owner);
   } catch (error) {
     rmSync(join(path, temporaryName), { recursive: true, force: true });

@@ -1,8 +1,9 @@
-import { linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync, closeSync } from 'node:fs';
+import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeSync, closeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { onOutput } from './output-error.ts';
 import { isProcessAlive } from './process-alive.ts';
+import { createNewFile, readPlainFile, temporaryName } from './temporary-file.ts';
 
 /** Who holds an output. `started` tells a process from a later one with the same number; undefined where the system does not say. */
 interface Holder {
@@ -46,7 +47,7 @@ export function isLockHeld(path: string): boolean {
 function create(path: string, content: string): boolean {
   let descriptor: number;
   try {
-    descriptor = openSync(path, 'wx');
+    descriptor = createNewFile(path);
   } catch (error) {
     if (systemErrorCode(error) === 'EEXIST') return false;
     return onOutput(path, () => {
@@ -75,7 +76,7 @@ function releasing(path: string, mine: string): OutputLock {
 
 /** Renames before it removes: of two that find the same dead lock one takes it, and a fresh lock that was taken by mistake is put back. */
 function takeAway(path: string, dead: string): void {
-  const aside = `${path}.${process.pid}`;
+  const aside = temporaryName(path);
   try {
     renameSync(path, aside);
     if (readLock(aside) !== dead) linkSync(aside, path);
@@ -88,7 +89,7 @@ function takeAway(path: string, dead: string): void {
 function isHeld(path: string, content: string): boolean {
   const holder = parseHolder(content);
   if (holder === undefined)
-    return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < emptyLockMilliseconds;
+    return Date.now() - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < emptyLockMilliseconds;
   // Processes of another machine cannot be seen from here.
   if (holder.host !== hostname()) return true;
   if (!isProcessAlive(holder.pid)) return false;
@@ -133,12 +134,11 @@ function startOf(pid: number): string | undefined {
   }
 }
 
+/** A lock has about 100 bytes. In a folder for everybody its name may be taken by anything. */
+const lockBytesAtMost = 4096;
+
 function readLock(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
+  return readPlainFile(path, lockBytesAtMost);
 }
 
 function busy(output: string, path: string, content: string): RegtarError {

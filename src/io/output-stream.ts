@@ -16,6 +16,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { RegtarError } from '../errors.ts';
 import { onOutput, outputError } from './output-error.ts';
+import { createNewFile } from './temporary-file.ts';
 import { syncFolder, writeFully } from './write-file.ts';
 
 /** One long file or stream, written from its beginning to its end. */
@@ -77,7 +78,11 @@ export function refuseForeignFile(path: string, beginning: Uint8Array): void {
 
 /** Writes `file.temporary`, and renames it to `path` when it is complete. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
 export function createOutputFile(path: string, temporary: string): OutputStream {
-  const descriptor = onOutput(temporary, () => openSync(temporary, 'w'));
+  const descriptor = onOutput(temporary, () => {
+    // What a killed run left, or a link that somebody put there: neither is written through.
+    rmSync(temporary, { force: true });
+    return createNewFile(temporary);
+  });
   return streamTo(descriptor, path, {
     rewindable: true,
     end: async (size) => {

@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, openSync, renameSync, write, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, write, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Body } from './body.ts';
 import { onOutput, outputError } from './output-error.ts';
+import { createNewFile, temporaryName } from './temporary-file.ts';
 
 export interface WriteBodyOptions {
   readonly signal?: AbortSignal | undefined;
@@ -44,28 +45,41 @@ export async function writeBody(path: string, body: Body, options: WriteBodyOpti
  * Writes a small file under another name, syncs it and renames it, so that the name is never seen with half of its bytes. Only files
  * that complete an output come this way. Blobs are not synced: hundreds of thousands of them would make an export many times slower
  * than `tar -xf`, and a blob that a power cut emptied has the wrong size, so the next run writes it again.
- * @param temporary a name on the same file system that nobody else uses
- * @param options sync: default true; false where an output has thousands of such files
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
-export function writeFileAtomically(
-  path: string,
-  bytes: Uint8Array,
-  temporary: string,
-  options: { readonly sync?: boolean } = {},
-): void {
-  const sync = options.sync ?? true;
-  writeSmallFile(temporary, bytes, { sync });
-  onOutput(path, () => renameSync(temporary, path));
+export function writeFileAtomically(path: string, bytes: Uint8Array, options: WriteAtomicallyOptions = {}): void {
+  const { sync = true, temporary = temporaryName(path), mode } = options;
+  const descriptor = onOutput(path, () => createNewFile(temporary, mode));
+  try {
+    try {
+      writeFullySync(descriptor, bytes, 0, path);
+      if (sync) onOutput(path, () => fsyncSync(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+    onOutput(path, () => renameSync(temporary, path));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
   if (sync) syncFolder(dirname(path));
 }
 
+/** How a file is replaced. */
+export interface WriteAtomicallyOptions {
+  /** False where an output has thousands of such files. @defaultValue true */
+  readonly sync?: boolean | undefined;
+  /** A new name on the same file system. @defaultValue one beside the file that nobody can foresee */
+  readonly temporary?: string | undefined;
+  /** Permissions, before the umask. @defaultValue 0o666 */
+  readonly mode?: number | undefined;
+}
+
 /** Writes a small file in place. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
-export function writeSmallFile(path: string, bytes: Uint8Array, options: { readonly sync?: boolean } = {}): void {
+export function writeSmallFile(path: string, bytes: Uint8Array): void {
   const descriptor = onOutput(path, () => openSync(path, 'w'));
   try {
     writeFullySync(descriptor, bytes, 0, path);
-    if (options.sync === true) onOutput(path, () => fsyncSync(descriptor));
   } finally {
     closeSync(descriptor);
   }

@@ -1,6 +1,7 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { RegtarError, systemErrorCode } from '../errors.ts';
+import { writeFileAtomically } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { UploadSession } from '../remote/blobs.ts';
 import type { UploadJournal } from '../remote/upload.ts';
@@ -50,22 +51,19 @@ export function openPushJournal(path: string, options: PushJournalOptions): Push
     try {
       if (sessions.size === 0) rmSync(path, { force: true });
       else {
-        const temporary = `${path}.${process.pid}.tmp`;
-        writeFileSync(
-          temporary,
-          `${JSON.stringify({ kind, version: 1, sessions: Object.fromEntries(sessions) }, undefined, 2)}\n`,
-          { mode: 0o600 },
-        );
-        renameSync(temporary, path);
+        const document = { kind, version: 1, sessions: Object.fromEntries(sessions) };
+        writeFileAtomically(path, Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`), {
+          mode: 0o600,
+          sync: false,
+        });
       }
     } catch (cause) {
       // Beside a source on read-only media there is no journal, and none is owed.
       if (options.isNamed)
-        throw new RegtarError(
-          'STATE_INVALID',
-          `${path} cannot be written: ${systemErrorCode(cause) ?? String(cause)}`,
-          { where: { path }, cause },
-        );
+        throw new RegtarError('STATE_INVALID', cause instanceof Error ? cause.message : String(cause), {
+          where: { path },
+          cause,
+        });
     }
   };
   return {

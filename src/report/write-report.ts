@@ -11,5 +11,5 @@ export function writeReport(path: string, text: string): void {
       `the report ${path} cannot be written: the folder ${dirname(path)} is not there`,
       { side: 'usage', where: { path }, hint: 'make the folder, or name another file' },
     );
-  writeFileAtomically(path, Buffer.from(text), `${path}.regtar-${process.pid}`);
+  writeFileAtomically(path, Buffer.from(text));
 }

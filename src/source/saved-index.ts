@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RegtarError, type Problem } from '../errors.ts';
 import { onOutput } from '../io/output-error.ts';
 import { isProcessAlive } from '../io/process-alive.ts';
 import { openRandomAccess, readFullySync, type RandomAccess } from '../io/random-access.ts';
+import { createNewFile, temporaryName } from '../io/temporary-file.ts';
 import { syncFolder } from '../io/write-file.ts';
 import type { Entry, SavedIndexFacts } from './backup.ts';
 import { copyIn, packCopies, pageOf, type Copies } from './copies.ts';
@@ -227,8 +228,8 @@ export interface IndexWriter {
 /** @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
 export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter {
   removeLeftOver(path);
-  const temporary = `${path}.regtar-${process.pid}`;
-  const descriptor = onOutput(path, () => openSync(temporary, 'w'));
+  const temporary = temporaryName(path);
+  const descriptor = onOutput(path, () => createNewFile(temporary));
   const blocks: Block[] = [];
   let isOpen = true;
   let written = 0;
@@ -298,11 +299,10 @@ export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter 
 function removeLeftOver(path: string): void {
   const prefix = `${basename(path)}.regtar-`;
   for (const name of existsSync(dirname(path)) ? readdirSync(dirname(path)) : []) {
-    const owner =
-      name.startsWith(prefix) && /^[0-9]+$/.test(name.slice(prefix.length))
-        ? Number(name.slice(prefix.length))
-        : undefined;
-    if (owner !== undefined && !isProcessAlive(owner)) rmSync(join(dirname(path), name), { force: true });
+    const owner = name.startsWith(prefix)
+      ? /^([0-9]+)(?:-[0-9a-f]+)?$/.exec(name.slice(prefix.length))?.[1]
+      : undefined;
+    if (owner !== undefined && !isProcessAlive(Number(owner))) rmSync(join(dirname(path), name), { force: true });
   }
 }
 

@@ -1,12 +1,12 @@
 import {
   closeSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   rmSync,
-  statSync,
   unlinkSync,
   write,
   writeSync,
@@ -133,8 +133,10 @@ function removeDeadSpools(parent: string): void {
   for (const name of readdirSync(parent)) {
     if (!name.startsWith(folderPrefix)) continue;
     const folder = join(parent, name);
-    const age = Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-    if (age < unlockedMilliseconds || isLockHeld(join(folder, lockName))) continue;
+    const found = lstatSync(folder, { throwIfNoEntry: false });
+    // In a folder for everybody such a name may be anything, and anybody's: a link, a pipe, a trap.
+    if (found?.isDirectory() !== true || found.uid !== (process.getuid?.() ?? found.uid)) continue;
+    if (Date.now() - found.mtimeMs < unlockedMilliseconds || isLockHeld(join(folder, lockName))) continue;
     try {
       rmSync(folder, { recursive: true, force: true });
     } catch {

@@ -89,12 +89,10 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
     finish: async () => {
       for (const { folder: path, existing, added } of layouts.values()) {
         if (added.length > 0)
-          writeFileAtomically(
-            join(path, 'index.json'),
-            formatLayoutIndex(mergeIndex(existing, added)),
-            folder.temporaryPath(),
-            { sync: !perRepository },
-          );
+          writeFileAtomically(join(path, 'index.json'), formatLayoutIndex(mergeIndex(existing, added)), {
+            temporary: folder.temporaryPath(),
+            sync: !perRepository,
+          });
       }
     },
     close: async () => folder.close(),
@@ -106,7 +104,7 @@ function openLayout(folder: OutputFolder, repository: string): Layout {
   const path = repository === '' ? folder.path : join(folder.path, repository);
   folder.ensureFolder(path);
   if (!isLayout(path))
-    writeFileAtomically(join(path, 'oci-layout'), layoutFile, folder.temporaryPath(), { sync: false });
+    writeFileAtomically(join(path, 'oci-layout'), layoutFile, { temporary: folder.temporaryPath(), sync: false });
   const indexPath = join(path, 'index.json');
   const existing =
     lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true
