@@ -1,4 +1,5 @@
 import type { RegtarError } from '../errors.ts';
+import { printable, printableLines } from '../io/printable.ts';
 import type { EventWriter } from './progress/event-writer.ts';
 import { writeStandardOutput } from './standard-output.ts';
 
@@ -21,11 +22,11 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
   const { events } = options;
   let diverted: ((text: string) => void) | undefined;
   const write = (text: string): void => {
-    if (diverted !== undefined) diverted(printable(text));
-    else process.stderr.write(`${printable(text)}\n`);
+    if (diverted !== undefined) diverted(printableLines(text));
+    else process.stderr.write(`${printableLines(text)}\n`);
   };
   return {
-    line: (text) => writeStandardOutput(`${printable(text)}\n`),
+    line: (text) => writeStandardOutput(`${printableLines(text)}\n`),
     message: (text) => {
       if (options.quiet) return;
       if (events === undefined) write(text);
@@ -36,30 +37,17 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
       else events.write('error', { text });
     },
     divert: (next) => void (diverted = next),
-    json: (value) =>
-      writeStandardOutput(`${JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f]/g, escapeControl)}\n`),
+    json: (value) => writeStandardOutput(`${printableLines(JSON.stringify(value, undefined, 2))}\n`),
   };
-}
-
-/** Names come out of archives: none of them may move a terminal's cursor. Line feeds inside our own tables stay. */
-export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, escapeControl);
 }
 
 /** `regtar: CODE: what and where`, then the hint. */
 export function formatError(error: RegtarError, verbose: boolean): string {
-  const lines = [
-    `regtar: ${error.code}: ${error.message}`,
-    `hint: ${error.hint ?? `run \`regtar help ${error.code}\``}`,
-  ];
-  if (verbose && error.stack !== undefined) lines.push(error.stack);
-  return lines.map((line) => oneLine(line, verbose)).join('\n');
-}
-
-function oneLine(text: string, verbose: boolean): string {
-  return verbose ? text : text.replace(/\s*\n\s*/g, ' ');
-}
-
-function escapeControl(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  // Words of others, such as those of a library, may have several lines; ours have one, so a line break in them is a name's.
+  const line = (text: string): string => printable(error.code === 'INTERNAL' ? text.replace(/\s*\n\s*/g, ' ') : text);
+  return [
+    `regtar: ${error.code}: ${line(error.message)}`,
+    `hint: ${line(error.hint ?? `run \`regtar help ${error.code}\``)}`,
+    ...(verbose && error.stack !== undefined ? [error.stack.replace(error.message, () => line(error.message))] : []),
+  ].join('\n');
 }

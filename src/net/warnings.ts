@@ -1,3 +1,4 @@
+import { printableWords } from '../io/printable.ts';
 import { headerOf, type AnswerHead } from './transport.ts';
 
 /** Passes each different `Warning: 299` on once. @see OCI distribution-spec v1.1, "Warnings" */
@@ -8,9 +9,8 @@ export function createWarnings(onWarning: ((text: string) => void) | undefined):
       const header = headerOf(answer, 'warning');
       if (header === undefined || onWarning === undefined) return;
       for (const match of header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)) {
-        // It goes to a terminal.
-        const text = (match[1] ?? '').replace(/\\(.)/g, '$1').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
-        if (text.trim() === '' || seen.has(text)) continue;
+        const text = printableWords((match[1] ?? '').replace(/\\(.)/g, '$1'));
+        if (text === '' || seen.has(text)) continue;
         seen.add(text);
         onWarning(text);
       }

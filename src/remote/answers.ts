@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { RegtarError, type ErrorCode, type ErrorPlace } from '../errors.ts';
+import { printableWords } from '../io/printable.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
 
 /** One entry of a registry's error document. @see OCI distribution-spec v1.1, "Error Codes" */
@@ -184,10 +185,6 @@ function forbidden(words: string): Meaning {
 }
 
 function plain(text: string): string {
-  // It goes to a terminal.
-  const line = text
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]+/g, ' ')
-    .replace(/ {2,}/g, ' ')
-    .trim();
+  const line = printableWords(text);
   return line.length > wordsLimit ? `${line.slice(0, wordsLimit)}…` : line;
 }

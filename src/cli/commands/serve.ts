@@ -20,6 +20,7 @@ import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { formatError } from '../output.ts';
 import { renderProblems } from '../render/problems.ts';
+import { printable } from '../../io/printable.ts';
 import { plural } from '../render/sizes.ts';
 import { readSelection, readTextFile, type Selection, type SelectionOptions } from '../selection.ts';
 
@@ -160,7 +161,7 @@ function sayWhatIsServed(server: RunningServer, { backup }: OpenedBackup, catalo
   const url = `${server.scheme}://${host}`;
   if (context.json) context.output.json({ url, source: backup.describe, repositories, tags });
   context.output.message(
-    `serving ${plural(tags, 'tag')} in ${plural(repositories, 'repository')} of ${backup.describe} at ${url}${
+    `serving ${plural(tags, 'tag')} in ${plural(repositories, 'repository')} of ${printable(backup.describe)} at ${url}${
       example === undefined ? '' : `; try: docker pull ${host}/${example}`
     }`,
   );

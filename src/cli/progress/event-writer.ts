@@ -1,3 +1,5 @@
+import { printable } from '../../io/printable.ts';
+
 /** Names of `--events jsonl`: a part of the interface, never renamed. docs/events.md says what each holds. */
 export type EventName =
   'start' | 'image-start' | 'image' | 'blob' | 'progress' | 'message' | 'error' | 'summary' | 'end';
@@ -11,8 +13,6 @@ export interface EventWriter {
 export function createEventWriter(write: (line: string) => void): EventWriter {
   return {
     write: (event, fields) =>
-      write(
-        `${JSON.stringify({ event, time: new Date().toISOString(), ...fields }).replaceAll(/[\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`,
-      ),
+      write(`${printable(JSON.stringify({ event, time: new Date().toISOString(), ...fields }))}\n`),
   };
 }

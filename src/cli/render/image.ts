@@ -1,4 +1,5 @@
 import type { ImageDetail } from '../commands/inspect-image.ts';
+import { printable } from '../../io/printable.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { formatBytes } from './sizes.ts';
@@ -19,7 +20,11 @@ export function renderImage(image: ImageDetail): string {
     ]),
     ...image.history.filter((digest) => digest !== image.digest).map((digest): [string, string] => ['earlier', digest]),
   ];
-  const parts = [formatImageReference(image), '', ...facts.map(([name, value]) => `${name.padEnd(13)}  ${value}`)];
+  const parts = [
+    formatImageReference(image),
+    '',
+    ...facts.map(([name, value]) => `${name.padEnd(13)}  ${printable(value)}`),
+  ];
   const { manifests, layers } = image;
   if (manifests)
     parts.push(
@@ -44,7 +49,7 @@ export function renderImage(image: ImageDetail): string {
         { right: [1] },
       ),
     );
-  for (const problem of image.problems) parts.push('', `${problem.code}: ${problem.message}`);
+  for (const problem of image.problems) parts.push('', `${problem.code}: ${printable(problem.message)}`);
   return parts.join('\n');
 }
 

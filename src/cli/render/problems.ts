@@ -1,4 +1,5 @@
 import { codeFacts, type Problem } from '../../errors.ts';
+import { printable } from '../../io/printable.ts';
 import { plural } from './sizes.ts';
 
 const linesShown = 20;
@@ -14,7 +15,7 @@ export function renderProblems(problems: readonly Problem[], verbose: boolean): 
   const shown = verbose ? sorted : sorted.slice(0, linesShown);
   const rest = sorted.length - shown.length;
   return [
-    ...shown.map(({ code, message }) => `regtar: ${code}: ${message}`),
+    ...shown.map(({ code, message }) => `regtar: ${code}: ${printable(message)}`),
     ...(rest > 0 ? [`… and ${plural(rest, 'more problem')}: \`regtar verify\` lists all`] : []),
   ];
 }

@@ -1,5 +1,5 @@
 import type { Reading } from '../progress/meter.ts';
-import { printable } from '../output.ts';
+import { printable } from '../../io/printable.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
 
 /** What stands behind the bar, below it, and which images are under way: three lines, none longer than `columns`. */

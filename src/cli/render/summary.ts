@@ -1,3 +1,4 @@
+import { printable } from '../../io/printable.ts';
 import type { BackupSummary } from '../../content/summarize.ts';
 import type { Problem } from '../../errors.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
@@ -34,9 +35,9 @@ export function renderSummary(
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
   const parts = [
-    `${source.describe} (${source.format}${size})`,
+    `${printable(source.describe)} (${source.format}${size})`,
     '',
-    ...facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
+    ...facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`),
   ];
   if (summary.perRepository.length > 0) parts.push('', repositoriesTable(summary, source.verbose));
   if (summary.biggestLayers.length > 0) parts.push('', layersTable(summary, source.verbose));
@@ -77,7 +78,7 @@ function layersTable({ biggestLayers }: BackupSummary, verbose: boolean): string
 
 function problemLines(problems: readonly Problem[], verbose: boolean): string[] {
   const shown = verbose ? problems : problems.slice(0, rowsShown);
-  const lines = shown.map((problem) => `${problem.code}: ${problem.message}`);
+  const lines = shown.map((problem) => `${problem.code}: ${printable(problem.message)}`);
   const left = problems.length - shown.length;
   return left > 0 ? [...lines, `… and ${formatCount(left)} more problems; -v shows all`] : lines;
 }

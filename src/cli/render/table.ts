@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { printable } from '../../io/printable.ts';
 
 /** Rows of text in columns, without frames: it pastes well and survives a slow serial line. */
 export function renderTable(
@@ -29,7 +30,7 @@ export function renderTable(
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     colAligns: head.map((_, index) => (options.right?.includes(index) ? 'right' : 'left')),
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map(printable)));
   return table
     .toString()
     .split('\n')

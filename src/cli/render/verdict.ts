@@ -1,3 +1,4 @@
+import { printable } from '../../io/printable.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import type { VerifyReport } from '../../verify/report.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
@@ -13,7 +14,7 @@ export function renderVerdict(report: VerifyReport, describe: string, verbose: b
   const problems = verbose ? report.problems : report.problems.slice(0, rowsShown);
   const hidden = damaged.length - shown.length + report.problems.length - problems.length;
   const parts = [
-    `${describe}: ${report.sound ? 'sound' : 'damaged'}`,
+    `${printable(describe)}: ${report.sound ? 'sound' : 'damaged'}`,
     '',
     `images    ${formatCount(images.whole)} whole, ${formatCount(images.partial)} partial, ${formatCount(images.lost)} lost`,
     ...(untagged.whole + untagged.partial + untagged.lost > 0
@@ -38,7 +39,7 @@ export function renderVerdict(report: VerifyReport, describe: string, verbose: b
       '',
       ...problems.map(
         ({ code, message, neededBy }) =>
-          `${code}: ${message}${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`,
+          `${code}: ${printable(message)}${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`,
       ),
     );
   if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);
