@@ -58,6 +58,7 @@ const table = {
   TAG_AMBIGUOUS: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'lost' },
   TAG_REVISION_MISSING: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAG_UNKNOWN: { side: 'source', harm: 'none', ends: 'image', again: false },
+  TIMES_UNUSABLE: { side: 'source', harm: 'none', ends: 'image', again: false },
   NOTHING_SELECTED: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAG_CONFLICT: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAG_MAP_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },

@@ -1,31 +1,137 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
+import { createGraphReader, type GraphReader } from '../content/image-graph.ts';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { parsePlatform, type Platform } from '../oci/platform.ts';
-import { createFilter, parseImagesList, type ImageFilter } from '../select/filter.ts';
-import type { BackupOptions } from './open-backup.ts';
+import { createFilter, parseImagesList, type FilterOptions, type ImageFilter } from '../select/filter.ts';
+import type { RenameRepository } from '../select/names.ts';
+import { createPlan, type Plan, type PlanOptions } from '../select/plan.ts';
+import { requireImages } from '../select/require-images.ts';
+import { resolveNames } from '../select/resolve-name.ts';
+import { chooseTags, isChoice, type Clock, type TagChoice } from '../select/tag-choice.ts';
+import { unmatchedGlobs, unmatchedMaps } from '../select/unmatched.ts';
+import type { Context } from './context.ts';
+import type { BackupOptions, OpenedBackup } from './open-backup.ts';
 
-export interface SelectionOptions extends BackupOptions {
+/** Which images, by name and by time. */
+export interface ChoiceOptions extends BackupOptions {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly images?: string;
-  readonly platform?: readonly string[];
+  readonly newest?: number;
+  /** Seconds since 1970. */
+  readonly since?: number;
+  /** Seconds since 1970, the first that is out. */
+  readonly until?: number;
+  readonly semver?: string;
+  readonly by?: Clock;
 }
 
-export interface Selection {
+export interface SelectionOptions extends ChoiceOptions {
+  readonly platform?: readonly string[];
+  readonly untagged?: boolean;
+}
+
+/** What somebody asked for, before any backup is open. */
+export interface Selection extends FilterOptions {
+  readonly choice: TagChoice;
+  readonly platforms: readonly Platform[];
+  /** Whether anything was asked for that leaves images out. */
+  readonly isNarrow: boolean;
+}
+
+/** What was asked for, as one backup answers it. */
+export interface SettledSelection {
   readonly filter: ImageFilter;
+  /** Names that must be found, as the backup has them. */
   readonly wanted: ReadonlySet<string> | undefined;
   readonly platforms: readonly Platform[];
+  readonly graph: GraphReader;
+  /** Why nothing was chosen, in words; told where something was. */
+  readonly reasons: readonly string[];
 }
 
-/** @throws RegtarError FILTER_INVALID, REFERENCE_INVALID, USAGE */
+/** Reads what options say, so that a wrong one is found before anything is opened. @throws RegtarError FILTER_INVALID, REFERENCE_INVALID, USAGE */
 export async function readSelection(options: SelectionOptions): Promise<Selection> {
-  const wanted = options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images));
+  const images = options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images));
+  const { include, exclude, newest, since, until, semver, by } = options;
+  const choice = { newest, since, until, semver, by };
+  refuseChoice(choice, options);
+  createFilter({ include, exclude });
   return {
-    filter: createFilter({ include: options.include, exclude: options.exclude, images: wanted }),
-    wanted,
+    include,
+    exclude,
+    images,
+    choice,
     platforms: (options.platform ?? []).map(parsePlatform),
+    isNarrow: isChoice(choice) || [include, exclude, images].some((part) => part !== undefined),
   };
+}
+
+/** Answers a selection out of a backup. @throws RegtarError TIMES_UNUSABLE, USAGE */
+export async function settleSelection(
+  selection: Selection,
+  { catalog, store }: Pick<OpenedBackup, 'catalog' | 'store'>,
+): Promise<SettledSelection> {
+  const { include, exclude, choice, platforms } = selection;
+  const graph = createGraphReader(store);
+  const images = selection.images && resolveNames(catalog, selection.images);
+  const named = createFilter({ include, exclude, images });
+  const reasons = unmatchedGlobs(catalog, { include, exclude });
+  if (!isChoice(choice)) return { filter: named, wanted: images, platforms, graph, reasons };
+  const { filter, told, passedOver } = await chooseTags({ catalog, store, graph }, named, choice);
+  const wanted = images && new Set([...images].filter((name) => !passedOver.has(name)));
+  return { filter, wanted, platforms, graph, reasons: [...reasons, told] };
+}
+
+/** How repositories are called in the target, and the maps that say so. */
+export interface Names {
+  readonly rename: RenameRepository;
+  readonly maps: readonly string[] | undefined;
+}
+
+/**
+ * The plan of a selection. What chose and what matched nothing is said on standard error.
+ * @throws RegtarError NOTHING_SELECTED, MAP_INVALID, OUTPUT_COLLISION and those of `settleSelection`
+ */
+export async function planSelection(
+  selection: Selection,
+  opened: Pick<OpenedBackup, 'catalog' | 'store'>,
+  { rename, maps = [] }: Names,
+  options: Omit<PlanOptions, 'filter' | 'wanted' | 'platforms' | 'graph' | 'rename'>,
+  context: Pick<Context, 'output'>,
+): Promise<Plan> {
+  const { catalog, store } = opened;
+  const { reasons, ...settled } = await settleSelection(selection, opened);
+  const plan = createPlan(catalog, store, { ...settled, rename, ...options });
+  requireImages(plan, catalog, reasons);
+  tellReasons([...reasons, ...unmatchedMaps(catalog, maps)], context);
+  return plan;
+}
+
+/** What chose, and what matched nothing. */
+export function tellReasons(reasons: readonly string[], { output }: Pick<Context, 'output'>): void {
+  for (const reason of reasons) output.message(`note: ${reason}`);
+}
+
+/** @throws RegtarError USAGE */
+function refuseChoice(choice: TagChoice, { untagged }: SelectionOptions): void {
+  if (choice.by !== undefined && !isChoice(choice))
+    throw new RegtarError('USAGE', '--by says what --newest, --since and --until go by, and none of them is here', {
+      hint: 'add --newest N, for instance',
+    });
+  if (choice.by === 'version' && (choice.since !== undefined || choice.until !== undefined))
+    throw new RegtarError('USAGE', '--since and --until need a time, and --by version has none', {
+      hint: 'choose versions with --semver, or leave --by version out',
+    });
+  if (untagged === true && isChoice(choice))
+    throw new RegtarError(
+      'USAGE',
+      '--untagged does not go with --newest, --since, --until and --semver: they choose tags',
+      {
+        hint: 'name manifests without a tag by their digests: --include repository@sha256:…',
+      },
+    );
 }
 
 /** A small file that the person named; `-` is standard input. @throws RegtarError USAGE */

@@ -54,6 +54,30 @@ export function parseImageReference(text: string): ImageReference {
   return { repository, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest: digest as Digest }) };
 }
 
+/** An image, or a whole repository where neither tag nor digest is said, as people copy it from elsewhere. */
+export interface NamedImage {
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest?: Digest;
+  /** The registry that was named before it; a storage may also have it as the first component of its own names. */
+  readonly host?: string;
+}
+
+/**
+ * Reads `[host[:port]/]repository[:tag][@digest]`. As docker does, the first component is a host where it has a dot or a port, or is
+ * `localhost`.
+ * @throws RegtarError REFERENCE_INVALID
+ */
+export function parseNamedImage(text: string): NamedImage {
+  const rest = text.replace(/^docker:\/\//, '');
+  const slash = rest.indexOf('/');
+  const first = slash < 0 ? '' : rest.slice(0, slash);
+  const host = /^(?:localhost|[^/]*[.:][^/]*)$/.test(first) && !first.includes('@') ? first.toLowerCase() : undefined;
+  const name = host === undefined ? rest : rest.slice(slash + 1);
+  const image = isRepository(name) ? { repository: name } : parseImageReference(name);
+  return host === undefined ? image : { ...image, host };
+}
+
 /** `repository:tag` where there is a tag, else `repository@digest`. */
 export function formatImageReference(reference: ImageName): string {
   return reference.tag === undefined

@@ -16,12 +16,13 @@ const hostPattern =
 const pathPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 
 /**
- * Reads `[http[s]://]host[:port][/project[/prefix]]`.
+ * Reads `[http[s]://]host[:port][/project[/prefix]]`; `docker://`, as skopeo writes it, says nothing more.
  * @throws RegtarError TARGET_INVALID for anything else; user names in it too, because command lines are seen by everybody
  */
 export function parseTarget(text: string): Target {
   const schemeMatch = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text);
-  const scheme = schemeMatch?.[1]?.toLowerCase();
+  const typed = schemeMatch?.[1]?.toLowerCase();
+  const scheme = typed === 'docker' ? undefined : typed;
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     throw invalid(text, `"${scheme}" is no scheme of a registry`);
   const rest = text.slice(schemeMatch?.[0].length ?? 0);

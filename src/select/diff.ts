@@ -2,6 +2,7 @@ import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
 import { RegtarError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { ImageFilter } from './filter.ts';
 
 /** A tag that is new, gone, or means another digest than before. */
 export interface ChangedImage {
@@ -23,10 +24,19 @@ export interface BackupDiff {
   readonly travel: { readonly blobs: number; readonly bytes: number };
 }
 
+/** Which images of two backups are compared. */
+export interface DiffOptions {
+  /** Of the new backup. @defaultValue all */
+  readonly chosen?: ImageFilter | undefined;
+  /** Of the old one: names alone, since an image that was not chosen now is not gone. @defaultValue all */
+  readonly named?: ImageFilter | undefined;
+}
+
 /** Compares tags by digest, and counts what an `export --base OLD` would carry. */
 export function diffBackups(
   before: { readonly catalog: Catalog; readonly store: ContentStore },
   after: { readonly catalog: Catalog; readonly store: ContentStore },
+  { chosen, named }: DiffOptions = {},
 ): BackupDiff {
   const added: ChangedImage[] = [];
   const changed: ChangedImage[] = [];
@@ -37,11 +47,14 @@ export function diffBackups(
     for (const { tag, digest } of after.catalog.tags(repository)) {
       const earlier = old.get(tag);
       old.delete(tag);
+      if (chosen?.({ repository, tag, digest }) === false) continue;
       if (earlier === digest) unchanged++;
       else if (earlier === undefined) added.push({ repository, tag, before: undefined, after: digest });
       else changed.push({ repository, tag, before: earlier, after: digest });
     }
-    for (const [tag, digest] of old) gone.push({ repository, tag, before: digest, after: undefined });
+    for (const [tag, digest] of old)
+      if (named?.({ repository, tag, digest }) !== false)
+        gone.push({ repository, tag, before: digest, after: undefined });
   }
   return { added, changed, gone, unchanged, travel: countTravel(before.store, after, [...added, ...changed]) };
 }

@@ -1,6 +1,6 @@
 import picomatch from 'picomatch';
 import { RegtarError } from '../errors.ts';
-import { formatImageReference, parseImageReference } from '../oci/reference.ts';
+import { formatImageReference, parseNamedImage } from '../oci/reference.ts';
 
 /** Which images are wanted: globs in and out, and a list of names. */
 export interface FilterOptions {
@@ -28,9 +28,9 @@ export interface ImageFilter {
 
 /** @throws RegtarError FILTER_INVALID for an empty glob */
 export function createFilter(options: FilterOptions): ImageFilter {
-  const included = (options.include ?? []).map(matcher);
-  const excluded = (options.exclude ?? []).map(matcher);
-  const byDigest = (options.include ?? []).filter((glob) => glob.includes('@')).map(matcher);
+  const included = (options.include ?? []).map(matchesImage);
+  const excluded = (options.exclude ?? []).map(matchesImage);
+  const byDigest = (options.include ?? []).filter((glob) => glob.includes('@')).map(matchesImage);
   const { images } = options;
   const excludes = (name: ImageName): boolean => excluded.some((matches) => matches(name));
   const filter = (name: ImageName): boolean => {
@@ -46,7 +46,7 @@ export function createFilter(options: FilterOptions): ImageFilter {
 }
 
 /**
- * Parses an `images.list`: one name a line, `#` begins a comment.
+ * Parses an `images.list`: one name a line, `#` begins a comment. A host before a name is kept; `resolveNames` says what it means.
  * @throws RegtarError REFERENCE_INVALID naming the line
  */
 export function parseImagesList(text: string): ReadonlySet<string> {
@@ -55,7 +55,10 @@ export function parseImagesList(text: string): ReadonlySet<string> {
     const name = line.replace(/(?:^|\s)#.*$/, '').trim();
     if (name === '') continue;
     try {
-      names.add(formatImageReference(parseImageReference(name)));
+      const { host, ...image } = parseNamedImage(name);
+      if (image.tag === undefined && image.digest === undefined)
+        throw new RegtarError('REFERENCE_INVALID', `"${name}" names neither a tag nor a digest`);
+      names.add(`${host === undefined ? '' : `${host}/`}${formatImageReference(image)}`);
     } catch (cause) {
       throw new RegtarError(
         'REFERENCE_INVALID',
@@ -72,7 +75,8 @@ function namesOf({ repository, tag, digest }: ImageName): string[] {
   return tag === undefined ? [byDigest] : [`${repository}:${tag}`, byDigest];
 }
 
-function matcher(glob: string): (name: ImageName) => boolean {
+/** What one glob matches. @throws RegtarError FILTER_INVALID for an empty glob */
+export function matchesImage(glob: string): (name: ImageName) => boolean {
   if (glob.trim() === '')
     throw new RegtarError('FILTER_INVALID', 'a filter is empty', {
       hint: 'filters look like library/nginx, library/nginx:1.* or team/**',

@@ -62,6 +62,12 @@ function parseMap(text: string): NameMap {
   return { pattern: new RegExp(`^${pattern.join('')}$`), to };
 }
 
+/** Whether a map has something to say of a repository. @throws RegtarError MAP_INVALID when the map is malformed */
+export function mapMatches(map: string): (repository: string) => boolean {
+  const { pattern } = parseMap(map);
+  return (repository) => pattern.test(repository);
+}
+
 function applyMaps(maps: readonly NameMap[], repository: string): string {
   for (const { pattern, to } of maps) {
     const captured = pattern.exec(repository)?.slice(1);

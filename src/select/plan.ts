@@ -15,10 +15,11 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isForeignLayerType, isImageConfigType } from '../oci/media-types.ts';
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts';
-import { formatImageReference } from '../oci/reference.ts';
+import { formatImageReference, parseImageReference } from '../oci/reference.ts';
 import { choosePlatforms, runnableImages, type ChosenImage } from './choose-platforms.ts';
 import type { ImageFilter } from './filter.ts';
 import type { RenameRepository } from './names.ts';
+import { missingNames, unknownImage } from './unknown-image.ts';
 
 /** What a plan is made of, beside the backup. */
 export interface PlanOptions {
@@ -36,6 +37,8 @@ export interface PlanOptions {
   readonly wanted?: ReadonlySet<string> | undefined;
   /** Blobs that the other side has already: they stay behind. Manifests always travel. */
   readonly base?: ReadonlySet<string> | undefined;
+  /** Whoever has read manifests of this backup already. @defaultValue a new one */
+  readonly graph?: GraphReader | undefined;
 }
 
 /** One image on its way: what it is, what it becomes, and why not. */
@@ -100,7 +103,7 @@ export interface Candidate {
 
 /** Decides what travels, under which name, and what cannot, before the first byte. @throws RegtarError MAP_INVALID, OUTPUT_COLLISION */
 export function createPlan(catalog: Catalog, store: ContentStore, options: PlanOptions): Plan {
-  const graph = createGraphReader(store);
+  const graph = options.graph ?? createGraphReader(store);
   const images: PlannedImage[] = [];
   const refused: RefusedImage[] = [];
   const notes = new Map<string, PlanNote['images'][number][]>();
@@ -125,7 +128,9 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     found.add(formatImageReference(lost.source));
     refused.push(lost);
   }
-  for (const name of options.wanted ?? []) if (!found.has(name)) refused.push(unknownImage(name));
+  // What is there and was left out was left out on purpose.
+  for (const name of missingNames(catalog, options.wanted ?? []))
+    if (!found.has(name)) refused.push(refuseUnknown(catalog, name));
   refuseCollisions(images);
   return {
     images,
@@ -369,15 +374,10 @@ function remainingProblems(
   );
 }
 
-function unknownImage(name: string): RefusedImage {
-  const [repository = name, tag] = name.includes('@')
-    ? [name.slice(0, name.indexOf('@'))]
-    : [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
-  const error = new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, {
-    where: { repository },
-    hint: 'run `regtar list` to see what is',
-  });
-  return { source: { repository, tag, digest: undefined }, status: 'failed', error, problems: [] };
+function refuseUnknown(catalog: Catalog, name: string): RefusedImage {
+  const image = parseImageReference(name);
+  const source = { repository: image.repository, tag: image.tag, digest: undefined };
+  return { source, status: 'failed', error: unknownImage(catalog, name, image), problems: [] };
 }
 
 /** Two sources that would become one name: whichever came last would win in silence. */

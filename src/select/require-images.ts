@@ -4,20 +4,24 @@ import type { Plan } from './plan.ts';
 
 /**
  * A plan of nothing is never what somebody meant.
+ * @param reasons in words, where they are known: globs that match nothing, a choice that takes nothing
  * @throws RegtarError NOTHING_SELECTED
  */
-export function requireImages(plan: Plan, catalog: Catalog): void {
+export function requireImages(plan: Plan, catalog: Catalog, reasons: readonly string[] = []): void {
   if (plan.images.length + plan.refused.length > 0) return;
-  throw nothingSelected(catalog);
+  throw nothingSelected(catalog, reasons);
 }
 
 /** Why nothing was chosen, and what to do about it. */
-export function nothingSelected(catalog: Catalog): RegtarError {
+export function nothingSelected(catalog: Catalog, reasons: readonly string[] = []): RegtarError {
   const repositories = [...catalog.repositories()];
   const hasTags = repositories.some((repository) => !isEmpty(catalog.tags(repository)));
   if (hasTags)
     return new RegtarError('NOTHING_SELECTED', 'no image of this backup was chosen', {
-      hint: '`regtar list` shows what there is; a glob without `:` matches whole repositories, and `*` stays within one component',
+      hint:
+        reasons.length > 0
+          ? reasons.join('\n      ')
+          : '`regtar list` shows what there is; a glob without `:` matches whole repositories, and `*` stays within one component',
     });
   if (repositories.some((repository) => !isEmpty(catalog.revisions(repository)))) {
     return new RegtarError(

@@ -14,6 +14,7 @@ describe('a target', () => {
     ['HTTP://localhost:5000', { scheme: 'http', host: 'localhost:5000', path: '' }],
     ['127.0.0.1:5000/a-b/c_d/e__f/g.h', { host: '127.0.0.1:5000', path: 'a-b/c_d/e__f/g.h' }],
     ['[::1]:5000/x', { host: '[::1]:5000', path: 'x' }],
+    ['docker://harbor.example/library', { host: 'harbor.example', path: 'library' }],
     ['registry', { host: 'registry', path: '' }],
   ])('%s is understood', (text, expected) => {
     expect(parseTarget(text)).toEqual(expected);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { RegtarError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../../select/nearest.ts';
 import { renderTable } from '../render/table.ts';
 import { commandsWithSettings, findSettings, openSettings } from '../settings/find.ts';
 import { settingsOf } from '../settings/names.ts';

@@ -1,17 +1,32 @@
 import { RegtarError } from '../../errors.ts';
 import { diffBackups, type BackupDiff, type ChangedImage } from '../../select/diff.ts';
+import { createFilter } from '../../select/filter.ts';
+import { resolveNames } from '../../select/resolve-name.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
+import { readSelection, settleSelection, tellReasons, type ChoiceOptions } from '../selection.ts';
 import { formatBytes, formatCount, plural } from '../render/sizes.ts';
 
+/** Which images are compared. */
+export type DiffCommandOptions = ChoiceOptions;
+
 /** `regtar diff OLD NEW`: what a delta would carry. */
-export async function diff(operands: readonly string[], context: Context): Promise<number> {
+export async function diff(
+  operands: readonly string[],
+  options: DiffCommandOptions,
+  context: Context,
+): Promise<number> {
   const [before, after] = operands;
   if (before === undefined || after === undefined)
     throw new RegtarError('USAGE', 'two backups are needed', { hint: 'write `regtar diff OLD NEW`' });
+  const selection = await readSelection(options);
+  const { include, exclude, images } = selection;
   return withBackup([before], {}, context, async (old) =>
     withBackup([after], {}, context, async (fresh) => {
-      const result = diffBackups(old, fresh);
+      const { filter: chosen, reasons } = await settleSelection(selection, fresh);
+      tellReasons(reasons, context);
+      const named = createFilter({ include, exclude, images: images && resolveNames(old.catalog, images) });
+      const result = diffBackups(old, fresh, { chosen, named });
       if (context.json) context.output.json(result);
       else context.output.line(renderDiff(result));
       return 0;

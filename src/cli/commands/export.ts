@@ -7,8 +7,7 @@ import { formatImageReference, imageKey } from '../../oci/reference.ts';
 import { formatDigestList } from '../../select/digest-list.ts';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
-import { createPlan, type Plan } from '../../select/plan.ts';
-import { requireImages } from '../../select/require-images.ts';
+import type { Plan } from '../../select/plan.ts';
 import { skopeoSyncCommand } from '../../formats/dir/names.ts';
 import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
 import { openFileSink } from '../../formats/open-file-sink.ts';
@@ -21,13 +20,12 @@ import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { readBase } from '../read-base.ts';
 import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
-import { readSelection, type SelectionOptions } from '../selection.ts';
+import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
 export interface ExportOptions
   extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
   readonly format: Format;
-  readonly untagged?: boolean;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
   readonly shard?: ShardChoice;
@@ -64,18 +62,11 @@ export async function exportImages(
     },
     context,
     async (opened) => {
-      const { catalog, store } = opened;
+      const { store } = opened;
       const sink = await openFileSink(options.format, { ...options, out });
-      const whole = createPlan(catalog, store, {
-        ...selection,
-        rename,
-        traits: sink.traits,
-        untagged: options.untagged ?? false,
-        referrers: options.referrers ?? true,
-        sparse: options.sparse ?? false,
-        base,
-      });
-      requireImages(whole, catalog);
+      const { untagged = false, referrers = true, sparse = false, map: maps } = options;
+      const planning = { traits: sink.traits, untagged, referrers, sparse, base };
+      const whole = await planSelection(selection, opened, { rename, maps }, planning, context);
       const plan = takeShard(whole, shard, { isShared: false }, context);
       limitHeapGrowth(60);
       return runCopy(sinkJob(plan, store, sink, options), options, context, {

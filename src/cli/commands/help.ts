@@ -3,7 +3,7 @@ import { RegtarError, type ErrorCode } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { errorHelp } from '../help/error-codes.ts';
 import { topics } from '../help/topics.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../../select/nearest.ts';
 
 /**
  * `regtar help`, `regtar help COMMAND|TOPIC|CODE` and `regtar help --man`.

@@ -1,20 +1,19 @@
-import { createGraphReader } from '../../content/image-graph.ts';
+import type { GraphReader } from '../../content/image-graph.ts';
 import { readManifest } from '../../content/read-manifest.ts';
 import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
+import { compareCodePoints, formatImageReference, parseImageReference } from '../../oci/reference.ts';
 import { unreachedRevisions } from '../../content/unreached-revisions.ts';
 import { nothingSelected } from '../../select/require-images.ts';
+import { missingNames, unknownImage } from '../../select/unknown-image.ts';
 import type { Context } from '../context.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { formatError } from '../output.ts';
 import { renderProblems } from '../render/problems.ts';
-import { readSelection, type SelectionOptions } from '../selection.ts';
+import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 
-export interface ListOptions extends SelectionOptions {
-  readonly untagged?: boolean;
-}
+export type ListOptions = SelectionOptions;
 
 interface Listed {
   readonly repository: string;
@@ -33,23 +32,33 @@ export async function list(operands: readonly string[], options: ListOptions, co
       context.verbose,
     ))
       context.output.error(problem);
-    const names = listImages(opened, options, selection.filter).sort((left, right) =>
+    const { filter, wanted, graph, reasons } = await settleSelection(selection, opened);
+    const names = listImages(opened, graph, options, filter).sort((left, right) =>
       compareCodePoints(formatImageReference(left), formatImageReference(right)),
     );
     if (context.json) context.output.json(names.map((name) => describe(opened, name)));
-    else if (names.length === 0) context.output.message(formatError(nothingSelected(opened.catalog), false));
+    else if (names.length === 0) context.output.message(formatError(nothingSelected(opened.catalog, reasons), false));
     else context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
+    if (context.json || names.length > 0) tellReasons(reasons, context);
+    for (const name of missingNames(opened.catalog, wanted ?? []))
+      context.output.message(formatError(unknownImage(opened.catalog, name, parseImageReference(name)), false));
     return 0;
   });
 }
 
+interface Name {
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest: Digest;
+}
+
 function listImages(
-  { catalog, store }: OpenedBackup,
+  { catalog }: OpenedBackup,
+  graph: GraphReader,
   options: ListOptions,
-  filter: (name: { repository: string; tag?: string; digest: Digest }) => boolean,
-): { repository: string; tag?: string; digest: Digest }[] {
-  const graph = createGraphReader(store);
-  const names: { repository: string; tag?: string; digest: Digest }[] = [];
+  filter: (name: Name) => boolean,
+): Name[] {
+  const names: Name[] = [];
   for (const repository of catalog.repositories()) {
     const tags = [...catalog.tags(repository)];
     for (const { tag, digest } of tags) names.push({ repository, tag, digest });
@@ -65,7 +74,7 @@ function listImages(
   return names.filter(filter);
 }
 
-function describe({ store }: OpenedBackup, name: { repository: string; tag?: string; digest: Digest }): Listed {
+function describe({ store }: OpenedBackup, name: Name): Listed {
   try {
     const { descriptor } = readManifest(store, name.digest);
     return { ...name, mediaType: descriptor.mediaType, size: descriptor.size };

@@ -2,20 +2,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
-import { createPlan } from '../../select/plan.ts';
-import { requireImages } from '../../select/require-images.ts';
 import { openEngineSink } from '../../load/engine.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
-import { readSelection, type SelectionOptions } from '../selection.ts';
+import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
 
 export interface LoadOptions extends SelectionOptions, CopyCommandOptions {
   readonly socket?: string;
   readonly prefix?: string;
-  readonly untagged?: boolean;
   readonly project?: string;
   readonly map?: readonly string[];
 }
@@ -25,22 +22,17 @@ export async function load(operands: readonly string[], options: LoadOptions, co
   const selection = await readSelection(options);
   const rename = createRenamer({ maps: options.map, project: options.project });
   const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
-  return withBackup(sourceOperands(operands, options), options, context, async ({ catalog, store }) => {
+  return withBackup(sourceOperands(operands, options), options, context, async (opened) => {
     const sink = await openEngineSink({
       host,
       prefix: options.prefix,
       signal: context.signal,
       certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined,
     });
-    const plan = createPlan(catalog, store, {
-      ...selection,
-      rename,
-      traits: sink.traits,
-      untagged: options.untagged ?? false,
-    });
-    requireImages(plan, catalog);
+    const { untagged = false, map: maps } = options;
+    const plan = await planSelection(selection, opened, { rename, maps }, { traits: sink.traits, untagged }, context);
     limitHeapGrowth(60);
-    return runCopy(sinkJob(plan, store, sink, options), options, context);
+    return runCopy(sinkJob(plan, opened.store, sink, options), options, context);
   });
 }
 

@@ -8,8 +8,7 @@ import { preparePush, type PreparedPush } from '../../push/push.ts';
 import type { Registry } from '../../remote/registry.ts';
 import { parseTarget, type Target } from '../../remote/target.ts';
 import { createRenamer } from '../../select/names.ts';
-import { createPlan, type Plan } from '../../select/plan.ts';
-import { requireImages } from '../../select/require-images.ts';
+import type { Plan } from '../../select/plan.ts';
 import type { Shard } from '../../select/shard.ts';
 import type { Context } from '../context.ts';
 import { reportPaths } from '../run-report.ts';
@@ -19,12 +18,11 @@ import { openTarget, type RemoteOptions } from '../open-target.ts';
 import { splitOperands } from '../operands.ts';
 import { renderEstimate } from '../render/estimate.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions, type RunCopyExtras } from '../run-copy.ts';
-import { readSelection, type SelectionOptions } from '../selection.ts';
+import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
 /** Flags that decide what travels, and under which names. */
 interface PlanFlags extends SelectionOptions {
-  readonly untagged?: boolean;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
   readonly shard?: ShardChoice;
@@ -79,7 +77,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
       ],
     };
     return await withBackup(sources, opening, context, async (opened) => {
-      const prepared = await preparePush(registry, plan(opened, login), {
+      const prepared = await preparePush(registry, await plan(opened, login), {
         login,
         ...readPushFlags(options),
         journal,
@@ -98,23 +96,17 @@ async function planner(
   prefix: string,
   shard: Shard | undefined,
   context: Context,
-): Promise<(opened: OpenedBackup, login: PushLogin) => Plan> {
+): Promise<(opened: OpenedBackup, login: PushLogin) => Promise<Plan>> {
   const selection = await readSelection(options);
   const rename = createRenamer({
     maps: options.map,
     project: options.project,
     prefix: prefix === '' ? undefined : prefix,
   });
-  return ({ catalog, store }, { traits }) => {
-    const whole = createPlan(catalog, store, {
-      ...selection,
-      rename,
-      traits,
-      untagged: options.untagged ?? false,
-      referrers: options.referrers ?? true,
-      sparse: options.sparse ?? false,
-    });
-    requireImages(whole, catalog);
+  const { untagged = false, referrers = true, sparse = false, map: maps } = options;
+  return async (opened, { traits }) => {
+    const planning = { traits, untagged, referrers, sparse };
+    const whole = await planSelection(selection, opened, { rename, maps }, planning, context);
     return takeShard(whole, shard, { isShared: true }, context);
   };
 }

@@ -1,13 +1,14 @@
 import { hostname } from 'node:os';
 import { createSecureContext } from 'node:tls';
 import type { Catalog } from '../../content/contracts.ts';
-import { createGraphReader } from '../../content/image-graph.ts';
 import { RegtarError } from '../../errors.ts';
-import { formatImageReference } from '../../oci/reference.ts';
+import { parseImageReference } from '../../oci/reference.ts';
 import { createRenamer } from '../../select/names.ts';
 import { selectCandidates } from '../../select/plan.ts';
 import { nothingSelected } from '../../select/require-images.ts';
 import { chosenCatalog, renameCatalog } from '../../select/shown-catalog.ts';
+import { missingNames, unknownImage } from '../../select/unknown-image.ts';
+import { unmatchedMaps } from '../../select/unmatched.ts';
 import { checkBlobs } from '../../serve/checked-blobs.ts';
 import { createRoutes } from '../../serve/routes.ts';
 import { startServer, type RunningServer, type ServerTls } from '../../serve/server.ts';
@@ -22,7 +23,14 @@ import { formatError } from '../output.ts';
 import { renderProblems } from '../render/problems.ts';
 import { printable } from '../../io/printable.ts';
 import { plural } from '../render/sizes.ts';
-import { readSelection, readTextFile, type Selection, type SelectionOptions } from '../selection.ts';
+import {
+  readSelection,
+  readTextFile,
+  settleSelection,
+  tellReasons,
+  type Selection,
+  type SelectionOptions,
+} from '../selection.ts';
 
 export interface ServeCommandOptions extends Omit<SelectionOptions, 'platform'> {
   /** `HOST:PORT`. */
@@ -49,7 +57,7 @@ export async function serve(
   const selection = await readSelection(options);
   return withBackup(sourceOperands(operands, options), options, context, async (opened) => {
     const { store } = opened;
-    const catalog = shownCatalog(opened, selection, options, context);
+    const catalog = await shownCatalog(opened, selection, options, context);
     const onDamage = (error: RegtarError): void => context.output.error(formatError(error, context.verbose));
     const blobs = checkBlobs(store, { onDamage });
     const routes = createRoutes({ catalog, store, blobs, namespaces: options.ns, onDamage: once(onDamage) });
@@ -111,38 +119,28 @@ async function readTls({ tlsCert, tlsKey }: ServeCommandOptions): Promise<Server
 }
 
 /** What clients see: everything, or what was chosen, under the names that were asked for. */
-function shownCatalog(
-  { catalog, store }: OpenedBackup,
+async function shownCatalog(
+  opened: OpenedBackup,
   selection: Selection,
   options: ServeCommandOptions,
   context: Context,
-): Catalog {
+): Promise<Catalog> {
+  const { catalog } = opened;
+  const { graph, reasons, ...settled } = await settleSelection(selection, opened);
   const rename = createRenamer({ maps: options.map, project: options.project });
-  const isChosen = options.include !== undefined || options.exclude !== undefined || selection.wanted !== undefined;
-  const graph = createGraphReader(store);
-  const candidates = isChosen ? [...selectCandidates(catalog, graph, selection)] : [];
+  const isChosen = selection.isNarrow;
+  const candidates = isChosen ? [...selectCandidates(catalog, graph, settled)] : [];
   const shown = isChosen ? chosenCatalog(catalog, graph, candidates, rename) : renameCatalog(catalog, rename);
   for (const problem of renderProblems(shown.problems, context.verbose)) context.output.error(problem);
-  const found = new Set(
-    candidates.flatMap((image) => [formatImageReference(image), formatImageReference({ ...image, tag: undefined })]),
-  );
-  for (const name of selection.wanted ?? [])
-    if (!found.has(name))
-      context.output.error(
-        formatError(
-          new RegtarError('TAG_UNKNOWN', `${name} is not in the backup`, {
-            side: 'source',
-            hint: 'run `regtar list` to see what is',
-          }),
-          context.verbose,
-        ),
-      );
+  for (const name of missingNames(catalog, settled.wanted ?? []))
+    context.output.error(formatError(unknownImage(catalog, name, parseImageReference(name)), context.verbose));
   if (
     ![...shown.repositories()].some(
       (repository) => !isEmpty(shown.tags(repository)) || !isEmpty(shown.revisions(repository)),
     )
   )
-    throw nothingSelected(catalog);
+    throw nothingSelected(catalog, reasons);
+  tellReasons([...reasons, ...unmatchedMaps(catalog, options.map ?? [])], context);
   return shown;
 }
 

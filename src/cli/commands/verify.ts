@@ -5,7 +5,7 @@ import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { startByteProgress } from '../progress.ts';
 import { renderVerdict } from '../render/verdict.ts';
-import { readSelection, type SelectionOptions } from '../selection.ts';
+import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 
 export interface VerifyCommandOptions extends SelectionOptions {
   readonly quick?: boolean;
@@ -19,12 +19,14 @@ export async function verify(
   context: Context,
 ): Promise<number> {
   const selection = await readSelection(options);
-  const hasFilter = options.include !== undefined || options.exclude !== undefined || options.images !== undefined;
   return withBackup(
     sourceOperands(operands, options),
     { ...options, keep: 'digests', checkLinks: true },
     context,
-    async ({ backup, catalog, store }) => {
+    async (opened) => {
+      const { backup, catalog, store } = opened;
+      const { filter, reasons } = await settleSelection(selection, opened);
+      tellReasons(reasons, context);
       const progress = await startByteProgress(context);
       const report = await verifyBackup(
         { catalog, store },
@@ -32,7 +34,7 @@ export async function verify(
           quick: options.quick ?? false,
           jobs: options.jobs,
           signal: context.signal,
-          ...(hasFilter && { filter: selection.filter }),
+          ...(selection.isNarrow && { filter }),
           onEvent: (event) => {
             if (event.type === 'start') progress.start(event.bytes);
             if (event.type === 'bytes') progress.add(event.bytes);

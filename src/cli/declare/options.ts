@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { collect, shardOf, wholeNumber } from './values.ts';
+import { collect, firstMoment, momentAfter, shardOf, wholeNumber } from './values.ts';
 
 /** What every command understands that reads a backup. */
 export function addCommon(command: Command): Command {
@@ -39,8 +39,17 @@ export function addConfigOption(command: Command): Command {
   return command.option('--config <file>', 'settings, instead of regtar.yaml in the working directory');
 }
 
-/** Which images. */
+/** Which images, and which of their platforms. */
 export function addSelection(command: Command): Command {
+  return addChoice(command).option(
+    '--platform <os/arch>',
+    'take only these platforms of multi-arch images; repeatable',
+    collect,
+  );
+}
+
+/** Which images: by name first, then by date and version, the newest last. */
+export function addChoice(command: Command): Command {
   return command
     .option(
       '--include <glob>',
@@ -49,7 +58,21 @@ export function addSelection(command: Command): Command {
     )
     .option('--exclude <glob>', 'leave out what matches; repeatable', collect)
     .option('--images <file>', 'take only the names in this images.list; - is standard input')
-    .option('--platform <os/arch>', 'take only these platforms of multi-arch images; repeatable', collect);
+    .option('--newest <n>', 'take only so many tags of each repository, the last ones pushed', wholeNumber)
+    .option(
+      '--since <when>',
+      'take only what was pushed on or after a day, such as 2026-11-01, or 14d ago',
+      firstMoment,
+    )
+    .option('--until <when>', 'take only what was pushed until the end of a day, or more than 14d ago', momentAfter)
+    .option('--semver <range>', "take only tags that are versions in a range, such as '>=1.20 <2'")
+    .addOption(
+      new Option('--by <clock>', 'what --newest, --since and --until go by (default: pushed)').choices([
+        'pushed',
+        'created',
+        'version',
+      ]),
+    );
 }
 
 /** How images are copied. */

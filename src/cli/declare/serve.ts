@@ -1,23 +1,18 @@
 import { Option } from 'commander';
 import type { ServeCommandOptions } from '../commands/serve.ts';
-import { addCommon } from './options.ts';
+import { addChoice, addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 import { collect } from './values.ts';
 
 export const declareServe: Declare = (program, run) => {
-  addCommon(
-    program
-      .command('serve')
-      .description('serve a backup as a read-only registry, without unpacking it')
-      .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
+  addChoice(
+    addCommon(
+      program
+        .command('serve')
+        .description('serve a backup as a read-only registry, without unpacking it')
+        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
+    ),
   )
-    .option(
-      '--include <glob>',
-      'show only what matches repository:tag, or repository where the glob has no colon; repeatable',
-      collect,
-    )
-    .option('--exclude <glob>', 'do not show what matches; repeatable', collect)
-    .option('--images <file>', 'show only the names in this images.list; - is standard input')
     .option('--project <project>', 'put before repositories of one component')
     .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect)
     .option('--listen <host:port>', 'where to listen; :5000 is every address of this machine', '127.0.0.1:5000')

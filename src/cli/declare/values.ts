@@ -68,3 +68,42 @@ export function seconds(value: string): number {
   if (!/^[0-9]+(?:\.[0-9]+)?$/.test(value)) throw new InvalidArgumentError('a number of seconds was expected.');
   return Number(value);
 }
+
+const unitSeconds: Readonly<Record<string, number>> = { h: 3600, d: 86_400, w: 604_800 };
+
+/** The first second that `--since` takes: local midnight of a day, a moment, or so long ago. In seconds since 1970. */
+export function firstMoment(value: string): number {
+  return readMoment(value).first;
+}
+
+/** The first second that `--until` no longer takes: a day counts to its end. In seconds since 1970. */
+export function momentAfter(value: string): number {
+  return readMoment(value).after;
+}
+
+/** `2026-11-01`, `2026-11-01T12:30`, the same with `Z` or an offset, `14d`, `36h`, `2w`. */
+function readMoment(value: string): { readonly first: number; readonly after: number } {
+  const ago = /^([1-9][0-9]{0,4})([hdw])$/.exec(value);
+  if (ago !== null) {
+    const moment = Math.floor(Date.now() / 1000) - Number(ago[1]) * (unitSeconds[ago[2] ?? 'd'] ?? 0);
+    return { first: moment, after: moment };
+  }
+  const day = /^(\d{4})-(\d{2})-(\d{2})$/.exec(value);
+  if (day !== null) {
+    const [year, month, date] = day.slice(1).map(Number) as [number, number, number];
+    const start = new Date(year, month - 1, date);
+    if (start.getMonth() === month - 1 && start.getDate() === date)
+      return { first: seconds1970(start), after: seconds1970(new Date(year, month - 1, date + 1)) };
+  }
+  const isMoment = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:?\d{2})?$/.test(value);
+  const moment = isMoment ? seconds1970(new Date(value)) : Number.NaN;
+  if (Number.isNaN(moment))
+    throw new InvalidArgumentError(
+      'a day such as 2026-11-01, a moment such as 2026-11-01T12:30, or 14d, 36h, 2w was expected.',
+    );
+  return { first: moment, after: moment };
+}
+
+function seconds1970(date: Date): number {
+  return date.getTime() / 1000;
+}

@@ -130,6 +130,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The backup has no such repository, tag or digest.',
     remedy: 'See what there is with `regtar list`.',
   },
+  TIMES_UNUSABLE: {
+    cause:
+      'Tags were to be chosen by time, and all times are equal or missing: the storage was copied without its times, or its images were built to be reproducible.',
+    remedy: 'Choose by another clock with `--by`, or make the backup again with a tool that keeps times.',
+  },
   NOTHING_SELECTED: {
     cause: 'No image was chosen: the globs fit nothing, or the storage holds no tags, or no images at all.',
     remedy: 'See what there is with `regtar list`; storage without tags needs `--tag-map` or `--untagged`.',

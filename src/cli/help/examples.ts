@@ -14,6 +14,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   list: [
     { about: 'Every image, as the images.list that people already use', run: 'regtar list docker.tar > images.list' },
     { about: 'Images of one team, for programs', run: "regtar list docker.tar --include 'team/**' --json" },
+    { about: 'Versions in a range', run: "regtar list docker.tar --semver '>=1.0 <2'" },
     { about: 'From standard input', run: 'gzip -c docker.tar | regtar list -' },
   ],
   verify: [

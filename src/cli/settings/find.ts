@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { RegtarError } from '../../errors.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../../select/nearest.ts';
 import { settingsOf, type Setting } from './names.ts';
 import { invalid, readSettingsFile, type FileValue, type SettingsFile } from './read-file.ts';
 

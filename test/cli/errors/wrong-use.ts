@@ -56,6 +56,14 @@ export const wrongUse: readonly ErrorCase[] = [
     provoke: async () => regtar(['list', fixturePath, '--include', '']),
   },
   {
+    code: 'TIMES_UNUSABLE',
+    title: 'the newest of a storage that was copied without its times',
+    exit: 1,
+    says: /same push time/,
+    hint: /--by created/,
+    provoke: async () => regtar(['list', fixturePath, '--newest', '1']),
+  },
+  {
     code: 'MAP_INVALID',
     title: 'a map without =',
     exit: 2,
