@@ -185,7 +185,12 @@ async function streamAnswer(
       status: response.statusCode,
       headers: response.headers,
       url,
-      body: watchedAnswer(response.body, watch, release, reasonFor),
+      body: watchedAnswer(response.body, {
+        watch,
+        release,
+        reasonFor,
+        pace: watchPace(stallTimeoutSeconds, () => tooSlow(url, words)),
+      }),
       close() {
         release();
         // An error event without a listener would end the process.
@@ -198,17 +203,25 @@ async function streamAnswer(
   }
 }
 
+interface Reading {
+  readonly watch: StallWatch;
+  readonly release: () => void;
+  readonly reasonFor: (error: unknown) => unknown;
+  readonly pace: Pace;
+}
+
 async function* watchedAnswer(
   body: AsyncIterable<Uint8Array>,
-  watch: StallWatch,
-  release: () => void,
-  reasonFor: (error: unknown) => unknown,
+  { watch, release, reasonFor, pace }: Reading,
 ): AsyncGenerator<Uint8Array> {
   try {
     watch.moved();
+    pace.waits();
     for await (const chunk of body) {
       watch.pause();
+      pace.got(chunk.length);
       yield chunk;
+      pace.waits();
       watch.moved();
     }
   } catch (error) {
@@ -216,6 +229,45 @@ async function* watchedAnswer(
   } finally {
     release();
   }
+}
+
+/** A body that drips one byte in time never stalls, and never ends: in a window of time some bytes must come. */
+interface Pace {
+  /** From here on the server is waited for. */
+  waits(): void;
+  /** @throws what `tooSlow` gives */
+  got(bytes: number): void;
+}
+
+/** 64 KiB in five minutes are 1,700 bit/s. */
+const leastWindowBytes = 64 * 1024;
+const windowStalls = 5;
+const leastWindowSeconds = 10;
+
+function watchPace(stallSeconds: number, tooSlow: () => RegtarError): Pace {
+  const windowMilliseconds = 1000 * Math.max(windowStalls * stallSeconds, leastWindowSeconds);
+  let since = performance.now();
+  let waited = 0;
+  let bytes = 0;
+  return {
+    waits() {
+      since = performance.now();
+    },
+    got(count) {
+      waited += performance.now() - since;
+      bytes += count;
+      if (waited < windowMilliseconds) return;
+      if (bytes < leastWindowBytes) throw tooSlow();
+      waited = 0;
+      bytes = 0;
+    },
+  };
+}
+
+function tooSlow(url: URL, words: ServerWords): RegtarError {
+  return new RegtarError(words.codes.timeout, `${url.host} sends its answer to ${url.pathname} a few bytes at a time`, {
+    hint: `the network or the ${words.noun} is stuck; ${words.options.stallTimeout} allows slower ones`,
+  });
 }
 
 interface OutgoingBody {

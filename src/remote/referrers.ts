@@ -2,7 +2,6 @@ import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
-import { createTurns, type Turns } from '../io/per-key.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import type { BlobRequestOptions } from './blobs.ts';
@@ -54,7 +53,7 @@ export function addReferrer(
   referrer: Descriptor,
   options: BlobRequestOptions = {},
 ): Promise<void> {
-  return turnsOf(registry).run(`${repository}@${subject}`, () =>
+  return registry.referrerTurns.run(`${repository}@${subject}`, () =>
     extendIndex(registry, repository, subject, referrer, options),
   );
 }
@@ -88,12 +87,4 @@ function parseIndex(bytes: Uint8Array, repository: string, tag: string): v.Infer
     where: { repository, tag },
     hint: 'delete the tag: its name is reserved for referrers',
   });
-}
-
-const turnsByRegistry = new WeakMap<Registry, Turns<string>>();
-
-function turnsOf(registry: Registry): Turns<string> {
-  const turns = turnsByRegistry.get(registry) ?? createTurns<string>();
-  turnsByRegistry.set(registry, turns);
-  return turns;
 }

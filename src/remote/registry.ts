@@ -1,4 +1,5 @@
 import { RegtarError } from '../errors.ts';
+import { createTurns, type Turns } from '../io/per-key.ts';
 import { openClient, type Client, type ClientOptions } from '../net/client.ts';
 import type { Scheme } from '../net/host.ts';
 import type { Backoff } from '../net/retry.ts';
@@ -50,6 +51,10 @@ export interface Registry {
   /** A Location of an answer, absolute or relative. */
   resolve(location: string, base: URL): URL | undefined;
   speak(dialect: Dialect): void;
+  /** The largest body that what stands before the registry takes, as far as this run has found out. */
+  readonly bodyLimit: { bytes: number | undefined };
+  /** Whoever adds to the list of one subject's referrers waits for the others. */
+  readonly referrerTurns: Turns<string>;
   /** After something was created that tokens do not know yet. */
   forgetTokens(): void;
   close(): Promise<void>;
@@ -131,6 +136,8 @@ function makeRegistry(options: RegistryOptions): Registry {
     speak(next) {
       dialect = next;
     },
+    bodyLimit: { bytes: undefined },
+    referrerTurns: createTurns(),
     forgetTokens: () => authenticator.forgetTokens(),
     close: client.close,
   };

@@ -55,8 +55,9 @@ export async function uploadBlob(
     blob,
     options,
     cursor,
-    chunkBytes: smaller(options.chunkBytes, bodyLimits.get(registry)),
+    chunkBytes: smaller(options.chunkBytes, registry.bodyLimit.bytes),
     session: options.session,
+    furthest: options.session?.offset ?? 0,
     resumed: false,
   };
   try {
@@ -85,12 +86,12 @@ interface Upload {
   readonly cursor: Cursor;
   chunkBytes: number | undefined;
   session: UploadSession | undefined;
+  /** The most that the registry has ever confirmed. */
+  furthest: number;
   /** Whether bytes of an earlier attempt are part of it. */
   resumed: boolean;
 }
 
-/** The largest body that a registry's proxy is known to take. */
-const bodyLimits = new WeakMap<Registry, number>();
 const firstChunkBytes = 64 * 1024 * 1024;
 const leastChunkBytes = 64 * 1024;
 
@@ -103,16 +104,44 @@ async function sendAll(upload: Upload): Promise<void> {
     const outcome = await registry.exchange(step.request);
     if ('answer' in outcome) {
       if (step.completes) return checkDigest(upload, outcome.answer);
+      const began = upload.session.offset;
       upload.session = nextSession(registry, upload.session, outcome.answer, step.end);
       await options.journal?.save(upload.session);
-      // Progress earns new patience: a long upload may meet many short outages.
-      backoff = registry.backoff();
+      const progress = progressOf(upload, began, step.end);
+      // A long upload may meet many short outages; one that loses again and again what it had must end.
+      if (progress === 'further') backoff = registry.backoff();
+      else if (progress === 'none' && !(await backoff.wait(undefined, options.signal)))
+        throw gaveUp(keepsNothing(upload), backoff);
       continue;
     }
     const failure = cursor.failure();
     if (failure) throw failure.error;
     if ((await recover(upload, step, outcome, backoff)) === 'done') return cursor.settle(blob.size);
   }
+}
+
+/** A piece of which less is kept is as good as lost. */
+const leastKeptPart = 1 / 16;
+
+/** What a piece has brought: more than there ever was, more than just before, or as good as nothing. */
+function progressOf(upload: Upload, began: number, end: number): 'further' | 'some' | 'none' {
+  const offset = upload.session?.offset ?? 0;
+  const least = Math.max(1, (end - began) * leastKeptPart);
+  if (offset - began < least) return 'none';
+  if (offset <= upload.furthest) return 'some';
+  upload.furthest = offset;
+  return 'further';
+}
+
+function keepsNothing({ registry, repository, blob, session }: Upload): RegtarError {
+  return new RegtarError(
+    'TARGET_REFUSED',
+    `${registry.host} takes pieces of blob ${blob.digest} and has kept ${session?.offset ?? 0} of ${blob.size} bytes`,
+    {
+      where: { repository, digest: blob.digest },
+      hint: 'look into the registry’s log; a proxy before it may lose request bodies',
+    },
+  );
 }
 
 /** A small body is read and hashed while the registry thinks, so that it goes out at once. */
@@ -182,7 +211,7 @@ async function recover(
   const { registry, options, blob } = upload;
   const { error } = outcome;
   if (error.code === 'BODY_TOO_LARGE' && shrinkChunks(upload, step, { by: 4, least: leastChunkBytes })) {
-    bodyLimits.set(registry, smaller(upload.chunkBytes, bodyLimits.get(registry)) ?? leastChunkBytes);
+    registry.bodyLimit.bytes = smaller(upload.chunkBytes, registry.bodyLimit.bytes) ?? leastChunkBytes;
     return 'again';
   }
   const status = error.where.status;

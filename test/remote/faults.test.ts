@@ -152,6 +152,64 @@ describe('what does not pass', () => {
     expect(proxy.count({ method: 'POST' })).toBe(4);
   });
 
+  it.each<[string, (count: number) => readonly [number, string]]>([
+    ['keeps nothing', () => [202, '0-0']],
+    ['keeps one byte more of each', (count) => [202, `0-${count}`]],
+    ['forgets every second', (count) => (count % 2 === 0 ? [416, '0-0'] : [202, '0-999999'])],
+  ])('a registry that takes pieces and %s is given up', async (_what, answerOf) => {
+    const { createServer } = await import('node:http');
+    let pieces = 0;
+    const web = createServer((incoming, response) => {
+      incoming.resume();
+      incoming.on('end', () => {
+        const headers = { location: '/v2/f/a/blobs/uploads/1', 'content-length': '0' };
+        const isPiece = incoming.method === 'PATCH';
+        const [status, range] = isPiece ? answerOf(++pieces) : [incoming.method === 'GET' ? 204 : 202, '0-0'];
+        response.writeHead(incoming.url === '/v2/' ? 200 : status, { ...headers, range }).end();
+      });
+    });
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    const address = web.address();
+    const other = await open({ host: `127.0.0.1:${typeof address === 'object' ? address?.port : ''}` });
+    try {
+      const bytes = randomBytes(large);
+      const upload = uploadBlob(
+        other,
+        'f/a',
+        { digest: digestOf(bytes), size: large },
+        (from = 0) => bodyOf(bytes.subarray(from)),
+        { chunkBytes: 1_000_000, signal: AbortSignal.timeout(20_000) },
+      );
+      const error = await errorOf(upload);
+      expect(error.code).toBe('TARGET_REFUSED');
+      expect(pieces).toBeLessThanOrEqual(10);
+    } finally {
+      await other.close();
+      web.close();
+      web.closeAllConnections();
+    }
+  });
+
+  it('an answer that comes one byte at a time and never ends is given up', async () => {
+    const { createServer } = await import('node:http');
+    const web = createServer((_incoming, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const timer = setInterval(() => response.write(' '), 100);
+      response.on('close', () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    const address = web.address();
+    const host = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    const other = await open({ host, retry: { times: 0 }, signal: AbortSignal.timeout(60_000) });
+    try {
+      expect((await errorOf(other.ping())).code).toBe('TARGET_TIMEOUT');
+    } finally {
+      await other.close();
+      web.close();
+      web.closeAllConnections();
+    }
+  }, 70_000);
+
   it('a manifest’s 500 is not asked as often as other failures', async () => {
     proxy.add({ method: 'PUT', path: /manifests/, fault: answers.internalError });
     expect(await errorOf(putManifest(registry, 'f/a', 'x', mediaTypes.ociManifest, Buffer.from('{}')))).toMatchObject({
