@@ -1,6 +1,5 @@
 import { RegtarError, type Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
-import { DigestMap } from '../oci/digest-map.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Catalog, ContentStore } from './contracts.ts';
@@ -12,6 +11,7 @@ import {
   type GraphReader,
   type ManifestNode,
 } from './image-graph.ts';
+import { ReachTable } from './reach.ts';
 
 /** A backup at a glance; sizes are bytes as stored, each blob once. */
 export interface BackupSummary {
@@ -55,16 +55,6 @@ export interface RepositorySummary {
   readonly own: number;
 }
 
-/** A blob or manifest that tags reach. */
-interface Reach {
-  readonly digest: Digest;
-  size: number;
-  repositories: number;
-  lastRepository: number;
-  /** One of the images that need it. */
-  image: { readonly repository: string; readonly tag: string };
-}
-
 const biggestShown = 20;
 
 /** Follows every tag and revision. @param graph share it with whoever reads the same backup next */
@@ -75,18 +65,17 @@ export function summarize(
 ): BackupSummary {
   const problems: Problem[] = [...catalog.problems];
   const platforms = new Map<string, number>();
-  const reached = new DigestMap<Reach>();
+  const reached = new ReachTable((digest) => store.stat(digest)?.size ?? 0);
   const revisions = new Set<Digest>();
   const roots = new Set<Digest>();
-  const repositories: { name: string; tags: number; parts: Reach[] }[] = [];
-  let tags = 0;
+  const repositories: { name: string; tags: number }[] = [];
+  /** Names of the images by number. */
+  const images: string[] = [];
 
   for (const repository of catalog.repositories()) {
-    const parts: Reach[] = [];
-    const index = repositories.length;
-    let count = 0;
+    const before = images.length;
     for (const { tag, digest } of catalog.tags(repository)) {
-      count++;
+      images.push(`${repository}:${tag}`);
       const root = tryRead(graph, digest, { repository, tag }, problems);
       if (root === undefined) continue;
       for (const problem of imageProblems(root, { repository, tag })) problems.push(problem);
@@ -95,48 +84,30 @@ export function summarize(
         for (const platform of imagePlatforms(root).map(formatPlatform))
           platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
-      const image = { repository, tag };
-      for (const part of digestsOf(root, catalog)) {
-        const reach = reached.getOrMake(part, (known) => ({
-          digest: known,
-          size: store.stat(known)?.size ?? 0,
-          repositories: 0,
-          lastRepository: -1,
-          image,
-        }));
-        if (reach.lastRepository === index) continue;
-        reach.repositories++;
-        reach.lastRepository = index;
-        parts.push(reach);
-      }
+      for (const part of digestsOf(root, catalog)) reached.add(part, repositories.length, images.length - 1);
     }
-    tags += count;
-    repositories.push({ name: repository, tags: count, parts });
+    repositories.push({ name: repository, tags: images.length - before });
     for (const digest of catalog.revisions(repository)) revisions.add(digest);
   }
+  const own = reached.ownBytes();
   return {
     repositories: repositories.length,
-    tags,
+    tags: images.length,
     images: roots.size,
     manifests: revisions.size,
     ...countBlobs(catalog, store, graph, reached, revisions),
     platforms: [...platforms]
-      .map(([platform, images]) => ({ platform, images }))
+      .map(([platform, count]) => ({ platform, images: count }))
       .sort((left, right) => right.images - left.images || compareCodePoints(left.platform, right.platform)),
     perRepository: repositories
-      .map(({ name, tags: count, parts }) => ({
+      .map(({ name, tags }, number) => ({
         repository: name,
-        tags: count,
-        bytes: sum(parts),
-        own: sum(parts.filter((part) => part.repositories === 1)),
+        tags,
+        bytes: reached.bytes(number),
+        own: own[number] ?? 0,
       }))
       .sort((left, right) => right.bytes - left.bytes || compareCodePoints(left.repository, right.repository)),
-    biggestLayers: biggest(reached.values()).map(({ digest, size, repositories: count, image }) => ({
-      digest,
-      size,
-      repositories: count,
-      image: `${image.repository}:${image.tag}`,
-    })),
+    biggestLayers: reached.biggest(biggestShown).map((reach) => ({ ...reach, image: images[reach.image] ?? '' })),
     problems,
   };
 }
@@ -145,17 +116,17 @@ function countBlobs(
   catalog: Catalog,
   store: ContentStore,
   graph: GraphReader,
-  reached: DigestMap<Reach>,
+  reached: ReachTable,
   revisions: ReadonlySet<Digest>,
 ): Pick<BackupSummary, 'blobs' | 'bytes'> {
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   /** What revisions reach and tags do not. */
-  const sizes = new DigestMap<number>();
+  const untagged = new ReachTable(sizeOf);
   for (const digest of revisions) {
     if (reached.has(digest)) continue;
     const root = tryRead(graph, digest, undefined, []);
     for (const part of root === undefined ? [digest] : digestsOf(root, catalog))
-      if (!reached.has(part)) sizes.getOrMake(part, sizeOf);
+      if (!reached.has(part)) untagged.add(part, 0, 0);
   }
   let blobs = 0;
   let bytes = 0;
@@ -163,10 +134,9 @@ function countBlobs(
     blobs++;
     bytes += sizeOf(digest);
   }
-  const referenced = sum(reached.values());
-  let untagged = 0;
-  for (const size of sizes.values()) untagged += size;
-  return { blobs, bytes: { blobs: bytes, referenced, untagged, unreferenced: bytes - referenced - untagged } };
+  const referenced = reached.total();
+  const unreferenced = bytes - referenced - untagged.total();
+  return { blobs, bytes: { blobs: bytes, referenced, untagged: untagged.total(), unreferenced } };
 }
 
 function tryRead(
@@ -193,25 +163,4 @@ function digestsOf(root: ManifestNode, { aliases }: Catalog): Digest[] {
     for (const { digest } of node.blobs) digests.push(aliases?.get(digest) ?? digest);
   }
   return digests;
-}
-
-/** The biggest, without sorting all of them. */
-function biggest(all: Iterable<Reach>): readonly Reach[] {
-  const compare = (left: Reach, right: Reach): number =>
-    right.size - left.size || compareCodePoints(left.digest, right.digest);
-  const kept: Reach[] = [];
-  for (const reach of all) {
-    const last = kept[biggestShown - 1];
-    if (last !== undefined && compare(last, reach) <= 0) continue;
-    if (last !== undefined) kept.pop();
-    kept.push(reach);
-    kept.sort(compare);
-  }
-  return kept;
-}
-
-function sum(parts: Iterable<Reach>): number {
-  let total = 0;
-  for (const { size } of parts) total += size;
-  return total;
 }

@@ -162,12 +162,16 @@ describe('what it says', () => {
     expect(
       manifestBlobs(parse({ schemaVersion: 1, fsLayers: [{ blobSum: two }, { blobSum: two }, { blobSum: one }] })),
     ).toMatchObject([{ digest: two, size: -1 }, { digest: one }]);
-    expect(manifestBlobs(parse({ manifests: [layer] }))).toEqual([]);
+    expect(manifestBlobs(parse({ manifests: [{ ...layer, mediaType: mediaTypes.ociManifest }] }))).toEqual([]);
+    // An index may name layers themselves, as BuildKit's caches do: they are blobs and no children.
+    expect(manifestBlobs(parse({ manifests: [layer] }))).toEqual([layer]);
+    expect(childManifests(parse({ manifests: [layer] }))).toEqual([]);
   });
 
   it('children with their platforms and annotations; a subject is no child', () => {
     const child = {
       ...layer,
+      mediaType: mediaTypes.ociManifest,
       platform: { os: 'linux', architecture: 'arm', variant: 'v7', 'os.version': '1', features: ['x'] },
       annotations: { a: 'b' },
     };
@@ -175,6 +179,7 @@ describe('what it says', () => {
     expect(childManifests(manifest)).toEqual([
       {
         ...layer,
+        mediaType: mediaTypes.ociManifest,
         platform: { os: 'linux', architecture: 'arm', variant: 'v7', 'os.version': '1' },
         annotations: { a: 'b' },
       },

@@ -3,26 +3,18 @@ import { RegtarError } from '../../errors.ts';
 import type { Catalog, TagEntry } from '../../content/contracts.ts';
 import { digestAlgorithm, emptyDigest, isDigest, type Digest } from '../../oci/digest.ts';
 import { createHeapGuard } from '../../io/heap-guard.ts';
-import { DigestMap } from '../../oci/digest-map.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
 import type { Backup, Entry, Location } from '../../source/backup.ts';
+import { BlobTable } from './blob-table.ts';
 import type { StoragePath } from './layout.ts';
 import { createPathReader } from './path-reader.ts';
 import { createProblemList } from './problem-list.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
 
-/** One blob that a backup holds or refers to; `location` is undefined where only links name it. */
-export interface StoredBlob {
-  readonly digest: Digest;
-  location: Location | undefined;
-  /** Its place in the order of the medium; -1 where it is not there. */
-  rank: number;
-}
-
 /** What a scan found: names and digests for `Catalog`, places for the content store. */
 export interface StorageCatalog extends Catalog {
   /** Every digest that is held or referred to, with its place. */
-  readonly stored: Pick<DigestMap<StoredBlob>, 'get'>;
+  readonly stored: Pick<BlobTable, 'get'>;
   /** Where the trees begin in the backup, `docker/registry/v2` for most. */
   readonly roots: readonly string[];
   /** When the newest link of a tag was written, in seconds since 1970: decides between several backups. */
@@ -74,9 +66,8 @@ export async function readCatalog(
 }
 
 function createBuilder(nameOf: (source: number) => string) {
-  const blobs = new DigestMap<StoredBlob>();
-  const makeBlob = (digest: Digest): StoredBlob => (lastBlob = { digest, location: undefined, rank: -1 });
-  let lastBlob: StoredBlob | undefined;
+  const blobs = new BlobTable();
+  let lastNumber = -1;
   const repositories = new Map<string, RepositoryRecord>();
   const roots = new Set<string>();
   let lastRoot: string | undefined;
@@ -85,14 +76,17 @@ function createBuilder(nameOf: (source: number) => string) {
   const emptyBlobs = new Map<Digest, string>();
   const aliases = new Map<Digest, Digest>();
   const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
-  const paths = createPathReader((bytes, at) => (lastBlob = blobs.getOrMakeAt(bytes, at, makeBlob))?.digest);
+  const paths = createPathReader((bytes, at) => {
+    lastNumber = blobs.numberAt(bytes, at);
+    return lastNumber < 0 ? undefined : blobs.digest(lastNumber);
+  });
   let lastName = '';
   let lastRepository: RepositoryRecord | undefined;
 
-  const intern = (digest: Digest): Digest => blobOf(digest).digest;
   // The path reader has just looked for most of them.
-  const blobOf = (digest: Digest): StoredBlob =>
-    digest === lastBlob?.digest ? lastBlob : blobs.getOrMake(digest, makeBlob);
+  const numberOf = (digest: Digest): number =>
+    lastNumber >= 0 && digest === blobs.digest(lastNumber) ? lastNumber : blobs.numberOf(digest);
+  const intern = (digest: Digest): Digest => blobs.digest(numberOf(digest));
   const repositoryOf = (name: string): RepositoryRecord => {
     // Members of one repository follow each other: most lookups end here.
     if (name === lastName && lastRepository !== undefined) return lastRepository;
@@ -109,7 +103,7 @@ function createBuilder(nameOf: (source: number) => string) {
     const { tags } = repositoryOf(repository);
     let record = tags.get(tag);
     if (record === undefined) {
-      record = { current: undefined, currentState: 'absent', modified: 0, source: 0, history: [] };
+      record = { current: undefined, currentState: 'absent', modified: 0, source: 0, history: undefined };
       tags.set(tag, record);
     }
     return record;
@@ -131,7 +125,7 @@ function createBuilder(nameOf: (source: number) => string) {
       case 'blob':
         // Where a blob is there twice, once without bytes, the other one is read: its digest proves it.
         if (source.location.size === 0 && path.digest !== emptyDigest) emptyBlobs.set(intern(path.digest), source.path);
-        else placeBlob(blobOf(path.digest), source.location);
+        else placeBlob(numberOf(path.digest), source.location);
         return;
       case 'layer-link':
         repositoryOf(path.repository).layers.add(intern(path.digest));
@@ -190,8 +184,9 @@ function createBuilder(nameOf: (source: number) => string) {
   };
 
   /** The same path twice in one archive: the last is what tar would leave on disk. In several archives: the first, which a delta repeats. */
-  const placeBlob = (blob: StoredBlob, location: Location): void => {
-    if (blob.location === undefined || blob.location.source === location.source) blob.location = location;
+  const placeBlob = (number: number, location: Location): void => {
+    const known = blobs.location(number);
+    if (known === undefined || known.source === location.source) blobs.place(number, location);
   };
 
   const placeCurrent = (
@@ -311,7 +306,7 @@ function createBuilder(nameOf: (source: number) => string) {
           message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots].map((root) => root || '.').join(', ')}`,
         });
       for (const [digest, path] of emptyBlobs) {
-        if (blobOf(digest).location === undefined)
+        if (blobs.get(digest)?.location === undefined)
           report({
             code: 'BLOB_EMPTY',
             path,
@@ -326,20 +321,18 @@ function createBuilder(nameOf: (source: number) => string) {
   };
 }
 
-/** Gives the bytes under one digest to the other digests of the same bytes; an alias that has bytes of its own is none. */
-function followAliases(blobs: Pick<DigestMap<StoredBlob>, 'get'>, aliases: Map<Digest, Digest>): void {
+/** Keeps the aliases that have no bytes of their own, and whose stored digest has them. */
+function followAliases(blobs: BlobTable, aliases: Map<Digest, Digest>): void {
   for (const [alias, target] of aliases) {
-    const blob = blobs.get(alias);
-    const location = blobs.get(target)?.location;
-    if (blob === undefined || blob.location !== undefined || location === undefined) aliases.delete(alias);
-    else blob.location = location;
+    const isAlias = blobs.get(alias)?.location === undefined && blobs.get(target)?.location !== undefined;
+    if (!isAlias) aliases.delete(alias);
   }
 }
 
 /** Decides what each tag means, and says so where it had to decide. */
 function settleTags(
   repositories: ReadonlyMap<string, RepositoryRecord>,
-  blobs: Pick<DigestMap<StoredBlob>, 'get'>,
+  blobs: Pick<BlobTable, 'get'>,
   report: (problem: Problem) => void,
 ): void {
   for (const [repository, { tags, revisions }] of repositories) {
@@ -389,13 +382,14 @@ function settleTags(
 
 function catalogOf(
   repositories: ReadonlyMap<string, RepositoryRecord>,
-  stored: DigestMap<StoredBlob>,
+  stored: BlobTable,
   aliases: ReadonlyMap<Digest, Digest>,
   roots: readonly string[],
   problems: readonly Problem[],
 ): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
-  const ordered = sortByPlace(stored, aliases);
+  const ordered = stored.rank((digest) => aliases.has(digest));
+  for (const [alias, target] of aliases) stored.share(alias, target);
   return {
     stored,
     aliases,
@@ -422,9 +416,7 @@ function catalogOf(
       yield* [...(repositories.get(repository)?.revisions ?? [])].sort(compareCodePoints);
     },
     layers: (repository) => repositories.get(repository)?.layers ?? [],
-    *blobs() {
-      for (const { digest } of ordered) yield digest;
-    },
+    blobs: () => ordered,
     tagModified: (repository, tag) => repositories.get(repository)?.tags.get(tag)?.modified ?? 0,
   };
 }
@@ -450,22 +442,6 @@ function listed(candidates: readonly Digest[]): string {
 /** Part of a string keeps the whole alive: a name of 20 bytes would cost its path of 200. Names are ASCII. */
 function ownText(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
-}
-
-/** What is there, in the order of the medium. */
-function sortByPlace(blobs: DigestMap<StoredBlob>, aliases: ReadonlyMap<Digest, Digest>): readonly StoredBlob[] {
-  const placed = [...blobs.values()].filter(({ location, digest }) => location !== undefined && !aliases.has(digest));
-  placed.sort(
-    (left, right) =>
-      (left.location?.source ?? 0) - (right.location?.source ?? 0) ||
-      (left.location?.start ?? 0) - (right.location?.start ?? 0),
-  );
-  for (const [rank, blob] of placed.entries()) blob.rank = rank;
-  for (const [alias, target] of aliases) {
-    const blob = blobs.get(alias);
-    if (blob !== undefined) blob.rank = blobs.get(target)?.rank ?? -1;
-  }
-  return placed;
 }
 
 function noteForeign(path: string, seen: { ociLayout: boolean; dockerArchive: boolean }): void {

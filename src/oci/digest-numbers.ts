@@ -16,68 +16,59 @@ const key = new Int32Array(wordsPerKey);
 const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).buffer).map((factor) => factor | 1);
 
 /**
- * A map by digest. A `Map` would hash 71 characters and compare them with strings that lie scattered in memory; here a sha256 is eight
- * numbers among others in one array.
+ * Numbers digests from 0 on, in the order in which they come. A `Map` would hash 71 characters and compare them with strings that lie
+ * scattered in memory; here a sha256 is eight numbers among others in one array. What belongs to a digest stands in arrays by its number.
  */
-export class DigestMap<Value> {
-  private readonly kept: Value[] = [];
+export class DigestNumbers {
+  /** By number. */
+  private readonly texts: Digest[] = [];
   private words = new Int32Array(256 * wordsPerKey);
   /** Number of an entry plus one, by hash; 0 is free. */
   private slots = new Int32Array(1024);
   /** The upper bits of a hash are its good ones. */
   private shift = 32 - 10;
   /** Digests of other algorithms, which are rare. */
-  private readonly others = new Map<Digest, Value>();
+  private readonly others = new Map<Digest, number>();
 
   get size(): number {
-    return this.kept.length + this.others.size;
+    return this.texts.length;
   }
 
-  get(digest: Digest): Value | undefined {
-    if (digest.length !== sha256Length) return this.others.get(digest);
-    keyOfText(digest);
-    const found = this.find();
-    return found < 0 ? undefined : this.kept[found];
+  /** The digest with this number. */
+  digest(number: number): Digest {
+    return this.texts[number] as Digest;
   }
 
-  has(digest: Digest): boolean {
-    if (digest.length !== sha256Length) return this.others.has(digest);
+  /** @returns the digest's number, or -1 where it has none */
+  find(digest: Digest): number {
+    if (digest.length !== sha256Length) return this.others.get(digest) ?? -1;
     keyOfText(digest);
-    return this.find() >= 0;
+    return this.findKey();
   }
 
-  /** The value of a digest; made and kept where there is none yet. */
-  getOrMake(digest: Digest, make: (digest: Digest) => Value): Value {
-    if (digest.length !== sha256Length) {
-      let other = this.others.get(digest);
-      if (other === undefined) this.others.set(digest, (other = make(digest)));
-      return other;
-    }
-    keyOfText(digest);
-    const found = this.find();
-    return found >= 0 ? (this.kept[found] as Value) : this.append(digest, make(digest));
+  /** The digest's number; a new one where it has none. */
+  numberOf(digest: Digest): number {
+    const known = this.find(digest);
+    if (known >= 0) return known;
+    if (digest.length === sha256Length) return this.append(digest);
+    this.others.set(digest, this.texts.length);
+    return this.texts.push(digest) - 1;
   }
 
   /**
    * The same for the sha256 digest whose 64 hexadecimal digits stand at `at`: no string is made of one that is known.
-   * @returns undefined when these are not 64 lower-case hexadecimal digits
+   * @returns -1 when these are not 64 lower-case hexadecimal digits
    */
-  getOrMakeAt(bytes: Uint8Array, at: number, make: (digest: Digest) => Value): Value | undefined {
-    if (!keyOfBytes(bytes, at)) return undefined;
-    const found = this.find();
-    if (found >= 0) return this.kept[found];
+  numberAt(bytes: Uint8Array, at: number): number {
+    if (!keyOfBytes(bytes, at)) return -1;
+    const known = this.findKey();
+    if (known >= 0) return known;
     const digest = sha256FromHexAt(bytes, at);
-    return digest === undefined ? undefined : this.append(digest, make(digest));
-  }
-
-  /** In the order of their making. */
-  *values(): Generator<Value> {
-    yield* this.kept;
-    yield* this.others.values();
+    return digest === undefined ? -1 : this.append(digest);
   }
 
   /** @returns the number of the entry with `key`, or -1 */
-  private find(): number {
+  private findKey(): number {
     const { slots, words } = this;
     const mask = slots.length - 1;
     for (let slot = hashOf(key, 0) >>> this.shift; ; slot = (slot + 1) & mask) {
@@ -90,21 +81,18 @@ export class DigestMap<Value> {
     }
   }
 
-  /** Adds an entry for `key`, which is not there. */
-  private append(digest: Digest, value: Value): Value {
-    const entry = this.kept.length;
-    // What `make` did may have used the key.
-    keyOfText(digest);
-    if ((entry + 1) * wordsPerKey > this.words.length) {
+  /** Adds the digest of `key`, which is not there. */
+  private append(digest: Digest): number {
+    const number = this.texts.push(digest) - 1;
+    if ((number + 1) * wordsPerKey > this.words.length) {
       const words = new Int32Array(this.words.length * 2);
       words.set(this.words);
       this.words = words;
     }
-    this.words.set(key, entry * wordsPerKey);
-    this.kept.push(value);
-    if (this.kept.length * 2 > this.slots.length) this.rehash();
-    else this.occupy(entry);
-    return value;
+    this.words.set(key, number * wordsPerKey);
+    if (this.texts.length * 2 > this.slots.length) this.rehash();
+    else this.occupy(number);
+    return number;
   }
 
   private occupy(entry: number): void {
@@ -117,7 +105,8 @@ export class DigestMap<Value> {
   private rehash(): void {
     this.slots = new Int32Array(this.slots.length * 4);
     this.shift -= 2;
-    for (let entry = 0; entry < this.kept.length; entry++) this.occupy(entry);
+    for (let number = 0; number < this.texts.length; number++)
+      if (this.digest(number).length === sha256Length) this.occupy(number);
   }
 }
 

@@ -1,0 +1,107 @@
+import type { Digest } from '../../oci/digest.ts';
+import { DigestNumbers } from '../../oci/digest-numbers.ts';
+import type { Location } from '../../source/backup.ts';
+
+/** One digest that a backup holds or refers to. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  /** undefined where only links name it. */
+  readonly location: Location | undefined;
+  /** Its place in the order of the medium; -1 where it is not there. */
+  readonly rank: number;
+}
+
+const absent = -1;
+
+/**
+ * Every digest of a backup with its place. A million blobs are arrays of numbers here: an object for each and another for its place would
+ * take four times the room.
+ */
+export class BlobTable {
+  private readonly numbers = new DigestNumbers();
+  private starts = new Float64Array(256);
+  /** -1 where the blob is not there. */
+  private sizes = new Float64Array(256).fill(absent);
+  private ranks = new Int32Array(256).fill(absent);
+  /** Places of which more must be known than where they begin and end. */
+  private readonly others = new Map<number, Location>();
+
+  get size(): number {
+    return this.numbers.size;
+  }
+
+  /** The number of a digest, which it keeps. */
+  numberOf(digest: Digest): number {
+    return this.kept(this.numbers.numberOf(digest));
+  }
+
+  /** The number of the sha256 digest whose 64 hexadecimal digits stand at `at`, or -1. */
+  numberAt(bytes: Uint8Array, at: number): number {
+    return this.kept(this.numbers.numberAt(bytes, at));
+  }
+
+  digest(number: number): Digest {
+    return this.numbers.digest(number);
+  }
+
+  /** @returns undefined where nothing names the digest */
+  get(digest: Digest): StoredBlob | undefined {
+    const number = this.numbers.find(digest);
+    if (number < 0) return undefined;
+    return { digest: this.digest(number), location: this.location(number), rank: this.ranks[number] ?? absent };
+  }
+
+  location(number: number): Location | undefined {
+    const size = this.sizes[number] ?? absent;
+    if (size === absent) return undefined;
+    return this.others.get(number) ?? { size, start: this.starts[number] ?? 0 };
+  }
+
+  place(number: number, location: Location): void {
+    const { size, start, ...more } = location;
+    this.sizes[number] = size;
+    this.starts[number] = start;
+    this.others.delete(number);
+    for (const _ in more) return void this.others.set(number, location);
+  }
+
+  /** Ranks what is there by its place on the medium. @param isLeftOut digests that share the bytes of another one */
+  rank(isLeftOut: (digest: Digest) => boolean): readonly Digest[] {
+    const sourceOf = (number: number): number => this.others.get(number)?.source ?? 0;
+    const placed: number[] = [];
+    for (let number = 0; number < this.size; number++)
+      if (this.sizes[number] !== absent && !isLeftOut(this.digest(number))) placed.push(number);
+    placed.sort(
+      (left, right) =>
+        sourceOf(left) - sourceOf(right) || (this.starts[left] as number) - (this.starts[right] as number),
+    );
+    return placed.map((number, rank) => {
+      this.ranks[number] = rank;
+      return this.digest(number);
+    });
+  }
+
+  /** Gives a digest the place and rank of another one, whose bytes are its own. */
+  share(alias: Digest, target: Digest): void {
+    const number = this.numberOf(alias);
+    const source = this.numbers.find(target);
+    const location = this.location(source);
+    if (location !== undefined) this.place(number, location);
+    this.ranks[number] = this.ranks[source] ?? absent;
+  }
+
+  private kept(number: number): number {
+    if (number >= this.sizes.length) {
+      const length = this.sizes.length * 2;
+      this.starts = grown(this.starts, new Float64Array(length));
+      this.sizes = grown(this.sizes, new Float64Array(length).fill(absent));
+      this.ranks = grown(this.ranks, new Int32Array(length).fill(absent));
+    }
+    return number;
+  }
+}
+
+function grown<Numbers extends Float64Array | Int32Array>(old: Numbers, longer: Numbers): Numbers {
+  longer.set(old);
+  return longer;
+}
