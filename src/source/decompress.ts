@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { limits } from '../io/limits.ts';
@@ -33,10 +32,11 @@ async function* throughTransform(chunks: AsyncIterable<Uint8Array>, transform: T
 }
 
 async function feed(chunks: AsyncIterable<Uint8Array>, transform: Transform): Promise<void> {
+  const room = roomIn(transform);
   try {
     for await (const chunk of chunks) {
       // The chunk may be reused once the transform has taken it, which `drain` says.
-      if (!transform.write(chunk)) await Promise.race([once(transform, 'drain'), once(transform, 'close')]);
+      if (!transform.write(chunk)) await room();
       if (transform.destroyed) return;
     }
     transform.end();
@@ -44,6 +44,18 @@ async function feed(chunks: AsyncIterable<Uint8Array>, transform: Transform): Pr
     transform.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   }
+}
+
+/** Waits for room, or for the end. One pair of listeners for all chunks: a pair each would be millions, which every event goes through. */
+function roomIn(transform: Transform): () => Promise<void> {
+  let goOn: () => void = () => undefined;
+  transform.on('drain', () => goOn());
+  transform.on('close', () => goOn());
+  return () =>
+    new Promise((resolve) => {
+      goOn = resolve;
+      if (transform.destroyed || !transform.writableNeedDrain) resolve();
+    });
 }
 
 /** The decoder goes round in circles when it meets damage: this many steps without a byte are no progress. */

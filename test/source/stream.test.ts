@@ -57,6 +57,17 @@ function spoolFiles(): string[] {
 }
 
 describe('compressed, recognised by content and not by name', () => {
+  it('as many pieces as there are: none leaves a listener behind', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', listen);
+    const big = buildStorage((s) => s.image('big', 'v1', { layers: [{ bytes: Buffer.from(noise) }] }));
+    const { blobs } = await contentsOf(['-'], pipe(gzipSync(big.tar(), { level: 0 }), 16_384));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    expect([blobs, warnings]).toEqual(['whole', []]);
+  });
+
   it('gzip', async () => {
     expect(await contentsOf([write('docker.tar', gzipSync(store.tar()))], { spoolFolder: spools })).toMatchObject({
       ...expected,

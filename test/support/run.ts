@@ -23,10 +23,12 @@ export interface RunResult {
 
 /**
  * Runs a program to its end.
- * @throws Error with the command, its code and its standard error when it fails, unless `allowFailure` is set
+ * @throws Error with the command, its code and its standard error when it fails, unless `allowFailure` is set; always where Node warned
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const result = await spawnAndCollect(command, args, options);
+  const warning = /^\(node:\d+\) \[?\w*(?:Warning|DEP\d+).*$/m.exec(result.stderr)?.[0];
+  if (warning !== undefined) throw new Error(`${[command, ...args].join(' ')} warned: ${warning}`);
   if (result.code !== 0 && options.allowFailure !== true) {
     throw new Error(
       `${[command, ...args].join(' ')} ended with ${result.code}\n${result.stderr}${result.stdout.slice(-2000)}`,

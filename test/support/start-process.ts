@@ -22,6 +22,7 @@ export interface StartedProcess {
 }
 
 const running = new Set<ChildProcess>();
+let isWatched = false;
 
 /**
  * Starts a server and waits until it is ready.
@@ -76,7 +77,8 @@ export async function startProcess(
 
 /** A test run that ends early must not leave servers behind. */
 function remember(child: ChildProcess, ended: Promise<void>): void {
-  if (running.size === 0) process.once('exit', killAll);
+  if (!isWatched) process.once('exit', killAll);
+  isWatched = true;
   running.add(child);
   void ended.then(() => running.delete(child));
 }
