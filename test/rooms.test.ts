@@ -14,7 +14,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   io: ['errors', 'oci'],
   tar: ['errors', 'io'],
   net: ['errors', 'io'],
-  source: ['errors', 'oci', 'io', 'tar', 'formats/registry/layout'],
+  source: ['errors', 'oci', 'io', 'net', 'tar', 'formats/registry/layout'],
   content: ['errors', 'oci', 'io'],
   formats: ['errors', 'oci', 'io', 'tar', 'source/backup', 'content'],
   names: ['errors', 'oci', 'io', 'content', 'formats/registry/catalog'],

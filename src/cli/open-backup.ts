@@ -12,6 +12,7 @@ import { withTagAt } from '../names/choose-tags.ts';
 import { openContentStore } from '../formats/registry/content-store.ts';
 import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
+import { farAccess, type FarOptions } from './far-access.ts';
 import type { SourceOption } from './operands.ts';
 
 export interface OpenedBackup {
@@ -23,7 +24,7 @@ export interface OpenedBackup {
 }
 
 /** What every command that reads a backup understands of it. */
-export interface BackupOptions extends SourceOption {
+export interface BackupOptions extends SourceOption, FarOptions {
   /** Names for manifests that storage has no tags of. */
   readonly tagMap?: string;
   /** `repository:tag@digest`, repeatable: what a tag shall mean, out of its history. */
@@ -63,6 +64,7 @@ export async function withBackup<Result>(
     ...(options.keep !== undefined && { keep: options.keep }),
     indexFile: options.indexFile,
     recordIndex: options.recordIndex,
+    far: farAccess(options, context),
     ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
   });
   try {

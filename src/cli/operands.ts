@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { RegtarError } from '../errors.ts';
+import { isFarOperand } from '../source/far/operand.ts';
 import { indexSuffix } from '../source/index-suffix.ts';
 
 export const defaultSource = 'docker.tar';
@@ -53,13 +54,19 @@ export function splitReference(
   options: SourceOption,
 ): { readonly sources: readonly string[]; readonly reference: string | undefined } {
   const last = operands.at(-1);
-  return last !== undefined && (operands.length === 2 ? !existsSync(last) : isReference(last))
+  return last !== undefined && (operands.length === 2 ? !isFarOperand(last) && !existsSync(last) : isReference(last))
     ? { sources: sourceOperands(operands.slice(0, -1), options), reference: last }
     : { sources: sourceOperands(operands, options), reference: undefined };
 }
 
 function isReference(operand: string): boolean {
-  return operand !== '-' && !existsSync(operand) && /[:@]/.test(operand) && !/\.(?:tar|tgz|gz|zst)$/.test(operand);
+  return (
+    operand !== '-' &&
+    !isFarOperand(operand) &&
+    !existsSync(operand) &&
+    /[:@]/.test(operand) &&
+    !/\.(?:tar|tgz|gz|zst)$/.test(operand)
+  );
 }
 
 function isFile(path: string): boolean {

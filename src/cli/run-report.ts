@@ -62,9 +62,15 @@ export async function startRunReport(
       : Promise.resolve(undefined),
   );
   const sourcesOf = (sums: readonly (string | undefined)[]): ReportSource[] =>
-    given.map(({ name, format, bytes }, index) => {
+    given.map(({ name, format, bytes, version }, index) => {
       const sha256 = sums[index] ?? (name === 'standard input' && isHashed ? opened.inputHash?.() : undefined);
-      return { name, format, ...(bytes !== undefined && { bytes }), ...(sha256 !== undefined && { sha256 }) };
+      return {
+        name,
+        format,
+        ...(bytes !== undefined && { bytes }),
+        ...(sha256 !== undefined && { sha256 }),
+        ...(version !== undefined && { version }),
+      };
     });
   await writeReportFiles(files, recorder.report({ state: 'running', sources: sourcesOf([]) }));
   return {

@@ -79,9 +79,10 @@ function refuseForeign(first: Report, other: Report): void {
   if (first.sources.length !== other.sources.length) throw foreign('their sources differ in number');
   first.sources.forEach((source, index) => {
     const twin = other.sources[index];
-    const differs = (name: 'bytes' | 'sha256'): boolean =>
+    const differs = (name: 'bytes' | 'sha256' | 'version'): boolean =>
       source[name] !== undefined && twin?.[name] !== undefined && source[name] !== twin[name];
-    if (differs('bytes') || differs('sha256')) throw foreign(`the source ${source.name} is another one in each`);
+    if (differs('bytes') || differs('sha256') || differs('version'))
+      throw foreign(`the source ${source.name} is another one in each`);
   });
 }
 

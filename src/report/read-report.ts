@@ -31,7 +31,9 @@ const schema: v.GenericSchema<unknown, Report> = v.object({
   ended: optional(text),
   seconds: optional(count),
   versions: v.object({ regtar: text, node: text, system: text }),
-  sources: v.array(v.object({ name: text, format: text, bytes: optional(count), sha256: optional(text) })),
+  sources: v.array(
+    v.object({ name: text, format: text, bytes: optional(count), sha256: optional(text), version: optional(text) }),
+  ),
   target: v.object({
     kind: v.picklist(['registry', ...formatNames.map((name) => formats[name].reportKind)]),
     name: text,

@@ -79,11 +79,12 @@ function stateOf({ state, totals }: Report): string {
   return { running: `Not ended${left}`, interrupted: `Interrupted${left}`, failed: `Failed${left}` }[state];
 }
 
-function sourceFacts({ name, format, bytes, sha256 }: Report['sources'][number]): Fact[] {
+function sourceFacts({ name, format, bytes, sha256, version }: Report['sources'][number]): Fact[] {
   const size = bytes === undefined ? '' : `, ${formatBytes(bytes)}`;
   return [
     { name: 'Source', value: `${name} (${format}${size})`, long: true },
     ...(sha256 === undefined ? [] : [{ name: 'SHA-256 of the source', value: sha256, long: true }]),
+    ...(version === undefined ? [] : [{ name: 'version of the source', value: version, long: true }]),
   ];
 }
 

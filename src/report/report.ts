@@ -42,6 +42,8 @@ export interface ReportSource {
   readonly bytes?: number;
   /** Of the file as it was given, of all parts in their order, or of what came through standard input; absent where it is not known. */
   readonly sha256?: string;
+  /** What a server calls the version that was read: its ETag, or when it was modified. It stands in for the SHA-256, for which SOURCE would be read again. */
+  readonly version?: string;
 }
 
 /** Where everything went. */

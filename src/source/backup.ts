@@ -59,10 +59,12 @@ export interface GivenSource {
   readonly format: string;
   /** Size in bytes, where it is known. */
   readonly bytes: number | undefined;
-  /** Its files in order: one, or all parts; none for a directory or standard input. */
+  /** Its files in order: one, or all parts; none for a directory, standard input or what lies elsewhere. */
   readonly files: readonly string[];
   /** Everything that is read: its files, or its folder; none for standard input. */
   readonly paths: readonly string[];
+  /** What the server calls the version that was read: its ETag, or when it was modified. For what lies elsewhere. */
+  readonly version?: string | undefined;
 }
 
 /** What an index file holds that was written. */
@@ -94,6 +96,11 @@ export interface Backup {
   scan(visit: (entry: Entry) => void, options?: ScanOptions): Promise<readonly Problem[]>;
   /** Streams a file, from byte `from` on; any number of times, any order. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating */
   read(location: Location, from?: number, ring?: Ring): Body;
+  /**
+   * Brings small files near that lie elsewhere, so that `readSmall` has them; absent where it can read everything.
+   * @throws RegtarError SOURCE_CHANGED, SOURCE_DENIED, SOURCE_UNREACHABLE
+   */
+  bring?(locations: Iterable<Location>): Promise<void>;
   /** Reads a small file whole and at once. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */
   readSmall(location: Location): Uint8Array;
   /** A plain file that holds just this, which sinks may hard-link; undefined inside archives. */
@@ -106,6 +113,8 @@ export interface Backup {
   keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;
   /** Removes what is held on disk at once, for a process that ends; `close` does it too. */
   removeSpoolSync?(): void;
+  /** What the server calls the version that is read, for what lies elsewhere. */
+  readonly version?: string | undefined;
   /** What was opened, in the order given. */
   readonly given?: readonly GivenSource[];
   /** Completes the index that `OpenSourceOptions.recordIndex` asked for, once a scan has ended. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, SOURCE_CHANGED */

@@ -6,6 +6,8 @@ import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/r
 import { refuseOverlap } from '../io/overlap.ts';
 import { readRange } from '../io/read-range.ts';
 import type { Backup, GivenSource } from './backup.ts';
+import type { FarAccess } from './far/access.ts';
+import { isFarOperand } from './far/operand.ts';
 import { openDirectory } from './directory.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
 import { openCompressed, openStandardInput } from './open-stream.ts';
@@ -29,6 +31,8 @@ export interface OpenSourceOptions {
   readonly indexFile?: string | undefined;
   /** Writes an index during the first scan, to be completed by `saveIndex`; no older one is used then. */
   readonly recordIndex?: boolean | undefined;
+  /** Credentials and certificates for what lies elsewhere. */
+  readonly far?: FarAccess | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what a person should know before and while a source is opened: where a spool lies, that an index is stale. */
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -58,12 +62,13 @@ export async function openSource(operands: readonly string[], options: OpenSourc
     throw new RegtarError('USAGE', 'no source is given', {
       hint: 'name the backup: `regtar inspect path/to/docker.tar`',
     });
-  const given = backups.map(({ describe, format, bytes }, index): GivenSource => ({
+  const given = backups.map(({ describe, format, bytes, version }, index): GivenSource => ({
     name: describe,
     format,
     bytes,
-    files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-'),
-    paths: (groups[index] ?? []).filter((path) => path !== '-'),
+    files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-' && !isFarOperand(path)),
+    paths: (groups[index] ?? []).filter((path) => path !== '-' && !isFarOperand(path)),
+    ...(version !== undefined && { version }),
   }));
   return { ...(second === undefined ? first : openSeveral(backups)), given };
 }
@@ -72,7 +77,7 @@ export async function openSource(operands: readonly string[], options: OpenSourc
 async function expandGlobs(operands: readonly string[]): Promise<string[]> {
   const paths: string[] = [];
   for (const operand of operands) {
-    if (operand === '-' || !/[*?[{]/.test(operand) || existsSync(operand)) paths.push(operand);
+    if (operand === '-' || isFarOperand(operand) || !/[*?[{]/.test(operand) || existsSync(operand)) paths.push(operand);
     else {
       const { default: glob } = await import('fast-glob');
       const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith(indexSuffix)).sort();
@@ -95,11 +100,12 @@ async function groupParts(
   const groups: (readonly string[])[] = [];
   const used = new Set<string>();
   for (const path of paths) {
-    if (used.has(normalize(path))) continue;
-    if (path !== '-' && !existsSync(path)) await refuseMissingFirst(path);
-    const parts = path === '-' || isDirectory(path) ? undefined : await findParts(path, signal);
+    const isPath = path !== '-' && !isFarOperand(path);
+    if (used.has(isPath ? normalize(path) : path)) continue;
+    if (isPath && !existsSync(path)) await refuseMissingFirst(path);
+    const parts = !isPath || isDirectory(path) ? undefined : await findParts(path, signal);
     const group = parts ?? [path];
-    group.forEach((part) => used.add(normalize(part)));
+    group.forEach((part) => used.add(isPath ? normalize(part) : part));
     groups.push(group);
     if (parts !== undefined)
       onNotice?.(
@@ -111,6 +117,8 @@ async function groupParts(
 
 async function openParts(paths: readonly string[], options: OpenSourceOptions): Promise<Backup> {
   const [path = ''] = paths;
+  // Loaded on use: a client costs as much as Node's own start.
+  if (isFarOperand(path)) return (await import('./far/open-far.ts')).openFarSource(path, options);
   if (path === '-' || isDirectory(path)) {
     refuseIndex(path === '-' ? 'standard input' : `${path}, a folder,`, options);
     return path === '-' ? openStandardInput(options) : openDirectory(path, { trustLinks: options.trustLinks ?? false });
@@ -148,10 +156,10 @@ async function openTar(
       options.onNotice?.(`INDEX_STALE: ${indexPath} does not exist; ${describe} is scanned`);
     return openTarFile(access, describe, { keepCopies });
   }
-  const { createIndexWriter, openSavedIndex } = await import('./saved-index.ts');
+  const { createIndexWriter, indexedFile, openSavedIndex } = await import('./saved-index.ts');
   if (options.recordIndex === true)
-    return openTarFile(access, describe, { indexWriter: createIndexWriter(indexPath, access) });
-  const index = openSavedIndex(indexPath, access);
+    return openTarFile(access, describe, { indexWriter: createIndexWriter(indexPath, indexedFile(access)) });
+  const index = openSavedIndex(indexPath, indexedFile(access));
   if (index !== undefined && 'replay' in index) return openTarFile(access, describe, { index });
   options.onNotice?.(
     `INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and \`regtar index\` makes the index anew`,

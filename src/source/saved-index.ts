@@ -49,12 +49,23 @@ interface Table {
   readonly blocks: readonly Block[];
 }
 
+/** What an index must know of its tar, to be used for this one only. */
+export interface IndexedTar extends Pick<RandomAccess, 'size' | 'modified' | 'changed'> {
+  /** A sum of something that another tar of the same size and time has not. */
+  sample(): string;
+}
+
+/** A tar in files. */
+export function indexedFile(tar: RandomAccess): IndexedTar {
+  return { size: tar.size, modified: tar.modified ?? 0, changed: () => tar.changed(), sample: () => sampleOf(tar) };
+}
+
 /**
  * Opens the index of a tar.
  * @returns the index, or why it cannot be used; undefined where there is none
  * @throws nothing for an index that is damaged, cut, of another tar, or made by somebody who means harm
  */
-export function openSavedIndex(path: string, tar: RandomAccess): SavedIndex | { readonly stale: string } | undefined {
+export function openSavedIndex(path: string, tar: IndexedTar): SavedIndex | { readonly stale: string } | undefined {
   if (!existsSync(path)) return undefined;
   let file: RandomAccess | undefined;
   try {
@@ -62,7 +73,7 @@ export function openSavedIndex(path: string, tar: RandomAccess): SavedIndex | { 
     const table = readTable(file);
     if (table.size !== tar.size) throw new Unusable('the tar has another size than when the index was made');
     if (table.modified !== tar.modified) throw new Unusable('the tar was written to since the index was made');
-    if (table.sample !== sampleOf(tar)) throw new Unusable('the tar has other bytes than when the index was made');
+    if (table.sample !== tar.sample()) throw new Unusable('the tar has other bytes than when the index was made');
     return openBlocks(file, table, tar);
   } catch (error) {
     file?.close();
@@ -74,7 +85,7 @@ export function openSavedIndex(path: string, tar: RandomAccess): SavedIndex | { 
 /** Why an index is not used; never seen outside this file. */
 class Unusable extends Error {}
 
-function openBlocks(file: RandomAccess, table: Table, tar: RandomAccess): SavedIndex {
+function openBlocks(file: RandomAccess, table: Table, tar: IndexedTar): SavedIndex {
   const pages = table.blocks.filter(({ kind }) => kind === 'page');
   const entries = table.blocks.filter(({ kind }) => kind === 'entries');
   const held = new Map<Block, Buffer>();
@@ -226,7 +237,7 @@ export interface IndexWriter {
 }
 
 /** @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
-export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter {
+export function createIndexWriter(path: string, tar: IndexedTar): IndexWriter {
   removeLeftOver(path);
   const temporary = temporaryName(path);
   const descriptor = onOutput(path, () => createNewFile(temporary));
@@ -267,7 +278,7 @@ export function createIndexWriter(path: string, tar: RandomAccess): IndexWriter 
         JSON.stringify({
           size: tar.size,
           modified: tar.modified ?? 0,
-          sample: sampleOf(tar),
+          sample: tar.sample(),
           problems,
           blocks,
         } satisfies Table),

@@ -33,6 +33,13 @@ export function openSeveral(backups: readonly Backup[]): Backup {
       return problems;
     },
     read: (location, from, ring) => of(location).read(location, from, ring),
+    ...(backups.some(({ bring }) => bring !== undefined) && {
+      async bring(locations: Iterable<Location>) {
+        const all = [...locations];
+        for (const [source, backup] of backups.entries())
+          await backup.bring?.(all.filter((location) => (location.source ?? 0) === source));
+      },
+    }),
     readSmall: (location) => of(location).readSmall(location),
     file: (location) => of(location).file(location),
     ranges: (location) => of(location).ranges?.(location),

@@ -2,10 +2,12 @@ import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
-import { createRing, type Ring } from '../io/ring.ts';
+import type { Ring } from '../io/ring.ts';
 import { scanTar, type Member } from '../tar/scan.ts';
 import type { Backup, Entry, Location } from './backup.ts';
 import { copyIn, longestCopyBytes, packCopies, pageOf, type Copies } from './copies.ts';
+import { entryOf } from './member-entry.ts';
+import { readRuns, runsOf } from './runs.ts';
 import type { IndexWriter, SavedIndex } from './saved-index.ts';
 
 export interface TarFileOptions {
@@ -98,38 +100,6 @@ export function openTarFile(
   };
 }
 
-/** The scan fills the same member again and again, so one entry passes on whatever it holds. */
-function entryOf(member: Member, place: { readonly copy: number | undefined }): Entry {
-  return {
-    get path() {
-      return member.path;
-    },
-    get pathBytes() {
-      return member.pathEnd > 0 ? member : undefined;
-    },
-    get kind() {
-      return member.kind;
-    },
-    get target() {
-      return member.target;
-    },
-    get modified() {
-      return member.modified;
-    },
-    get location() {
-      const { size, start, runs } = member;
-      if (runs !== undefined) return { size, start, runs };
-      return place.copy === undefined ? { size, start } : { size, start, copy: place.copy };
-    },
-    get bytes() {
-      return member.bytes;
-    },
-    get text() {
-      return member.text;
-    },
-  };
-}
-
 const dataEnd = Buffer.from('/data');
 const openingBrace = 123;
 
@@ -149,10 +119,6 @@ function copyOf(member: Member, copies: Copies): number | undefined {
   return member.firstByte === openingBrace ? copies.add(size, (page, at) => member.copyBody(page, at)) : undefined;
 }
 
-function runsOf(location: Location): NonNullable<Location['runs']> {
-  return location.runs ?? [{ at: 0, start: location.start, size: location.size }];
-}
-
 async function* readLocation(
   access: RandomAccess,
   location: Location,
@@ -162,10 +128,7 @@ async function* readLocation(
 ): Body & AsyncGenerator<Uint8Array> {
   let sent = from;
   try {
-    const pieces =
-      location.runs === undefined
-        ? readRange(access, location.start + from, location.size - from, ring)
-        : readSparse(access, location, from, ring);
+    const pieces = readRuns(location, from, ring, (start, size, into) => readRange(access, start, size, into));
     for await (const chunk of pieces) {
       sent += chunk.length;
       yield chunk;
@@ -174,30 +137,4 @@ async function* readLocation(
     throw systemErrorCode(cause) === undefined ? cause : changed(location, cause);
   }
   if (sent < location.size) throw changed(location);
-}
-
-async function* readSparse(
-  access: RandomAccess,
-  location: Location,
-  from: number,
-  ring: Ring = createRing(),
-): AsyncGenerator<Uint8Array> {
-  let position = from;
-  for (const run of runsOf(location)) {
-    const end = run.at + run.size;
-    if (end <= position) continue;
-    if (run.at > position) yield* zeros(run.at - position, ring);
-    const skip = Math.max(0, position - run.at);
-    yield* readRange(access, run.start + skip, run.size - skip, ring);
-    position = end;
-  }
-  if (position < location.size) yield* zeros(location.size - position, ring);
-}
-
-async function* zeros(length: number, ring: Ring): AsyncGenerator<Uint8Array> {
-  for (let left = length; left > 0;) {
-    const chunk = ring.take(left).fill(0);
-    left -= chunk.length;
-    yield chunk;
-  }
 }

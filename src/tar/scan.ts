@@ -112,6 +112,11 @@ export interface ScannedPart {
   readonly bytesWanted?: (member: Member) => number;
   /** Whether the first thing that is no member ends the scan: `endMark` says whether it was the archive's end. Absent: the scan goes on. */
   readonly stopsAtEnd?: boolean;
+  /**
+   * Ends in front of anything but members that stand for themselves, so that what was seen does not depend on what comes before `from`.
+   * @defaultValue false
+   */
+  readonly plainOnly?: boolean;
 }
 
 /**
@@ -121,8 +126,6 @@ export interface ScannedPart {
 export class Scanner {
   /** Offset of the next header. */
   position: number;
-  /** Whether nothing has been met but plain members one after the other, so that a scan from `position` on would go on the same way. */
-  isPlain = true;
   /** Where the archive ended, for whoever asked for its end alone. */
   endMark: number | undefined = undefined;
   private readonly damage = createDamage();
@@ -137,16 +140,16 @@ export class Scanner {
   private readonly bytesWanted: ((member: Member) => number) | undefined;
   private readonly stopsAtEnd: boolean;
 
-  constructor(
-    access: RandomAccess,
-    visit: (member: Member) => void,
-    { from = 0, bytesWanted, stopsAtEnd = false }: ScannedPart = {},
-  ) {
+  private readonly plainOnly: boolean;
+
+  constructor(access: RandomAccess, visit: (member: Member) => void, part: ScannedPart = {}) {
+    const { from = 0, bytesWanted, stopsAtEnd = false, plainOnly = false } = part;
     this.access = access;
     this.visit = visit;
     this.position = from;
     this.bytesWanted = bytesWanted;
     this.stopsAtEnd = stopsAtEnd;
+    this.plainOnly = plainOnly;
     this.window = new Window(access);
     this.member = new Member(this.window.buffer, {
       byte: (position) => this.readByte(position),
@@ -164,6 +167,11 @@ export class Scanner {
   /** Whether the medium keeps it waiting; undefined while that is not known. */
   takeSlowness(): boolean | undefined {
     return this.window.takeSlowness();
+  }
+
+  /** Whether anything was wrong so far. */
+  get isDamaged(): boolean {
+    return this.damage.problems.length > 0;
   }
 
   /** Whether a scan that begins at `position` would see what comes as this one does. */
@@ -243,12 +251,13 @@ export class Scanner {
       return false;
     }
     if (size === undefined) {
-      this.isPlain = false;
+      if (this.plainOnly) return false;
       this.search = { ...searchHeader(access, position + blockBytes), isZero };
       return true;
     }
     this.isEnded = false;
     const typeFlag = headerTypeFlag(window.buffer, at);
+    if (this.plainOnly && typeFlag === typeFlags.paxGlobal) return false;
     if (!isExtension(typeFlag)) return this.visitMember(at, typeFlag, size) || this.endHere();
     if (position + blockBytes + size > access.size) {
       this.damage.cut(access.size, 'inside an extended header');
@@ -284,7 +293,6 @@ export class Scanner {
   private extend(typeFlag: number, size: number): void {
     const bytes = size > longTextBytes ? undefined : this.loadBytes(this.position + blockBytes, size);
     const into: Extended = typeFlag === typeFlags.paxGlobal ? (this.globals ??= {}) : (this.next ??= {});
-    if (typeFlag === typeFlags.paxGlobal) this.isPlain = false;
     const wrong = readExtension(typeFlag, bytes, into);
     if (wrong !== undefined)
       this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is passed over`);

@@ -10,10 +10,11 @@ import type { ErrorCase } from './errors/case.ts';
 import { outputs } from './errors/outputs.ts';
 import { problems } from './errors/problems.ts';
 import { registries } from './errors/registries.ts';
+import { servers } from './errors/servers.ts';
 import { wrongUse } from './errors/wrong-use.ts';
 
 describe('an error is one line with a code, and one with a hint', () => {
-  it.each([...wrongUse, ...outputs])('$code: $title', async (each) => isLineAndHint(each));
+  it.each([...wrongUse, ...outputs, ...servers])('$code: $title', async (each) => isLineAndHint(each));
 
   describeWith('docker-registry', 'from registries', () => {
     it.each(registries)('$code: $title', async (each) => isLineAndHint(each));
@@ -73,7 +74,7 @@ const elsewhere: Partial<Record<ErrorCode, readonly [file: string, title: string
 
 describe('no code is only a word', () => {
   it('each is provoked by a test', () => {
-    const provoked = [...wrongUse, ...outputs, ...registries, ...problems].map(({ code }) => code);
+    const provoked = [...wrongUse, ...outputs, ...servers, ...registries, ...problems].map(({ code }) => code);
     expect(new Set([...provoked, ...Object.keys(elsewhere), 'INTERNAL'])).toEqual(new Set(Object.keys(errorHelp)));
   });
 

@@ -16,7 +16,7 @@ import { openRandomAccess } from '../../src/io/random-access.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { openPushJournal } from '../../src/push/journal.ts';
 import { writeReport } from '../../src/report/write-report.ts';
-import { createIndexWriter } from '../../src/source/saved-index.ts';
+import { createIndexWriter, indexedFile } from '../../src/source/saved-index.ts';
 import { createSpool } from '../../src/source/spool.ts';
 import { run } from '../support/run.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -62,7 +62,7 @@ describe('what somebody put under a name that could be foreseen is not written t
     const path = folder.file('docker.tar.regtar-index');
     plant(`${path}.regtar-${process.pid}`);
     const tar = openRandomAccess(victim);
-    createIndexWriter(path, tar).finish([]);
+    createIndexWriter(path, indexedFile(tar)).finish([]);
     tar.close();
     expect(existsSync(path)).toBe(true);
   });

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
+import { describeOperand, isFarOperand } from '../../source/far/operand.ts';
 import { RegtarError } from '../../errors.ts';
 import { openPushJournal, type PushJournal } from '../../push/journal.ts';
 import { logIn, type PushLogin } from '../../push/login.ts';
@@ -147,9 +148,11 @@ function openJournal(
   const origin = registry.describe();
   if (options.state !== undefined) return openPushJournal(options.state, { origin, isNamed: true });
   const [source] = sources;
-  if (source === undefined || source === '-' || !isThere(source)) return undefined;
+  if (source === undefined || source === '-' || !(isFarOperand(source) || isThere(source))) return undefined;
   const part = shard === undefined ? '' : `-${shard.index}-of-${shard.count}`;
-  return openPushJournal(`${resolve(source)}.push-state${part}.json`, { origin, isNamed: false });
+  // What lies elsewhere has nothing beside it that could be written.
+  const name = isFarOperand(source) ? basename(describeOperand(source)) : source;
+  return openPushJournal(`${resolve(name)}.push-state${part}.json`, { origin, isNamed: false });
 }
 
 function carryOut(

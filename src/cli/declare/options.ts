@@ -1,22 +1,41 @@
 import { Option, type Command } from 'commander';
-import { collect, firstMoment, momentAfter, shardOf, wholeNumber } from './values.ts';
+import { collect, firstMoment, momentAfter, seconds, shardOf, wholeNumber, wholeNumberFrom0 } from './values.ts';
 
-/** What every command understands that reads a backup. */
-export function addCommon(command: Command): Command {
+/**
+ * What every command understands that reads a backup.
+ * @param plainHttp what `--plain-http` does, where it does more than for SOURCE and TARGET
+ */
+export function addCommon(command: Command, plainHttp?: string): Command {
   return addGeneral(
-    command
-      .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
-      .option('--index-file <file>', 'the index of SOURCE, where it does not lie beside it as SOURCE.regtar-index')
-      .option(
-        '--tag-map <file>',
-        "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",
-      )
-      .option(
-        '--at-digest <repository:tag@digest>',
-        'let a tag mean an earlier image of its history; repeatable',
-        collect,
-      ),
+    addPatience(
+      command
+        .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
+        .option('--index-file <file>', 'the index of SOURCE, where it does not lie beside it as SOURCE.regtar-index')
+        .option('--source-username <user>', 'SOURCE on a server: log in as this user')
+        .option('--source-password-file <file>', "SOURCE on a server: the user's password, or a token without a user")
+        .option('--source-ca-file <file>', 'SOURCE on a server: trust this authority too')
+        .option(
+          '--tag-map <file>',
+          "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",
+        )
+        .option(
+          '--at-digest <repository:tag@digest>',
+          'let a tag mean an earlier image of its history; repeatable',
+          collect,
+        ),
+      plainHttp,
+    ),
   );
+}
+
+/** How servers are spoken to, whether SOURCE lies on one or TARGET is one. */
+export function addPatience(command: Command, plainHttp = 'speak http'): Command {
+  if (command.options.some(({ long }) => long === '--plain-http')) return command;
+  return command
+    .option('--plain-http', plainHttp)
+    .option('--retry-times <n>', 'how often a request is repeated after a passing failure', wholeNumberFrom0)
+    .option('--retry-delay <seconds>', 'the first pause between attempts', seconds)
+    .option('--stall-timeout <seconds>', 'give up a connection on which no byte moves', seconds);
 }
 
 /** What every command understands. */

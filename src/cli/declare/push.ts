@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { PushOptions } from '../commands/push.ts';
-import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
+import { addCommon, addCopy, addNames, addPatience, addReport, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
-import { byteLimit, byteSize, seconds, wholeNumberFrom0 } from './values.ts';
+import { byteLimit, byteSize } from './values.ts';
 
 export const declarePush: Declare = (program, run) => {
   addRemote(
@@ -48,7 +48,7 @@ export const declarePush: Declare = (program, run) => {
 
 /** How a registry is spoken to: credentials, certificates, patience. */
 export function addRemote(command: Command): Command {
-  return command
+  return addPatience(command)
     .addOption(
       new Option('--username <user>', 'log in as this user; the password comes from --password-stdin').conflicts([
         'registryTokenStdin',
@@ -73,9 +73,5 @@ export function addRemote(command: Command): Command {
     .option('--cert-file <file>', 'client certificate')
     .option('--key-file <file>', 'its key')
     .option('--cert-dir <folder>', 'certificates as in certs.d/HOST')
-    .option('--insecure', 'do not verify certificates')
-    .option('--plain-http', 'speak http')
-    .option('--retry-times <n>', 'how often a request is repeated after a passing failure', wholeNumberFrom0)
-    .option('--retry-delay <seconds>', 'the first pause between attempts', seconds)
-    .option('--stall-timeout <seconds>', 'give up a connection on which no byte moves', seconds);
+    .option('--insecure', 'do not verify certificates');
 }

@@ -11,6 +11,7 @@ export const declareServe: Declare = (program, run) => {
         .command('serve')
         .description('serve a backup as a read-only registry, without unpacking it')
         .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
+      'serve other machines, and read SOURCE, without TLS',
     ),
   )
     .option('--project <project>', 'put before repositories of one component')
@@ -18,7 +19,6 @@ export const declareServe: Declare = (program, run) => {
     .option('--listen <host:port>', 'where to listen; :5000 is every address of this machine', '127.0.0.1:5000')
     .option('--tls-cert <file>', 'certificate of the server with those above it, PEM')
     .option('--tls-key <file>', 'its key, PEM')
-    .option('--plain-http', 'serve other machines without TLS')
     .option('--ns <host>', 'as a mirror, answer only for this registry; repeatable', collect)
     .addOption(
       new Option('--print-config <client>', 'print what leads a client to this registry, and serve nothing').choices([

@@ -80,6 +80,20 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'One of the numbered parts of a split backup is not beside the others.',
     remedy: 'Carry the named part over, and put all parts into one folder.',
   },
+  SOURCE_UNREACHABLE: {
+    cause:
+      'The server that holds SOURCE does not answer, has a certificate that is not trusted, or breaks off again and again.',
+    remedy: 'Check address, network and proxies; `--source-ca-file` names an authority of your own.',
+  },
+  SOURCE_DENIED: {
+    cause: 'The server that holds SOURCE wants other credentials, or these may not read it.',
+    remedy: 'Pass `--source-username` and `--source-password-file`; for `s3://`, the credentials of the environment.',
+  },
+  SOURCE_NO_RANGES: {
+    cause:
+      'The server sends whole files only, or compresses what it sends, so that no part of SOURCE can be read alone.',
+    remedy: 'Serve it with byte ranges, or pipe it: `curl URL | regtar COMMAND -`.',
+  },
   SOURCE_ROOTS: {
     cause: 'The backup holds several registry trees; they were read as one.',
     remedy: 'Nothing, if that was meant; otherwise pack one tree.',

@@ -7,6 +7,7 @@ import { compareCodePoints } from '../../oci/reference.ts';
 import type { Backup, Entry, Location } from '../../source/backup.ts';
 import { BlobTable } from './blob-table.ts';
 import type { StoragePath } from './layout.ts';
+import { bringManifests } from './bring-manifests.ts';
 import { createPathReader } from './path-reader.ts';
 import { createProblemList } from './problem-list.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
@@ -62,7 +63,9 @@ export async function readCatalog(
     locate: builder.locate,
     report: builder.report,
   });
-  return builder.finish(backup, damage);
+  const catalog = builder.finish(backup, damage);
+  await bringManifests(backup, catalog);
+  return catalog;
 }
 
 function createBuilder(nameOf: (source: number) => string) {

@@ -1,0 +1,58 @@
+import { readManifest } from '../../content/read-manifest.ts';
+import { RegtarError } from '../../errors.ts';
+import { limits } from '../../io/limits.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isImageConfigType } from '../../oci/media-types.ts';
+import type { Backup, Location } from '../../source/backup.ts';
+import type { StorageCatalog } from './catalog.ts';
+import { openContentStore } from './content-store.ts';
+
+/**
+ * Brings manifests and configs near where SOURCE lies elsewhere: plans read thousands of them one after the other and cannot wait for each.
+ * Manifests first, then what their indexes lead to, a level at a time, so that few requests wait for others.
+ */
+export async function bringManifests(backup: Backup, catalog: StorageCatalog): Promise<void> {
+  if (backup.bring === undefined) return;
+  const store = openContentStore(backup, catalog);
+  const known = new Set<Digest>();
+  const locate = (digests: Iterable<Digest>): Location[] =>
+    [...digests].flatMap((digest) => {
+      const location = catalog.stored.get(digest)?.location;
+      return location === undefined || location.size > limits.manifestBytes ? [] : [location];
+    });
+  let level = new Set<Digest>();
+  for (const repository of catalog.repositories()) {
+    for (const { digest } of catalog.tags(repository)) level.add(digest);
+    for (const digest of catalog.revisions(repository)) level.add(digest);
+  }
+  const configs = new Set<Digest>();
+  while (level.size > 0) {
+    await backup.bring(locate(level));
+    const next = new Set<Digest>();
+    for (const digest of level) {
+      known.add(digest);
+      const { children, config } = partsOf(store, digest);
+      for (const child of children) if (!known.has(child)) next.add(child);
+      if (config !== undefined) configs.add(config);
+    }
+    level = next;
+  }
+  await backup.bring(locate(configs));
+}
+
+/** What cannot be read is told by whoever needs it. */
+function partsOf(
+  store: Parameters<typeof readManifest>[0],
+  digest: Digest,
+): { readonly children: readonly Digest[]; readonly config?: Digest | undefined } {
+  if (store.stat(digest) === undefined) return { children: [] };
+  try {
+    const { manifest } = readManifest(store, digest);
+    if (manifest.kind === 'index') return { children: manifest.manifests.map((child) => child.digest) };
+    const config = manifest.kind === 'image' ? manifest.config : undefined;
+    return { children: [], config: config && isImageConfigType(config.mediaType) ? config.digest : undefined };
+  } catch (error) {
+    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return { children: [] };
+    throw error;
+  }
+}
