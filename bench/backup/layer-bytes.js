@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 /** @typedef {import('./plan-images.js').Layer} Layer */
 
-export const layerHeadBytes = 32;
+const layerHeadBytes = 32;
 const zeros = Buffer.alloc(8 * 1024 * 1024);
 
 /**

@@ -40,7 +40,7 @@ export function unpackForSkopeo(bench, file) {
  * @param {string} unpacked the folder that holds `docker/registry/v2`
  * @param {string} out
  */
-export function buildSkopeoTree(unpacked, out) {
+function buildSkopeoTree(unpacked, out) {
   rmSync(out, { recursive: true, force: true });
   const v2 = join(unpacked, 'docker/registry/v2');
   const dataOf = (/** @type {string} */ digest) =>

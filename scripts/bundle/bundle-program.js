@@ -10,7 +10,7 @@ import { undiciParts } from './undici-parts-plugin.js';
 const project = fileURLToPath(new URL('../../', import.meta.url));
 
 /** @type {{ version: string }} */
-export const { version } = JSON.parse(readFileSync(`${project}package.json`, 'utf8'));
+const { version } = JSON.parse(readFileSync(`${project}package.json`, 'utf8'));
 
 /**
  * The whole program with everything that it imports, as one module. Parts that a command does not use are in it and do not run.

@@ -25,7 +25,6 @@ export interface CheckedTarget {
   hashBlob(image: ExpectedImage, digest: Digest): Promise<Digest | undefined>;
   /** Two images with the same key find the same blobs. */
   placeOf(image: ExpectedImage): string;
-  close(): Promise<void>;
 }
 
 /**

@@ -29,6 +29,5 @@ export function dirTarget(files: Files): CheckedTarget {
     statBlob: async (image, digest) => files.size(blobPath(image, digest)),
     hashBlob: async (image, digest) => hashBody(files.open(blobPath(image, digest)), digest),
     placeOf: folderOf,
-    close: async () => files.close(),
   };
 }

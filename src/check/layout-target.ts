@@ -37,7 +37,6 @@ export function layoutTarget(files: Files): CheckedTarget {
     statBlob: async (image, digest) => files.size(pathOf(image, digest)),
     hashBlob: async (image, digest) => hashBody(files.open(pathOf(image, digest)), digest),
     placeOf: folderOf,
-    close: async () => files.close(),
   };
 }
 

@@ -20,6 +20,5 @@ export function registryTarget(
     hashBlob: async ({ repository }, digest) =>
       (await hashRemoteBlob(registry, repository, digest, { signal }))?.digest,
     placeOf: ({ repository }) => repository,
-    close: async () => undefined,
   };
 }

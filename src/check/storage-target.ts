@@ -35,6 +35,5 @@ export function storageTarget(describe: string, catalog: Catalog, store: Content
     statBlob: async (_image, digest) => store.stat(digest)?.size,
     hashBlob: async (_image, digest) => hashBody(store.open(digest), digest),
     placeOf: () => '',
-    close: async () => undefined,
   };
 }

@@ -3,7 +3,7 @@ import { RegtarError } from '../errors.ts';
 import { isFarOperand } from '../source/far/operand.ts';
 import { indexSuffix } from '../source/index-suffix.ts';
 
-export const defaultSource = 'docker.tar';
+const defaultSource = 'docker.tar';
 
 /** Operands that environment or settings file name; the command line's come first. */
 export interface ConfiguredOperands {

@@ -159,7 +159,7 @@ function showPlan({ plan, describe }: CopyJob, extras: RunCopyExtras, context: C
   return losesMembers(plan.problems) || plan.refused.some(({ status }) => status === 'failed') ? 3 : 0;
 }
 
-export function reportJson(report: CopyReport): unknown {
+function reportJson(report: CopyReport): unknown {
   return { images: report.images.map(resultJson), blobs: report.blobs, seconds: report.seconds };
 }
 

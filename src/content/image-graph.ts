@@ -186,6 +186,20 @@ export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
   return [...seen.values()];
 }
 
+/**
+ * Reads a root that may be broken.
+ * @returns what makes it unusable in its place
+ * @throws RegtarError SOURCE_CHANGED, which ends everything, and whatever is no RegtarError, since that is a bug
+ */
+export function tryReadNode(graph: GraphReader, digest: Digest): ManifestNode | RegtarError {
+  try {
+    return graph.read(digest);
+  } catch (error) {
+    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+    return error;
+  }
+}
+
 /** Everything that an image lacks. Foreign layers do not count: they are absent on purpose. */
 export function imageProblems(root: ManifestNode, name: ImageName): readonly Problem[] {
   const { repository, tag } = name;

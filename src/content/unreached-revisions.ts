@@ -1,5 +1,6 @@
+import { RegtarError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
-import { childrenFirst, type GraphReader } from './image-graph.ts';
+import { childrenFirst, tryReadNode, type GraphReader } from './image-graph.ts';
 
 /** Revisions that no tag and no index of the repository reaches, referrers among them. */
 export function unreachedRevisions(
@@ -9,14 +10,11 @@ export function unreachedRevisions(
 ): readonly Digest[] {
   const reached = new Set<Digest>(tagged);
   for (const digest of [...tagged, ...revisions]) {
-    try {
-      const root = graph.read(digest);
-      for (const node of childrenFirst(root))
-        if (node.descriptor.digest !== digest) reached.add(node.descriptor.digest);
-      for (const { descriptor } of root.lostChildren) reached.add(descriptor.digest);
-    } catch {
-      // What cannot be read reaches nothing; it is reported where it is itself looked at.
-    }
+    const root = tryReadNode(graph, digest);
+    // What cannot be read reaches nothing; it is reported where it is itself looked at.
+    if (root instanceof RegtarError) continue;
+    for (const node of childrenFirst(root)) if (node.descriptor.digest !== digest) reached.add(node.descriptor.digest);
+    for (const { descriptor } of root.lostChildren) reached.add(descriptor.digest);
   }
   return revisions.filter((digest) => !reached.has(digest));
 }

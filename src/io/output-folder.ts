@@ -38,7 +38,7 @@ export interface OutputFolder {
 }
 
 /** The only names that regtar adds to an output: who made it, who writes it, what is unfinished. */
-export const markerName = '.regtar.json';
+const markerName = '.regtar.json';
 const lockName = '.regtar-lock';
 const temporaryName = '.regtar-tmp';
 

@@ -10,7 +10,6 @@ declare const brand: unique symbol;
 export type Digest = string & { readonly [brand]: 'Digest' };
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
-const hexLengths: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
 const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
 /** The digest of no bytes: the one blob that may be empty. */
@@ -62,10 +61,6 @@ export function digestAlgorithm(digest: Digest): DigestAlgorithm {
 
 export function digestHex(digest: Digest): string {
   return digest.slice(7);
-}
-
-export function hexLength(algorithm: DigestAlgorithm): number {
-  return hexLengths[algorithm];
 }
 
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {

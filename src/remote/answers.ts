@@ -28,7 +28,7 @@ const documentSchema = v.object({
 const wordsLimit = 600;
 
 /** The entries of `{"errors": […]}`; none when the body is HTML, text or empty. */
-export function registryErrors(answer: Pick<Answer, 'body'>): readonly RegistryError[] {
+function registryErrors(answer: Pick<Answer, 'body'>): readonly RegistryError[] {
   try {
     const parsed = v.safeParse(documentSchema, JSON.parse(Buffer.from(answer.body).toString('utf8')));
     return parsed.success ? parsed.output.errors.map(({ code, message }) => ({ code, message: message ?? '' })) : [];

@@ -6,6 +6,7 @@ import {
   imageProblems,
   type GraphReader,
   type ManifestNode,
+  tryReadNode,
 } from '../content/image-graph.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
@@ -149,12 +150,8 @@ function readRoots(catalog: Catalog, graph: GraphReader, repository: string): re
 }
 
 function tryRead(graph: GraphReader, digest: Digest): ManifestNode | ErrorCode {
-  try {
-    return graph.read(digest);
-  } catch (error) {
-    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return error.code;
-    throw error;
-  }
+  const node = tryReadNode(graph, digest);
+  return node instanceof RegtarError ? node.code : node;
 }
 
 /** Each once: an image may use a layer twice. */

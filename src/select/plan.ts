@@ -6,6 +6,7 @@ import {
   imageBlobs,
   imageProblems,
   isSchema1,
+  tryReadNode,
   type GraphReader,
   type ManifestNode,
 } from '../content/image-graph.ts';
@@ -322,11 +323,8 @@ function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate)
 }
 
 function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[] {
-  try {
-    return imageProblems(graph.read(candidate.digest), candidate);
-  } catch {
-    return [];
-  }
+  const root = tryReadNode(graph, candidate.digest);
+  return root instanceof RegtarError ? [] : imageProblems(root, candidate);
 }
 
 /** Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not absent. */

@@ -1,5 +1,6 @@
 import type { Catalog, ContentStore } from '../content/contracts.ts';
-import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
+import { childrenFirst, createGraphReader, tryReadNode } from '../content/image-graph.ts';
+import { RegtarError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** A repository as clients see it. */
@@ -74,13 +75,12 @@ function reachOf(store: ContentStore, roots: Iterable<Digest>): Reach {
   const manifests = new Set<Digest>();
   const blobs = new Set<Digest>();
   for (const root of roots) {
-    try {
-      for (const node of childrenFirst(graph.read(root))) {
-        manifests.add(node.descriptor.digest);
-        for (const blob of node.blobs) blobs.add(blob.digest);
-      }
-    } catch {
-      // What cannot be read reaches nothing.
+    const node = tryReadNode(graph, root);
+    // What cannot be read reaches nothing.
+    if (node instanceof RegtarError) continue;
+    for (const below of childrenFirst(node)) {
+      manifests.add(below.descriptor.digest);
+      for (const blob of below.blobs) blobs.add(blob.digest);
     }
   }
   return { manifests, blobs };

@@ -1,5 +1,5 @@
 /** Copies are packed into pages of this size, which are hashed and read as one. */
-export const pageBytes = 256 * 1024;
+const pageBytes = 256 * 1024;
 
 /** What is copied at most: manifests and configs are smaller, save for few. */
 export const longestCopyBytes = 64 * 1024;

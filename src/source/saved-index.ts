@@ -216,7 +216,7 @@ const samples = 16;
 const sampledBytes = 4096;
 
 /** The hash of blocks spread over a tar, the first and the last among them: a file of the same size and time with other bytes is not taken for the one that was scanned. */
-export function sampleOf(tar: RandomAccess): string {
+function sampleOf(tar: RandomAccess): string {
   const hash = createHash('sha256');
   const buffer = Buffer.alloc(sampledBytes);
   for (let sample = 0; sample < samples; sample++) {

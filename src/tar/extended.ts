@@ -71,7 +71,7 @@ export function recordsFor(globals: Extended | undefined, next: Extended | undef
 }
 
 /** Text of a GNU `L` or `K` record: up to the first NUL. */
-export function parseLongText(body: Uint8Array): string {
+function parseLongText(body: Uint8Array): string {
   const nul = body.indexOf(0);
   return Buffer.from(body.buffer, body.byteOffset, nul < 0 ? body.length : nul).toString('utf8');
 }
@@ -80,7 +80,7 @@ export function parseLongText(body: Uint8Array): string {
  * Adds the records of one `x` or `g` member to `into`.
  * @throws RegtarError TAR_HEADER_INVALID when a record's length does not fit
  */
-export function parsePax(body: Uint8Array, into: Extended): void {
+function parsePax(body: Uint8Array, into: Extended): void {
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
   let at = 0;
   let pendingOffset: number | undefined;

@@ -53,7 +53,7 @@ export function headerLinkName(buffer: Buffer, at: number): string {
 }
 
 /** Text up to the first NUL, or the whole field. Bytes that are not UTF-8 become U+FFFD. */
-export function readText(buffer: Buffer, start: number, length: number): string {
+function readText(buffer: Buffer, start: number, length: number): string {
   const nul = buffer.indexOf(0, start);
   const end = nul < 0 || nul > start + length ? start + length : nul;
   return buffer.toString('utf8', start, end);

@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
-import type { GraphReader, ManifestNode } from '../content/image-graph.ts';
+import { tryReadNode, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
 import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Digest } from '../oci/digest.ts';
 
-export type ImageFilter = (name: {
+/** Which images are judged. */
+export type VerifyFilter = (name: {
   readonly repository: string;
   readonly tag?: string | undefined;
   readonly digest: string;
@@ -25,7 +26,7 @@ export async function collectImages(
   catalog: Catalog,
   store: ContentStore,
   graph: GraphReader,
-  filter: ImageFilter | undefined,
+  filter: VerifyFilter | undefined,
   signal: AbortSignal | undefined,
 ): Promise<readonly VerifiedImage[]> {
   if (filter === undefined) await readInOrder(catalog, store, graph, signal);
@@ -74,10 +75,6 @@ async function readInOrder(
 }
 
 function tryRead(graph: GraphReader, digest: Digest): Pick<VerifiedImage, 'root' | 'error'> {
-  try {
-    return { root: graph.read(digest), error: undefined };
-  } catch (error) {
-    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
-    return { root: undefined, error };
-  }
+  const root = tryReadNode(graph, digest);
+  return root instanceof RegtarError ? { root: undefined, error: root } : { root, error: undefined };
 }

@@ -3,7 +3,7 @@ import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
 import type { Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { checkLinks } from './check-links.ts';
-import { collectImages, type ImageFilter, type VerifiedImage } from './collect-images.ts';
+import { collectImages, type VerifyFilter, type VerifiedImage } from './collect-images.ts';
 import { collectProblems } from './collect-problems.ts';
 import { hashBlobs } from './hash-blobs.ts';
 import { isDamage } from './damage.ts';
@@ -19,7 +19,7 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: VerifyEvent) => void) | undefined;
   /** Only these images, and only the blobs that they need; default all, and every blob. */
-  readonly filter?: ImageFilter | undefined;
+  readonly filter?: VerifyFilter | undefined;
 }
 
 /**

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { RegtarError } from '../../src/errors.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import {
   childrenFirst,
   createGraphReader,
+  type GraphReader,
   imageBlobs,
   imagePlatforms,
   imageProblems,
@@ -270,6 +273,19 @@ it('a layer that somebody names as a manifest is refused by its size', async () 
   const storage = buildStorage((s) => s.blob(Buffer.alloc(5 * 1024 * 1024), 'app'));
   const { store } = await openTar(storage);
   expect(() => readManifest(store, storage.built)).toThrow(expect.objectContaining({ code: 'MANIFEST_TOO_LARGE' }));
+});
+
+it.each([
+  ['a bug', new TypeError('x is undefined')],
+  ['a source that changed', new RegtarError('SOURCE_CHANGED', 'the backup changed')],
+])('unreached revisions pass on %s', (_, error) => {
+  const digest = digestOf(Buffer.from('any'));
+  const graph: GraphReader = {
+    read: () => {
+      throw error;
+    },
+  };
+  expect(() => unreachedRevisions(graph, [], [digest])).toThrow(error);
 });
 
 it('unreached revisions are those that no tag and no index reaches, lost children of an index are reached', async () => {

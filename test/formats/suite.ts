@@ -267,16 +267,16 @@ function fixture(sink: ImageSink): { readonly store: MemoryStore; readonly image
   return { store, images: images.sort((left, right) => (nameOf(left) < nameOf(right) ? -1 : 1)) };
 }
 
-export function nameOf({ target }: TestImage): string {
+function nameOf({ target }: TestImage): string {
   return target.tag === undefined ? `${target.repository}@${target.root.digest}` : `${target.repository}:${target.tag}`;
 }
 
-export function namesOf(images: readonly TestImage[]): Record<string, string> {
+function namesOf(images: readonly TestImage[]): Record<string, string> {
   return Object.fromEntries(images.map((image) => [nameOf(image), image.target.root.digest]));
 }
 
 /** Every file with its bytes; a folder with what is in it. */
-export function snapshot(path: string): Record<string, string> {
+function snapshot(path: string): Record<string, string> {
   if (statSync(path).isFile()) return { '': readFileSync(path).toString('base64') };
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
   return Object.fromEntries(
@@ -288,7 +288,7 @@ export function snapshot(path: string): Record<string, string> {
 }
 
 /** Names that only an unfinished run may have. */
-export function unfinished(folder: string): string[] {
+function unfinished(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.split('/').some((part) => part.startsWith('.regtar-')),
   );

@@ -7,7 +7,6 @@ import {
   digestHex,
   digestOf,
   emptyDigest,
-  hexLength,
   isDigest,
   makeDigest,
   parseDigest,
@@ -52,7 +51,7 @@ it('algorithm and hex make the digest again', () => {
   fc.assert(
     fc.property(digests, (digest) => {
       expect(makeDigest(digestAlgorithm(digest), digestHex(digest))).toBe(digest);
-      expect(digestHex(digest)).toHaveLength(hexLength(digestAlgorithm(digest)));
+      expect(digestHex(digest)).toHaveLength(digestAlgorithm(digest) === 'sha512' ? 128 : 64);
     }),
   );
 });

@@ -46,7 +46,7 @@ export interface MemberFields extends HeaderFields {
 export type PaxRecords = Readonly<Record<string, Text>> | readonly (readonly [string, Text])[];
 
 export const blockBytes = 512;
-export const largestOctalSize = 0o77777777777;
+const largestOctalSize = 0o77777777777;
 const defaultModified = 1_700_000_000;
 
 /** One header block, exactly as told: nothing is added for names that do not fit, they are cut. */
@@ -224,7 +224,7 @@ function putNumber(block: Buffer, at: number, length: number, value: number): vo
 }
 
 /** @see GNU tar, "Basic Tar Format": the first byte is 0x80 (or 0xff for negative numbers), the rest is big-endian two's complement */
-export function putBase256(block: Buffer, at: number, length: number, value: number): void {
+function putBase256(block: Buffer, at: number, length: number, value: number): void {
   let rest = BigInt(value);
   for (let i = at + length - 1; i >= at; i--) {
     block[i] = Number(BigInt.asUintN(8, rest));

@@ -90,8 +90,9 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
 function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
   const size = store.stat(config.digest)?.size;
   if (size === undefined || size > limits.configBytes) return undefined;
+  const text = Buffer.from(store.readSmall(config.digest)).toString('utf8');
   try {
-    return JSON.parse(Buffer.from(store.readSmall(config.digest)).toString('utf8')) as unknown;
+    return JSON.parse(text) as unknown;
   } catch {
     // Artifacts may carry configs that are no JSON.
     return undefined;

@@ -33,7 +33,7 @@ export function settingsOf(command: Command): ReadonlyMap<string, Setting> {
 }
 
 /** `jobs` for `--jobs`, `progress` for `--no-progress`. */
-export function settingName(option: Option): string {
+function settingName(option: Option): string {
   return (option.long ?? '').replace(/^--(?:no-)?/, '');
 }
 

@@ -3,7 +3,7 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pai
 import { RegtarError, systemErrorCode } from '../../errors.ts';
 
 /** The name that is looked for in the working directory. */
-export const settingsFile = 'regtar.yaml';
+const settingsFile = 'regtar.yaml';
 
 /** What one line of a settings file says. */
 export interface FileValue {

@@ -11,7 +11,7 @@ export interface PutBlob extends WriteOptions {
 }
 
 /** Up to this size a blob is read and verified whole before its member begins; larger ones would not fit into memory beside everything else. */
-export const wholeBytes = 4 * 1024 * 1024;
+const wholeBytes = 4 * 1024 * 1024;
 
 const heldChunks = Math.ceil(wholeBytes / limits.chunkBytes);
 

@@ -10,7 +10,7 @@ export const tagDigests: Readonly<Record<string, string>> = Object.fromEntries(
 export const referrerDigests: Readonly<Record<string, string>> = byDigest('subject', 'base');
 
 /** Manifests that nothing names and nothing refers from. */
-export const untaggedDigests: Readonly<Record<string, string>> = byDigest('nothing');
+const untaggedDigests: Readonly<Record<string, string>> = byDigest('nothing');
 
 /** What `--untagged` brings out of the fixture: everything. */
 export const allDigests = { ...tagDigests, ...referrerDigests, ...untaggedDigests };

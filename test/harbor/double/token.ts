@@ -80,7 +80,7 @@ export function verifyToken(world: World, token: string): Claims | undefined {
 }
 
 /** Signs a token; exported for tests that need one which the service would not give. */
-export function signToken(world: World, claims: Claims): string {
+function signToken(world: World, claims: Claims): string {
   const issuer = issuerOf(world);
   const header = encode({ alg: 'RS256', typ: 'JWT' });
   const payload = encode({

@@ -55,7 +55,7 @@ export function substitute(recording: Recording, host: () => string): Substituti
 }
 
 /** SHA-256 in hexadecimal. */
-export function hexOf(bytes: string | Buffer): string {
+function hexOf(bytes: string | Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
