@@ -33,7 +33,7 @@ export { summarize, type BackupSummary } from './content/summarize.ts';
 export type { Backup, Entry, Location } from './source/backup.ts';
 export { openSource, type OpenSourceOptions } from './source/open-source.ts';
 export { readCatalog, type StorageCatalog } from './formats/registry/catalog.ts';
-export { openContentStore } from './formats/registry/content-store.ts';
+export { openContentStore } from './formats/content-store.ts';
 export { tagHistory, withTagAt } from './names/choose-tags.ts';
 export { parseTagMap, readTagMap, withTagMap, type TagMap, type TagMapEntry } from './names/tag-map.ts';
 export type { TagMapOptions } from './names/tag-map-row.ts';

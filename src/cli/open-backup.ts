@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Transform, type Readable } from 'node:stream';
 import { refuseOverlap, type WrittenPath } from '../io/overlap.ts';
-import type { ContentStore } from '../content/contracts.ts';
+import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import { parseImageReference } from '../oci/reference.ts';
 import type { Backup } from '../source/backup.ts';
 import type { Kept } from '../source/stream-pass.ts';
 import { openSource } from '../source/open-source.ts';
-import { readCatalog, type StorageCatalog } from '../formats/registry/catalog.ts';
+import { readSource, type ReadSource } from '../formats/read-source.ts';
 import { withTagAt } from '../names/choose-tags.ts';
-import { openContentStore } from '../formats/registry/content-store.ts';
 import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
@@ -17,8 +16,10 @@ import type { SourceOption } from './operands.ts';
 
 export interface OpenedBackup {
   readonly backup: Backup;
-  readonly catalog: StorageCatalog;
+  readonly catalog: Catalog;
   readonly store: ContentStore;
+  /** Where single images lie, and which formats they have. */
+  readonly read: Pick<ReadSource, 'formats' | 'placeOf'>;
   /** The SHA-256 of what came through standard input, once it has been read to its end; absent where nobody asked. */
   readonly inputHash?: () => string | undefined;
 }
@@ -29,6 +30,8 @@ export interface BackupOptions extends SourceOption, FarOptions {
   readonly tagMap?: string;
   /** `repository:tag@digest`, repeatable: what a tag shall mean, out of its history. */
   readonly atDigest?: readonly string[];
+  /** `--repository`: the one of images whose names are tags alone, or that have none. */
+  readonly repository?: string;
   /** `--index-file`: an index that does not lie beside its tar. */
   readonly indexFile?: string;
 }
@@ -81,11 +84,14 @@ export async function withBackup<Result>(
   const onExit = (): void => backup.removeSpoolSync?.();
   process.once('exit', onExit);
   try {
-    const catalog = await renameTags(await readCatalog(backup, { signal: context.signal }), options);
+    const read = await readSource(backup, { signal: context.signal, repository: options.repository });
+    for (const note of read.notes) context.output.message(`note: ${note}`);
+    const catalog = await renameTags(read.catalog, options);
     return await use({
       backup,
       catalog,
-      store: openContentStore(backup, catalog),
+      store: read.store,
+      read,
       ...(input && { inputHash: input.hash }),
     });
   } finally {
@@ -113,7 +119,7 @@ function hashedInput(): { readonly stream: Readable; readonly hash: () => string
   return { stream, hash: () => hex };
 }
 
-async function renameTags(catalog: StorageCatalog, options: BackupOptions): Promise<StorageCatalog> {
+async function renameTags(catalog: Catalog, options: BackupOptions): Promise<Catalog> {
   const named = options.tagMap === undefined ? catalog : withTagMap(catalog, await readTagMap(options.tagMap));
   return (options.atDigest ?? []).reduce((chosen, text) => {
     const { repository, tag, digest } = parseImageReference(text);

@@ -1,5 +1,6 @@
 import type { ImageSink, SinkTraits } from '../content/contracts.ts';
 import type { FileSinkOptions } from './options.ts';
+import type { OpenReader } from './reader.ts';
 
 /** Opens the output of one format. @see openFileSink */
 export type OpenSink = (options: FileSinkOptions) => ImageSink;
@@ -25,4 +26,11 @@ export interface FormatDeclaration {
   readonly folder?: () => Promise<OpenSink>;
   /** Writes it as one archive; absent where it is always a folder. */
   readonly archive?: () => Promise<OpenSink>;
+  /**
+   * Paths in a SOURCE of files that its reader may ask for; others are not remembered. Absent where the reader looks at members while
+   * they pass.
+   */
+  readonly paths?: RegExp;
+  /** Recognises it in a SOURCE, by content, and reads it. */
+  readonly reader: () => Promise<OpenReader>;
 }

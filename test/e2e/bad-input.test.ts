@@ -6,7 +6,7 @@ import { readLayout } from '../support/read-layout.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { digestsOf, layoutImages } from './support/read-outputs.ts';
-import { regtar, regtarDone, regtarJson } from './support/regtar.ts';
+import { regtar, regtarJson } from './support/regtar.ts';
 import { nameOf, type CopyReport } from './support/reports.ts';
 
 const folder = temporaryFolder();
@@ -20,17 +20,6 @@ beforeAll(async () => {
   writeFileSync(given('other-folder/photos/a.jpg'), 'no registry');
   writeFileSync(given('empty.tar'), '');
   writeFileSync(given('text.tar'), 'this is no archive\n'.repeat(100));
-  await regtarDone([
-    'export',
-    fixturePath,
-    given('docker-archive.tar'),
-    '--format',
-    'docker-archive',
-    '--include',
-    'base:*',
-  ]);
-  await regtarDone(['export', fixturePath, given('oci-archive.tar'), '--include', 'base:*']);
-  await regtarDone(['export', fixturePath, given('oci-layout'), '--include', 'base:*']);
 });
 
 describe('what is no backup is named, and nothing is written', () => {
@@ -40,9 +29,6 @@ describe('what is no backup is named, and nothing is written', () => {
     ['other-folder', 1, 'SOURCE_NOT_REGISTRY', /registry/],
     ['empty.tar', 1, 'SOURCE_EMPTY', /empty\.tar is empty/],
     ['text.tar', 1, 'SOURCE_NOT_TAR', /not a tar archive/],
-    ['docker-archive.tar', 1, 'SOURCE_IS_DOCKER_ARCHIVE', /docker save.*expected the storage of a Docker registry/],
-    ['oci-archive.tar', 1, 'SOURCE_IS_OCI_LAYOUT', /OCI image layout.*expected the storage of a Docker registry/],
-    ['oci-layout', 1, 'SOURCE_IS_OCI_LAYOUT', /OCI image layout.*expected the storage of a Docker registry/],
   ])('%s', async (name, code, errorCode, words) => {
     const out = given(`out-of-${name}`);
     for (const args of [

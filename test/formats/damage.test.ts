@@ -7,7 +7,7 @@ import type { Backup } from '../../src/source/backup.ts';
 import { openCompressed } from '../../src/source/open-stream.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { parseStoragePath } from '../../src/formats/registry/layout.ts';
 import { verifyBackup } from '../../src/verify/verify.ts';
 import { buildStorage } from '../support/storage-builder.ts';

@@ -13,7 +13,7 @@ import type { Backup } from '../../src/source/backup.ts';
 import { openCompressed } from '../../src/source/open-stream.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';
 import { readCatalog, type StorageCatalog } from '../../src/formats/registry/catalog.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { verifyBackup } from '../../src/verify/verify.ts';
 import { readLayout } from '../support/read-layout.ts';
 import { memoryAccess } from '../tar/support/memory-access.ts';

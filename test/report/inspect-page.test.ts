@@ -8,7 +8,7 @@ import { renderPage } from '../../src/report/page/render-page.ts';
 import { weighImages } from '../../src/report/weigh-images.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { generateBackup } from '../support/generate-backup.ts';
 import { openBrowser, type Browser } from '../support/open-browser.ts';
 import { describeWith } from '../support/peers.ts';

@@ -5,7 +5,7 @@ import type { Catalog } from '../../src/content/contracts.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { withTagAt } from '../../src/names/choose-tags.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { rmSync, writeFileSync } from 'node:fs';

@@ -8,7 +8,7 @@ import { createRenamer } from '../../src/select/names.ts';
 import { shardPlan } from '../../src/select/shard.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { formatImageReference } from '../../src/oci/reference.ts';
 import { inTransferOrder } from '../../src/copy/transfer-order.ts';
 import { generateBackup } from '../support/generate-backup.ts';

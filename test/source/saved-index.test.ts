@@ -10,7 +10,7 @@ import { RegtarError } from '../../src/errors.ts';
 import { digestAlgorithm, digestOf } from '../../src/oci/digest.ts';
 import { openSource, type OpenSourceOptions } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { buildStorage } from '../support/storage-builder.ts';

@@ -5,7 +5,7 @@ import { createGraphReader, type GraphReader } from '../../src/content/image-gra
 import type { Backup } from '../../src/source/backup.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog, type StorageCatalog } from '../../src/formats/registry/catalog.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import type { BuiltStorage, StorageTarOptions } from './storage-output.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

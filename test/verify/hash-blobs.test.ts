@@ -1,7 +1,7 @@
 import { appendFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RegtarError } from '../../src/errors.ts';
-import { openContentStore } from '../../src/formats/registry/content-store.ts';
+import { openContentStore } from '../../src/formats/content-store.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { concatRandomAccess, openRandomAccess } from '../../src/io/random-access.ts';
 import { openTarFile } from '../../src/source/tar-file.ts';

@@ -3,12 +3,12 @@ import { diffBackups, type BackupDiff, type ChangedImage } from '../../select/di
 import { createFilter } from '../../select/filter.ts';
 import { resolveNames } from '../../select/resolve-name.ts';
 import type { Context } from '../context.ts';
-import { withBackup } from '../open-backup.ts';
+import { withBackup, type BackupOptions } from '../open-backup.ts';
 import { readSelection, settleSelection, tellReasons, type ChoiceOptions } from '../selection.ts';
 import { formatBytes, formatCount, plural } from '../render/sizes.ts';
 
 /** Which images are compared. */
-export type DiffCommandOptions = ChoiceOptions;
+export type DiffCommandOptions = ChoiceOptions & Pick<BackupOptions, 'repository'>;
 
 /** `regtar diff OLD NEW`: what a delta would carry. */
 export async function diff(
@@ -21,8 +21,9 @@ export async function diff(
     throw new RegtarError('USAGE', 'two backups are needed', { hint: 'write `regtar diff OLD NEW`' });
   const selection = await readSelection(options);
   const { include, exclude, images } = selection;
-  return withBackup([before], {}, context, async (old) =>
-    withBackup([after], {}, context, async (fresh) => {
+  const names = options.repository === undefined ? {} : { repository: options.repository };
+  return withBackup([before], names, context, async (old) =>
+    withBackup([after], names, context, async (fresh) => {
       const { filter: chosen, reasons } = await settleSelection(selection, fresh);
       tellReasons(reasons, context);
       const named = createFilter({ include, exclude, images: images && resolveNames(old.catalog, images) });

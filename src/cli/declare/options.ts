@@ -19,6 +19,10 @@ export function addCommon(command: Command, plainHttp?: string): Command {
           "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",
         )
         .option(
+          '--repository <name>',
+          'the repository of images whose names in SOURCE are tags alone, or that have none',
+        )
+        .option(
           '--at-digest <repository:tag@digest>',
           'let a tag mean an earlier image of its history; repeatable',
           collect,

@@ -60,13 +60,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The backup is compressed in a form that is not read, twice, or its compression is damaged.',
     remedy: 'Decompress it once and give the result, or pipe it: `xz -dc docker.tar.xz | regtar inspect -`.',
   },
-  SOURCE_IS_DOCKER_ARCHIVE: {
-    cause: 'The file comes from `docker save`, not from a registry.',
-    remedy: 'Load it with `docker load`, or copy it with skopeo; regtar reads registries.',
+  SOURCE_DOCKER_LEGACY: {
+    cause:
+      'The archive was saved by a Docker older than 1.10: it has no manifest.json, and its layers have no digests.',
+    remedy: 'Load it with `docker load` into a Docker that still takes it, and save it again.',
   },
-  SOURCE_IS_OCI_LAYOUT: {
-    cause: 'The folder or archive is an OCI image layout already.',
-    remedy: 'Copy it with skopeo or oras; regtar reads registries.',
+  SOURCE_NAMES_MISSING: {
+    cause: 'The images in SOURCE have tags alone, or no names, and nothing else tells their repository.',
+    remedy: 'Say it with `--repository`, such as `--repository team/app`.',
   },
   SOURCE_TOO_LARGE: {
     cause: 'The backup names more tags, links and blobs than fit into the memory that Node gives to a program.',

@@ -13,4 +13,6 @@ export const dir = {
   delta: false,
   options: ['pathStyle'],
   folder: async () => (await import('./folder.ts')).openDirSink,
+  paths: /(?:^|\/)(?:version|manifest\.json|\.regtar\.json|(?:sha512-)?[0-9a-f]{64,128}(?:\.manifest\.json)?)$/,
+  reader: async () => (await import('./reader.ts')).openDirReader,
 } as const satisfies FormatDeclaration;

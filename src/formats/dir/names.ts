@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, digestHex, isDigest, type Digest } from '../../oci/digest.ts';
+import { isRepository, isTag } from '../../oci/reference.ts';
 
 /** How folders of images are called: as `skopeo sync` reads them, or so that exFAT and NTFS take them. */
 export type PathStyle = 'skopeo' | 'safe';
@@ -48,4 +49,35 @@ function safeRepository(repository: string): string {
     .split('/')
     .map((component) => component.replace(/^(con|prn|aux|nul|com[1-9]|lpt[1-9])(?=$|\.)/, '!$1'))
     .join('/');
+}
+
+/**
+ * Reads the path of an image's folder, in either style: the opposite of `imageFolderName`.
+ * @returns undefined where the path is no name of an image
+ */
+export function parseImageFolder(
+  path: string,
+): { readonly repository: string; readonly tag: string | undefined } | undefined {
+  const at = path.lastIndexOf('@');
+  if (at > 0) {
+    const repository = plainRepository(path.slice(0, at));
+    return isRepository(repository) && isDigest(path.slice(at + 1).replace('=', ':'))
+      ? { repository, tag: undefined }
+      : undefined;
+  }
+  const slash = path.lastIndexOf('/');
+  const colon = path.indexOf(':', slash + 1);
+  const mark = colon > 0 ? colon : path.indexOf('=', slash + 1);
+  if (mark < 0) return undefined;
+  const repository = colon > 0 ? path.slice(0, mark) : plainRepository(path.slice(0, mark));
+  const tag = colon > 0 ? path.slice(mark + 1) : plainTag(path.slice(mark + 1));
+  return isRepository(repository) && isTag(tag) ? { repository, tag } : undefined;
+}
+
+function plainTag(tag: string): string {
+  return tag.replace(/\.!$/, '.').replaceAll(/!([a-z])/g, (_mark, letter: string) => letter.toUpperCase());
+}
+
+function plainRepository(repository: string): string {
+  return repository.replaceAll('!', '');
 }

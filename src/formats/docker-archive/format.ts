@@ -14,4 +14,7 @@ export const dockerArchive = {
   delta: false,
   options: ['prefix', 'split'],
   archive: async () => (await import('./archive.ts')).openDockerArchiveSink,
+  // Configs are `<hex>.json` or `sha256:<hex>`, layers `<id>/layer.tar`, `<hex>.tar`, `<hex>.tar.gz` or blobs.
+  paths: /(?:^|\/)(?:manifest\.json|repositories|[^/]+\.(?:json|tar|tar\.gz|tgz)|(?:sha256:)?[0-9a-f]{64})$/,
+  reader: async () => (await import('./reader.ts')).openDockerArchiveReader,
 } as const satisfies FormatDeclaration;

@@ -16,4 +16,6 @@ export const oci = {
   options: ['perRepository', 'prefix'],
   folder: async () => (await import('./folder.ts')).openOciSink,
   archive: async () => (await import('./archive.ts')).openOciArchiveSink,
+  paths: /(?:^|\/)(?:oci-layout|index\.json|blobs\/sha(?:256|512)\/[0-9a-f]+)$/,
+  reader: async () => (await import('./reader.ts')).openOciReader,
 } as const satisfies FormatDeclaration;

@@ -7,11 +7,11 @@ import { compareCodePoints, formatImageReference } from '../../oci/reference.ts'
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** The name by which skopeo, podman and oras find an image. */
-const refName = 'org.opencontainers.image.ref.name';
+export const refName = 'org.opencontainers.image.ref.name';
 /** The name by which containerd, nerdctl, k3s and docker's containerd store create an image. */
-const containerdName = 'io.containerd.image.name';
+export const containerdName = 'io.containerd.image.name';
 /** Which image of which repository a descriptor without a loader's name is; no loader makes an image of it. */
-const regtarName = 'vnd.regtar.image.name';
+export const regtarName = 'vnd.regtar.image.name';
 
 export interface Naming {
   /** `full`: ref.name is `repository:tag`, for one layout of many repositories. `tag`: the tag alone, for one layout a repository. */

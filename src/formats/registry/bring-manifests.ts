@@ -5,7 +5,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { isImageConfigType } from '../../oci/media-types.ts';
 import type { Backup, Location } from '../../source/backup.ts';
 import type { StorageCatalog } from './catalog.ts';
-import { openContentStore } from './content-store.ts';
+import { openContentStore } from '../content-store.ts';
 
 /**
  * Brings manifests and configs near where SOURCE lies elsewhere: plans read thousands of them one after the other and cannot wait for each.

@@ -40,7 +40,8 @@ interface RepositoryRecord {
 
 /**
  * Builds the catalog in one pass over a backup's members.
- * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_IS_DOCKER_ARCHIVE, SOURCE_IS_OCI_LAYOUT, SOURCE_EMPTY when there is no registry's storage inside, SOURCE_TOO_LARGE when its names do not fit into memory
+ * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_EMPTY when there is no registry's storage inside; SOURCE_TOO_LARGE
+ * when its names do not fit into memory
  * @see docs/storage.md for the rules
  */
 export async function readCatalog(
@@ -50,22 +51,48 @@ export async function readCatalog(
     readonly onProgress?: ((bytes: number) => void) | undefined;
   } = {},
 ): Promise<StorageCatalog> {
-  const builder = createBuilder((source) => backup.nameOf?.(source) ?? backup.describe);
+  const builder = startCatalog(backup);
   const refuseFullHeap = createHeapGuard(backup.describe);
   const onProgress = (bytes: number): void => {
     refuseFullHeap();
     options.onProgress?.(bytes);
   };
-  const damage = await backup.scan((entry) => builder.add(entry), { ...options, onProgress });
-  await resolveLinks(backup, builder.pendingLinks, {
-    signal: options.signal,
-    place: builder.place,
-    locate: builder.locate,
-    report: builder.report,
-  });
-  const catalog = builder.finish(backup, damage);
-  await bringManifests(backup, catalog);
+  let members = 0;
+  const count = (entry: Entry): void => {
+    members++;
+    builder.add(entry);
+  };
+  const damage = await backup.scan(count, { ...options, onProgress });
+  const catalog = await builder.finish(damage, options.signal);
+  if (catalog === undefined) throw refuseForeign(backup.describe, members, damage);
   return catalog;
+}
+
+/** A catalog under way: it sees members while they pass. */
+export interface CatalogBuilder {
+  /** @returns whether the member is part of a registry's storage */
+  add(entry: Entry): boolean;
+  /** @returns undefined where nothing was part of a registry's storage */
+  finish(damage: readonly Problem[], signal?: AbortSignal): Promise<StorageCatalog | undefined>;
+}
+
+/** Begins the catalog of a backup that is about to be scanned. */
+export function startCatalog(backup: Backup): CatalogBuilder {
+  const builder = createBuilder((source) => backup.nameOf?.(source) ?? backup.describe);
+  return {
+    add: builder.add,
+    async finish(damage, signal) {
+      await resolveLinks(backup, builder.pendingLinks, {
+        signal,
+        place: builder.place,
+        locate: builder.locate,
+        report: builder.report,
+      });
+      const catalog = builder.finish(damage);
+      if (catalog !== undefined) await bringManifests(backup, catalog);
+      return catalog;
+    },
+  };
 }
 
 function createBuilder(nameOf: (source: number) => string) {
@@ -78,7 +105,7 @@ function createBuilder(nameOf: (source: number) => string) {
   const pendingLinks: PendingLink[] = [];
   const emptyBlobs = new Map<Digest, string>();
   const aliases = new Map<Digest, Digest>();
-  const seen = { members: 0, ociLayout: false, dockerArchive: false, v1: false, tarsum: false };
+  const seen = { v1: false, tarsum: false };
   const paths = createPathReader((bytes, at) => {
     lastNumber = blobs.numberAt(bytes, at);
     return lastNumber < 0 ? undefined : blobs.digest(lastNumber);
@@ -264,13 +291,9 @@ function createBuilder(nameOf: (source: number) => string) {
     place,
     report,
     locate: (digest: Digest) => blobs.get(digest)?.location,
-    add(entry: Entry): void {
-      seen.members++;
+    add(entry: Entry): boolean {
       const path = paths.read(entry);
-      if (path === undefined) {
-        if (entry.kind !== 'directory') noteForeign(entry.path, seen);
-        return;
-      }
+      if (path === undefined) return false;
       if (path.kind === 'climbing') {
         report({
           code: 'PATH_INVALID',
@@ -289,9 +312,10 @@ function createBuilder(nameOf: (source: number) => string) {
           });
       } else if (entry.kind === 'file') addFile(entry, path);
       else if (path.kind === 'tag-folder') tagOf(path.repository, path.tag);
+      return true;
     },
-    finish(backup: Backup, damage: readonly Problem[]): StorageCatalog {
-      refuseForeign(backup, seen, repositories.size + blobs.size, damage);
+    finish(damage: readonly Problem[]): StorageCatalog | undefined {
+      if (repositories.size + blobs.size === 0 && !seen.v1) return undefined;
       if (seen.v1)
         report({
           code: 'STORAGE_V1',
@@ -447,53 +471,22 @@ function ownText(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-function noteForeign(path: string, seen: { ociLayout: boolean; dockerArchive: boolean }): void {
-  if (path === 'oci-layout' || path.endsWith('/oci-layout')) seen.ociLayout = true;
-  if (path === 'manifest.json' || path === './manifest.json' || path === 'repositories') seen.dockerArchive = true;
-}
-
-function refuseForeign(
-  backup: Backup,
-  seen: {
-    readonly members: number;
-    readonly ociLayout: boolean;
-    readonly dockerArchive: boolean;
-    readonly v1: boolean;
-  },
-  found: number,
-  damage: readonly Problem[],
-): void {
-  if (found > 0) return;
-  const expected = 'expected the storage of a Docker registry, with docker/registry/v2 inside';
-  const where = { path: backup.describe };
-  if (seen.dockerArchive)
-    throw new RegtarError(
-      'SOURCE_IS_DOCKER_ARCHIVE',
-      `${backup.describe} is a docker-archive (\`docker save\`); ${expected}`,
-      { where, hint: 'load it with `docker load` or copy it with `skopeo copy docker-archive:…`' },
-    );
-  if (seen.ociLayout)
-    throw new RegtarError('SOURCE_IS_OCI_LAYOUT', `${backup.describe} is an OCI image layout; ${expected}`, {
+/** Names what was given instead of something that can be read. */
+export function refuseForeign(describe: string, members: number, damage: readonly Problem[]): RegtarError {
+  const where = { path: describe };
+  const hint = "pack it with `tar -cpf docker.tar docker` in the registry's root directory, /var/lib/registry for most";
+  const expected = "expected a registry's storage, with docker/registry/v2 inside";
+  if (members > 0)
+    return new RegtarError('SOURCE_NOT_REGISTRY', `${describe} has ${members} members, but no images; ${expected}`, {
       where,
-      hint: 'copy it with `skopeo copy oci:…` or `oras cp --from-oci-layout`',
+      hint,
     });
-  if (seen.members === 0) {
-    const [first] = damage;
-    throw new RegtarError(
-      'SOURCE_NOT_TAR',
-      `${backup.describe} holds nothing that can be read${first ? `: ${first.message}` : ''}; ${expected}`,
-      { where, hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory" },
-    );
-  }
-  if (seen.v1) return;
-  throw new RegtarError(
-    'SOURCE_NOT_REGISTRY',
-    `${backup.describe} has ${seen.members} members, but no registry's storage; ${expected}`,
-    {
-      where,
-      hint: "pack it with `tar -cpf docker.tar docker` in the registry's root directory, /var/lib/registry for most",
-    },
-  );
+  const [first] = damage;
+  const because = first === undefined ? '' : `: ${first.message}`;
+  return new RegtarError('SOURCE_NOT_TAR', `${describe} holds nothing that can be read${because}; ${expected}`, {
+    where,
+    hint,
+  });
 }
 
 function dateOf(seconds: number): string {

@@ -16,4 +16,5 @@ export const registry = {
   options: ['owner'],
   folder: async () => (await import('./writer.ts')).openRegistrySink,
   archive: async () => (await import('./writer.ts')).openRegistryArchiveSink,
+  reader: async () => (await import('./reader.ts')).openRegistryReader,
 } as const satisfies FormatDeclaration;

@@ -1,6 +1,7 @@
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { regtar } from '../../e2e/support/regtar.ts';
 import { fixturePath } from '../../support/fixture.ts';
+import { archive, file } from '../../support/tar-builder.ts';
 import type { ErrorCase } from './case.ts';
 
 const unreachable = '127.0.0.1:1';
@@ -220,33 +221,37 @@ export const wrongUse: readonly ErrorCase[] = [
     },
   },
   {
-    code: 'SOURCE_IS_DOCKER_ARCHIVE',
-    title: 'what docker save wrote',
+    code: 'SOURCE_DOCKER_LEGACY',
+    title: 'what a Docker of 2015 saved',
     exit: 1,
-    says: /docker save/,
-    hint: /./,
+    says: /old\.tar was saved by a Docker older than 1\.10/,
+    hint: /docker load/,
     provoke: async (folder) => {
-      await regtar([
-        'export',
-        fixturePath,
-        folder.file('saved.tar'),
-        '--format',
-        'docker-archive',
-        '--include',
-        'base:*',
+      const id = 'a'.repeat(64);
+      const tar = archive([
+        file('repositories', JSON.stringify({ app: { 1: id } })),
+        file(`${id}/json`, '{}'),
+        file(`${id}/layer.tar`, 'x'),
       ]);
-      return regtar(['list', folder.file('saved.tar')]);
+      writeFileSync(folder.file('old.tar'), tar);
+      return regtar(['list', folder.file('old.tar')]);
     },
   },
   {
-    code: 'SOURCE_IS_OCI_LAYOUT',
-    title: 'a layout',
-    exit: 1,
-    says: /OCI image layout/,
-    hint: /./,
-    provoke: async (folder) => {
-      await regtar(['export', fixturePath, folder.file('oci'), '--include', 'base:*']);
-      return regtar(['list', folder.file('oci')]);
+    code: 'SOURCE_NAMES_MISSING',
+    title: 'a layout with tags alone on standard input',
+    exit: 2,
+    says: /standard input names tags only/,
+    hint: /--repository team\/app/,
+    provoke: async () => {
+      const manifests = [
+        { digest: `sha256:${'a'.repeat(64)}`, annotations: { 'org.opencontainers.image.ref.name': '1' } },
+      ];
+      const input = archive([
+        file('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
+        file('index.json', JSON.stringify({ schemaVersion: 2, manifests })),
+      ]);
+      return regtar(['list', '-'], { input });
     },
   },
   {

@@ -1,13 +1,20 @@
-import { RegtarError } from '../../errors.ts';
-import type { ContentStore } from '../../content/contracts.ts';
-import { digestAlgorithm, type Digest } from '../../oci/digest.ts';
-import type { Backup, Location } from '../../source/backup.ts';
-import type { StorageCatalog } from './catalog.ts';
+import { RegtarError } from '../errors.ts';
+import type { ContentStore } from '../content/contracts.ts';
+import { digestAlgorithm, type Digest } from '../oci/digest.ts';
+import type { Backup, Location } from '../source/backup.ts';
+import type { Placed } from './named-catalog.ts';
 
-/** The blobs of a backup, read where they lie. */
-export function openContentStore(backup: Backup, catalog: StorageCatalog): ContentStore {
+/**
+ * The blobs of a backup, read where they lie.
+ * @param placed where that is, or a catalog that knows it
+ */
+export function openContentStore(
+  backup: Backup,
+  placed: Pick<Placed, 'get'> | { readonly stored: Pick<Placed, 'get'> },
+): ContentStore {
+  const stored = 'stored' in placed ? placed.stored : placed;
   const locate = (digest: Digest): Location => {
-    const location = catalog.stored.get(digest)?.location;
+    const location = stored.get(digest)?.location;
     if (location !== undefined) return location;
     throw new RegtarError('BLOB_MISSING', `blob ${digest} is not in the backup`, {
       where: { digest },
@@ -16,10 +23,10 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
   };
   return {
     stat(digest) {
-      const location = catalog.stored.get(digest)?.location;
+      const location = stored.get(digest)?.location;
       return location === undefined ? undefined : { size: location.size };
     },
-    known: (digest) => catalog.stored.get(digest)?.digest,
+    known: (digest) => stored.get(digest)?.digest,
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
@@ -30,7 +37,7 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
     },
     async keepOnly(digests) {
       if (backup.keepOnly === undefined) return;
-      const files = new Set([...digests].map((digest) => catalog.stored.get(digest)?.location?.file));
+      const files = new Set([...digests].map((digest) => stored.get(digest)?.location?.file));
       await backup.keepOnly(({ file }) => files.has(file));
     },
     ranges(digest) {
@@ -39,7 +46,7 @@ export function openContentStore(backup: Backup, catalog: StorageCatalog): Conte
       return path === undefined ? backup.ranges?.(location) : [{ path, start: 0, size: location.size }];
     },
     position(digest) {
-      const rank = catalog.stored.get(digest)?.rank ?? -1;
+      const rank = stored.get(digest)?.rank ?? -1;
       return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;
     },
   };

@@ -1,0 +1,61 @@
+import { createHeapGuard } from '../io/heap-guard.ts';
+import type { Backup } from '../source/backup.ts';
+import type { FormatDeclaration } from './format.ts';
+import { formatNames, formats, type Format } from './formats.ts';
+import { mergeReads } from './merge-reads.ts';
+import type { FormatReader, ReadImages, ReadOptions } from './reader.ts';
+import { refuseForeign } from './registry/catalog.ts';
+import { createSourceFiles } from './source-files.ts';
+
+/** A SOURCE as its formats have it. */
+export interface ReadSource extends ReadImages {
+  /** What was found in it; more than one where several SOURCEs of different formats are read as one. */
+  readonly formats: readonly Format[];
+}
+
+/** What no format reads: what an interrupted run of regtar leaves in its output. */
+const unfinished = /(?:^|\/)\.regtar-tmp\//;
+
+/**
+ * Reads the catalog of a SOURCE in one pass, whatever its format: content decides, never a name.
+ * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_DOCKER_LEGACY where it holds no images; SOURCE_NAMES_MISSING,
+ * SOURCE_TOO_LARGE, SOURCE_CHANGED, SOURCE_UNREADABLE
+ */
+export async function readSource(backup: Backup, options: ReadOptions = {}): Promise<ReadSource> {
+  const files = createSourceFiles(backup);
+  const readers = await Promise.all(
+    formatNames.map(async (name): Promise<readonly [Format, FormatReader]> => [
+      name,
+      (await formats[name].reader())(backup, files, options),
+    ]),
+  );
+  const adders = readers.flatMap(([, reader]) => (reader.add === undefined ? [] : [reader.add]));
+  const patterns = formatNames.flatMap((name) => (formats[name] as FormatDeclaration).paths ?? []);
+  const isWanted = (path: string): boolean => patterns.some((pattern) => pattern.test(path)) && !unfinished.test(path);
+  const refuseFullHeap = createHeapGuard(backup.describe);
+  let members = 0;
+  const damage = await backup.scan(
+    (entry) => {
+      members++;
+      if (adders.some((add) => add(entry))) return;
+      if (entry.kind !== 'directory' && isWanted(entry.path)) files.add(entry);
+    },
+    {
+      signal: options.signal,
+      isWanted,
+      onProgress: (bytes) => {
+        refuseFullHeap();
+        options.onProgress?.(bytes);
+      },
+    },
+  );
+  const found: { readonly format: Format; readonly read: ReadImages }[] = [];
+  for (const [format, reader] of readers) {
+    const read = await reader.finish(found.length === 0 ? damage : []);
+    if (read !== undefined) found.push({ format, read });
+  }
+  const [first, ...others] = found;
+  if (first === undefined) throw refuseForeign(backup.describe, members, damage);
+  const read = others.reduce((merged, other) => mergeReads(merged, other.read), first.read);
+  return { ...read, formats: found.map(({ format }) => format) };
+}
