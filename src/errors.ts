@@ -49,6 +49,7 @@ const table = {
   SOURCE_NO_RANGES: { side: 'source', harm: 'none', ends: 'run', again: false },
   SOURCE_ROOTS: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAR_CUT: { side: 'source', harm: 'loss', ends: 'image', again: false },
+  TAR_PADDING: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAR_HEADER_INVALID: { side: 'source', harm: 'loss', ends: 'image', again: false },
   TAR_LINK_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
   TAR_SPARSE: { side: 'source', harm: 'loss', ends: 'image', again: false },

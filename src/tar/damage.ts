@@ -7,8 +7,11 @@ export interface Damage {
   cut(offset: number, where: string, path?: string): void;
   /** A part of the archive that is no member. */
   gap(from: number, to: number, what: string): void;
-  /** A part of zeros: told unless it is what the end of an archive looks like. @param isLast nothing but zeros follows */
-  zeros(from: number, to: number, isLast: boolean): void;
+  /**
+   * A part of zeros where a header is due: told unless it is what the end of an archive looks like.
+   * @param behind what follows: nothing, a header like the archive's first, or any other
+   */
+  zeros(from: number, to: number, behind: 'nothing' | 'beginning' | 'member'): void;
   /** A member that cannot be read. */
   member(code: ErrorCode, offset: number, message: string, path?: string): void;
 }
@@ -44,9 +47,13 @@ export function createDamage(): Damage {
         message: `the archive is cut at byte ${offset}, ${where}; what comes before is used`,
       }),
     gap,
-    zeros(from, to, isLast) {
-      if (isLast ? to - from > longestPadding : !endsArchive(archiveStart, from, to)) gap(from, to, gaps.zeros);
-      else archiveStart = to;
+    zeros(from, to, behind) {
+      if (behind === 'nothing' ? to - from <= longestPadding : endsArchive(archiveStart, from, to)) archiveStart = to;
+      else if (behind === 'member') gap(from, to, gaps.zeros);
+      else {
+        report({ code: 'TAR_PADDING', offset: from, message: paddingMessage(from, to, behind === 'nothing') });
+        archiveStart = to;
+      }
     },
     member: (code, offset, message, path) => report({ code, offset, path, message: `${message} (at byte ${offset})` }),
   };
@@ -58,8 +65,20 @@ export const gaps = {
   trailing: 'is no part of the archive',
 } as const;
 
-/** A tar that is made for tapes may be padded to a record as long as this, in bytes. A copy that stopped in a file of the full size leaves more. */
+/** A tar that is made for tapes may be padded to a record as long as this, in bytes: nobody need be told. */
 const longestPadding = 1024 * 1024;
+
+/** Copies are written in whole pages: one that stopped left zeros from such a place on. */
+const pageBytes = 4096;
+
+/** Zeros that begin with an end mark lose nothing for certain: `--record-size` and padded copies make them. */
+function paddingMessage(from: number, to: number, isLast: boolean): string {
+  const where = `bytes ${from} to ${to} of the archive are zeros behind its end mark`;
+  if (!isLast) return `${where}, and another archive follows: nothing is missing where it was padded`;
+  return from % pageBytes === 0
+    ? `${where}: padding, or a copy that stopped there; compare its size or checksum with the original's`
+    : `${where}: padding`;
+}
 
 const endBytes = 1024;
 const recordBytes = 10_240;

@@ -152,3 +152,12 @@ function signedSum(buffer: Buffer, at: number): number {
   }
   return sum;
 }
+
+/** Whether two headers have one name and kind. Those of GNU's long names and of pax records stand for others, and are like none. */
+export function isSameMember(left: Uint8Array, right: Uint8Array): boolean {
+  const typeFlag = left[156] ?? 0;
+  if (typeFlag !== typeFlags.file && typeFlag !== typeFlags.directory) return false;
+  const same = (from: number, to: number): boolean =>
+    Buffer.compare(left.subarray(from, to), right.subarray(from, to)) === 0;
+  return typeFlag === right[156] && same(0, 100) && same(345, 500);
+}

@@ -8,6 +8,7 @@ import {
   headerSize,
   headerTypeFlag,
   isHeaderValid,
+  isSameMember,
   isZeroBlock,
   paddedSize,
   textEnd,
@@ -304,15 +305,22 @@ export class Scanner {
     const { access, damage, position } = this;
     const found = step();
     if (found === undefined) return true;
-    this.search = undefined;
     const isLast = found.position >= access.size;
+    const behind = isLast ? 'nothing' : this.isBeginning(found.position) ? 'beginning' : 'member';
+    this.search = undefined;
     if (!isZero || found.hasRubbish)
       damage.gap(position, found.position, isLast && (isZero || this.isEnded) ? gaps.trailing : gaps.noHeader);
-    else damage.zeros(position, found.position, isLast);
+    else damage.zeros(position, found.position, behind);
     this.isEnded ||= isZero || found.hasZeros;
     this.next = undefined;
     this.position = found.position;
     return true;
+  }
+
+  /** Whether a header names the member with which the archive began: then another archive begins with it. */
+  private isBeginning(position: number): boolean {
+    const [first, header] = [this.readBytes(0, blockBytes), this.readBytes(position, blockBytes)];
+    return first !== undefined && header !== undefined && isSameMember(first, header);
   }
 
   /** Throws where bytes have to be brought before the visitor may look at them. */

@@ -1,7 +1,16 @@
 import { RegtarError, type Problem } from '../errors.ts';
 import { createDamage, endWithoutMark, gaps } from './damage.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
-import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, isZeroBlock, paddedSize, typeFlags } from './header.ts';
+import {
+  blockBytes,
+  headerSize,
+  headerTypeFlag,
+  isHeaderValid,
+  isSameMember,
+  isZeroBlock,
+  paddedSize,
+  typeFlags,
+} from './header.ts';
 import { hasBody, Member } from './member.ts';
 import { placeSparse } from './sparse-map.ts';
 import { createStreamBuffer, type StreamBuffer } from './stream-buffer.ts';
@@ -45,16 +54,19 @@ export async function scanTarStream(
   /** Where the part began that is no member, and whether anything but zeros is in it. */
   let lost: { readonly from: number; isZero: boolean; readonly isAfterEnd: boolean } | undefined;
 
+  const first = Buffer.alloc(blockBytes);
+
   const tellLost = (to: number, isLast: boolean): void => {
     if (lost === undefined) return;
     if (!lost.isZero) damage.gap(lost.from, to, isLast && lost.isAfterEnd ? gaps.trailing : gaps.noHeader);
-    else damage.zeros(lost.from, to, isLast);
+    else damage.zeros(lost.from, to, isLast ? 'nothing' : isSameMember(first, header) ? 'beginning' : 'member');
     lost = undefined;
   };
 
   while (await input.need(blockBytes)) {
     const position = input.position;
     header.set(input.peek(blockBytes));
+    if (position === 0) first.set(header);
     const isZero = header[0] === 0 && isZeroBlock(words, 0);
     const size = !isZero && isHeaderValid(header, words, 0) ? headerSize(header, 0) : undefined;
     input.drop(blockBytes);

@@ -103,6 +103,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The archive ends in the middle: a full disk, an aborted copy.',
     remedy: 'Compare size and checksum with the original and copy it again. What is whole can be used as it is.',
   },
+  TAR_PADDING: {
+    cause:
+      'Many zeros follow the end of the archive: a large record size, a padded copy, or a copy that stopped early.',
+    remedy: 'Nothing, where size or checksum are those of the original; otherwise copy it again.',
+  },
   TAR_HEADER_INVALID: {
     cause: 'Bytes inside the archive are damaged; reading went on behind them.',
     remedy: 'Copy the backup again. `regtar verify` says which images are whole.',

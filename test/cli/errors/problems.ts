@@ -36,6 +36,12 @@ export const problems: readonly ProblemCase[] = [
     says: /ends at byte|cut at byte/,
   },
   {
+    code: 'TAR_PADDING',
+    title: 'a copy that was padded to the size of its medium',
+    make: backup(() => undefined, { trailing: Buffer.alloc(2 * 1024 * 1024) }),
+    says: /zeros behind its end mark: padding/,
+  },
+  {
     code: 'TAR_HEADER_INVALID',
     title: 'damaged bytes in the archive',
     make: beside(file('lost', 'l'.repeat(2000), { checksum: 'wrong' }), file('c', '3')),
