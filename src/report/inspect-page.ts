@@ -1,3 +1,4 @@
+import type { Garbage } from '../content/garbage.ts';
 import type { BackupSummary } from '../content/summarize.ts';
 import type { Cell, MapNode, Page, Table } from './page/model.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
@@ -17,7 +18,12 @@ export interface InspectPageOptions {
 const commonBlobsDrawn = 300;
 
 /** What `inspect --html` shows. */
-export function inspectPage(summary: BackupSummary, weights: Weights, options: InspectPageOptions): Page {
+export function inspectPage(
+  summary: BackupSummary,
+  weights: Weights,
+  garbage: Garbage,
+  options: InspectPageOptions,
+): Page {
   const { bytes } = summary;
   return {
     title: options.source,
@@ -44,6 +50,7 @@ export function inspectPage(summary: BackupSummary, weights: Weights, options: I
       imagesTable(weights),
       repositoriesTable(summary),
       layersTable(summary),
+      ...(garbage.repositories.length > 0 ? [garbageTable(garbage)] : []),
     ],
     footer: `Made by regtar ${options.version}. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes.`,
   };
@@ -195,6 +202,28 @@ function layersTable({ biggestLayers }: BackupSummary): Table {
       bytesCell(layer.size),
       { text: formatCount(layer.repositories), sort: layer.repositories },
       layer.image,
+    ]),
+  };
+}
+
+function garbageTable({ repositories, untagged, unreferenced }: Garbage): Table {
+  return {
+    id: 'garbage',
+    title: 'What no tag needs',
+    note: `Garbage collection of a registry removes ${plural(unreferenced.blobs, 'unreferenced blob')} (${formatBytes(unreferenced.bytes)}), and with --delete-untagged ${plural(untagged.blobs, 'blob')} (${formatBytes(untagged.bytes)}) of ${plural(untagged.manifests.length, 'untagged manifest')} beside. A blob of several repositories stands in each.`,
+    columns: [
+      { name: 'Repository', kind: 'name' },
+      { name: 'Untagged manifests', kind: 'number' },
+      { name: 'Their bytes', kind: 'number' },
+      { name: 'Unreferenced blobs', kind: 'number' },
+      { name: 'Their bytes', kind: 'number' },
+    ],
+    rows: repositories.map((row) => [
+      row.repository ?? '(none)',
+      { text: formatCount(row.untaggedManifests), sort: row.untaggedManifests },
+      bytesCell(row.untaggedBytes),
+      { text: formatCount(row.unreferencedBlobs), sort: row.unreferencedBlobs },
+      bytesCell(row.unreferencedBytes),
     ]),
   };
 }

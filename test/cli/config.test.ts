@@ -56,7 +56,7 @@ describe('what counts', () => {
       name: 'include',
       value: 'base:*',
       from: 'regtar.yaml:1',
-      commands: ['verify', 'push', 'export', 'load', 'serve', 'diff'],
+      commands: ['inspect', 'verify', 'push', 'export', 'load', 'serve', 'diff'],
     });
   });
 

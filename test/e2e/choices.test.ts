@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServe } from '../serve/support/start-serve.ts';
+import type { WhatIf } from '../../src/select/what-if.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { withPushTimes } from '../support/push-times.ts';
 import { buildStorage } from '../support/storage-builder.ts';
@@ -76,6 +77,21 @@ describe('every command that takes images takes the same ones', () => {
     expect((await regtarDone(['diff', source, source, '--newest', '1'])).stdout).toMatch(
       /^0 images new, 0 changed, 0 gone, 3 unchanged/,
     );
+  });
+
+  it('inspect: what would stay and what would go', async () => {
+    const whole = await regtarJson<{ blobs: number; bytes: { blobs: number } }>(['inspect', source]);
+    const { stays, goes, repositories } = await regtarJson<WhatIf>(['inspect', source, ...choice]);
+    expect([stays.tags, goes.tags]).toEqual([4, 2]);
+    expect([stays.blobs + goes.blobs, stays.bytes + goes.bytes]).toEqual([whole.blobs, whole.bytes.blobs]);
+    expect(repositories.map(({ repository, tags }) => [repository, tags])).toEqual([
+      ['team/app', { stay: 2, go: 2 }],
+      ['team/tool', { stay: 2, go: 0 }],
+    ]);
+    const { stdout } = await regtarDone(['inspect', source, ...choice]);
+    expect(stdout).toMatch(/\(4 tags, \d+ blobs\) would stay, .* \(2 tags, \d+ blobs\) would go\n/);
+    expect((await regtarDone(['inspect', source, '--unreferenced'])).stdout).toMatch(/^unreferenced +0 blobs, 0 B/m);
+    expect((await regtar(['inspect', source, '--unreferenced', '--newest', '1'])).code).toBe(2);
   });
 
   it('push and load say before anything is asked what cannot be', async () => {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createGraphReader } from '../../src/content/image-graph.ts';
+import { findGarbage } from '../../src/content/garbage.ts';
 import { summarize } from '../../src/content/summarize.ts';
 import { inspectPage } from '../../src/report/inspect-page.ts';
 import { renderPage } from '../../src/report/page/render-page.ts';
@@ -23,13 +24,18 @@ async function writePage(tar: string, name: string): Promise<string> {
   const catalog = await readCatalog(backup);
   const store = openContentStore(backup, catalog);
   const graph = createGraphReader(store);
-  const page = inspectPage(summarize(catalog, store, graph), weighImages(catalog, store, graph), {
-    source: 'docker.tar',
-    format: 'tar',
-    bytes: backup.bytes,
-    version: '1.2.3',
-    made: new Date(0),
-  });
+  const page = inspectPage(
+    summarize(catalog, store, graph),
+    weighImages(catalog, store, graph),
+    findGarbage(catalog, store, graph),
+    {
+      source: 'docker.tar',
+      format: 'tar',
+      bytes: backup.bytes,
+      version: '1.2.3',
+      made: new Date(0),
+    },
+  );
   await backup.close();
   const path = folder.file(name);
   writeFileSync(path, renderPage(page));

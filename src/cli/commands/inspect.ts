@@ -1,18 +1,25 @@
 import { createGraphReader, type GraphReader } from '../../content/image-graph.ts';
+import { findGarbage } from '../../content/garbage.ts';
 import { summarize, type BackupSummary } from '../../content/summarize.ts';
 import { RegtarError } from '../../errors.ts';
+import { whatIf } from '../../select/what-if.ts';
 import type { Context } from '../context.ts';
-import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
+import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { splitReference } from '../operands.ts';
 import { imageHistory } from './image-history.ts';
 import { inspectImage } from './inspect-image.ts';
+import { readSelection, settleSelection, tellReasons, type ChoiceOptions, type Selection } from '../selection.ts';
+import { renderGarbage } from '../render/garbage.ts';
 import { renderHistory } from '../render/history.ts';
 import { renderImage } from '../render/image.ts';
 import { renderSummary } from '../render/summary.ts';
+import { renderWhatIf } from '../render/what-if.ts';
 
-export interface InspectOptions extends BackupOptions {
+export interface InspectOptions extends ChoiceOptions {
   /** Everything that the tag ever meant, one digest a line. */
   readonly history?: boolean;
+  /** What nothing needs. */
+  readonly unreferenced?: boolean;
   /** Where to write the whole backup as one page. */
   readonly html?: string;
 }
@@ -20,10 +27,8 @@ export interface InspectOptions extends BackupOptions {
 /** `regtar inspect [SOURCE] [REF]`: a whole backup at a glance, or one image. */
 export async function inspect(operands: readonly string[], options: InspectOptions, context: Context): Promise<number> {
   const { sources, reference } = splitReference(operands, options);
-  if (reference !== undefined && options.html !== undefined)
-    throw new RegtarError('USAGE', '--html shows a whole backup, not one image', {
-      hint: 'leave REF or --html out',
-    });
+  const selection = await readSelection(options);
+  refuseMixture(options, selection.isNarrow, reference);
   const outputs = options.html === undefined ? [] : [{ name: '--html', path: options.html }];
   return withBackup(sources, { ...options, keep: 'small', checkLinks: true, outputs }, context, async (opened) => {
     if (reference !== undefined && options.history === true) {
@@ -38,6 +43,8 @@ export async function inspect(operands: readonly string[], options: InspectOptio
       else context.output.line(renderImage(image));
       return 0;
     }
+    if (options.unreferenced === true) return showGarbage(opened, context);
+    if (selection.isNarrow) return showWhatIf(opened, selection, context);
     const { backup, catalog, store } = opened;
     const graph = createGraphReader(store);
     const summary = summarize(catalog, store, graph);
@@ -64,6 +71,37 @@ export async function inspect(operands: readonly string[], options: InspectOptio
   });
 }
 
+/** A question at a time. @throws RegtarError USAGE */
+function refuseMixture({ html, unreferenced }: InspectOptions, isNarrow: boolean, reference: string | undefined): void {
+  const questions = [
+    ...(reference === undefined ? [] : ['REF']),
+    ...(html === undefined ? [] : ['--html']),
+    ...(unreferenced === true ? ['--unreferenced'] : []),
+    ...(isNarrow ? ['a selection of images'] : []),
+  ];
+  if (questions.length > 1)
+    throw new RegtarError('USAGE', `${questions.join(' and ')} ask for different things`, {
+      hint: 'ask one after the other',
+    });
+}
+
+async function showGarbage({ backup, catalog, store }: OpenedBackup, context: Context): Promise<number> {
+  const garbage = findGarbage(catalog, store, createGraphReader(store));
+  if (context.json) context.output.json({ source: backup.describe, format: backup.format, ...garbage });
+  else context.output.line(renderGarbage(garbage, { describe: backup.describe, verbose: context.verbose }));
+  return 0;
+}
+
+async function showWhatIf(opened: OpenedBackup, selection: Selection, context: Context): Promise<number> {
+  const { backup, catalog, store } = opened;
+  const { reasons, graph, ...settled } = await settleSelection(selection, opened);
+  const divided = whatIf(catalog, store, graph, settled);
+  tellReasons(reasons, context);
+  if (context.json) context.output.json({ source: backup.describe, format: backup.format, ...divided });
+  else context.output.line(renderWhatIf(divided, { describe: backup.describe, verbose: context.verbose }));
+  return 0;
+}
+
 async function writePage(
   path: string,
   { backup, catalog, store }: OpenedBackup,
@@ -77,7 +115,7 @@ async function writePage(
     import('../../report/weigh-images.ts'),
     import('../../report/write-report.ts'),
   ]);
-  const page = inspectPage(summary, weighImages(catalog, store, graph), {
+  const page = inspectPage(summary, weighImages(catalog, store, graph), findGarbage(catalog, store, graph), {
     source: backup.describe,
     format: backup.format,
     bytes: backup.bytes,

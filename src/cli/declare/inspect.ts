@@ -1,17 +1,20 @@
 import type { Command } from 'commander';
 import type { InspectOptions } from '../commands/inspect.ts';
-import { addCommon } from './options.ts';
+import { addChoice, addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 
 export const declareInspect: Declare = (program, run) => {
-  addCommon(
-    program
-      .command('inspect')
-      .description('show what a backup holds, or one image of it')
-      .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
-      .argument('[REF]', 'repository:tag or repository@digest')
-      .allowExcessArguments(),
+  addChoice(
+    addCommon(
+      program
+        .command('inspect')
+        .description('show what a backup holds, one image of it, or what would stay of it')
+        .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
+        .argument('[REF]', 'repository:tag or repository@digest')
+        .allowExcessArguments(),
+    ),
   )
+    .option('--unreferenced', 'what no tag and no manifest needs, as garbage collection would find it')
     .option('--history', 'with REF: everything that the tag ever meant')
     .option('--html <file>', 'also write it as one page that needs no network')
     .action(async (_source: unknown, _operand: unknown, options: GlobalOptions & InspectOptions, command: Command) =>
