@@ -5,6 +5,7 @@ import type { CredentialSource } from '../remote/credential.ts';
 import { findCredentials } from '../remote/credentials.ts';
 import { Secret } from '../net/secret.ts';
 
+/** How the account of TARGET is given on the command line. */
 export interface CredentialOptions {
   readonly username?: string;
   readonly passwordStdin?: boolean;

@@ -14,6 +14,7 @@ import type { Context } from './context.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
 import type { SourceOption } from './operands.ts';
 
+/** A backup that a command works on: open, scanned, ready to be read. */
 export interface OpenedBackup {
   readonly backup: Backup;
   readonly catalog: Catalog;
@@ -36,6 +37,7 @@ export interface BackupOptions extends SourceOption, FarOptions {
   readonly indexFile?: string;
 }
 
+/** How much of a backup a command needs, and where it may be spooled. */
 export interface OpenOptions extends BackupOptions {
   /** Where standard input and compressed backups are spooled: on the output's own file system, so that files are renamed into place. */
   readonly spoolFolder?: string | undefined;

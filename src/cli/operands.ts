@@ -12,6 +12,7 @@ export interface ConfiguredOperands {
   readonly out?: string;
 }
 
+/** SOURCE where it is not an operand. */
 export interface SourceOption {
   /** `--source`, repeatable. */
   readonly source?: readonly string[] | undefined;

@@ -51,6 +51,7 @@ export interface ByteProgress {
   stop(): void;
 }
 
+/** Progress of work that is counted in bytes and not in images. */
 export async function startByteProgress(context: Context): Promise<ByteProgress> {
   const progress = await startProgress(context);
   return {

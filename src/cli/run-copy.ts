@@ -13,6 +13,7 @@ import { resultJson } from './render/result-json.ts';
 import { formatCount, plural } from './render/sizes.ts';
 import { someOf } from './render/some-of.ts';
 
+/** Options of every command that copies. */
 export interface CopyCommandOptions extends ReportOptions {
   readonly jobs?: number;
   readonly dryRun?: boolean;

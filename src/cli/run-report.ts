@@ -7,6 +7,7 @@ import type { Plan } from '../select/plan.ts';
 import type { Context } from './context.ts';
 import type { OpenedBackup } from './open-backup.ts';
 
+/** `--report` and what belongs to it. */
 export interface ReportOptions {
   /** Files that the report of this run goes into, as JSON or, where they end in `.html`, as a page. */
   readonly report?: readonly string[];

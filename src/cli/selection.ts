@@ -27,6 +27,7 @@ export interface ChoiceOptions extends BackupOptions {
   readonly by?: Clock;
 }
 
+/** Options that choose images. */
 export interface SelectionOptions extends ChoiceOptions {
   readonly platform?: readonly string[];
   readonly untagged?: boolean;

@@ -86,6 +86,7 @@ export interface SinkTraits {
 /** What became of a blob: it was sent, it was there, or it was made known there by name. */
 export type BlobOutcome = 'written' | 'present' | 'mounted';
 
+/** How a sink is told to stop, and tells what it sent. */
 export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of bytes as they go out; negative when a retry takes bytes back. */

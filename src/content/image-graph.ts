@@ -230,6 +230,7 @@ export function imagePlatforms(root: ManifestNode): readonly Platform[] {
   return [...seen.values()];
 }
 
+/** Whether a manifest is docker's first format, signed or not. */
 export function isSchema1(node: ManifestNode): boolean {
   return node.kind === 'schema1' || isSchema1Type(node.descriptor.mediaType);
 }

@@ -5,6 +5,7 @@ import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import type { ContentStore } from './contracts.ts';
 
+/** A manifest as the backup has it. */
 export interface StoredManifest {
   /** With the media type that the manifest itself says and the size as stored. */
   readonly descriptor: Descriptor;

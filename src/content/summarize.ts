@@ -46,6 +46,7 @@ export interface BackupSummary {
   readonly problems: readonly Problem[];
 }
 
+/** One repository in numbers; sizes are in bytes. */
 export interface RepositorySummary {
   readonly repository: string;
   readonly tags: number;

@@ -11,6 +11,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { PlannedImage } from '../select/plan.ts';
 import type { FirstTransfers } from './first-transfers.ts';
 
+/** What the images of one run share. */
 export interface CopyImageOptions {
   /** Shared by all images: bounds the transfers under way, whatever the number of images. */
   readonly slots: Slots;

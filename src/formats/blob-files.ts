@@ -30,6 +30,7 @@ export interface BlobFiles {
   copies(): number;
 }
 
+/** How blobs become files. */
 export interface BlobFilesOptions {
   /** @see FileSinkOptions.link */
   readonly link: boolean;

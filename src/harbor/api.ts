@@ -4,6 +4,7 @@ import type { RegistryRequest } from '../remote/exchange.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Answer } from '../net/transport.ts';
 
+/** How a request to the API is stopped. */
 export interface ApiOptions {
   readonly signal?: AbortSignal | undefined;
 }

@@ -25,6 +25,7 @@ export interface ProjectFacts {
   readonly repositories: ReadonlySet<string> | undefined;
 }
 
+/** How projects are looked at. */
 export interface ProjectsOptions extends ApiOptions {
   /** Create what is missing. */
   readonly create: boolean;

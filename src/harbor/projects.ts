@@ -18,6 +18,7 @@ export interface Quota {
   readonly used: number;
 }
 
+/** What a new project is created with. */
 export interface NewProject {
   readonly isPublic?: boolean | undefined;
   /** Bytes, -1 for none; the server's default unless told. Harbor heeds it from administrators only. */

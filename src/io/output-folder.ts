@@ -5,11 +5,13 @@ import { onOutput, outputError } from './output-error.ts';
 import { lockOutput } from './output-lock.ts';
 import { writeFileAtomically } from './write-file.ts';
 
+/** A user and a group of the file system, as numbers. */
 export interface OwnerIds {
   readonly uid: number;
   readonly gid: number;
 }
 
+/** How an output folder is taken. */
 export interface OutputFolderOptions {
   /** Kept in the marker: one folder holds one format. */
   readonly format: string;

@@ -12,6 +12,7 @@ interface Holder {
   readonly started: string | undefined;
 }
 
+/** An output that belongs to this process alone. */
 export interface OutputLock {
   /** May be called twice. */
   release(): void;

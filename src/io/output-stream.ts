@@ -35,6 +35,7 @@ export interface OutputStream {
   discard(): Promise<void>;
 }
 
+/** Where one output file is written, and what keeps others from it. */
 export interface OutputFile {
   /** Absolute, symbolic links resolved. */
   readonly path: string;

@@ -10,6 +10,7 @@ export interface Ring {
   take(length: number): Uint8Array;
 }
 
+/** The size of a ring's buffers, and how many of them stay valid. */
 export interface RingOptions {
   /** The largest buffer; at least 128 KiB, which readers take as one. The usual size unless told. */
   readonly chunkBytes?: number | undefined;
@@ -17,6 +18,7 @@ export interface RingOptions {
   readonly kept?: number;
 }
 
+/** Buffers are made when they are first needed. */
 export function createRing({ chunkBytes = limits.chunkBytes, kept = chunksKept }: RingOptions = {}): Ring {
   // One chunk is with the consumer, one is being read ahead.
   const bufferCount = kept + 2;

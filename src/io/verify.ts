@@ -2,6 +2,7 @@ import { RegtarError } from '../errors.ts';
 import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
 import type { Body } from './body.ts';
 
+/** What a body should be. */
 export interface Expected {
   readonly digest: Digest;
   /** In bytes; -1 where nobody knows it (layers of schema1). */

@@ -4,6 +4,7 @@ import type { Body } from './body.ts';
 import { onOutput, outputError } from './output-error.ts';
 import { createNewFile, temporaryName } from './temporary-file.ts';
 
+/** How writing is stopped and followed. */
 export interface WriteBodyOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onBytes?: ((bytes: number) => void) | undefined;

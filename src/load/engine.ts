@@ -7,6 +7,7 @@ import type { OutputStream } from '../io/output-stream.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { openDockerArchiveSink } from '../formats/docker-archive/archive.ts';
 
+/** How images reach an engine. */
 export interface EngineOptions {
   /** `unix:///run/docker.sock`, `tcp://host:port`, or a socket's path. */
   readonly host: string;

@@ -21,6 +21,7 @@ export interface TlsOptions {
   readonly home?: string | undefined;
 }
 
+/** What TLS is built from: paths of certificates and keys. */
 export interface TlsSettings {
   readonly insecure: boolean;
   /** For a connection to this address; the client certificate goes to the server's own host and port alone. */

@@ -8,6 +8,7 @@ declare const brand: unique symbol;
  * @see OCI image-spec v1.1, descriptor.md, "Digests"
  */
 export type Digest = string & { readonly [brand]: 'Digest' };
+/** The algorithms that registries use. */
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
 const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
@@ -23,6 +24,7 @@ export function parseDigest(text: string): Digest {
   });
 }
 
+/** Whether a text is a digest of a known algorithm, in small letters. */
 export function isDigest(text: string): text is Digest {
   return digestPattern.test(text);
 }
@@ -55,18 +57,22 @@ export function sha256FromHexAt(bytes: Uint8Array, at: number): Digest | undefin
   return sha256Text.toString('latin1') as Digest;
 }
 
+/** What stands before the colon. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.charCodeAt(3) === 50 /* 2 */ ? 'sha256' : 'sha512';
 }
 
+/** What stands behind the colon. */
 export function digestHex(digest: Digest): string {
   return digest.slice(7);
 }
 
+/** The digest of bytes that are in memory. @defaultValue sha256 */
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
   return `${algorithm}:${hashOnce(algorithm, bytes, 'hex')}` as Digest;
 }
 
+/** Hashes bytes as they come. */
 export interface Digester {
   update(bytes: Uint8Array): void;
   digest(): Digest;

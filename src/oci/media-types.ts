@@ -13,10 +13,12 @@ export const mediaTypes = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
+/** An OCI index or a docker manifest list. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
+/** Docker's first manifest format, signed or not. */
 export function isSchema1Type(mediaType: string): boolean {
   return (
     mediaType === mediaTypes.dockerSchema1 ||
@@ -25,6 +27,7 @@ export function isSchema1Type(mediaType: string): boolean {
   );
 }
 
+/** Anything that a registry keeps as a manifest. */
 export function isManifestType(mediaType: string): boolean {
   return (
     isIndexType(mediaType) ||

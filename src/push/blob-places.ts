@@ -9,6 +9,7 @@ import { headBlob, mountBlob, type UploadSession } from '../remote/blobs.ts';
 import type { Registry } from '../remote/registry.ts';
 import { uploadBlob, type UploadJournal } from '../remote/upload.ts';
 
+/** What is known of the target before blobs are brought there. */
 export interface BlobPlacesOptions {
   /** Whether a repository had nothing before this run: then nothing is asked of it. Unknown counts as not. */
   readonly isFresh?: ((repository: string) => boolean) | undefined;
@@ -42,6 +43,7 @@ interface Place {
   readonly refused: Set<string>;
 }
 
+/** Knows of nothing but what `add` says. */
 export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions): BlobPlaces {
   const places = new Map<Digest, Place>();
   const turns = createTurns<string>();

@@ -18,6 +18,7 @@ export interface Heads {
   readonly failures: ReadonlyMap<ImageTarget, RegtarError>;
 }
 
+/** How a registry is asked for its tags. */
 export interface HeadsOptions {
   /** Whether a repository has nothing, undefined where nobody knows. Absent: the registry is asked where that pays. */
   readonly isFresh?: ((repository: string) => boolean | undefined) | undefined;

@@ -12,6 +12,7 @@ import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Presence, RemoteImage } from './presence.ts';
 
+/** What the projects of a push have and need. */
 export interface QuotaOptions<Image> {
   readonly projects: ReadonlyMap<string, ProjectFacts>;
   /** Of projects to be created. */

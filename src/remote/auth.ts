@@ -23,6 +23,7 @@ export interface Authorization {
   readonly credential: Credential;
 }
 
+/** Shows a registry who asks, in the way that it wants. */
 export interface Authenticator {
   /** Keeps how the registry wants to be asked; later and lesser challenges do not change it. */
   adopt(challenges: readonly Challenge[]): void;
@@ -46,8 +47,10 @@ export interface Authenticator {
   secrets(): Iterable<Secret>;
 }
 
+/** How a registry wants to be asked, as far as it is known. */
 export type AuthScheme = 'unknown' | 'none' | 'basic' | 'bearer';
 
+/** Where credentials and tokens come from. */
 export interface AuthenticatorOptions {
   readonly credentials: CredentialSource;
   readonly fetchToken: (bearer: Challenge, need: TokenNeed) => Promise<Token>;
@@ -69,6 +72,7 @@ interface Slot {
 /** More scopes than this make a token that servers refuse as too large a header: Harbor's nginx stops near 50. */
 const scopesPerToken = 12;
 
+/** Knows nothing of the registry until its first challenge. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const slots = new Map<Credential, Map<string, Slot>>();
   const used = new Set<Credential>();

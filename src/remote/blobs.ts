@@ -14,6 +14,7 @@ export interface UploadSession {
   readonly minChunkBytes?: number | undefined;
 }
 
+/** How a request is stopped. */
 export interface BlobRequestOptions {
   readonly signal?: AbortSignal | undefined;
 }

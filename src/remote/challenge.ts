@@ -36,6 +36,7 @@ export function parseChallenges(header: string | undefined): readonly Challenge[
   }
 }
 
+/** The first challenge of a scheme, which is in small letters. */
 export function findChallenge(challenges: readonly Challenge[], scheme: string): Challenge | undefined {
   return challenges.find((challenge) => challenge.scheme === scheme);
 }

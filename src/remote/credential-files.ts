@@ -24,6 +24,7 @@ export interface CredentialFile {
   readonly store: string | undefined;
 }
 
+/** One entry of `auths`. */
 export interface CredentialEntry {
   readonly key: string;
   /** @returns undefined for the empty entries that docker leaves beside a helper. @throws RegtarError CREDENTIALS_INVALID */

@@ -16,6 +16,7 @@ export type Credential = {
 /** Finds the credential for a repository, which may differ by project; without one, that of the whole registry. Always the same object for the same credential. */
 export type CredentialSource = (repository?: string) => Promise<Credential>;
 
+/** No account. */
 export const anonymous: Credential = { kind: 'anonymous', origin: 'anonymous' };
 const anonymousSource: CredentialSource = () => Promise.resolve(anonymous);
 

@@ -12,10 +12,12 @@ export interface ManifestHead {
   readonly size: number;
 }
 
+/** A manifest as a registry has it. */
 export interface FetchedManifest extends ManifestHead {
   readonly bytes: Uint8Array;
 }
 
+/** How a manifest is pushed. */
 export interface PutManifestOptions extends BlobRequestOptions {
   /** What the registry should answer where it is not the digest of the bytes: signed schema1. */
   readonly digest?: Digest | undefined;

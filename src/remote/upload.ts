@@ -16,6 +16,7 @@ export interface UploadJournal {
   forget(): void | Promise<void>;
 }
 
+/** How a blob is uploaded. */
 export interface UploadOptions {
   /** That a mount has begun, or a journal has kept; one of a journal is asked first how far it came. */
   readonly session?: UploadSession | undefined;

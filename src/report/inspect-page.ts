@@ -4,6 +4,7 @@ import type { Cell, MapNode, Page, Table } from './page/model.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
 import { nameOf, type WeighedImage, type WeighedRepository, type Weights } from './weigh-images.ts';
 
+/** What the page of a backup says of the backup itself. */
 export interface InspectPageOptions {
   /** What the backup is called. */
   readonly source: string;
@@ -56,6 +57,7 @@ export function inspectPage(
   };
 }
 
+/** To the minute, in UTC. */
 export function formatTime(date: Date): string {
   return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
@@ -245,6 +247,7 @@ function problemsTable({ problems }: BackupSummary): Table {
   };
 }
 
+/** A size that is sorted by its bytes. */
 export function bytesCell(bytes: number): Cell {
   return { text: formatBytes(bytes), sort: bytes };
 }

@@ -30,6 +30,7 @@ export interface Report {
   readonly images: readonly ReportImage[];
 }
 
+/** What tells a report from other JSON. */
 export const reportFileKind = 'regtar report';
 
 /** What became of an image; `unfinished`: nobody came to it. */

@@ -26,6 +26,7 @@ export interface WeighedImage {
   readonly problems: readonly ErrorCode[];
 }
 
+/** The images of a repository and what each would free; sizes are in bytes. */
 export interface WeighedRepository {
   readonly repository: string;
   readonly images: readonly WeighedImage[];

@@ -5,6 +5,7 @@ import { readManifest } from '../content/read-manifest.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
 import { formatPlatform, isUnknownPlatform, platformMatches, type Platform } from '../oci/platform.ts';
 
+/** Which platforms of an image travel. */
 export interface PlatformChoice {
   /** Empty keeps everything. */
   readonly platforms: readonly Platform[];

@@ -5,10 +5,12 @@ import { compareCodePoints } from '../oci/reference.ts';
 /** First line of the file that `--save-digests` writes: what the other side has after an export. */
 const header = '# regtar digests 1';
 
+/** A header, then one digest a line, sorted. */
 export function formatDigestList(digests: Iterable<Digest>): string {
   return `${[header, ...[...new Set(digests)].sort(compareCodePoints)].join('\n')}\n`;
 }
 
+/** Whether a text begins as `--save-digests` writes it. */
 export function isDigestList(start: string): boolean {
   return start.startsWith(header);
 }

@@ -1,6 +1,6 @@
 import picomatch from 'picomatch';
 import { RegtarError } from '../errors.ts';
-import { formatImageReference, parseNamedImage } from '../oci/reference.ts';
+import { formatImageReference, parseNamedImage, type ImageName } from '../oci/reference.ts';
 
 /** Which images are wanted: globs in and out, and a list of names. */
 export interface FilterOptions {
@@ -11,19 +11,16 @@ export interface FilterOptions {
   readonly images?: ReadonlySet<string> | undefined;
 }
 
-export interface ImageName {
-  readonly repository: string;
-  readonly tag?: string | undefined;
-  readonly digest: string;
-}
+/** An image that a filter judges. */
+export type FilteredImage = ImageName & { readonly digest: string };
 
 /** Whether an image is wanted. */
 export interface ImageFilter {
-  (name: ImageName): boolean;
+  (name: FilteredImage): boolean;
   /** Whether a manifest was asked for by its digest: then it travels although no tag names it. Absent: none was. */
-  readonly namesRevision?: (name: ImageName) => boolean;
+  readonly namesRevision?: (name: FilteredImage) => boolean;
   /** Whether somebody asked to leave it out: then it does not come with what it refers to either. Absent: nothing was. */
-  readonly excludes?: (name: ImageName) => boolean;
+  readonly excludes?: (name: FilteredImage) => boolean;
 }
 
 /** @throws RegtarError FILTER_INVALID for an empty glob */
@@ -32,13 +29,13 @@ export function createFilter(options: FilterOptions): ImageFilter {
   const excluded = (options.exclude ?? []).map(matchesImage);
   const byDigest = (options.include ?? []).filter((glob) => glob.includes('@')).map(matchesImage);
   const { images } = options;
-  const excludes = (name: ImageName): boolean => excluded.some((matches) => matches(name));
-  const filter = (name: ImageName): boolean => {
+  const excludes = (name: FilteredImage): boolean => excluded.some((matches) => matches(name));
+  const filter = (name: FilteredImage): boolean => {
     if (images !== undefined && !namesOf(name).some((text) => images.has(text))) return false;
     if (included.length > 0 && !included.some((matches) => matches(name))) return false;
     return !excludes(name);
   };
-  const namesRevision = (name: ImageName): boolean =>
+  const namesRevision = (name: FilteredImage): boolean =>
     filter(name) &&
     (byDigest.some((matches) => matches(name)) || images?.has(`${name.repository}@${name.digest}`) === true);
   const asksForDigests = byDigest.length > 0 || [...(images ?? [])].some((name) => name.includes('@'));
@@ -76,7 +73,7 @@ function namesOf({ repository, tag, digest }: ImageName): string[] {
 }
 
 /** What one glob matches. @throws RegtarError FILTER_INVALID for an empty glob */
-export function matchesImage(glob: string): (name: ImageName) => boolean {
+export function matchesImage(glob: string): (name: FilteredImage) => boolean {
   if (glob.trim() === '')
     throw new RegtarError('FILTER_INVALID', 'a filter is empty', {
       hint: 'filters look like library/nginx, library/nginx:1.* or team/**',

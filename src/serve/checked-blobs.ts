@@ -16,6 +16,7 @@ export interface CheckedBlobs {
   open(piece: BlobPiece, ring: Ring): Body;
 }
 
+/** What is known of blobs, and where damage is told. */
 export interface CheckOptions {
   /** What is known of blobs before the first is served: true for right, false for damaged. */
   readonly known?: ReadonlyMap<Digest, boolean> | undefined;

@@ -21,6 +21,7 @@ export interface Location {
   readonly copy?: number;
 }
 
+/** What a member of a backup is. */
 export type EntryKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 
 /** One member of a backup, before anybody knows that it is a registry. The object is reused: keep its fields, never the entry. */

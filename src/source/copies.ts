@@ -46,6 +46,7 @@ export function copyIn(page: Uint8Array | undefined, copy: number, size: number)
   return page === undefined || at + size > page.length ? undefined : page.subarray(at, at + size);
 }
 
+/** Which page of copies a copy is on. */
 export function pageOf(copy: number): number {
   return Math.floor(copy / pageBytes);
 }

@@ -14,6 +14,7 @@ import { limits } from '../io/limits.ts';
 import type { Backup, Entry, EntryKind, ScanOptions } from './backup.ts';
 import { readFileBody, readWholeFile } from './file-body.ts';
 
+/** How a folder is read. */
 export interface DirectoryOptions {
   /**
    * Takes links of layers and revisions for what their paths say where they have the size for it, instead of reading a small file for

@@ -16,6 +16,7 @@ const pieceBytes = 256 * 1024;
 const fixedBytes = 64;
 const runBytes = 18;
 
+/** Keeps its pieces, or gives each away when it is full. */
 export function createEntryLog(options: { readonly onPiece?: (piece: Uint8Array) => void } = {}): EntryLog {
   const full: Uint8Array[] = [];
   const keep = options.onPiece ?? ((done: Uint8Array): void => void full.push(done));

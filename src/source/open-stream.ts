@@ -10,6 +10,7 @@ import type { OpenSourceOptions } from './open-source.ts';
 import { recogniseAccess } from './recognise.ts';
 import { openStream } from './stream.ts';
 
+/** A stream as it comes in, and what it is called. */
 export interface StreamInput {
   readonly chunks: AsyncIterable<Uint8Array>;
   readonly form: 'tar' | Compression;

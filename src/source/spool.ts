@@ -40,6 +40,7 @@ export interface Spool {
   removeSync(): void;
 }
 
+/** One file of the spool while it is written. */
 export interface SpoolFile {
   readonly number: number;
   /** Hashes and writes; `chunk` may be reused when it returns, or when the promise is fulfilled. @param at offset in the file; the end unless told */

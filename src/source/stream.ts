@@ -6,6 +6,7 @@ import { createSpool, type Spool } from './spool.ts';
 import { notKept, passStream, type Kept, type StreamPass } from './stream-pass.ts';
 import { openTarFile } from './tar-file.ts';
 
+/** What a stream is called, and how it is kept. */
 export interface StreamOptions {
   readonly describe: string;
   /** `tar`, `tar.gz`, `tar.zst`. */

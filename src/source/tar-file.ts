@@ -10,6 +10,7 @@ import { entryOf } from './member-entry.ts';
 import { readRuns, runsOf } from './runs.ts';
 import type { IndexWriter, SavedIndex } from './saved-index.ts';
 
+/** What spares or keeps a scan. */
 export interface TarFileOptions {
   /** What an earlier scan saw: no other is made then. */
   readonly index?: SavedIndex | undefined;

@@ -19,6 +19,7 @@ export interface Damage {
 /** Rubbish of terabytes must not fill the memory with what is wrong with it. */
 const mostProblems = 10_000;
 
+/** Nothing is wrong yet. */
 export function createDamage(): Damage {
   const problems: Problem[] = [];
   /** Where the archive began that is being read: several may follow each other. */
@@ -59,6 +60,7 @@ export function createDamage(): Damage {
   };
 }
 
+/** Why bytes of an archive belong to no member. */
 export const gaps = {
   zeros: 'holds zeros only',
   noHeader: 'has no valid header',

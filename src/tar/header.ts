@@ -25,6 +25,7 @@ export function paddedSize(size: number): number {
   return Math.ceil(size / blockBytes) * blockBytes;
 }
 
+/** The type flag: one byte. */
 export function headerTypeFlag(buffer: Buffer, at: number): number {
   return buffer[at + 156] ?? 0;
 }
@@ -48,6 +49,7 @@ export function headerName(buffer: Buffer, at: number): string {
   return `${readText(buffer, at + 345, 155)}/${name}`;
 }
 
+/** Where a link leads, in the header's own field. */
 export function headerLinkName(buffer: Buffer, at: number): string {
   return readText(buffer, at + 157, 100);
 }
@@ -107,6 +109,7 @@ function parseBase256(buffer: Buffer, start: number, length: number, first: numb
   return value;
 }
 
+/** Two of these end an archive. @param at a multiple of 512 */
 export function isZeroBlock(words: Int32Array, at: number): boolean {
   const start = at / 4;
   for (let index = start; index < start + blockBytes / 4; index++) if (words[index] !== 0) return false;

@@ -3,6 +3,7 @@ import type { Extended } from './extended.ts';
 import { headerLinkName, headerModified, headerName, typeFlags } from './header.ts';
 import type { PlacedRun } from './sparse.ts';
 
+/** What a member is, as far as reading it differs. */
 export type MemberKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 
 /** Gives small bodies, and leaves the member's header where it is. */

@@ -20,8 +20,9 @@ import { searchHeader, type HeaderSearch } from './resynchronise.ts';
 import { placeSparse } from './sparse-map.ts';
 import { Window, windowBytes } from './window.ts';
 
-export type { Member, MemberKind } from './member.ts';
+export type { Member } from './member.ts';
 
+/** How a scan is stopped and followed. */
 export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with the offset reached. */

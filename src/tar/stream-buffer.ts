@@ -15,6 +15,7 @@ export interface StreamBuffer {
   pass(count: number, take: (chunk: Uint8Array) => Promise<void> | void): Promise<boolean>;
 }
 
+/** Reads chunks only as far as they are asked for. */
 export function createStreamBuffer(
   chunks: AsyncIterable<Uint8Array>,
   options: {

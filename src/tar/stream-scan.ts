@@ -23,6 +23,7 @@ export interface BodyTaker {
   end(isWhole: boolean): Promise<void> | void;
 }
 
+/** How a scan is stopped and followed. */
 export interface StreamScanOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with the offset reached. */

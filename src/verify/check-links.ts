@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { VerifiedImage } from './collect-images.ts';
 
+/** What the links of repositories lack. */
 export interface CheckedLinks {
   readonly problems: readonly Problem[];
   /** Blobs that a layer link names and that are not there. */

@@ -8,6 +8,7 @@ import type { VerifiedImage } from './collect-images.ts';
 import { hasSize } from './judge-image.ts';
 import type { VerifyProblem } from './report.ts';
 
+/** Everything that is wrong, each once. */
 export interface CollectedProblems {
   readonly problems: readonly VerifyProblem[];
   readonly corrupt: ReadonlySet<Digest>;

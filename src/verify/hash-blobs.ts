@@ -7,6 +7,7 @@ import { createRing, type Ring } from '../io/ring.ts';
 import { createDigester, digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { hashWorker, type HashTask, type HashWorkerAnswer, type HashWorkerData } from './hash-worker.ts';
 
+/** How blobs are hashed. */
 export interface HashOptions {
   /** Threads; as many as there are processors unless told, four at most: then the medium is the limit. */
   readonly jobs?: number | undefined;

@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
 import type { ImageState } from './report.ts';
 
+/** What an image is worth, and its platforms. */
 export interface Judgement {
   readonly state: ImageState;
   readonly platforms: { readonly whole: readonly string[]; readonly lost: readonly string[] };

@@ -22,6 +22,7 @@ export interface VerifyProblem extends Problem {
   readonly neededBy?: readonly string[];
 }
 
+/** How many images are in each state. */
 export interface StateCounts {
   readonly whole: number;
   readonly partial: number;

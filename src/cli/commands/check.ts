@@ -20,6 +20,7 @@ import { renderCheck } from '../render/check.ts';
 import { defaultJobs } from '../run-copy.ts';
 import { readTextFile } from '../selection.ts';
 
+/** Options of `regtar check`. */
 export interface CheckCommandOptions extends RemoteOptions {
   readonly report: string;
   readonly deep?: boolean;

@@ -23,6 +23,7 @@ import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
+/** Options of `regtar export`. */
 export interface ExportOptions
   extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
   readonly format: Format;

@@ -4,6 +4,7 @@ import { parseImageReference } from '../../oci/reference.ts';
 import { tagHistory } from '../../names/choose-tags.ts';
 import type { OpenedBackup } from '../open-backup.ts';
 
+/** One digest that a tag means or meant. */
 export interface HistoryEntry {
   readonly repository: string;
   readonly tag: string;

@@ -15,6 +15,7 @@ import { renderImage } from '../render/image.ts';
 import { renderSummary } from '../render/summary.ts';
 import { renderWhatIf } from '../render/what-if.ts';
 
+/** Options of `regtar inspect`. */
 export interface InspectOptions extends ChoiceOptions {
   /** Everything that the tag ever meant, one digest a line. */
   readonly history?: boolean;

@@ -13,6 +13,7 @@ import { formatError } from '../output.ts';
 import { renderProblems } from '../render/problems.ts';
 import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 
+/** Options of `regtar list`. */
 export type ListOptions = SelectionOptions;
 
 interface Listed {

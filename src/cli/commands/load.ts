@@ -10,6 +10,7 @@ import { sourceOperands } from '../operands.ts';
 import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
 
+/** Options of `regtar load`. */
 export interface LoadOptions extends SelectionOptions, CopyCommandOptions {
   readonly socket?: string;
   readonly prefix?: string;

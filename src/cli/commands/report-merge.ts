@@ -6,6 +6,7 @@ import { writeReportFiles } from '../run-report.ts';
 import { formatCount, plural } from '../render/sizes.ts';
 import { readTextFile } from '../selection.ts';
 
+/** Options of `regtar report merge`. */
 export interface ReportMergeOptions {
   readonly output?: readonly string[];
 }

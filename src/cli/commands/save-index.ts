@@ -4,6 +4,7 @@ import { withBackup, type BackupOptions } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { formatBytes, formatCount } from '../render/sizes.ts';
 
+/** Options of `regtar index`. */
 export type IndexOptions = BackupOptions;
 
 /** `regtar index [SOURCE…]`: writes `SOURCE.regtar-index`. Nothing is written of what holds no registry's storage. */

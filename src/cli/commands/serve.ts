@@ -32,6 +32,7 @@ import {
   type SelectionOptions,
 } from '../selection.ts';
 
+/** Options of `regtar serve`. */
 export interface ServeCommandOptions extends Omit<SelectionOptions, 'platform'> {
   /** `HOST:PORT`. */
   readonly listen?: string;

@@ -7,6 +7,7 @@ import { startByteProgress } from '../progress.ts';
 import { renderVerdict } from '../render/verdict.ts';
 import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 
+/** Options of `regtar verify`. */
 export interface VerifyCommandOptions extends SelectionOptions {
   readonly quick?: boolean;
   readonly jobs?: number;

@@ -4,6 +4,7 @@ import { addRemote } from './push.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 import { collect, wholeNumber } from './values.ts';
 
+/** Declares `regtar check`. */
 export const declareCheck: Declare = (program, run) => {
   addRemote(
     addGeneral(

@@ -2,6 +2,7 @@ import { Argument } from 'commander';
 import type { Shell } from '../commands/completion.ts';
 import type { Declare } from './run.ts';
 
+/** Declares `regtar completion`. */
 export const declareCompletion: Declare = (program, run) => {
   program
     .command('completion')

@@ -1,6 +1,7 @@
 import { addConfigOption } from './options.ts';
 import type { Declare } from './run.ts';
 
+/** Declares `regtar config check`. */
 export const declareConfig: Declare = (program, run) => {
   const config = program.command('config').description('look at the settings of regtar.yaml and the environment');
   addConfigOption(

@@ -2,6 +2,7 @@ import type { DiffCommandOptions } from '../commands/diff.ts';
 import { addChoice, addCommon } from './options.ts';
 import { present, type Declare, type GlobalOptions } from './run.ts';
 
+/** Declares `regtar diff`. */
 export const declareDiff: Declare = (program, run) => {
   addChoice(
     addCommon(

@@ -1,5 +1,6 @@
 import type { Declare } from './run.ts';
 
+/** Declares `regtar help`. */
 export const declareHelp: Declare = (program, run) => {
   program
     .helpCommand(false)

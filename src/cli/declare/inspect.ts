@@ -3,6 +3,7 @@ import type { InspectOptions } from '../commands/inspect.ts';
 import { addChoice, addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 
+/** Declares `regtar inspect`. */
 export const declareInspect: Declare = (program, run) => {
   addChoice(
     addCommon(

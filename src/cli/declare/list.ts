@@ -2,6 +2,7 @@ import type { ListOptions } from '../commands/list.ts';
 import { addCommon, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 
+/** Declares `regtar list`. */
 export const declareList: Declare = (program, run) => {
   addSelection(
     addCommon(

@@ -3,6 +3,7 @@ import { addCommon, addCopy, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 import { collect } from './values.ts';
 
+/** Declares `regtar load`. */
 export const declareLoad: Declare = (program, run) => {
   addCopy(
     addSelection(

@@ -4,6 +4,7 @@ import { addCommon, addCopy, addNames, addPatience, addReport, addSelection } fr
 import type { Declare, GlobalOptions } from './run.ts';
 import { byteLimit, byteSize } from './values.ts';
 
+/** Declares `regtar push`. */
 export const declarePush: Declare = (program, run) => {
   addRemote(
     addReport(

@@ -2,6 +2,7 @@ import type { ReportMergeOptions } from '../commands/report-merge.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 import { collect } from './values.ts';
 
+/** Declares `regtar report merge`. */
 export const declareReport: Declare = (program, run) => {
   const report = program.command('report').description('work with reports of exports and pushes');
   report

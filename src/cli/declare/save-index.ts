@@ -2,6 +2,7 @@ import type { IndexOptions } from '../commands/save-index.ts';
 import { addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 
+/** Declares `regtar index`. */
 export const declareIndex: Declare = (program, run) => {
   addCommon(
     program

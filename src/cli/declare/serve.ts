@@ -4,6 +4,7 @@ import { addChoice, addCommon } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 import { collect } from './values.ts';
 
+/** Declares `regtar serve`. */
 export const declareServe: Declare = (program, run) => {
   addChoice(
     addCommon(

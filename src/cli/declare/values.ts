@@ -54,16 +54,19 @@ export function shardOf(value: string): ShardChoice {
   return { index, count };
 }
 
+/** From 1 to 9999. @throws InvalidArgumentError for anything else */
 export function wholeNumber(value: string): number {
   if (!/^[1-9][0-9]{0,3}$/.test(value)) throw new InvalidArgumentError('a whole number from 1 to 9999 was expected.');
   return Number(value);
 }
 
+/** From 0 to 999. @throws InvalidArgumentError for anything else */
 export function wholeNumberFrom0(value: string): number {
   if (!/^[0-9]{1,3}$/.test(value)) throw new InvalidArgumentError('a whole number was expected.');
   return Number(value);
 }
 
+/** Seconds, fractions allowed. @throws InvalidArgumentError for anything else */
 export function seconds(value: string): number {
   if (!/^[0-9]+(?:\.[0-9]+)?$/.test(value)) throw new InvalidArgumentError('a number of seconds was expected.');
   return Number(value);

@@ -3,6 +3,7 @@ import { addCommon, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
 import { wholeNumber } from './values.ts';
 
+/** Declares `regtar verify`. */
 export const declareVerify: Declare = (program, run) => {
   addSelection(
     addCommon(

@@ -33,6 +33,7 @@ export function writeCopyEvent(events: EventWriter, event: CopyEvent): void {
   }
 }
 
+/** Progress as `progress` events, at most one a second. */
 export function createEventView(events: EventWriter): View {
   let last = -Infinity;
   return {

@@ -20,6 +20,7 @@ export interface Reading {
   readonly underWay: readonly string[];
 }
 
+/** Adds up what happens into what a bar shows. */
 export interface Meter {
   follow(event: CopyEvent): void;
   /** Takes a look at the clock; call it regularly. */

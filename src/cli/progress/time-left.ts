@@ -18,6 +18,7 @@ const correctionSeconds = { least: 1.5, most: 15 };
 /** Nobody knows anything before. */
 const silentSeconds = 3;
 
+/** Begins to measure at the first sample. */
 export function createTimeLeft(): TimeLeft {
   const shortRate = createRate(rateSeconds);
   const longRate = createRate(estimateSeconds);

@@ -6,6 +6,7 @@ import { renderTable } from './table.ts';
 
 const rowsShown = 20;
 
+/** How much of a plan is printed. */
 export interface PlanView {
   readonly verbose: boolean;
   /** What the output has of an image already. */

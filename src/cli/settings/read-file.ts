@@ -12,6 +12,7 @@ export interface FileValue {
   readonly line: number;
 }
 
+/** A settings file as it was read, before any command asks for its values. */
 export interface SettingsFile {
   readonly path: string;
   /** For every command that knows them. */
@@ -55,6 +56,7 @@ export function readSettingsFile(named: string | undefined): SettingsFile | unde
   return { path, common, sections };
 }
 
+/** The error for one line of a settings file. */
 export function invalid(path: string, line: number, message: string, hint?: string): RegtarError {
   return new RegtarError('CONFIG_INVALID', `${path}:${line}: ${message}`, { where: { path }, hint });
 }

@@ -38,8 +38,10 @@ export async function* readAhead(
   }
 }
 
+/** Buffers of the blob that is written and of the next one. */
 export type ReadAheadRings = readonly [Ring, Ring];
 
+/** Made once for an archive; each blob uses them again. */
 export function createReadAheadRings(): ReadAheadRings {
   return [createRing({ kept: heldChunks + 1 }), createRing({ kept: heldChunks + 1 })];
 }

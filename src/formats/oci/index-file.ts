@@ -13,6 +13,7 @@ export const containerdName = 'io.containerd.image.name';
 /** Which image of which repository a descriptor without a loader's name is; no loader makes an image of it. */
 export const regtarName = 'vnd.regtar.image.name';
 
+/** How images are named in an index.json. */
 export interface Naming {
   /** `full`: ref.name is `repository:tag`, for one layout of many repositories. `tag`: the tag alone, for one layout a repository. */
   readonly refName: 'full' | 'tag';
@@ -58,6 +59,7 @@ export interface LayoutIndex {
   readonly entries: readonly IndexEntry[];
 }
 
+/** The index of a layout that has nothing yet. */
 export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
 
 /** @throws RegtarError OUTPUT_FOREIGN when the bytes are no index.json, since what is in it would be lost */
@@ -93,6 +95,7 @@ export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]):
   };
 }
 
+/** The bytes of an index.json. */
 export function formatLayoutIndex(index: LayoutIndex): Buffer {
   return Buffer.from(
     JSON.stringify({ ...index.fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: index.entries }),

@@ -7,23 +7,28 @@ import { isRepository, isTag } from '../../oci/reference.ts';
  */
 export const storageRoot = 'docker/registry/v2';
 
+/** `blobs/<algorithm>/<first two digits>/<hex>/data` */
 export function blobPath(digest: Digest): string {
   const hex = digestHex(digest);
   return `${storageRoot}/blobs/${digestAlgorithm(digest)}/${hex.slice(0, 2)}/${hex}/data`;
 }
 
+/** The link by which a repository has a config or layer. */
 export function layerLinkPath(repository: string, digest: Digest): string {
   return `${storageRoot}/repositories/${repository}/_layers/${digestAlgorithm(digest)}/${digestHex(digest)}/link`;
 }
 
+/** The link by which a repository has a manifest. */
 export function revisionLinkPath(repository: string, digest: Digest): string {
   return `${storageRoot}/repositories/${repository}/_manifests/revisions/${digestAlgorithm(digest)}/${digestHex(digest)}/link`;
 }
 
+/** The link that says what a tag means now. */
 export function tagCurrentPath(repository: string, tag: string): string {
   return `${storageRoot}/repositories/${repository}/_manifests/tags/${tag}/current/link`;
 }
 
+/** The link that says that a tag meant a digest once. */
 export function tagIndexPath(repository: string, tag: string, digest: Digest): string {
   return `${storageRoot}/repositories/${repository}/_manifests/tags/${tag}/index/${digestAlgorithm(digest)}/${digestHex(digest)}/link`;
 }

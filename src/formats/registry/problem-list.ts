@@ -10,6 +10,7 @@ export interface ProblemList {
 /** Nobody reads more of one kind, and each costs half a kilobyte. */
 const mostOfOneCode = 10_000;
 
+/** An empty list. */
 export function createProblemList(): ProblemList {
   const problems: Problem[] = [];
   const counts = new Map<ErrorCode, number>();

@@ -22,6 +22,7 @@ interface Found {
   readonly path: string;
 }
 
+/** What links are resolved against, and where the results go. */
 export interface ResolveOptions {
   readonly signal?: AbortSignal | undefined;
   readonly place: (path: StoragePath, source: Found) => void;

@@ -13,6 +13,7 @@ export interface Page {
   readonly data?: unknown;
 }
 
+/** One line of a page's head. */
 export interface Fact {
   readonly name: string;
   readonly value: string;
@@ -20,12 +21,14 @@ export interface Fact {
   readonly long?: boolean;
 }
 
+/** One piece of a page's bar. */
 export interface Share {
   readonly name: string;
   readonly count: number;
   readonly paint: 'good' | 'present' | 'warn' | 'bad';
 }
 
+/** One table of a page, which its reader can sort and search. */
 export interface Table {
   /** `images`: the anchor of its heading. */
   readonly id: string;
@@ -35,6 +38,7 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
 }
 
+/** One column of a table. */
 export interface Column {
   readonly name: string;
   /** `number` is aligned right and sorted by `sort`; `hex` is a digest. */

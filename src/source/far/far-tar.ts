@@ -11,6 +11,7 @@ import type { FarObject } from './far-object.ts';
 import { scanParts } from './scan-parts.ts';
 import { createSmallFiles, type SmallFiles } from './small-files.ts';
 
+/** What spares or keeps a scan. */
 export interface FarTarOptions {
   /** What an earlier scan saw: no other is made then. */
   readonly index?: SavedIndex | undefined;

@@ -10,6 +10,7 @@ import type { FarObject } from './far-object.ts';
 import { openFarWindow, type FarWindow } from './far-window.ts';
 import { guessHeaders, type GuessOptions } from './guess-headers.ts';
 
+/** What a scan in parts looks at, and where it says what it met. */
 export interface ScanPartsOptions extends GuessOptions {
   /** How many bytes of a body are looked at; may look at its first byte. */
   readonly bytesWanted: (member: Member) => number;

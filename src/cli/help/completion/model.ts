@@ -8,6 +8,7 @@ import { topics } from '../topics.ts';
 export type Completion =
   { readonly kind: 'file' } | { readonly kind: 'text' } | { readonly kind: 'words'; readonly words: readonly string[] };
 
+/** One option as shells complete it. */
 export interface CompletedOption {
   /** `-j` and `--jobs`. */
   readonly flags: readonly string[];
@@ -17,6 +18,7 @@ export interface CompletedOption {
   readonly value: { readonly name: string; readonly completion: Completion } | undefined;
 }
 
+/** One command as shells complete it. */
 export interface CompletedCommand {
   /** After `regtar`: empty for the program itself, `config check` for a command of a command. */
   readonly name: string;
