@@ -48,6 +48,8 @@ export type { ImageState, ImageVerdict, VerifyEvent, VerifyProblem, VerifyReport
 export { diffBackups, type BackupDiff, type ChangedImage } from './select/diff.ts';
 export { shardPlan, type Shard, type ShardOptions } from './select/shard.ts';
 export { formatNames, type Format } from './formats/formats.ts';
+export { readSource, type ReadSource } from './formats/read-source.ts';
+export type { ImagePlace, NamedImage, ReadImages, ReadOptions } from './formats/reader.ts';
 export { openFileSink } from './formats/open-file-sink.ts';
 export type { FileSinkOptions, Split } from './formats/options.ts';
 export { openRegistry, type Registry, type RegistryOptions } from './remote/registry.ts';
@@ -77,8 +79,5 @@ export { readReport } from './report/read-report.ts';
 export { mergeReports } from './report/merge-reports.ts';
 export { checkTarget, type CheckOptions } from './check/check-target.ts';
 export type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedImage } from './check/contract.ts';
-export { openArchive, openFolder, type Files } from './check/files.ts';
-export { dirTarget } from './check/dir-target.ts';
-export { layoutTarget } from './check/layout-target.ts';
 export { registryTarget } from './check/registry-target.ts';
-export { storageTarget } from './check/storage-target.ts';
+export { imagesTarget } from './check/images-target.ts';

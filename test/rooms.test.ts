@@ -27,7 +27,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   load: ['errors', 'oci', 'io', 'content', 'formats'],
   report: ['errors', 'oci', 'io', 'tar', 'content', 'select', 'copy', 'remote', 'formats/dir/names', 'formats/formats'],
   serve: ['errors', 'oci', 'io', 'content'],
-  check: ['errors', 'oci', 'io', 'tar', 'content', 'remote', 'report', 'formats/dir/names'],
+  check: ['errors', 'oci', 'io', 'content', 'formats/reader', 'remote', 'report'],
   cli: 'all',
   index: 'all',
 };

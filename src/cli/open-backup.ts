@@ -20,7 +20,7 @@ export interface OpenedBackup {
   readonly catalog: Catalog;
   readonly store: ContentStore;
   /** Where single images lie, and which formats they have. */
-  readonly read: Pick<ReadSource, 'formats' | 'placeOf'>;
+  readonly read: ReadSource;
   /** The SHA-256 of what came through standard input, once it has been read to its end; absent where nobody asked. */
   readonly inputHash?: () => string | undefined;
 }
@@ -93,7 +93,7 @@ export async function withBackup<Result>(
       backup,
       catalog,
       store: read.store,
-      read,
+      read: { ...read, catalog },
       ...(input && { inputHash: input.hash }),
     });
   } finally {

@@ -23,9 +23,9 @@ export interface SourceFolder {
   /**
    * A small file whole.
    * @param mostBytes more than this is refused
-   * @throws RegtarError SOURCE_TOO_LARGE, SOURCE_UNREADABLE, SOURCE_CHANGED
+   * @throws RegtarError SOURCE_TOO_LARGE, SOURCE_UNREADABLE, SOURCE_CHANGED and what `Backup.bring` throws
    */
-  read(file: SourceFile, mostBytes: number): Uint8Array;
+  read(file: SourceFile, mostBytes: number): Promise<Uint8Array>;
 }
 
 /** The files that any format may ask for, of every SOURCE that was given. */
@@ -87,12 +87,13 @@ function folderOf(backup: Backup, describe: string, members: ReadonlyMap<string,
         found = links > mostLinks || found.target === undefined ? undefined : members.get(found.target);
       return found;
     },
-    read({ path, location }, mostBytes) {
+    async read({ path, location }, mostBytes) {
       if (location.size > mostBytes)
         throw new RegtarError('SOURCE_TOO_LARGE', `${path} in ${describe} has ${location.size} bytes`, {
           where: { path },
           hint: `regtar reads at most ${mostBytes} bytes of such a file`,
         });
+      await backup.bring?.([location]);
       return backup.readSmall(location);
     },
   };

@@ -1,5 +1,6 @@
 import { cpSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { CheckReport } from '../../src/check/contract.ts';
 import { regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
@@ -55,6 +56,20 @@ describe('what was exported is as its report says', () => {
     expect(result.images.same).toBe(result.images.checked);
     expect(result.blobs.checked).toBeGreaterThan(10);
   });
+});
+
+it('what was exported may be compressed: it is read once, in whatever format it is', async () => {
+  for (const args of [
+    ['--format', 'oci'],
+    ['--format', 'docker-archive', '--platform', 'linux/amd64'],
+  ]) {
+    const [out, report] = [folder.file(`packed-${args[1] ?? ''}.tar`), folder.file('packed.json')];
+    await regtar(['export', fixturePath, out, ...args, '--report', report]);
+    writeFileSync(`${out}.gz`, gzipSync(readFileSync(out)));
+    const result = await check(`${out}.gz`, report, 0, '--deep');
+    expect(result.differences).toEqual([]);
+    expect(result.images.same).toBeGreaterThan(10);
+  }
 });
 
 describe('planted differences in what was exported', () => {

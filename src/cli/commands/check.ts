@@ -1,12 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { checkTarget } from '../../check/check-target.ts';
 import type { CheckedTarget, CheckReport } from '../../check/contract.ts';
-import { openArchive, openFolder } from '../../check/files.ts';
-import { dirTarget } from '../../check/dir-target.ts';
-import { layoutTarget } from '../../check/layout-target.ts';
+import { imagesTarget } from '../../check/images-target.ts';
 import { registryTarget } from '../../check/registry-target.ts';
-import { storageTarget } from '../../check/storage-target.ts';
 import { RegtarError } from '../../errors.ts';
 import { parseTarget } from '../../remote/target.ts';
 import type { Report } from '../../report/report.ts';
@@ -49,18 +45,9 @@ export async function check(operand: string, options: CheckCommandOptions, conte
       });
     return checkRegistry(operand, report, options, context, compare);
   }
-  const isFolder = statSync(operand).isDirectory();
-  const files = isFolder ? openFolder(operand) : await openArchive(operand, context.signal);
-  try {
-    if (files.size('oci-layout') !== undefined) return await compare(layoutTarget(files));
-    if (!isFolder || holdsStorage(operand))
-      return await withBackup([operand], {}, context, ({ backup, catalog, store }) =>
-        compare(storageTarget(backup.describe, catalog, store)),
-      );
-    return await compare(report.target.kind === 'oci' ? layoutTarget(files) : dirTarget(files));
-  } finally {
-    files.close();
-  }
+  return withBackup([operand], { keep: options.deep === true ? 'digests' : 'small' }, context, ({ backup, read }) =>
+    compare(imagesTarget(backup.describe, read)),
+  );
 }
 
 async function checkRegistry(
@@ -122,10 +109,4 @@ function say(
 ): void {
   if (json) output.json({ report: options.report, state: report.state, ...comparison });
   else output.line(renderCheck(comparison, report, verbose));
-}
-
-function holdsStorage(folder: string): boolean {
-  return ['docker/registry/v2', 'registry/v2', 'v2', 'repositories', 'blobs'].some((path) =>
-    existsSync(join(folder, path, path.endsWith('v2') ? 'repositories' : '')),
-  );
 }

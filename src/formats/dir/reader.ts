@@ -2,6 +2,7 @@ import type { Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { digestOf, makeDigest, type Digest } from '../../oci/digest.ts';
 import type { Backup, Location } from '../../source/backup.ts';
+import { bringManifests } from '../bring-manifests.ts';
 import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, dropRegistry } from '../image-names.ts';
@@ -26,23 +27,29 @@ const manifestName = 'manifest.json';
 
 /** Trees of skopeo's `dir` images, ours and those of `skopeo sync`, and single folders. @see containers-transports(5), dir */
 export const openDirReader: OpenReader = (backup, files, options) => ({
-  finish: async (damage) => readTrees(backup, files, options, damage),
+  finish: (damage) => readTrees(backup, files, options, damage),
 });
 
-function readTrees(
+async function readTrees(
   backup: Backup,
   files: SourceFiles,
   options: ReadOptions,
   damage: readonly Problem[],
-): ReadImages | undefined {
+): Promise<ReadImages | undefined> {
   const names = createNameList();
-  const images = files.folders().flatMap((source) => findImages(source, names));
+  const images: FoundImage[] = [];
+  for (const source of files.folders()) images.push(...(await findImages(source, names)));
   if (images.length === 0) return undefined;
   const places = new Map<Digest, Location>();
   for (const image of images)
     for (const [digest, location] of image.places) if (!places.has(digest)) places.set(digest, location);
   const placed = rankPlaces(places);
   const store = openContentStore(backup, placed);
+  await bringManifests(
+    backup,
+    placed,
+    images.map(({ root }) => root),
+  );
   const defaults = createDefaultNames(options.repository, images.length);
   const homes = new Map<string, FoundImage>();
   for (const image of images) {
@@ -69,7 +76,7 @@ function placeOf(backup: Backup, image: FoundImage | undefined): ImagePlace {
   };
 }
 
-function findImages(source: SourceFolder, names: NameList): FoundImage[] {
+async function findImages(source: SourceFolder, names: NameList): Promise<readonly FoundImage[]> {
   const contents = new Map<string, Map<Digest, Location>>();
   const bases: string[] = [];
   for (const path of source.paths()) {
@@ -82,18 +89,20 @@ function findImages(source: SourceFolder, names: NameList): FoundImage[] {
     const own = contents.get(base) ?? new Map<Digest, Location>();
     contents.set(base, own.set(digest, file.location));
   }
-  return bases.flatMap((base): FoundImage[] => {
+  const images: FoundImage[] = [];
+  for (const base of bases) {
     const manifest = source.get(`${base}${manifestName}`);
-    if (manifest === undefined) return [];
-    const root = rootOf(source, manifest, names);
-    if (root === undefined) return [];
+    if (manifest === undefined) continue;
+    const root = await rootOf(source, manifest, names);
+    if (root === undefined) continue;
     const places = new Map(contents.get(base));
-    return [{ source, base, root, places: places.set(root, manifest.location) }];
-  });
+    images.push({ source, base, root, places: places.set(root, manifest.location) });
+  }
+  return images;
 }
 
 /** What an image is called is the digest of its manifest, as it is there. */
-function rootOf(source: SourceFolder, manifest: SourceFile, names: NameList): Digest | undefined {
+async function rootOf(source: SourceFolder, manifest: SourceFile, names: NameList): Promise<Digest | undefined> {
   if (manifest.location.size > limits.manifestBytes) {
     names.report({
       code: 'MANIFEST_TOO_LARGE',
@@ -102,7 +111,7 @@ function rootOf(source: SourceFolder, manifest: SourceFile, names: NameList): Di
     });
     return undefined;
   }
-  const bytes = source.read(manifest, limits.manifestBytes);
+  const bytes = await source.read(manifest, limits.manifestBytes);
   // A docker-archive's is an array.
   return /^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString('latin1')) ? digestOf(bytes) : undefined;
 }

@@ -46,7 +46,7 @@ async function make(backup: Backup, source: SourceFolder, base: string, image: S
   const configFile = fileAt(source, base, image.config);
   if (configFile.location.size > limits.configBytes)
     throw invalid(source, `its config ${image.config} has ${configFile.location.size} bytes`);
-  const configBytes = source.read(configFile, limits.configBytes);
+  const configBytes = await source.read(configFile, limits.configBytes);
   const config = digestOf(configBytes);
   places.set(config, configFile.location);
   const diffIds = parseImageConfig(configBytes)?.diffIds ?? [];

@@ -38,7 +38,8 @@ async function readArchives(
   options: ReadOptions,
   damage: readonly Problem[],
 ): Promise<ReadImages | undefined> {
-  const archives = files.folders().flatMap(findArchives);
+  const archives: FoundArchive[] = [];
+  for (const source of files.folders()) archives.push(...(await findArchives(source)));
   if (archives.length === 0) {
     files.folders().forEach(refuseLegacy);
     return undefined;
@@ -97,14 +98,14 @@ async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-function findArchives(source: SourceFolder): FoundArchive[] {
+async function findArchives(source: SourceFolder): Promise<readonly FoundArchive[]> {
   const found: FoundArchive[] = [];
   for (const path of source.paths()) {
     const match = manifestPath.exec(path);
     const file = match === null ? undefined : source.get(path);
     const base = match?.[1] ?? '';
     if (file === undefined || file.location.size > limits.layoutIndexBytes || isLayout(source, base)) continue;
-    const images = readSavedImages(source.read(file, limits.layoutIndexBytes));
+    const images = readSavedImages(await source.read(file, limits.layoutIndexBytes));
     if (images !== undefined) found.push({ source, base, images });
   }
   return found;

@@ -6,6 +6,7 @@ import { isDigest, makeDigest, type Digest } from '../../oci/digest.ts';
 import { childManifests } from '../../oci/manifest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { Backup, Location } from '../../source/backup.ts';
+import { bringManifests } from '../bring-manifests.ts';
 import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, parseForeignName, parseName, type ForeignName } from '../image-names.ts';
@@ -32,23 +33,26 @@ const indexPath = /^(.*\/)?index\.json$/s;
  * @see OCI image-spec v1.1 image-layout.md
  */
 export const openOciReader: OpenReader = (backup, files, options) => ({
-  finish: async (damage) => readLayouts(backup, files, options, damage),
+  finish: (damage) => readLayouts(backup, files, options, damage),
 });
 
-function readLayouts(
+async function readLayouts(
   backup: Backup,
   files: SourceFiles,
   options: ReadOptions,
   damage: readonly Problem[],
-): ReadImages | undefined {
+): Promise<ReadImages | undefined> {
   const names = createNameList();
-  const layouts = files.folders().flatMap((source) => findLayouts(source, names));
+  const layouts: FoundLayout[] = [];
+  for (const source of files.folders()) layouts.push(...(await findLayouts(source, names)));
   if (layouts.length === 0) return undefined;
   const places = new Map<Digest, Location>();
   for (const { blobs } of layouts)
     for (const [digest, location] of blobs) if (!places.has(digest)) places.set(digest, location);
   const placed = rankPlaces(places);
   const store = openContentStore(backup, placed);
+  const roots = layouts.flatMap(({ entries }) => entries.map(({ digest }) => digest));
+  await bringManifests(backup, placed, roots);
   const defaults = createDefaultNames(options.repository, layouts.length);
   const homes = new Map<string, FoundLayout>();
   for (const layout of layouts) {
@@ -70,7 +74,7 @@ function placeOf(backup: Backup, layout: FoundLayout | undefined): ImagePlace {
 }
 
 /** A folder with an `index.json` is a layout if `oci-layout` or blobs lie beside it. */
-function findLayouts(source: SourceFolder, names: NameList): FoundLayout[] {
+async function findLayouts(source: SourceFolder, names: NameList): Promise<readonly FoundLayout[]> {
   const blobs = new Map<string, Map<Digest, Location>>();
   const bases: string[] = [];
   for (const path of source.paths()) {
@@ -83,14 +87,16 @@ function findLayouts(source: SourceFolder, names: NameList): FoundLayout[] {
     const own = blobs.get(base) ?? new Map<Digest, Location>();
     blobs.set(base, own.set(digest, file.location));
   }
-  return bases.flatMap((base): FoundLayout[] => {
+  const layouts: FoundLayout[] = [];
+  for (const base of bases) {
     const isLayout = source.get(`${base}oci-layout`) !== undefined || blobs.has(base);
     const index = source.get(`${base}index.json`);
-    if (!isLayout || index === undefined) return [];
-    const bytes = source.read(index, limits.layoutIndexBytes);
+    if (!isLayout || index === undefined) continue;
+    const bytes = await source.read(index, limits.layoutIndexBytes);
     const entries = readIndexEntries(bytes, `${base}index.json in ${source.describe}`, names.report);
-    return [{ source, base, blobs: blobs.get(base) ?? new Map<Digest, Location>(), entries }];
-  });
+    layouts.push({ source, base, blobs: blobs.get(base) ?? new Map<Digest, Location>(), entries });
+  }
+  return layouts;
 }
 
 function nameImages(layout: FoundLayout, names: NameList, store: ContentStore, defaults: DefaultNames): void {

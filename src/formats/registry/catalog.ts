@@ -7,7 +7,7 @@ import { compareCodePoints } from '../../oci/reference.ts';
 import type { Backup, Entry, Location } from '../../source/backup.ts';
 import { BlobTable } from './blob-table.ts';
 import type { StoragePath } from './layout.ts';
-import { bringManifests } from './bring-manifests.ts';
+import { bringManifests } from '../bring-manifests.ts';
 import { createPathReader } from './path-reader.ts';
 import { createProblemList } from './problem-list.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
@@ -89,10 +89,17 @@ export function startCatalog(backup: Backup): CatalogBuilder {
         report: builder.report,
       });
       const catalog = builder.finish(damage);
-      if (catalog !== undefined) await bringManifests(backup, catalog);
+      if (catalog !== undefined) await bringManifests(backup, catalog.stored, rootsOf(catalog));
       return catalog;
     },
   };
+}
+
+function* rootsOf(catalog: Catalog): Generator<Digest> {
+  for (const repository of catalog.repositories()) {
+    for (const { digest } of catalog.tags(repository)) yield digest;
+    yield* catalog.revisions(repository);
+  }
 }
 
 function createBuilder(nameOf: (source: number) => string) {

@@ -1,30 +1,32 @@
-import { readManifest } from '../../content/read-manifest.ts';
-import { RegtarError } from '../../errors.ts';
-import { limits } from '../../io/limits.ts';
-import type { Digest } from '../../oci/digest.ts';
-import { isImageConfigType } from '../../oci/media-types.ts';
-import type { Backup, Location } from '../../source/backup.ts';
-import type { StorageCatalog } from './catalog.ts';
-import { openContentStore } from '../content-store.ts';
+import { readManifest } from '../content/read-manifest.ts';
+import { RegtarError } from '../errors.ts';
+import { limits } from '../io/limits.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isImageConfigType } from '../oci/media-types.ts';
+import type { Backup, Location } from '../source/backup.ts';
+import { openContentStore } from './content-store.ts';
+import type { Placed } from './named-catalog.ts';
 
 /**
  * Brings manifests and configs near where SOURCE lies elsewhere: plans read thousands of them one after the other and cannot wait for each.
  * Manifests first, then what their indexes lead to, a level at a time, so that few requests wait for others.
+ * @param stored where blobs lie
+ * @param roots manifests that images begin with
  */
-export async function bringManifests(backup: Backup, catalog: StorageCatalog): Promise<void> {
+export async function bringManifests(
+  backup: Backup,
+  stored: Pick<Placed, 'get'>,
+  roots: Iterable<Digest>,
+): Promise<void> {
   if (backup.bring === undefined) return;
-  const store = openContentStore(backup, catalog);
+  const store = openContentStore(backup, stored);
   const known = new Set<Digest>();
   const locate = (digests: Iterable<Digest>): Location[] =>
     [...digests].flatMap((digest) => {
-      const location = catalog.stored.get(digest)?.location;
+      const location = stored.get(digest)?.location;
       return location === undefined || location.size > limits.manifestBytes ? [] : [location];
     });
-  let level = new Set<Digest>();
-  for (const repository of catalog.repositories()) {
-    for (const { digest } of catalog.tags(repository)) level.add(digest);
-    for (const digest of catalog.revisions(repository)) level.add(digest);
-  }
+  let level = new Set<Digest>(roots);
   const configs = new Set<Digest>();
   while (level.size > 0) {
     await backup.bring(locate(level));
