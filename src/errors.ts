@@ -105,6 +105,11 @@ const table = {
   TARGET_REFUSED: { side: 'target', harm: 'none', ends: 'repository', again: false },
   TARGET_UNAVAILABLE: { side: 'target', harm: 'none', ends: 'image', again: true },
   TARGET_DIFFERS: { side: 'target', harm: 'damage', ends: 'image', again: false },
+  TARGET_BLOB_MISSING: { side: 'target', harm: 'none', ends: 'image', again: false },
+  TARGET_BLOB_DAMAGED: { side: 'target', harm: 'damage', ends: 'image', again: false },
+  STORAGE_FOREIGN: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  STORAGE_NOT_TARGET: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  GC_RUNNING: { side: 'target', harm: 'none', ends: 'run', again: false },
   AUTH_FAILED: { side: 'target', harm: 'none', ends: 'rest', again: false },
   AUTH_DENIED: { side: 'target', harm: 'none', ends: 'repository', again: false },
   AUTH_TOKEN: { side: 'target', harm: 'none', ends: 'image', again: true },
@@ -150,6 +155,8 @@ export interface ErrorPlace {
   readonly digest?: string | undefined;
   readonly url?: string | undefined;
   readonly status?: number | undefined;
+  /** Where several blobs are meant. */
+  readonly digests?: readonly string[] | undefined;
 }
 
 /** What an error says beside its code and message. */

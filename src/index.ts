@@ -66,6 +66,9 @@ export {
   type PreparePushOptions,
   type RunPushOptions,
 } from './push/push.ts';
+export type { PushStorage } from './push/transfer.ts';
+export type { Place, PlacedFile, PutOptions } from './formats/registry/place.ts';
+export { openLiveFolder, type LiveFolderOptions } from './formats/registry/live-folder.ts';
 export { logIn, type LogInOptions, type PushLogin } from './push/login.ts';
 export type { Inspection } from './push/inspect.ts';
 export type { OnExistingTag, Presence } from './push/presence.ts';

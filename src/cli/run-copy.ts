@@ -161,7 +161,12 @@ function showPlan({ plan, describe }: CopyJob, extras: RunCopyExtras, context: C
 }
 
 function reportJson(report: CopyReport): unknown {
-  return { images: report.images.map(resultJson), blobs: report.blobs, seconds: report.seconds };
+  return {
+    images: report.images.map(resultJson),
+    blobs: report.blobs,
+    ...(report.unnamed !== undefined && { unnamedBlobs: report.unnamed }),
+    seconds: report.seconds,
+  };
 }
 
 /** 3 where some images failed or a damaged backup may have lost some, 1 where nothing useful was completed. */

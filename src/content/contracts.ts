@@ -83,8 +83,8 @@ export interface SinkTraits {
   readonly bigBlobsFirst?: boolean;
 }
 
-/** What became of a blob: it was sent, it was there, or it was made known there by name. */
-export type BlobOutcome = 'written' | 'present' | 'mounted';
+/** What became of a blob: it was sent, it was there, it was made known there by name, or it was put into the target's own storage. */
+export type BlobOutcome = 'written' | 'present' | 'mounted' | 'placed';
 
 /** How a sink is told to stop, and tells what it sent. */
 export interface WriteOptions {

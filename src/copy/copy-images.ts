@@ -19,6 +19,8 @@ export interface CopyOptions {
   readonly jobs: number;
   /** Stop at the first image that fails; default false. */
   readonly failFast?: boolean;
+  /** Goes before all others. */
+  readonly first?: PlannedImage | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: CopyEvent) => void) | undefined;
 }
@@ -73,9 +75,12 @@ export async function copyImages(
   // Images that wait for a blob which another sends take no place among the transfers, so some more may be under way.
   const parallelImages = parallelBlobs === 1 ? 1 : bigBlobsFirst ? 2 * options.jobs : options.jobs;
 
+  const { first } = options;
+  const ordered = bigBlobsFirst ? inTransferOrder(plan) : plan.images;
+  const inOrder = first === undefined ? ordered : [first, ...ordered.filter((image) => image !== first)];
   try {
     if (!(options.failFast === true && results.some(({ status }) => status === 'failed'))) {
-      await forEachParallel(bigBlobsFirst ? inTransferOrder(plan) : plan.images, parallelImages, async (image) => {
+      await forEachParallel(inOrder, parallelImages, async (image) => {
         signal.throwIfAborted();
         const over = outage.error();
         if (over !== undefined) return settle(image, 'failed', over, true);

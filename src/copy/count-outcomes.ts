@@ -19,11 +19,12 @@ export interface BlobCounts {
 
 /** Begins at 0. What is there already counts once, however many images need it. */
 export function createBlobCounts(): BlobCounts {
-  const counts = { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 };
+  const counts = { copied: 0, present: 0, mounted: 0, placed: 0, bytes: 0, spared: 0 };
   return {
     add({ size, outcome, isFirst }) {
-      if (outcome === 'written') {
-        counts.copied++;
+      if (outcome === 'written' || outcome === 'placed') {
+        if (outcome === 'placed') counts.placed++;
+        else counts.copied++;
         counts.bytes += size;
         return;
       }
@@ -31,6 +32,9 @@ export function createBlobCounts(): BlobCounts {
       if (outcome === 'mounted') counts.mounted++;
       else if (isFirst) counts.present++;
     },
-    totals: () => ({ ...counts }),
+    totals() {
+      const { placed, ...others } = counts;
+      return { ...others, ...(placed > 0 && { placed }) };
+    },
   };
 }

@@ -50,10 +50,14 @@ export interface CopyReport {
     readonly copied: number;
     readonly present: number;
     readonly mounted: number;
-    /** Copied, in bytes. */
+    /** Put into the target's own storage; absent where nothing was. */
+    readonly placed?: number;
+    /** Copied and placed, in bytes. */
     readonly bytes: number;
     /** Mounted or there already, in bytes, counted wherever an image needs them. */
     readonly spared: number;
   };
   readonly seconds: number;
+  /** Blobs that were placed although no image that arrived names them: nothing will ever sweep them there. */
+  readonly unnamed?: readonly Digest[];
 }

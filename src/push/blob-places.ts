@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
-import type { BlobOutcome, WriteOptions } from '../content/contracts.ts';
+import type { BlobOutcome, ImageWriter, WriteOptions } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
 import { createFirsts, createTurns } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import { headBlob, mountBlob, type UploadSession } from '../remote/blobs.ts';
+import { cancelUpload, headBlob, mountBlob, type UploadSession } from '../remote/blobs.ts';
 import type { Registry } from '../remote/registry.ts';
 import { uploadBlob, type UploadJournal } from '../remote/upload.ts';
 
@@ -34,7 +34,33 @@ const resumableChunkBytes = 32 * 1024 * 1024;
 export interface BlobPlaces {
   isFresh(repository: string): boolean;
   add(digest: Digest, repository: string): void;
-  put(blob: Descriptor, repository: string, open: (from?: number) => Body, options: WriteOptions): Promise<BlobOutcome>;
+  put(
+    blob: Descriptor,
+    repository: string,
+    open: (from?: number) => Body,
+    options: Parameters<ImageWriter['putBlob']>[2],
+  ): Promise<BlobOutcome>;
+  /**
+   * Lets a repository have a blob of which there are no bytes here.
+   * @throws RegtarError TARGET_BLOB_MISSING where the target does not have it
+   */
+  adopt(blob: Descriptor, repository: string, options: WriteOptions): Promise<BlobOutcome>;
+  /** Sends a blob through the API, whatever is believed of it. */
+  upload(blob: Descriptor, repository: string, open: (from?: number) => Body, options: WriteOptions): Promise<void>;
+}
+
+/** Of a blob that nobody has. */
+export function blobMissing(
+  registry: Pick<Registry, 'host'>,
+  repository: string,
+  digests: readonly string[],
+): RegtarError {
+  const [first = '', ...others] = digests;
+  return new RegtarError(
+    'TARGET_BLOB_MISSING',
+    `${registry.host} does not know ${first} in ${repository}${others.length > 0 ? `, nor ${others.join(', ')}` : ''}`,
+    { where: { repository, digest: first, digests } },
+  );
 }
 
 interface Place {
@@ -127,6 +153,25 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
         });
       // The first upload of a blob anywhere goes alone; all others wait for it, then mount.
       return place.repositories.size > 0 ? bringHere() : firsts.run(blob.digest, bringHere);
+    },
+    adopt: (blob, repository, { signal }) =>
+      turns.run(`${repository}@${blob.digest}`, async () => {
+        const place = placeOf(blob.digest);
+        if (place.repositories.has(repository)) return 'present';
+        for (let from = chooseSource(place, repository); from !== undefined; from = chooseSource(place, repository)) {
+          const mounted = await mountBlob(registry, repository, blob.digest, from, { signal });
+          if (mounted === 'mounted') {
+            place.repositories.add(repository);
+            return 'mounted';
+          }
+          place.refused.add(from);
+          if (mounted !== 'refused') await cancelUpload(registry, repository, mounted, { signal });
+        }
+        throw blobMissing(registry, repository, [blob.digest]);
+      }),
+    async upload(blob, repository, open, write) {
+      await upload(blob, repository, open, undefined, write);
+      placeOf(blob.digest).repositories.add(repository);
     },
   };
 }

@@ -17,6 +17,13 @@ export interface Estimate {
   /** In the target by then, so that they travel as a name. */
   readonly mount: { readonly blobs: number; readonly bytes: number };
   readonly requests: number;
+  /** To be put into the target's own storage, each blob once. */
+  readonly place?: { readonly blobs: number; readonly bytes: number };
+  /** Blobs that the backup lacks, where it lacks any: in the target, or nowhere. */
+  readonly lacking?: {
+    readonly inTarget: { readonly blobs: number; readonly bytes: number };
+    readonly nowhere: { readonly blobs: number; readonly bytes: number };
+  };
 }
 
 /** @param options verify: one request more a tag; elsewhere: blobs that another shard brings */
@@ -27,6 +34,8 @@ export function estimatePush<Image extends RemoteImage>(
     readonly onExistingTag: OnExistingTag;
     readonly verify: boolean;
     readonly elsewhere?: ReadonlyMap<Digest, string> | undefined;
+    /** Whether blobs go through the API. @defaultValue true */
+    readonly sendsBlobs?: boolean;
   },
 ): Estimate {
   const counts = { new: 0, changed: 0, present: 0, skipped: 0, refused: 0 };
@@ -57,9 +66,10 @@ export function estimatePush<Image extends RemoteImage>(
     counts[presence]++;
     if (options.verify) requests++;
     if (presence === 'present') continue;
-    for (const { digest, size } of blobs) {
+    for (const { digest, size } of options.sendsBlobs === false ? [] : blobs) {
       if (placed.has(`${repository}@${digest}`)) continue;
-      const kind = anywhere.has(digest) || options.elsewhere?.has(digest) === true ? mount : upload;
+      const isThere = anywhere.has(digest) || options.elsewhere?.has(digest) === true || isLacking(image, digest);
+      const kind = isThere ? mount : upload;
       kind.blobs++;
       kind.bytes += size;
       requests += kind === mount ? 1 : 2;
@@ -73,4 +83,11 @@ export function estimatePush<Image extends RemoteImage>(
     }
   }
   return { images: counts, upload, mount, requests };
+}
+
+function isLacking(
+  image: RemoteImage & { readonly lacking?: readonly { readonly digest: Digest }[] },
+  digest: Digest,
+): boolean {
+  return image.lacking?.some((blob) => blob.digest === digest) === true;
 }

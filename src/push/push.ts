@@ -16,6 +16,8 @@ import { defaultPushJobs, logIn, type PushLogin } from './login.ts';
 import type { OnExistingTag } from './presence.ts';
 import { verifyRemote } from './read-back.ts';
 import { describeRemote, openRemoteSink } from './sink.ts';
+import { withRefusals } from './with-refusals.ts';
+import { prepareTransfer, type PushStorage } from './transfer.ts';
 
 /** What happens to projects that a Harbor does not have. */
 export interface NewProjects {
@@ -42,6 +44,12 @@ export interface PreparePushOptions {
   readonly journal?: PushJournal | undefined;
   /** Whether what arrived is read back at the end. @defaultValue false */
   readonly verify?: boolean | undefined;
+  /** The storage that the registry serves: blobs are placed there, and only manifests go through the API. @defaultValue not at hand */
+  readonly storage?: PushStorage | undefined;
+  /** The target has all blobs already: nothing but manifests is sent, and with `storage` links are added. @defaultValue false */
+  readonly inPlace?: boolean | undefined;
+  /** Looks at everything that is there, and brings what is damaged or gone. @defaultValue false */
+  readonly repair?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,6 +71,8 @@ export interface PreparedPush {
   /** What was found in the target. */
   readonly inspection: Inspection<PlannedImage>;
   readonly estimate: Estimate;
+  /** What a person should know before it begins. */
+  readonly notices: readonly string[];
   /** The place of an image in the target, for people. */
   describe(target: ImageTarget): string;
   /** `new`, `changed`, `present`, or `skipped` where another image keeps the tag. */
@@ -72,6 +82,8 @@ export interface PreparedPush {
    * @throws RegtarError when the target as a whole failed
    */
   run(store: ContentStore, options?: RunPushOptions): Promise<CopyReport>;
+  /** What a person should know of how it went. */
+  notes(): readonly string[];
 }
 
 /**
@@ -100,15 +112,35 @@ export async function preparePush(
   for (const { name, quota } of inspection.projects.values())
     if (quota !== undefined && quota.limit >= 0) limited.add(name);
   const { presence } = inspection;
-  const plan = withRefusals(planned, inspection.refused);
+  const writes = (image: PlannedImage): boolean =>
+    options.repair === true ||
+    presence.get(image) === 'new' ||
+    (presence.get(image) === 'changed' && onExistingTag !== 'skip');
+  const checked = withRefusals(planned, inspection.refused);
+  const transfer = await prepareTransfer(registry, checked, checked.images.filter(writes), {
+    ...options,
+    harbor,
+    heads: inspection.heads,
+    jobs,
+    signal,
+  });
+  const { plan } = transfer;
+  const estimate = estimatePush(planned.images, inspection, {
+    onExistingTag,
+    verify,
+    elsewhere: planned.elsewhere,
+    sendsBlobs: transfer.sendsBlobs,
+  });
   return {
     harbor,
     plan,
     inspection,
-    estimate: estimatePush(planned.images, inspection, { onExistingTag, verify, elsewhere: planned.elsewhere }),
+    estimate: { ...estimate, ...transfer.estimate },
+    notices: transfer.notices,
     describe: (target) => describeRemote(registry, target),
     stateOf: (image) =>
       presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : (presence.get(image) ?? 'new'),
+    notes: () => transfer.notes(),
     async run(store, run = {}) {
       const stops = run.failFast === true && plan.refused.some(({ status }) => status === 'failed');
       const created =
@@ -123,19 +155,18 @@ export async function preparePush(
         onExistingTag,
         heads: inspection.heads,
         present: planned.images.filter((image) => presence.get(image) === 'present').map(({ target }) => target),
-        chunkBytes: options.chunkBytes,
-        elsewhere: plan.elsewhere,
-        journalOf: options.journal && ((repository, blob) => options.journal?.of(repository, blob)),
+        ...transfer.sinkOptions,
       });
-      const report = await copyImages(possible, store, sink, {
-        jobs,
+      const followed = { jobs, signal: run.signal ?? signal, onEvent: run.onEvent };
+      const copied = await copyImages(possible, store, sink, {
+        ...followed,
         failFast: run.failFast === true,
-        signal: run.signal ?? options.signal,
-        onEvent: run.onEvent,
+        first: possible.images.find((image) => image === transfer.first),
       });
-      return verify
-        ? readBack(registry, possible, report, { jobs, signal: run.signal ?? signal, onEvent: run.onEvent })
-        : report;
+      const report = await transfer.review(possible, copied, (result) =>
+        run.onEvent?.({ type: 'image', result, isRevised: true }),
+      );
+      return verify ? readBack(registry, possible, report, followed) : report;
     },
   };
 }
@@ -163,18 +194,6 @@ function refusalsOf(plan: Plan, failures: ReadonlyMap<string, RegtarError>): Rea
       return error === undefined ? [] : [[image, error] as const];
     }),
   );
-}
-
-function withRefusals(plan: Plan, refused: ReadonlyMap<PlannedImage, RegtarError>): Plan {
-  if (refused.size === 0) return plan;
-  return {
-    ...plan,
-    images: plan.images.filter((image) => !refused.has(image)),
-    refused: [
-      ...plan.refused,
-      ...[...refused].map(([{ source }, error]) => ({ source, status: 'failed' as const, error, problems: [] })),
-    ],
-  };
 }
 
 /** The report with what reading back found wrong; each such image is told once more. */

@@ -1,28 +1,40 @@
 import { RegtarError } from '../errors.ts';
-import type {
-  BlobOutcome,
-  ImageSink,
-  ImageTarget,
-  ImageWriter,
-  SinkTraits,
-  WriteOptions,
-} from '../content/contracts.ts';
-import type { Body } from '../io/body.ts';
+import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, SinkTraits } from '../content/contracts.ts';
 import { limits } from '../io/limits.ts';
 import { createFirsts, type Firsts } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { formatImageReference } from '../oci/reference.ts';
-import { headManifest, putManifest } from '../remote/manifests.ts';
+import { getManifest, headManifest, putManifest } from '../remote/manifests.ts';
 import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
-import { createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
+import { projectOf } from '../harbor/names.ts';
+import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
+import type { FirstNaming } from './first-naming.ts';
+import type { Passage, Proof } from './proof.ts';
+import { createSupplies, insistOn, namedDigests } from './supplies.ts';
 import type { Heads } from './heads.ts';
 import { tagExists } from './inspect.ts';
 import type { OnExistingTag } from './presence.ts';
 
 /** How images are pushed. */
 export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
+  /** How blobs get there. @defaultValue through the API */
+  readonly places?: BlobPlaces | undefined;
+  /** Whether blobs do not go through the API, so that their order and size do not matter to it. @defaultValue false */
+  readonly isPlaced?: boolean | undefined;
+  /** Holds all images back until one has shown where the storage is. @defaultValue none does */
+  readonly proof?: Proof | undefined;
+  /** Manifests that name the same new blob go one after the other. @defaultValue side by side */
+  readonly naming?: FirstNaming | undefined;
+  /** Blobs of an image of which there are no bytes here. @defaultValue none */
+  readonly lacking?: ((target: ImageTarget) => readonly Descriptor[]) | undefined;
+  /** What the registry lacks is not brought, it is an error. @defaultValue false */
+  readonly sendsNothing?: boolean | undefined;
+  /** Takes no answer for granted: images that are there are walked like all others. @defaultValue false */
+  readonly distrust?: boolean | undefined;
+  /** Called before a manifest is sent, where its file in the target's storage may be wrong. */
+  readonly mend?: ((manifest: Descriptor, bytes: Uint8Array) => Promise<void>) | undefined;
   /** Images under way at once; as many blobs and connections. */
   readonly jobs: number;
   /** What to do where the tag is there with another digest; `overwrite`, as `docker push` does, unless told. */
@@ -53,62 +65,103 @@ export function describeRemote(registry: Registry, target: ImageTarget): string 
 }
 
 /**
- * Pushes to a registry: each unique blob is uploaded once and mounted everywhere else, children come before indexes, tags last.
+ * Pushes to a registry: each unique blob is brought once and mounted everywhere else, children come before indexes, tags last.
  * @see OCI distribution-spec v1.1, "Push"
  */
 export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): ImageSink {
-  const { heads } = options;
-  const places = createBlobPlaces(registry, {
-    ...options,
-    isFresh: (repository) => heads?.isFresh(repository) === true,
-  });
-  const manifests = createFirsts<string>();
+  const { heads, lacking = () => [] } = options;
+  const places =
+    options.places ??
+    createBlobPlaces(registry, { ...options, isFresh: (repository) => heads?.isFresh(repository) === true });
+  const shared: Shared = { registry, places, manifests: createFirsts(), options };
   const addAll = (target: ImageTarget): void => {
     for (const { digest } of target.blobs) places.add(digest, target.repository);
   };
   for (const target of options.present ?? []) addAll(target);
+  const begin: ImageSink['begin'] = async (target, write) => {
+    const there =
+      heads?.has(target) === true
+        ? heads.digestOf(target)
+        : (await headManifest(registry, target.repository, target.tag ?? target.root.digest, write))?.digest;
+    if (there === target.root.digest && options.distrust !== true) {
+      addAll(target);
+      return 'present';
+    }
+    const isOther = there !== undefined && there !== target.root.digest;
+    if (isOther && options.onExistingTag === 'skip') return 'skipped';
+    if (isOther && options.onExistingTag === 'error') throw tagExists(registry, target, there);
+    const passage = await options.proof?.enter(target);
+    try {
+      for (const blob of lacking(target)) await places.adopt(blob, target.repository, write);
+      return createWriter(shared, target, passage);
+    } catch (error) {
+      passage?.leave();
+      throw error;
+    }
+  };
   return {
-    traits: remoteTraits(options),
+    traits:
+      options.places === undefined
+        ? remoteTraits(options)
+        : { ...remoteTraits(options), bigBlobsFirst: false, chunkBytes: limits.chunkBytes },
     describe: (target) => describeRemote(registry, target),
-    async begin(target, { signal }) {
-      const there =
-        heads?.has(target) === true
-          ? heads.digestOf(target)
-          : (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest;
-      if (there === target.root.digest) {
-        addAll(target);
-        return 'present';
-      }
-      if (there !== undefined && options.onExistingTag === 'skip') return 'skipped';
-      if (there !== undefined && options.onExistingTag === 'error') throw tagExists(registry, target, there);
-      return createWriter(registry, places, manifests, target);
-    },
+    begin,
     finish: async () => undefined,
     // The registry is its opener's: what arrived may still be read back.
     close: async () => undefined,
   };
 }
 
+/** What the writers of all images share. */
+interface Shared {
+  readonly registry: Registry;
+  readonly places: BlobPlaces;
+  readonly manifests: Firsts<string>;
+  readonly options: RemoteSinkOptions;
+}
+
 function createWriter(
-  registry: Registry,
-  places: BlobPlaces,
-  manifests: Firsts<string>,
+  { registry, places, manifests, options }: Shared,
   target: ImageTarget,
+  passage: Passage | undefined,
 ): ImageWriter {
   const { repository } = target;
+  const supplies = createSupplies(registry, places, repository, { headsLie: options.isPlaced === true });
   let root: { readonly manifest: Descriptor; readonly bytes: Uint8Array } | undefined;
 
-  const put = async (
+  const send = async (
     manifest: Descriptor,
     bytes: Uint8Array,
     reference: string,
     signal: AbortSignal | undefined,
   ): Promise<void> => {
+    await options.mend?.(manifest, bytes);
     const { subject } = await putManifest(registry, repository, reference, manifest.mediaType, bytes, {
       signal,
       digest: manifest.digest,
     });
+    if (options.distrust === true) await requireManifest(registry, repository, manifest, bytes, signal);
     if (subject === undefined) await keepReferrer(registry, repository, manifest, bytes, signal);
+  };
+  const put = (
+    manifest: Descriptor,
+    bytes: Uint8Array,
+    reference: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const insist = (): Promise<void> =>
+      insistOn(
+        () => send(manifest, bytes, reference, signal),
+        async (error, attempt) => {
+          if (passage !== undefined && error.code === 'CHILD_MISSING') return passage.refuse(error);
+          if (options.sendsNothing === true) throw unknownThere(registry, repository, error);
+          return supplies.bring(manifest, bytes, error, { attempt, signal });
+        },
+        signal,
+      );
+    return options.naming === undefined
+      ? insist()
+      : options.naming.run(projectOf(repository), namedDigests(manifest, bytes), insist);
   };
 
   const bringChild = async (
@@ -117,6 +170,7 @@ function createWriter(
     signal: AbortSignal | undefined,
   ): Promise<BlobOutcome> => {
     if (
+      options.distrust !== true &&
       !places.isFresh(repository) &&
       (await headManifest(registry, repository, manifest.digest, { signal })) !== undefined
     )
@@ -134,23 +188,57 @@ function createWriter(
     );
 
   return {
-    putBlob: (blob: Descriptor, open: (from?: number) => Body, blobOptions: WriteOptions) =>
-      places.put(blob, repository, open, blobOptions),
+    putBlob(blob, open, write) {
+      supplies.addBlob(blob, open);
+      return places.put(blob, repository, open, write);
+    },
     async putManifest(manifest, bytes, { signal }) {
-      if (manifest.digest !== target.root.digest) return putChild(manifest, bytes, signal);
+      if (manifest.digest !== target.root.digest) {
+        supplies.addManifest(manifest, bytes);
+        return putChild(manifest, bytes, signal);
+      }
       // The root makes the image visible, so it waits for commit.
       root = { manifest, bytes };
       return 'written';
     },
     async commit({ signal }) {
       if (root === undefined)
-        throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, {
-          where: { repository },
-        });
-      await put(root.manifest, root.bytes, target.tag ?? root.manifest.digest, signal);
+        throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, { where: { repository } });
+      const { manifest, bytes } = root;
+      const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
+      await (passage === undefined ? commit() : passage.prove(commit));
     },
-    abort: async () => undefined,
+    abort: async () => passage?.leave(),
   };
+}
+
+/** @throws RegtarError TARGET_BLOB_DAMAGED when the registry has taken a manifest and gives other bytes, or none */
+async function requireManifest(
+  registry: Registry,
+  repository: string,
+  { digest }: Descriptor,
+  bytes: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const found = await getManifest(registry, repository, digest, { signal }).catch((error: unknown) => {
+    if (error instanceof RegtarError && (error.code === 'TARGET_DIFFERS' || error.where.status !== undefined))
+      return undefined;
+    throw error;
+  });
+  if (found !== undefined && Buffer.compare(found.bytes, bytes) === 0) return;
+  throw new RegtarError(
+    'TARGET_BLOB_DAMAGED',
+    `the file of manifest ${digest} in ${repository} of ${registry.host} is damaged`,
+    {
+      where: { repository, digest },
+      hint: '--repair with --storage replaces it',
+    },
+  );
+}
+
+function unknownThere(registry: Registry, repository: string, error: RegtarError): RegtarError {
+  const digests = error.where.digests ?? [];
+  return digests.length === 0 ? error : blobMissing(registry, repository, digests);
 }
 
 /** Registries without the referrers API answer without `OCI-Subject`: there the client keeps the list. @see OCI distribution-spec v1.1, "Pushing Manifests with Subject" */

@@ -1,12 +1,15 @@
 import * as v from 'valibot';
 import { RegtarError, type ErrorCode, type ErrorPlace } from '../errors.ts';
 import { printableWords } from '../io/printable.ts';
+import { isDigest } from '../oci/digest.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
 
 /** One entry of a registry's error document. @see OCI distribution-spec v1.1, "Error Codes" */
 export interface RegistryError {
   readonly code: string;
   readonly message: string;
+  /** The blob or manifest that is meant, where it says so. */
+  readonly digest?: string;
 }
 
 /** What was asked, for the sentence that says what failed. */
@@ -23,7 +26,13 @@ export interface Asked {
 }
 
 const documentSchema = v.object({
-  errors: v.array(v.looseObject({ code: v.optional(v.string(), ''), message: v.optional(v.nullable(v.string()), '') })),
+  errors: v.array(
+    v.looseObject({
+      code: v.optional(v.string(), ''),
+      message: v.optional(v.nullable(v.string()), ''),
+      detail: v.optional(v.unknown()),
+    }),
+  ),
 });
 const wordsLimit = 600;
 
@@ -31,7 +40,13 @@ const wordsLimit = 600;
 function registryErrors(answer: Pick<Answer, 'body'>): readonly RegistryError[] {
   try {
     const parsed = v.safeParse(documentSchema, JSON.parse(Buffer.from(answer.body).toString('utf8')));
-    return parsed.success ? parsed.output.errors.map(({ code, message }) => ({ code, message: message ?? '' })) : [];
+    return parsed.success
+      ? parsed.output.errors.map(({ code, message, detail }) => ({
+          code,
+          message: message ?? '',
+          ...(typeof detail === 'string' && isDigest(detail) && { digest: detail }),
+        }))
+      : [];
   } catch {
     return [];
   }
@@ -55,13 +70,16 @@ export function explainAnswer(answer: Answer, asked: Asked): RegtarError {
   const redact = asked.redact ?? ((text: string) => text);
   const words = redact(wordsOf(answer));
   const { code, hint } = meaningOf(answer, words);
+  const unknown = registryErrors(answer).flatMap((error) =>
+    error.digest !== undefined && error.code.endsWith('BLOB_UNKNOWN') ? [error.digest] : [],
+  );
   const said = words === '' ? `status ${answer.status}` : `${answer.status}: ${words}`;
   const account =
     (answer.status === 401 || code === 'AUTH_DENIED') && asked.account !== undefined ? ` as ${asked.account}` : '';
   return new RegtarError(code, `${asked.host} refused to ${asked.doing}${account} (${said})`, {
     side: code === 'MANIFEST_INVALID' || code === 'BLOB_CORRUPT' ? 'source' : 'target',
     hint,
-    where: { ...asked.where, status: answer.status },
+    where: { ...asked.where, status: answer.status, ...(unknown.length > 0 && { digests: unknown }) },
   });
 }
 

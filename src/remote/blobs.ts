@@ -74,6 +74,45 @@ export async function hashRemoteBlob(
 }
 
 /**
+ * Judges a blob by its last byte, which a HEAD does not prove to be there.
+ * @returns 'damaged' when it has fewer bytes than it should
+ */
+export async function judgeBlob(
+  registry: Registry,
+  repository: string,
+  { digest, size }: { readonly digest: Digest; readonly size: number },
+  options: BlobRequestOptions = {},
+): Promise<'whole' | 'damaged' | 'absent'> {
+  if (size <= 0) return (await headBlob(registry, repository, digest, options)) === undefined ? 'absent' : 'whole';
+  let bytes = 0;
+  try {
+    const answer = await registry.request({
+      method: 'GET',
+      path: `/v2/${repository}/blobs/${digest}`,
+      doing: `send the last byte of blob ${digest} of ${repository}`,
+      where: { repository, digest },
+      repository,
+      headers: { range: `bytes=${size - 1}-` },
+      accept: [404, 416],
+      retryTimes: 2,
+      receive: () => (chunk) => void (bytes += chunk.length),
+      ...options,
+    });
+    if (answer.status === 404) return 'absent';
+    if (answer.status === 416) return 'damaged';
+    return bytes === (answer.status === 206 ? 1 : size) ? 'whole' : 'damaged';
+  } catch (error) {
+    // Some registries answer 500, or cut the connection, for bytes that their storage does not have.
+    if (!(error instanceof RegtarError)) throw error;
+    if ((error.where.status ?? 0) >= 500) return 'damaged';
+    // A registry that promises a byte and cuts the connection, and then answers as ever, does not have the byte.
+    if (error.code !== 'TARGET_UNREACHABLE' || (await headBlob(registry, repository, digest, options)) === undefined)
+      throw error;
+    return 'damaged';
+  }
+}
+
+/**
  * Makes a blob of one repository part of another. No HEAD is owed before it: a blob that is not there begins an upload.
  * @returns 'mounted', or the upload session that has begun instead, or 'refused' where this account or registry cannot do it: upload plainly
  * @see OCI distribution-spec v1.1, "Mounting a blob from another repository"
@@ -98,12 +137,21 @@ export async function mountBlob(
       mayBeDenied: true,
       ...options,
     });
-    if (answer.status === 201) return 'mounted';
+    if (answer.status === 201) {
+      const mounted = headerOf(answer, 'docker-content-digest');
+      // Who says that another blob is there is not believed.
+      return mounted === undefined || mounted === digest || !isSameAlgorithm(mounted, digest) ? 'mounted' : 'refused';
+    }
     return answer.status === 202 ? sessionOf(registry, answer) : 'refused';
   } catch (error) {
     if (error instanceof RegtarError && error.code === 'AUTH_DENIED') return 'refused';
     throw error;
   }
+}
+
+/** Harbor answers in sha256 whatever was asked. */
+function isSameAlgorithm(answered: string, digest: Digest): boolean {
+  return answered.startsWith(`${digestAlgorithm(digest)}:`);
 }
 
 /** @see OCI distribution-spec v1.1, "Pushing a blob in chunks": POST with no body */

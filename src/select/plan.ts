@@ -40,6 +40,8 @@ export interface PlanOptions {
   readonly base?: ReadonlySet<string> | undefined;
   /** Whoever has read manifests of this backup already. @defaultValue a new one */
   readonly graph?: GraphReader | undefined;
+  /** Whether images may lack configs and layers, because the target may have them: whoever carries the plan out looks. @defaultValue false */
+  readonly mayLack?: boolean | undefined;
 }
 
 /** One image on its way: what it is, what it becomes, and why not. */
@@ -50,6 +52,8 @@ export interface PlannedImage {
   readonly rewritten: ChosenImage['rewritten'];
   /** Configs and layers that are copied: all of `target.blobs` but what the base has. */
   readonly travelling: readonly Descriptor[];
+  /** Configs and layers that the backup does not have; only where the plan's options allow it. */
+  readonly lacking?: readonly Descriptor[];
 }
 
 /** An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup lacks something. */
@@ -89,6 +93,8 @@ export interface Plan {
   readonly elsewhere?: ReadonlyMap<Digest, string>;
   /** Of one of several shards: blobs that others wait for. */
   readonly awaited?: ReadonlySet<Digest>;
+  /** Where the target may have blobs that the backup lacks: repositories, as they are called there, that the backup says have had them. */
+  readonly homes?: ReadonlyMap<Digest, readonly string[]>;
 }
 
 type AddNote = (text: string, name: string, detail?: string) => void;
@@ -139,6 +145,7 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     problems: remainingProblems(catalog, images, refused),
     notes: [...notes].map(([text, named]) => ({ text, images: named })),
     ...planTotals(images),
+    ...homesOf(catalog, images, options.rename),
   };
 }
 
@@ -208,10 +215,10 @@ function planImage(
       name,
       `${node.descriptor.digest} instead of ${rewritten.from}`,
     );
-  const [problem] =
-    options.sparse === true
-      ? imageProblems(node, { repository, tag }).filter(({ code }) => code !== 'CHILD_MISSING')
-      : imageProblems(node, { repository, tag });
+  const lacking = options.mayLack === true ? missingBlobs(node) : [];
+  const isAccepted = ({ code, digest: lost }: Problem): boolean =>
+    (options.sparse === true && code === 'CHILD_MISSING') || lacking.some((blob) => blob.digest === lost);
+  const problem = imageProblems(node, { repository, tag }).find((each) => !isAccepted(each));
   if (problem !== undefined) throw brokenImage(problem, node, candidate);
   refuseUnsupported(node, candidate, options.traits, note);
   const target: ImageTarget = {
@@ -219,12 +226,36 @@ function planImage(
     tag,
     pushed: candidate.pushed,
     root: node.descriptor,
-    blobs: imageBlobs(node),
+    blobs: [...imageBlobs(node), ...lacking],
     referrer: candidate.referrer,
   };
   const { base } = options;
-  const travelling = base === undefined ? target.blobs : target.blobs.filter((blob) => !base.has(blob.digest));
-  return { source: { repository, tag, digest }, target, node, rewritten, travelling };
+  const there = lacking.length === 0 ? target.blobs : imageBlobs(node);
+  const travelling = base === undefined ? there : there.filter((blob) => !base.has(blob.digest));
+  return {
+    source: { repository, tag, digest },
+    target,
+    node,
+    rewritten,
+    travelling,
+    ...(lacking.length > 0 && { lacking }),
+  };
+}
+
+/** Configs and layers that the backup should have and has not, each once. */
+function missingBlobs(node: ManifestNode): readonly Descriptor[] {
+  const missing = childrenFirst(node).flatMap((each) => each.missing);
+  return [...new Map(missing.map((blob) => [blob.digest, blob])).values()];
+}
+
+/** The catalog says which repositories had a blob, although its bytes are elsewhere. */
+function homesOf(catalog: Catalog, images: readonly PlannedImage[], rename: RenameRepository): Pick<Plan, 'homes'> {
+  const homes = new Map<Digest, string[]>();
+  for (const { lacking = [] } of images) for (const { digest } of lacking) homes.set(digest, []);
+  if (homes.size === 0) return {};
+  for (const repository of catalog.repositories())
+    for (const digest of catalog.layers(repository)) homes.get(digest)?.push(rename(repository));
+  return { homes };
 }
 
 function chooseNode(

@@ -43,7 +43,10 @@ describeWith('docker-registry', 'examples do what they say', () => {
   });
 
   it.each(inOrder)('%s', async (line) => {
-    const { stdout, stderr } = await typed(line.replaceAll('harbor.example.com', registry.host), { cwd: here.path });
+    const { stdout, stderr } = await typed(
+      line.replaceAll('harbor.example.com', registry.host).replaceAll('/data/registry', registry.storage),
+      { cwd: here.path },
+    );
     // Where a file takes the output, it is not empty; else something is said.
     const file = / > (\S+)$/.exec(line)?.[1];
     expect(file === undefined ? stdout + stderr : readFileSync(here.file(file), 'utf8')).not.toBe(

@@ -3,11 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import { freePort } from './free-port.ts';
+import { peerCommand } from './peers.ts';
 import { run } from './run.ts';
 import { startProcess, type StartedProcess } from './start-process.ts';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 
 export interface RegistryOptions {
+  /** Debian's docker-registry 2.8, or Distribution 3. @defaultValue `docker-registry` */
+  readonly software?: 'docker-registry' | 'distribution';
   /** Folder that holds, or will hold, `docker/registry/v2`; a temporary one when absent. */
   readonly storage?: string;
   /** Listen here, for a registry that comes back where it was; a free port when absent. */
@@ -55,7 +58,7 @@ export interface Registry {
 
 const instanceHeader = 'x-registry-instance';
 
-/** Starts a real docker-registry 2.8 on 127.0.0.1 with a configuration of its own. */
+/** Starts a real docker-registry on 127.0.0.1 with a configuration of its own. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
   const folder = temporaryFolder();
   const storage = options.storage ?? folder.file('storage');
@@ -85,11 +88,15 @@ async function startOn(
     folder.file('config.json'),
     JSON.stringify(await configuration(host, instance, storage, folder, options)),
   );
-  const server = await startProcess('docker-registry', ['serve', folder.file('config.json')], {
-    // The registry lets REGISTRY_… variables override its configuration.
-    env: withoutRegistryVariables(),
-    ready: () => answers(`${url}/v2/`, instance),
-  });
+  const server = await startProcess(
+    peerCommand(options.software ?? 'docker-registry'),
+    ['serve', folder.file('config.json')],
+    {
+      // The registry lets REGISTRY_… variables override its configuration.
+      env: withoutRegistryVariables(),
+      ready: () => answers(`${url}/v2/`, instance),
+    },
+  );
   return {
     host,
     port,

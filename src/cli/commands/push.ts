@@ -4,8 +4,10 @@ import { describeOperand, isFarOperand } from '../../source/far/operand.ts';
 import { RegtarError } from '../../errors.ts';
 import { openPushJournal, type PushJournal } from '../../push/journal.ts';
 import { logIn, type PushLogin } from '../../push/login.ts';
+import type { OwnerIds } from '../../io/output-folder.ts';
 import type { OnExistingTag } from '../../push/presence.ts';
 import { preparePush, type PreparedPush } from '../../push/push.ts';
+import type { PushStorage } from '../../push/transfer.ts';
 import type { Registry } from '../../remote/registry.ts';
 import { parseTarget, type Target } from '../../remote/target.ts';
 import { createRenamer } from '../../select/names.ts';
@@ -41,10 +43,22 @@ interface PushFlags {
   readonly storageLimit?: number;
   readonly verify?: boolean;
   readonly chunkSize?: number;
+  readonly inPlace?: boolean;
+  readonly repair?: boolean;
+}
+
+/** Flags of the target's own storage. */
+interface StorageFlags {
+  /** `--storage`: where it lies. */
+  readonly storage?: string;
+  readonly link?: boolean;
+  readonly owner?: OwnerIds;
+  readonly verifyStorage?: boolean;
 }
 
 /** Everything that `regtar push` understands: what the plan, the registry, the push and its report need. */
-export interface PushOptions extends PlanFlags, RemoteOptions, PushFlags, CopyCommandOptions, BackupOptions {
+export interface PushOptions
+  extends PlanFlags, RemoteOptions, PushFlags, StorageFlags, CopyCommandOptions, BackupOptions {
   readonly jobs?: number;
   /** `--no-harbor` */
   readonly harbor?: boolean;
@@ -59,6 +73,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
   const target = parseTarget(operand);
   const shard = chooseShard(options.shard, process.env);
   const path = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
+  refuseStorageFlags(options);
   const plan = await planner(options, path, shard, context);
   const jobs = options.jobs ?? defaultJobs;
   const registry = await openTarget(target, { ...options, jobs }, context);
@@ -75,17 +90,24 @@ export async function push(operands: readonly string[], options: PushOptions, co
       outputs: [
         ...reportPaths(options),
         ...(options.state === undefined ? [] : [{ name: '--state', path: options.state }]),
+        // In place, what is there is only read.
+        ...(options.storage === undefined || options.inPlace === true
+          ? []
+          : [{ name: '--storage', path: options.storage }]),
       ],
     };
-    return await withBackup(sources, opening, context, async (opened) => {
-      const prepared = await preparePush(registry, await plan(opened, login), {
-        login,
-        ...readPushFlags(options),
-        journal,
-        signal: context.signal,
-      });
-      return carryOut(prepared, opened, options, context, { target, path, shard });
-    });
+    return await withBackup(sources, opening, context, (opened) =>
+      withStorage(options, async (storage) => {
+        const prepared = await preparePush(registry, await plan(opened, login), {
+          login,
+          ...readPushFlags(options),
+          storage,
+          journal,
+          signal: context.signal,
+        });
+        return carryOut(prepared, opened, options, context, { target, path, shard });
+      }),
+    );
   } finally {
     await registry.close();
   }
@@ -106,7 +128,8 @@ async function planner(
   });
   const { untagged = false, referrers = true, sparse = false, map: maps } = options;
   return async (opened, { traits }) => {
-    const planning = { traits, untagged, referrers, sparse };
+    // What the backup lacks, the target may have.
+    const planning = { traits, untagged, referrers, sparse, mayLack: true };
     const whole = await planSelection(selection, opened, { rename, maps }, planning, context);
     return takeShard(whole, shard, { isShared: true }, context);
   };
@@ -123,7 +146,41 @@ function readPushFlags(options: PushFlags): Parameters<typeof preparePush>[2] {
     },
     chunkBytes: options.chunkSize,
     verify: options.verify,
+    inPlace: options.inPlace,
+    repair: options.repair,
   };
+}
+
+/** @throws RegtarError USAGE for flags that have no meaning together */
+function refuseStorageFlags({ storage, link, owner, verifyStorage, inPlace, repair }: PushFlags & StorageFlags): void {
+  const alone = [
+    ...(link === true ? ['--link'] : []),
+    ...(owner === undefined ? [] : ['--owner']),
+    ...(verifyStorage === true ? ['--verify-storage'] : []),
+  ];
+  if (storage === undefined && alone.length > 0)
+    throw new RegtarError('USAGE', `${alone.join(', ')} concern${alone.length === 1 ? 's' : ''} the target's storage`, {
+      hint: 'name it with --storage, or leave them out',
+    });
+  if (inPlace === true && repair === true)
+    throw new RegtarError('USAGE', '--in-place sends nothing, so it cannot repair anything', {
+      hint: 'leave --in-place out: --repair sends only what is damaged or gone',
+    });
+}
+
+/** Opens the target's storage where there is one, and closes it, whatever happens. */
+async function withStorage(
+  options: StorageFlags & Pick<CopyCommandOptions, 'dryRun'>,
+  use: (storage: PushStorage | undefined) => Promise<number>,
+): Promise<number> {
+  if (options.storage === undefined) return use(undefined);
+  const { openLiveFolder } = await import('../../formats/registry/live-folder.ts');
+  const place = await openLiveFolder(options.storage, { owner: options.owner, isReadOnly: options.dryRun });
+  try {
+    return await use({ place, link: options.link, verify: options.verifyStorage });
+  } finally {
+    await place.close();
+  }
 }
 
 function refuseSparse(registry: Registry, { harbor }: PushLogin, options: PlanFlags): void {
@@ -186,9 +243,11 @@ function carryOut(
   };
   const onProjects = (names: readonly string[]): void =>
     context.output.message(`created ${names.length === 1 ? 'project' : 'projects'} ${names.join(', ')}`);
+  for (const notice of prepared.notices) context.output.message(`regtar: ${notice}`);
   const job = {
     plan: prepared.plan,
     describe: prepared.describe,
+    notes: prepared.notes,
     run: (follow: Parameters<PreparedPush['run']>[1]) => prepared.run(opened.store, { ...follow, onProjects }),
   };
   return runCopy(job, options, context, extras);

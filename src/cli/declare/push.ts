@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { PushOptions } from '../commands/push.ts';
 import { addCommon, addCopy, addNames, addPatience, addReport, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
-import { byteLimit, byteSize } from './values.ts';
+import { byteLimit, byteSize, ownerIds } from './values.ts';
 
 /** Declares `regtar push`. */
 export const declarePush: Declare = (program, run) => {
@@ -39,6 +39,15 @@ export const declarePush: Declare = (program, run) => {
       byteLimit,
     )
     .option('--no-harbor', 'treat the target as a plain registry, even if it is Harbor')
+    .option(
+      '--storage <dir>',
+      "TARGET's own storage, as it is mounted here: blobs are placed there as files, and only manifests go through the API",
+    )
+    .option('--link', '--storage: hard-link files of SOURCE where owner and mode fit, instead of copying')
+    .option('--owner <uid:gid>', '--storage: whom new files belong to, instead of the owner of what is there', ownerIds)
+    .option('--verify-storage', '--storage: hash blobs that are there already')
+    .option('--in-place', 'TARGET has all blobs already: send manifests only; SOURCE may be the folder of --storage')
+    .option('--repair', 'look at everything that TARGET has, and bring what is damaged or gone')
     .option('--verify', 'at the end, read back what every tag means')
     .option('--chunk-size <size>', 'send blobs in pieces of this size, for proxies that limit bodies', byteSize)
     .option('--state <file>', 'where the sessions of large uploads are kept for a later run; beside SOURCE unless told')

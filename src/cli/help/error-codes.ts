@@ -312,6 +312,27 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The registry has, or stored, other bytes than it should.',
     remedy: 'Look at whatever changes bytes on the way (proxies), then run again.',
   },
+  TARGET_BLOB_MISSING: {
+    cause: 'The target does not have a blob that an image needs, and nothing was to be sent.',
+    remedy:
+      'With --in-place, add --storage: it writes the links that new names need. Otherwise push without --in-place.',
+  },
+  TARGET_BLOB_DAMAGED: {
+    cause: 'A blob of the target is shorter than it should be, has other bytes, or has gone.',
+    remedy: 'Push again with --repair --storage DIR: it is the only way that replaces a file of the target.',
+  },
+  STORAGE_FOREIGN: {
+    cause: 'The folder of --storage is not the storage of a docker-registry or Harbor.',
+    remedy: 'Name the folder that holds docker/registry/v2; other registries take images through the API.',
+  },
+  STORAGE_NOT_TARGET: {
+    cause: 'The folder of --storage is the storage of another registry than TARGET.',
+    remedy: 'Look for rootdirectory in the registry’s configuration, and name that folder as it is mounted here.',
+  },
+  GC_RUNNING: {
+    cause: 'Harbor’s garbage collection runs, and may take away what is placed meanwhile.',
+    remedy: 'Wait until it has ended, then run the same command again.',
+  },
   AUTH_FAILED: {
     cause: 'User name or password are wrong or missing.',
     remedy: "Log in again; write `'robot$name'` in single quotes. See `regtar help auth`.",

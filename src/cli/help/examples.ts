@@ -39,6 +39,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       run: "regtar push docker.tar harbor.example.com --project library --map 'tools/*=infra/*'",
     },
     {
+      about: 'On the host of Harbor: layers as files into its storage, manifests through the API',
+      run: 'regtar push docker.tar harbor.example.com/adopted --storage /data/registry',
+    },
+    {
       about: 'The first of two machines that share the work',
       run: 'regtar push docker.tar harbor.example.com --shard 1/2 --report shard-1.json',
     },

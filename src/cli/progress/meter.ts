@@ -64,7 +64,7 @@ export function createMeter(): Meter {
           break;
         case 'blob':
           if (event.isFirst) settled += event.size;
-          if (event.outcome === 'written') sending = Math.max(0, sending - event.size);
+          if (event.outcome === 'written' || event.outcome === 'placed') sending = Math.max(0, sending - event.size);
           else spared += event.size;
           break;
       }

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, plural } from './sizes.ts';
 
 /** What a push would do, below the table of `--dry-run`. */
 export function renderEstimate(
-  { images, upload, mount, requests }: Estimate,
+  { images, upload, mount, requests, place, lacking }: Estimate,
   projectsToCreate: readonly string[],
 ): string[] {
   const counts = [
@@ -16,6 +16,12 @@ export function renderEstimate(
   return [
     ...(projectsToCreate.length > 0 ? [`projects to create: ${projectsToCreate.join(', ')}`] : []),
     `images: ${counts.join(', ')}`,
+    ...(place === undefined ? [] : [`to place: ${plural(place.blobs, 'blob')}, ${formatBytes(place.bytes)}`]),
+    ...(lacking === undefined
+      ? []
+      : [
+          `not in SOURCE: ${plural(lacking.inTarget.blobs, 'blob')}, ${formatBytes(lacking.inTarget.bytes)}, in the target; ${plural(lacking.nowhere.blobs, 'blob')}, ${formatBytes(lacking.nowhere.bytes)}, nowhere`,
+        ]),
     `to upload: ${plural(upload.blobs, 'blob')}, ${formatBytes(upload.bytes)}; to mount: ${plural(mount.blobs, 'blob')}, ${formatBytes(mount.bytes)}; about ${plural(requests, 'request')}`,
   ];
 }

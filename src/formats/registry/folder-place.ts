@@ -13,6 +13,7 @@ import {
   rmSync,
   rmdirSync,
   statSync,
+  statfsSync,
   unlinkSync,
   utimesSync,
   type Stats,
@@ -149,6 +150,14 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
     settle() {
       made.length = 0;
       folders.settle();
+    },
+    freeBytes() {
+      try {
+        const { bavail, bsize } = statfsSync(root);
+        return bavail * bsize;
+      } catch {
+        return undefined;
+      }
     },
     async close() {
       options.onClose?.();

@@ -68,6 +68,8 @@ export interface Place {
   takeBack(): Promise<number>;
   /** What was made so far stays, and need not be remembered. */
   settle(): void;
+  /** Bytes that are free there; absent or undefined where nobody can say. */
+  freeBytes?(): number | undefined;
   /** Removes what is unfinished. May be called twice. */
   close(): Promise<void>;
 }

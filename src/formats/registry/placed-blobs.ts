@@ -24,7 +24,7 @@ export interface PlacedBlobsOptions {
 export interface PlacedBlobs {
   /**
    * Places a blob where it is not there.
-   * @throws RegtarError TARGET_DIFFERS when something else is there, BLOB_CORRUPT when the source's bytes are not right
+   * @throws RegtarError TARGET_BLOB_DAMAGED when something else is there, BLOB_CORRUPT when the source's bytes are not right
    */
   put(
     blob: Descriptor,
@@ -33,7 +33,9 @@ export interface PlacedBlobs {
   ): Promise<'written' | 'present'>;
   /** The same for bytes that are in memory: manifests. */
   putBytes(blob: Descriptor, bytes: Uint8Array): Promise<'written' | 'present'>;
-  /** Whether a blob is there, by size or, where that was asked for, by its digest. @throws RegtarError TARGET_DIFFERS */
+  /** Replaces what is there and wrong; what is not there at all is left to the registry. For bytes that are in memory: manifests. */
+  mend(blob: Descriptor, bytes: Uint8Array): Promise<void>;
+  /** Whether a blob is there, by size or, where that was asked for, by its digest. @throws RegtarError TARGET_BLOB_DAMAGED */
   has(blob: Descriptor, options?: WriteOptions): Promise<boolean>;
   /** Lets a repository serve a blob. */
   link(repository: string, digest: Digest): Promise<'written' | 'present'>;
@@ -105,8 +107,16 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
   return {
     put: (blob, open, write) => put(blob, () => open(), write),
     putBytes: (blob, bytes) => put(blob, bytes, {}),
+    async mend(blob, bytes) {
+      if ((await place.stat(blobPath(blob.digest))) !== undefined) await put(blob, bytes, {});
+    },
     has: async (blob, write = {}) => (await claims.run(blob.digest, () => judge(blob, write))) === 'right',
-    link: (repository, digest) => place.put(layerLinkPath(repository, digest), Buffer.from(digest)),
+    async link(repository, digest) {
+      const path = layerLinkPath(repository, digest);
+      const bytes = Buffer.from(digest);
+      const isTorn = options.replace === true && (await place.stat(path))?.size !== bytes.length;
+      return place.put(path, bytes, { replace: isTorn });
+    },
   };
 }
 
@@ -132,8 +142,8 @@ async function differenceOf(
 }
 
 function damaged(place: Place, { digest }: Descriptor, reason: string): RegtarError {
-  return new RegtarError('TARGET_DIFFERS', `blob ${digest} in ${place.describe} is damaged: it has ${reason}`, {
+  return new RegtarError('TARGET_BLOB_DAMAGED', `blob ${digest} in ${place.describe} is damaged: it has ${reason}`, {
     where: { digest, path: blobPath(digest) },
-    hint: 'remove it there, then run the same command again',
+    hint: '--repair with --storage replaces it by the bytes of SOURCE',
   });
 }

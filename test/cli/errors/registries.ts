@@ -1,9 +1,13 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { blobPath } from '../../../src/formats/registry/layout.ts';
+import { parseDigest } from '../../../src/oci/digest.ts';
 import { regtar } from '../../e2e/support/regtar.ts';
-import { fixturePath } from '../../support/fixture.ts';
+import { startHarborDouble } from '../../harbor/double/start.ts';
+import { expected, fixturePath } from '../../support/fixture.ts';
 import { answers, startFaultProxy, type FaultRule } from '../../support/fault-proxy.ts';
 import type { RunResult } from '../../support/run.ts';
 import { startRegistry } from '../../support/start-registry.ts';
@@ -30,6 +34,22 @@ const denied = {
   headers: { 'Content-Type': 'application/json' },
   body: '{"errors":[{"code":"DENIED","message":"no"}]}',
 } as const;
+
+/** Pushes into a storage that something is wrong with; `storage` is the registry's own unless the arguments name another. */
+async function pushInto(prepare: (storage: string) => void, ...args: string[]): Promise<RunResult> {
+  const registry = await startRegistry();
+  try {
+    mkdirSync(registry.storage, { recursive: true });
+    prepare(registry.storage);
+    const storage = args.includes('--storage') || args.includes('--in-place') ? [] : ['--storage', registry.storage];
+    return await regtar(
+      ['push', fixturePath, registry.host, '--include', 'tools/hello:1.0', '--no-referrers', ...storage, ...args],
+      { timeoutSeconds: 30 },
+    );
+  } finally {
+    await registry.stop();
+  }
+}
 
 /** What registries and what stands in front of them refuse. */
 export const registries: readonly ErrorCase[] = [
@@ -113,6 +133,69 @@ export const registries: readonly ErrorCase[] = [
           },
         },
       ]),
+  },
+  {
+    code: 'TARGET_BLOB_MISSING',
+    title: 'a registry that was said to have all layers',
+    exit: 1,
+    says: /does not know sha256:/,
+    hint: /./,
+    provoke: async () => pushInto(() => undefined, '--in-place'),
+  },
+  {
+    code: 'TARGET_BLOB_DAMAGED',
+    title: 'a short layer in the storage of the registry',
+    exit: 1,
+    says: /is damaged: it has 5 bytes instead of/,
+    hint: /--repair with --storage/,
+    provoke: async () =>
+      pushInto((storage) => {
+        for (const { digest } of expected.blobs) {
+          const file = join(storage, blobPath(parseDigest(digest)));
+          mkdirSync(dirname(file), { recursive: true });
+          writeFileSync(file, 'short');
+        }
+      }),
+  },
+  {
+    code: 'STORAGE_FOREIGN',
+    title: 'a folder that no registry serves',
+    exit: 2,
+    says: /is not the storage of a docker-registry or Harbor/,
+    hint: /leave --storage out/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('holiday.jpg'), '');
+      return pushInto(() => undefined, '--storage', folder.path);
+    },
+  },
+  {
+    code: 'STORAGE_NOT_TARGET',
+    title: 'the storage of another registry',
+    exit: 2,
+    says: /is not the storage that 127\.0\.0\.1:\d+ serves/,
+    hint: /rootdirectory/,
+    provoke: async (folder) => pushInto(() => undefined, '--storage', folder.path),
+  },
+  {
+    code: 'GC_RUNNING',
+    title: 'a Harbor that collects garbage',
+    exit: 1,
+    says: /garbage collection runs/,
+    hint: /wait until it has ended/,
+    provoke: async () => {
+      const harbor = await startHarborDouble();
+      try {
+        harbor.settings.collecting = true;
+        mkdirSync(harbor.registryStorage, { recursive: true });
+        const { username, password } = harbor.admin;
+        return await regtar(['push', fixturePath, harbor.host, '--project', 'p', '--storage', harbor.registryStorage], {
+          timeoutSeconds: 30,
+          env: { REGTAR_USERNAME: username, REGTAR_PASSWORD: password },
+        });
+      } finally {
+        await harbor.stop();
+      }
+    },
   },
   {
     code: 'AUTH_DENIED',

@@ -1,4 +1,4 @@
-import { Refusal, sendFrontPage } from './answers.ts';
+import { Refusal, send, sendFrontPage } from './answers.ts';
 import { bodyBytes, type Exchange } from './exchange.ts';
 import { forward, type Upstream } from './forward.ts';
 import { isDigest } from './paths.ts';
@@ -30,6 +30,7 @@ export async function serveUploads(upstream: Upstream, exchange: Exchange, repos
   const settle = reserve(project, [{ digest: mount, bytes }]);
   const answer = await forward(upstream, exchange);
   settle(answer?.status === 201);
+  if (answer?.status === 201) exchange.world.rows.add(mount);
 }
 
 /** PATCH, PUT, GET and DELETE of one upload session. */
@@ -64,12 +65,13 @@ export async function serveUpload(
   const stored = answer?.status === 201;
   settle(stored);
   if (!stored) return;
+  exchange.world.rows.add(digest);
   sessions.delete(session);
   // A body of unknown length is counted after the fact.
   if (bytes === 0) correct(project, digest, bodyBytes(exchange.request));
 }
 
-/** GET, HEAD and DELETE of a blob: the registry's own business. */
+/** GET, HEAD and DELETE of a blob: the registry's own business, but that HEAD answers from the database. */
 export async function serveBlob(
   upstream: Upstream,
   exchange: Exchange,
@@ -78,6 +80,13 @@ export async function serveBlob(
 ): Promise<void> {
   if (!isDigest(digest) && !/^sha512:[0-9a-f]{128}$/.test(digest)) {
     throw new Refusal(404, 'NOT_FOUND', `invalid digest: ${digest}`);
+  }
+  if (exchange.method === 'HEAD' && digest.startsWith('sha256:') && !exchange.world.rows.has(digest)) {
+    send(exchange.response, 404, '', {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Docker-Distribution-Api-Version': 'registry/2.0',
+    });
+    return;
   }
   await forward(upstream, exchange);
 }

@@ -75,13 +75,15 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
     );
   }
   const pushedDigest = tag === undefined ? reference : `sha256:${createHash('sha256').update(body).digest('hex')}`;
-  const settle = reserve(project, [
+  const named = [
     { digest: pushedDigest, bytes: body.length },
     ...[...facts.layers, ...(facts.config === undefined ? [] : [facts.config])].map(({ digest: blob, size }) => ({
       digest: blob,
       bytes: size,
     })),
-  ]);
+  ];
+  const rowless = new Set(named.filter(({ digest: each }) => !world.rows.has(each)).map(({ digest: each }) => each));
+  const settle = reserve(project, named, (each) => rowless.has(each));
   const answer = await ask(upstream, exchange, {
     method: 'PUT',
     path: manifestPath(name, rewritesTags(world) ? pushedDigest : reference),
@@ -100,6 +102,7 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   const digest = answer.headers['docker-content-digest']?.toString() ?? pushedDigest;
   const config = await readConfig(world, facts);
   if (config === 'unreadable') throw new Refusal(500, 'UNKNOWN', 'internal server error');
+  for (const { digest: each } of named) world.rows.add(each);
   record(world, name, { digest, facts, bytes: body.length, config, tag });
   send(response, 201, '', {
     'Docker-Content-Digest': digest,

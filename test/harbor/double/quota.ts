@@ -6,12 +6,15 @@ import type { Project, World } from './world.ts';
 /**
  * Sets room aside for something that is about to be stored.
  * @param bytes its size; what the project holds already costs nothing
+ * @param countsTwice whether a blob is counted once for each of two requests at the same moment: Harbor does so for placed blobs, which it has
+ * no row of
  * @returns what to call with whether it was stored
  * @throws Refusal 403 when the project's limit would be passed
  */
 export function reserve(
   project: Project,
   items: readonly { readonly digest: string; readonly bytes: number }[],
+  countsTwice: (digest: string) => boolean = () => false,
 ): (stored: boolean) => void {
   const fresh = new Map(
     items.filter(({ digest }) => !project.counted.has(digest)).map(({ digest, bytes }) => [digest, bytes]),
@@ -29,8 +32,9 @@ export function reserve(
   return (stored) => {
     for (const [digest, size] of fresh) {
       // Two uploads of one blob at once are counted once.
-      if (stored && !project.counted.has(digest)) project.counted.set(digest, size);
-      else project.used -= size;
+      const isFirst = !project.counted.has(digest);
+      if (stored && isFirst) project.counted.set(digest, size);
+      else if (!stored || !countsTwice(digest)) project.used -= size;
     }
   };
 }

@@ -245,6 +245,7 @@ function settingsFrom(options: HarborDoubleOptions): Settings {
     clientMaxBodySize: options.clientMaxBodySize,
     earlyRefusal: options.earlyRefusal ?? 'answer',
     version: options.version ?? 'v2.15.2-080b022057',
+    collecting: false,
   };
 }
 

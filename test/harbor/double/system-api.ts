@@ -15,6 +15,7 @@ export const systemRoutes: readonly Route[] = [
     },
   },
   { method: 'GET', pattern: /^systeminfo$/, serve: systemInfo },
+  { method: 'GET', pattern: /^system\/gc$/, serve: collections },
   { method: 'GET', pattern: /^users\/current$/, serve: currentUser },
   { method: 'POST', pattern: /^users$/, serve: createUser },
   { method: 'PUT', pattern: /^configurations$/, serve: configure },
@@ -57,6 +58,16 @@ function systemInfo(exchange: Exchange): void {
     registry_storage_provider_name: 'filesystem',
     registry_url: host,
   });
+}
+
+/** The history of garbage collection, newest first; administrators alone see it. */
+function collections(exchange: Exchange): void {
+  requireAdmin(exchange);
+  const { collecting } = exchange.world.settings;
+  sendJson(exchange.response, 200, [
+    ...(collecting ? [{ id: 2, job_name: 'GARBAGE_COLLECTION', job_kind: 'MANUAL', job_status: 'Running' }] : []),
+    { id: 1, job_name: 'GARBAGE_COLLECTION', job_kind: 'MANUAL', job_status: 'Success' },
+  ]);
 }
 
 function currentUser(exchange: Exchange): void {

@@ -101,6 +101,8 @@ export interface Settings {
   /** What the client gets when a large body is refused before it was read. */
   earlyRefusal: 'answer' | 'bad-gateway' | 'reset';
   version: string;
+  /** Whether garbage collection runs, for whoever asks. */
+  collecting: boolean;
 }
 
 export interface World {
@@ -110,6 +112,8 @@ export interface World {
   readonly settings: Settings;
   /** Where the registry behind keeps its files. */
   readonly registryStorage: string;
+  /** Blobs and manifests that the database has a row of; what was only placed into storage has none. */
+  readonly rows: Set<string>;
   /** Next numbers, by what they count. */
   readonly counters: Map<string, number>;
 }
@@ -129,6 +133,7 @@ export function newWorld(adminPassword: string, registryStorage: string, setting
     projects: new Map(),
     settings,
     registryStorage,
+    rows: new Set(),
     counters: new Map(),
   };
   const admin = addUser(world, 'admin', adminPassword, true);

@@ -24,13 +24,20 @@ export interface PushReport {
     readonly present: number;
     readonly mounted: number;
     readonly bytes: number;
+    readonly placed?: number;
   };
+  readonly unnamedBlobs?: readonly string[];
   readonly projectsToCreate?: readonly string[];
   readonly estimate?: {
     readonly images: Readonly<Record<string, number>>;
     readonly upload: { readonly blobs: number; readonly bytes: number };
     readonly mount: { readonly blobs: number; readonly bytes: number };
     readonly requests: number;
+    readonly place?: { readonly blobs: number; readonly bytes: number };
+    readonly lacking?: {
+      readonly inTarget: { readonly blobs: number; readonly bytes: number };
+      readonly nowhere: { readonly blobs: number; readonly bytes: number };
+    };
   };
 }
 

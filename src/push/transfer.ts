@@ -1,0 +1,192 @@
+import { RegtarError } from '../errors.ts';
+import type { CopyReport } from '../copy/events.ts';
+import { createPlacedBlobs } from '../formats/registry/placed-blobs.ts';
+import type { Place } from '../formats/registry/place.ts';
+import { collecting, isCollecting } from '../harbor/garbage-collection.ts';
+import type { Harbor } from '../harbor/recognise.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Registry } from '../remote/registry.ts';
+import { requireWritable } from '../remote/writable.ts';
+import type { Plan, PlannedImage } from '../select/plan.ts';
+import { createBlobPlaces, type BlobPlaces } from './blob-places.ts';
+import type { Estimate } from './estimate.ts';
+import { createFirstNaming } from './first-naming.ts';
+import type { Heads } from './heads.ts';
+import type { PushJournal } from './journal.ts';
+import { findLacking } from './lacking.ts';
+import { createAdoptedLayers, createPlacedLayers, type PlacedLayers } from './placed-layers.ts';
+import { createProof } from './proof.ts';
+import { createRepairedLayers } from './repaired-layers.ts';
+import type { RemoteSinkOptions } from './sink.ts';
+import { inspectStorage, reviewStorage, type StorageFacts } from './storage.ts';
+import { withRefusals } from './with-refusals.ts';
+
+/** The storage that a registry serves, as it can be reached here. */
+export interface PushStorage {
+  /** Opened, and closed, by the caller. */
+  readonly place: Place;
+  /** Hard-link the source's own files where owner and mode fit. @defaultValue false */
+  readonly link?: boolean | undefined;
+  /** Hash blobs that are there already. @defaultValue false */
+  readonly verify?: boolean | undefined;
+}
+
+/** What decides how blobs get into the target. */
+export interface TransferOptions {
+  readonly storage?: PushStorage | undefined;
+  readonly inPlace?: boolean | undefined;
+  readonly repair?: boolean | undefined;
+  readonly chunkBytes?: number | undefined;
+  readonly journal?: PushJournal | undefined;
+  readonly harbor: Harbor | undefined;
+  readonly heads: Heads;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}
+
+/** How the blobs of a plan get into the target, and what is known of it before the first byte. */
+export interface Transfer {
+  readonly plan: Plan;
+  readonly sendsBlobs: boolean;
+  readonly estimate: Pick<Estimate, 'place' | 'lacking'>;
+  readonly notices: readonly string[];
+  /** The image that goes before all others. */
+  readonly first: PlannedImage | undefined;
+  readonly sinkOptions: Partial<RemoteSinkOptions>;
+  /** Looks at the end what became of the storage; tells images that turn out to have failed. */
+  review(plan: Plan, report: CopyReport, onImage: (result: CopyReport['images'][number]) => void): Promise<CopyReport>;
+  notes(): readonly string[];
+}
+
+/**
+ * Decides how blobs travel: through the API, as files of the target's storage, or not at all.
+ * @param images those that will be written
+ * @throws RegtarError GC_RUNNING, READ_ONLY, OUTPUT_FULL when the target's storage cannot be filled now
+ */
+export async function prepareTransfer(
+  registry: Registry,
+  checked: Plan,
+  images: readonly PlannedImage[],
+  options: TransferOptions,
+): Promise<Transfer> {
+  const { storage, heads, harbor, jobs, signal, inPlace = false } = options;
+  const isFresh = (repository: string): boolean => heads.isFresh(repository);
+  const lacking =
+    inPlace || !images.some((image) => image.lacking !== undefined)
+      ? undefined
+      : await findLacking(registry, images, checked.homes, { place: storage?.place, isFresh, jobs, signal });
+  const plan = lacking === undefined ? checked : withRefusals(checked, lacking.refused);
+  const left = images.filter((image) => lacking?.refused.has(image) !== true);
+  const notices = storage === undefined && !inPlace ? [] : await requireReady(registry, left, options);
+  const facts = storage === undefined ? undefined : await inspectStorage(storage.place, left);
+  if (storage !== undefined && facts !== undefined && storage.link !== true && !inPlace)
+    requireRoom(storage.place, facts);
+
+  const api = createBlobPlaces(registry, {
+    isFresh,
+    chunkBytes: options.chunkBytes,
+    elsewhere: plan.elsewhere,
+    journalOf: options.journal && ((repository, blob) => options.journal?.of(repository, blob)),
+  });
+  for (const [digest, repository] of lacking?.found ?? []) if (repository !== undefined) api.add(digest, repository);
+  const layers = chooseLayers(registry, api, options);
+  const lackingOf = new Map(plan.images.map(({ target, lacking: blobs = [] }) => [target, blobs]));
+  return {
+    plan,
+    sendsBlobs: storage === undefined && !inPlace,
+    estimate: {
+      ...(facts && !inPlace && { place: facts.missing }),
+      ...(lacking && { lacking: { inTarget: lacking.inTarget, nowhere: lacking.nowhere } }),
+    },
+    notices,
+    first: facts?.first,
+    sinkOptions: {
+      places: layers.places,
+      isPlaced: storage !== undefined || inPlace,
+      proof: storage && createProof(registry, storage.place, signal),
+      naming: harbor && (storage !== undefined || inPlace) ? createFirstNaming() : undefined,
+      lacking: (target) => lackingOf.get(target) ?? [],
+      sendsNothing: inPlace,
+      distrust: options.repair,
+      mend: layers.mend,
+    },
+    review: async (possible, report, onImage) =>
+      storage === undefined
+        ? report
+        : reviewStorage(storage.place, possible, report, layers.placed?.placed ?? new Set(), onImage),
+    notes: () =>
+      layers.uploaded.size === 0
+        ? []
+        : [
+            `${registry.host} did not know ${layers.uploaded.size} blobs that were placed; they were sent through its API`,
+          ],
+  };
+}
+
+interface Layers {
+  readonly places: BlobPlaces;
+  readonly placed?: PlacedLayers;
+  readonly mend?: (manifest: Descriptor, bytes: Uint8Array) => Promise<void>;
+  /** What had to go through the API although there is a storage. */
+  readonly uploaded: ReadonlySet<Digest>;
+}
+
+function chooseLayers(registry: Registry, api: BlobPlaces, { storage, inPlace, repair }: TransferOptions): Layers {
+  const uploaded = new Set<Digest>();
+  if (storage === undefined) {
+    if (inPlace === true) return { places: createAdoptedLayers(registry, api, undefined), uploaded };
+    return { places: repair === true ? createRepairedLayers(registry, api) : api, uploaded };
+  }
+  const blobs = createPlacedBlobs(storage.place, {
+    replace: repair === true,
+    verify: storage.verify === true || repair === true,
+    link: storage.link === true ? 'hashed' : undefined,
+  });
+  if (inPlace === true) return { places: createAdoptedLayers(registry, api, blobs), uploaded };
+  const counting: BlobPlaces = {
+    ...api,
+    async upload(blob, repository, open, write) {
+      await api.upload(blob, repository, open, write);
+      uploaded.add(blob.digest);
+    },
+  };
+  const placed = createPlacedLayers(blobs, counting);
+  return {
+    places: placed,
+    placed,
+    uploaded,
+    ...(repair === true && { mend: (each, bytes) => blobs.mend(each, bytes) }),
+  };
+}
+
+async function requireReady(
+  registry: Registry,
+  images: readonly PlannedImage[],
+  { harbor, signal }: TransferOptions,
+): Promise<readonly string[]> {
+  const [first] = images;
+  if (first === undefined) return [];
+  if (harbor === undefined) {
+    await requireWritable(registry, first.target.repository, { signal });
+    return [];
+  }
+  const collects = await isCollecting(registry, { signal });
+  if (collects === true) throw collecting(registry);
+  return collects === undefined
+    ? [`this account may not see whether garbage collection runs in ${registry.host}; make sure that none does`]
+    : [];
+}
+
+function requireRoom(place: Place, { missing }: StorageFacts): void {
+  const free = place.freeBytes?.();
+  if (free === undefined || free >= missing.bytes) return;
+  throw new RegtarError(
+    'OUTPUT_FULL',
+    `${place.describe} has ${free} bytes free, and ${missing.bytes} are to be placed`,
+    {
+      where: { path: place.describe },
+      hint: 'make room there, or push less with --include; --link takes no room where SOURCE lies on the same file system',
+    },
+  );
+}
