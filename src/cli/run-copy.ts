@@ -54,7 +54,7 @@ export interface RunCopyExtras {
   /** What `--report` says beside the images. */
   readonly subject?: RunReportSubject;
   /** Gets what became of the images, after everything that is said of them; not called for a dry run. */
-  readonly onReport?: (report: CopyReport) => void;
+  readonly onReport?: (report: CopyReport) => void | Promise<void>;
 }
 
 /** Prints a plan, or carries it out and says what became of it. @returns the exit code */
@@ -90,7 +90,7 @@ export async function runCopy(
   if (context.json) output.json(reportJson(report));
   if (context.events === undefined) output.message(renderCopySummary(report));
   else context.events.write('summary', summaryJson(report));
-  extras.onReport?.(report);
+  await extras.onReport?.(report);
   return exitCodeOf(report, losesMembers(plan.problems));
 }
 

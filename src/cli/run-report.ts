@@ -1,5 +1,6 @@
 import type { CopyEvent, CopyReport } from '../copy/events.ts';
-import { toRegtarError } from '../errors.ts';
+import { RegtarError, toRegtarError } from '../errors.ts';
+import { isWrittenOnce, requireWritable } from '../io/named-file.ts';
 import type { WrittenPath } from '../io/overlap.ts';
 import { formatReport, type Report, type ReportSource } from '../report/report.ts';
 import type { ReportSubject } from '../report/record-report.ts';
@@ -19,6 +20,8 @@ export interface ReportOptions {
 export function reportPaths({ report = [] }: ReportOptions): readonly WrittenPath[] {
   return report.map((path) => ({ name: '--report', path }));
 }
+
+const lastWordMilliseconds = 500;
 
 /** What a command knows of its report. */
 export type RunReportSubject = Omit<ReportSubject, 'versions'> & { readonly opened: OpenedBackup };
@@ -73,7 +76,13 @@ export async function startRunReport(
         ...(version !== undefined && { version }),
       };
     });
-  await writeReportFiles(files, recorder.report({ state: 'running', sources: sourcesOf([]) }));
+  files.forEach(requireWritable);
+  // A pipe or a terminal gets the last word alone.
+  await writeReportFiles(
+    files.filter((file) => !isWrittenOnce(file)),
+    recorder.report({ state: 'running', sources: sourcesOf([]) }),
+    context.signal,
+  );
   return {
     follow: recorder.follow,
     async finish(report) {
@@ -81,6 +90,7 @@ export async function startRunReport(
       await writeReportFiles(
         files,
         recorder.report({ state: 'finished', report, sources: sourcesOf(sums.slice(0, -1)) }),
+        context.signal,
       );
       context.output.message(`wrote ${files.join(', ')}`);
     },
@@ -94,14 +104,18 @@ export async function startRunReport(
           error,
           sources: sourcesOf(await Promise.all(hashes)),
         }),
-      );
+        // Nobody waits for the reader of a pipe then.
+        AbortSignal.timeout(lastWordMilliseconds),
+      ).catch((failure: unknown) => {
+        if (failure instanceof RegtarError) throw failure;
+      });
       context.output.message(`wrote ${files.join(', ')}, which says what was finished`);
     },
   };
 }
 
 /** JSON, or a page where the name ends in `.html`. @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
-export async function writeReportFiles(files: readonly string[], report: Report): Promise<void> {
+export async function writeReportFiles(files: readonly string[], report: Report, signal?: AbortSignal): Promise<void> {
   const { writeReport } = await import('../report/write-report.ts');
   for (const file of files) {
     if (/\.html?$/i.test(file)) {
@@ -109,8 +123,8 @@ export async function writeReportFiles(files: readonly string[], report: Report)
         import('../report/report-page.ts'),
         import('../report/page/render-page.ts'),
       ]);
-      writeReport(file, renderPage(reportPage(report)));
-    } else writeReport(file, formatReport(report));
+      await writeReport(file, renderPage(reportPage(report)), { signal });
+    } else await writeReport(file, formatReport(report), { signal });
   }
 }
 

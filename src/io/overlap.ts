@@ -86,8 +86,8 @@ function identityOf(stats: Stats | undefined): string | undefined {
 /** More links than this lead in a circle. */
 const mostLinks = 40;
 
-/** Like `realpath`, also where the end is not there yet. */
-function realPath(path: string, links = 0): string {
+/** Like `realpath`, also where the end is not there yet. @param path absolute, or it stays relative where nothing of it is there */
+export function realPath(path: string, links = 0): string {
   try {
     return realpathSync(path);
   } catch {

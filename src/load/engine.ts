@@ -143,7 +143,11 @@ function createRelay() {
   };
 }
 
-function engineAddress({ host, certPath }: EngineOptions): {
+/**
+ * Reads where an engine is and with which certificates it is spoken to. A command asks before it reads a backup.
+ * @throws RegtarError USAGE, CONFIG_INVALID where a certificate cannot be read
+ */
+export function engineAddress({ host, certPath }: Pick<EngineOptions, 'host' | 'certPath'>): {
   readonly origin: string;
   readonly connect: { socketPath?: string; ca?: string; cert?: string; key?: string };
 } {
@@ -156,7 +160,18 @@ function engineAddress({ host, certPath }: EngineOptions): {
     });
   if (certPath === undefined)
     return { origin: `${host.startsWith('https') ? 'https' : 'http'}://${address}`, connect: {} };
-  const read = (name: string): string => readFileSync(join(certPath, name), 'utf8');
+  const read = (name: string): string => {
+    const path = join(certPath, name);
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (cause) {
+      throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+        where: { path },
+        cause,
+        hint: 'DOCKER_CERT_PATH names a folder with ca.pem, cert.pem and key.pem',
+      });
+    }
+  };
   return {
     origin: `https://${address}`,
     connect: { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') },

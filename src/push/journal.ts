@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { RegtarError, systemErrorCode } from '../errors.ts';
+import { requireFile } from '../io/named-file.ts';
 import { writeFileAtomically } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { UploadSession } from '../remote/blobs.ts';
@@ -44,7 +45,9 @@ type Session = v.InferOutput<typeof sessionSchema>;
 const keptMilliseconds = 7 * 24 * 3600 * 1000;
 
 /** @returns undefined where no journal can be kept @throws RegtarError STATE_INVALID when a named file is something else */
-export function openPushJournal(path: string, options: PushJournalOptions): PushJournal | undefined {
+export function openPushJournal(named: string, options: PushJournalOptions): PushJournal | undefined {
+  const path = journalFile(named, options);
+  if (path === undefined) return undefined;
   const sessions = readSessions(path, options);
   if (sessions === undefined) return undefined;
   const write = (): void => {
@@ -88,6 +91,20 @@ export function openPushJournal(path: string, options: PushJournalOptions): Push
       };
     },
   };
+}
+
+/** A link leads to its file; a device is never replaced, nor removed. */
+function journalFile(named: string, { isNamed }: PushJournalOptions): string | undefined {
+  try {
+    return requireFile(named);
+  } catch (cause) {
+    if (!isNamed) return undefined;
+    throw new RegtarError('STATE_INVALID', cause instanceof Error ? cause.message : String(cause), {
+      where: { path: named },
+      hint: 'name a file with --state: it only saves time',
+      cause,
+    });
+  }
 }
 
 /** A location elsewhere could lead credentials and blobs astray. */

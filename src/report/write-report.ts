@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { RegtarError } from '../errors.ts';
-import { writeFileAtomically } from '../io/write-file.ts';
+import { writeNamedFile } from '../io/named-file.ts';
 
-/** Writes a report whole or not at all, over an earlier one of its name. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
-export function writeReport(path: string, text: string): void {
-  if (!existsSync(dirname(path)))
-    throw new RegtarError(
-      'OUTPUT_UNWRITABLE',
-      `the report ${path} cannot be written: the folder ${dirname(path)} is not there`,
-      { side: 'usage', where: { path }, hint: 'make the folder, or name another file' },
-    );
-  writeFileAtomically(path, Buffer.from(text));
+/**
+ * Writes a report: a file whole or not at all, over an earlier one of its name; into a pipe or a device as it is.
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
+ */
+export async function writeReport(
+  path: string,
+  text: string,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  await writeNamedFile(path, Buffer.from(text), options);
 }

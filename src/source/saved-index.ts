@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RegtarError, type Problem } from '../errors.ts';
+import { requireFile } from '../io/named-file.ts';
 import { onOutput } from '../io/output-error.ts';
 import { isProcessAlive } from '../io/process-alive.ts';
 import { openRandomAccess, readFullySync, type RandomAccess } from '../io/random-access.ts';
@@ -237,7 +238,8 @@ export interface IndexWriter {
 }
 
 /** @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
-export function createIndexWriter(path: string, tar: IndexedTar): IndexWriter {
+export function createIndexWriter(named: string, tar: IndexedTar): IndexWriter {
+  const path = requireFile(named);
   removeLeftOver(path);
   const temporary = temporaryName(path);
   const descriptor = onOutput(path, () => createNewFile(temporary));

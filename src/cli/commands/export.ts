@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { childrenFirst } from '../../content/image-graph.ts';
 import type { CopyReport, ImageResult } from '../../copy/events.ts';
@@ -12,6 +11,7 @@ import { skopeoSyncCommand } from '../../formats/dir/names.ts';
 import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
 import { openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
+import { requireWritable, writeNamedFile } from '../../io/named-file.ts';
 import { refuseOverlap } from '../../io/overlap.ts';
 import { reportPaths } from '../run-report.ts';
 import type { Context } from '../context.ts';
@@ -46,6 +46,7 @@ export async function exportImages(
   refuseBase(options);
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options);
+  if (options.saveDigests !== undefined) requireWritable(options.saveDigests);
   if (options.base !== undefined && out !== '-') refuseOverlap([{ name: 'OUT', path: out }], [options.base]);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
@@ -78,9 +79,13 @@ export async function exportImages(
           ...(base !== undefined && { delta: true }),
           ...(shard && { shard }),
         },
-        onReport(report) {
+        async onReport(report) {
           if (options.saveDigests !== undefined)
-            writeFileSync(options.saveDigests, formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)]));
+            await writeNamedFile(
+              options.saveDigests,
+              Buffer.from(formatDigestList([...(base ?? []), ...arrivedDigests(plan, report)])),
+              { signal: context.signal },
+            );
           if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived))
             for (const line of skopeoAdvice(plan, out)) context.output.message(line);
         },

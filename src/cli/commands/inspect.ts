@@ -2,6 +2,7 @@ import { createGraphReader, type GraphReader } from '../../content/image-graph.t
 import { findGarbage } from '../../content/garbage.ts';
 import { summarize, type BackupSummary } from '../../content/summarize.ts';
 import { RegtarError } from '../../errors.ts';
+import { requireWritable } from '../../io/named-file.ts';
 import { whatIf } from '../../select/what-if.ts';
 import type { Context } from '../context.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
@@ -30,6 +31,7 @@ export async function inspect(operands: readonly string[], options: InspectOptio
   const { sources, reference } = splitReference(operands, options);
   const selection = await readSelection(options);
   refuseMixture(options, selection.isNarrow, reference);
+  if (options.html !== undefined) requireWritable(options.html);
   const outputs = options.html === undefined ? [] : [{ name: '--html', path: options.html }];
   return withBackup(sources, { ...options, keep: 'small', checkLinks: true, outputs }, context, async (opened) => {
     if (reference !== undefined && options.history === true) {
@@ -123,6 +125,6 @@ async function writePage(
     version: context.version,
     made: new Date(),
   });
-  writeReport(path, renderPage(page));
+  await writeReport(path, renderPage(page), { signal: context.signal });
   context.output.message(`wrote ${path}`);
 }

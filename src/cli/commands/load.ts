@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
-import { openEngineSink } from '../../load/engine.ts';
+import { engineAddress, openEngineSink } from '../../load/engine.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
@@ -23,12 +23,15 @@ export async function load(operands: readonly string[], options: LoadOptions, co
   const selection = await readSelection(options);
   const rename = createRenamer({ maps: options.map, project: options.project });
   const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
+  const certPath = process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined;
+  // Before the backup is read: a certificate that is missing must not cost the scan of a terabyte.
+  engineAddress({ host, certPath });
   return withBackup(sourceOperands(operands, options), options, context, async (opened) => {
     const sink = await openEngineSink({
       host,
       prefix: options.prefix,
       signal: context.signal,
-      certPath: process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined,
+      certPath,
     });
     const { untagged = false, map: maps } = options;
     const plan = await planSelection(selection, opened, { rename, maps }, { traits: sink.traits, untagged }, context);

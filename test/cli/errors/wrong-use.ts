@@ -155,6 +155,17 @@ export const wrongUse: readonly ErrorCase[] = [
       regtar(['load', fixturePath, '--include', 'tools/hello', '--socket', `unix://${folder.file('nobody.sock')}`]),
   },
   {
+    code: 'CONFIG_INVALID',
+    title: 'certificates of an engine that are not there, before the backup is read',
+    exit: 2,
+    says: /certs\/ca\.pem cannot be read: ENOENT/,
+    hint: /DOCKER_CERT_PATH/,
+    provoke: async (folder) =>
+      regtar(['load', '-'], {
+        env: { DOCKER_HOST: 'tcp://127.0.0.1:1', DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: folder.file('certs') },
+      }),
+  },
+  {
     code: 'SOURCE_PART_MISSING',
     title: 'parts with a gap',
     exit: 1,
