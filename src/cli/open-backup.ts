@@ -12,6 +12,7 @@ import { withTagAt } from '../names/choose-tags.ts';
 import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
+import { limitHeapGrowth, limitLargeHeap } from './heap-growth.ts';
 import type { SourceOption } from './operands.ts';
 
 /** A backup that a command works on: open, scanned, ready to be read. */
@@ -86,9 +87,11 @@ export async function withBackup<Result>(
   const onExit = (): void => backup.removeSpoolSync?.();
   process.once('exit', onExit);
   try {
+    limitHeapGrowth(50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);
     const catalog = await renameTags(read.catalog, options);
+    limitLargeHeap();
     return await use({
       backup,
       catalog,

@@ -48,8 +48,13 @@ export interface GraphReader {
   read(digest: Digest): ManifestNode;
 }
 
-/** Reads manifests and configs, each once, however many images share them. */
-export function createGraphReader(store: ContentStore): GraphReader {
+/**
+ * Reads manifests and configs, each once, however many images share them.
+ * @param options.mostNodes when more are kept, all are forgotten before the next root is read: for whoever looks at each image once.
+ * Never in the middle of a graph, whose indexes may share their children. @defaultValue Infinity
+ */
+export function createGraphReader(store: ContentStore, options: { readonly mostNodes?: number } = {}): GraphReader {
+  const { mostNodes = Infinity } = options;
   const known = new Map<Digest, ManifestNode | RegtarError>();
   const { compact, compactPlatform } = createCompactor(store);
 
@@ -115,7 +120,12 @@ export function createGraphReader(store: ContentStore): GraphReader {
     }
   };
 
-  return { read: (digest) => readNode(digest, undefined, []) };
+  return {
+    read(digest) {
+      if (known.size > mostNodes) known.clear();
+      return readNode(digest, undefined, []);
+    },
+  };
 }
 
 const none: readonly never[] = [];

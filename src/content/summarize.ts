@@ -70,13 +70,14 @@ export function summarize(
   const revisions = new Set<Digest>();
   const roots = new Set<Digest>();
   const repositories: { name: string; tags: number }[] = [];
-  /** Names of the images by number. */
-  const images: string[] = [];
+  /** By number of the image. */
+  const images: { readonly repositories: number[]; readonly tags: string[] } = { repositories: [], tags: [] };
 
   for (const repository of catalog.repositories()) {
-    const before = images.length;
+    const before = images.tags.length;
     for (const { tag, digest } of catalog.tags(repository)) {
-      images.push(`${repository}:${tag}`);
+      images.repositories.push(repositories.length);
+      images.tags.push(tag);
       const root = tryRead(graph, digest, { repository, tag }, problems);
       if (root === undefined) continue;
       for (const problem of imageProblems(root, { repository, tag })) problems.push(problem);
@@ -85,15 +86,17 @@ export function summarize(
         for (const platform of imagePlatforms(root).map(formatPlatform))
           platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
-      for (const part of digestsOf(root, catalog)) reached.add(part, repositories.length, images.length - 1);
+      for (const part of digestsOf(root, catalog)) reached.add(part, repositories.length, images.tags.length - 1);
     }
-    repositories.push({ name: repository, tags: images.length - before });
+    repositories.push({ name: repository, tags: images.tags.length - before });
     for (const digest of catalog.revisions(repository)) revisions.add(digest);
   }
   const own = reached.ownBytes();
+  const nameOf = (image: number): string =>
+    `${repositories[images.repositories[image] ?? 0]?.name ?? ''}:${images.tags[image] ?? ''}`;
   return {
     repositories: repositories.length,
-    tags: images.length,
+    tags: images.tags.length,
     images: roots.size,
     manifests: revisions.size,
     ...countBlobs(catalog, store, graph, reached, revisions),
@@ -108,7 +111,7 @@ export function summarize(
         own: own[number] ?? 0,
       }))
       .sort((left, right) => right.bytes - left.bytes || compareCodePoints(left.repository, right.repository)),
-    biggestLayers: reached.biggest(biggestShown).map((reach) => ({ ...reach, image: images[reach.image] ?? '' })),
+    biggestLayers: reached.biggest(biggestShown).map((reach) => ({ ...reach, image: nameOf(reach.image) })),
     problems,
   };
 }

@@ -85,7 +85,8 @@ export class DigestNumbers {
   private append(digest: Digest): number {
     const number = this.texts.push(digest) - 1;
     if ((number + 1) * wordsPerKey > this.words.length) {
-      const words = new Int32Array(this.words.length * 2);
+      // By half, in whole keys: with millions of digests the spare room of a doubled array is as large as a small heap.
+      const words = new Int32Array(Math.ceil((number * 3) / 2) * wordsPerKey);
       words.set(this.words);
       this.words = words;
     }
@@ -103,8 +104,8 @@ export class DigestNumbers {
   }
 
   private rehash(): void {
-    this.slots = new Int32Array(this.slots.length * 4);
-    this.shift -= 2;
+    this.slots = new Int32Array(this.slots.length * 2);
+    this.shift--;
     for (let number = 0; number < this.texts.length; number++)
       if (this.digest(number).length === sha256Length) this.occupy(number);
   }

@@ -49,7 +49,8 @@ export async function inspect(operands: readonly string[], options: InspectOptio
     if (options.unreferenced === true) return showGarbage(opened, context);
     if (selection.isNarrow) return showWhatIf(opened, selection, context);
     const { backup, catalog, store } = opened;
-    const graph = createGraphReader(store);
+    // Only the page looks at every image a second time.
+    const graph = createGraphReader(store, options.html === undefined ? { mostNodes: 10_000 } : {});
     const summary = summarize(catalog, store, graph);
     if (options.html !== undefined) await writePage(options.html, opened, graph, summary, context);
     if (context.json) {

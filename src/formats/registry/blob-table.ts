@@ -92,7 +92,7 @@ export class BlobTable {
 
   private kept(number: number): number {
     if (number >= this.sizes.length) {
-      const length = this.sizes.length * 2;
+      const length = Math.ceil((this.sizes.length * 3) / 2);
       this.starts = grown(this.starts, new Float64Array(length));
       this.sizes = grown(this.sizes, new Float64Array(length).fill(absent));
       this.ranks = grown(this.ranks, new Int32Array(length).fill(absent));
