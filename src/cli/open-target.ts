@@ -46,6 +46,7 @@ export function openTarget(
       connections: options.jobs,
       userAgent: `regtar/${context.version}`,
       onWarning: (text) => context.output.message(`${target.host} warns: ${text}`),
+      onTrouble: (text) => context.output.message(text),
       signal: context.signal,
     }),
   );

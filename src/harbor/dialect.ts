@@ -1,10 +1,19 @@
 import { RegtarError } from '../errors.ts';
+import type { Answer } from '../net/transport.ts';
+import { wordsOf } from '../remote/answers.ts';
 import type { RegistryRequest } from '../remote/exchange.ts';
 import type { Dialect, Registry } from '../remote/registry.ts';
 import { projectOf } from './names.ts';
 import { readQuota, type Quota } from './projects.ts';
 
 const scopePattern = /^repository:([^/:]+)\/[^:]+:[a-z,]+$/;
+/** What a Harbor whose database answers says to an account: everything else is its database that does not. */
+const refusalPattern = /unauthorized to access repository|project .* not found|un-?recognized request/i;
+
+function isWordOfDatabase(answer: Answer): boolean {
+  const words = wordsOf(answer);
+  return words !== '' && !refusalPattern.test(words);
+}
 
 /**
  * What a client of Harbor does differently: one token serves a whole project, because Harbor checks projects, and a gateway's failure
@@ -20,6 +29,23 @@ export function harborDialect(registry: Registry, limited: (project: string) => 
       const widened = scopes.get(project) ?? scope.replace(/:[a-z,]+$/, ':pull,push');
       scopes.set(project, widened);
       return widened;
+    },
+    async isOutage(answer, { method, repository, signal }) {
+      if (method !== 'HEAD') return isWordOfDatabase(answer);
+      // An answer to HEAD has no words; one to another question has.
+      const look = await registry.exchange({
+        method: 'GET',
+        path: `/v2/${repository ?? ''}/tags/list?n=1`,
+        doing: 'look whether it works',
+        repository,
+        accept: [401, 404],
+        signal,
+      });
+      return 'answer' in look ? look.answer.status === 401 && isWordOfDatabase(look.answer) : look.transient;
+    },
+    async isAway(request) {
+      const look = await registry.exchange({ ...request, method: 'HEAD', body: undefined, accept: [404] });
+      return 'error' in look && look.transient;
     },
     async beforeRetry(request, error) {
       const project = projectOf(request.repository ?? '');

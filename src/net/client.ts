@@ -24,6 +24,8 @@ export interface ClientOptions {
   readonly onWarning?: ((text: string) => void) | undefined;
   /** Told of every request, repeated ones included. */
   readonly onRequest?: RequestListener | undefined;
+  /** Told once for each request of which no byte has moved for some seconds. */
+  readonly onQuiet?: ((url: URL, seconds: number) => void) | undefined;
   /** Ends everything. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,6 +51,7 @@ export function openClient(options: ClientOptions): Client {
     proxyOf,
     connections: options.connections ?? 8,
     stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
+    onQuiet: options.onQuiet,
   });
   const sender = createSender({
     transport,

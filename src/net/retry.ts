@@ -16,6 +16,8 @@ export interface RetryOptions {
 export interface Backoff {
   /** How many retries have been granted. */
   readonly retries: number;
+  /** How many there are at most. */
+  readonly times: number;
   /**
    * Waits before the next attempt.
    * @param retryAfterSeconds what the server asked for
@@ -35,6 +37,7 @@ export function createBackoff(options: RetryOptions, timesAtMost = Infinity): Ba
     get retries() {
       return retries;
     },
+    times,
     async wait(retryAfterSeconds, signal) {
       // Jitter keeps parallel requests from coming back as one wave.
       const own = Math.min(delay * 2 ** retries, maxDelay) * (0.75 + Math.random() / 2);

@@ -58,6 +58,8 @@ export interface TransportOptions {
   /** Per host, kept open. */
   readonly connections: number;
   readonly stallTimeoutSeconds: number;
+  /** Told once for a request of which no byte has moved for a while, long before it is given up. */
+  readonly onQuiet?: ((url: URL, seconds: number) => void) | undefined;
 }
 
 /** The named header's value; several lines are joined as HTTP joins them. */
@@ -141,14 +143,14 @@ function createDispatcher(url: URL, proxy: URL | undefined, options: TransportOp
 async function streamAnswer(
   dispatcher: Dispatcher,
   request: TransportRequest,
-  { words, stallTimeoutSeconds }: TransportOptions,
+  { words, stallTimeoutSeconds, onQuiet }: TransportOptions,
 ): Promise<StreamedAnswer> {
   const { method, url, headers, signal } = request;
   signal?.throwIfAborted();
   const stopper = new AbortController();
   const stopWithCaller = (): void => stopper.abort(signal?.reason);
   signal?.addEventListener('abort', stopWithCaller, { once: true });
-  const watch = watchStall(stallTimeoutSeconds, (seconds) => {
+  const onStall = (seconds: number): void =>
     stopper.abort(
       new RegtarError(
         words.codes.timeout,
@@ -158,7 +160,7 @@ async function streamAnswer(
         },
       ),
     );
-  });
+  const watch = watchStall(stallTimeoutSeconds, onStall, (seconds) => onQuiet?.(url, seconds));
   const outgoing = outgoingBody(request.body, watch);
   const release = (): void => {
     watch.stop();
@@ -318,13 +320,32 @@ interface StallWatch {
   stop(): void;
 }
 
-function watchStall(seconds: number, onStall: (seconds: number) => void): StallWatch {
+/** A person waits this long before wondering. */
+const quietSeconds = 10;
+const leastQuietSeconds = 2;
+
+function watchStall(
+  seconds: number,
+  onStall: (seconds: number) => void,
+  onQuiet: (seconds: number) => void,
+): StallWatch {
+  let isQuietTold = false;
   let allowed = seconds;
   let paused = false;
   let last = performance.now();
   const timer = setInterval(
     () => {
-      if (!paused && performance.now() - last > allowed * 1000) onStall(allowed);
+      if (paused) return;
+      const quiet = (performance.now() - last) / 1000;
+      if (quiet > allowed) onStall(allowed);
+      // What a server may need to store a large body is no reason to wonder.
+      else if (
+        !isQuietTold &&
+        quiet > Math.max(leastQuietSeconds, Math.min(quietSeconds, seconds / 2)) + allowed - seconds
+      ) {
+        isQuietTold = true;
+        onQuiet(quiet);
+      }
     },
     Math.max(10, Math.min(1000, seconds * 250)),
   );

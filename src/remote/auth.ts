@@ -40,6 +40,9 @@ export interface Authenticator {
     challenges: readonly Challenge[],
     since: number,
   ): Promise<Authorization | undefined>;
+  /** Remembers that the registry has let a credential in: then a later 401 may be an outage. */
+  prove(credential: Credential): void;
+  isProven(shown: Pick<Authorization, 'credential'>): boolean;
   /** Tokens say what was allowed when they were made; a project that was created since is not in them. */
   forgetTokens(): void;
   scheme(): AuthScheme;
@@ -76,6 +79,7 @@ const scopesPerToken = 12;
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const slots = new Map<Credential, Map<string, Slot>>();
   const used = new Set<Credential>();
+  const proven = new Set<Credential>();
   let adopted: Challenge | undefined;
   let known = false;
 
@@ -164,6 +168,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (refused.token.fetchedAt >= since && extra === undefined) return undefined;
       return authorize(need, refused.token, extra);
     },
+    prove: (credential) => void proven.add(credential),
+    isProven: ({ credential }) => proven.has(credential),
     forgetTokens: () => slots.clear(),
     scheme: () => (adopted ? (adopted.scheme === 'basic' ? 'basic' : 'bearer') : known ? 'none' : 'unknown'),
     *secrets() {

@@ -3,11 +3,12 @@ import type { Client } from '../net/client.ts';
 import { isTransientStatus } from '../net/retry.ts';
 import { retryAfterOf } from '../net/sender.ts';
 import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
-import { explainAnswer } from './answers.ts';
+import { explainAnswer, wordsOf } from './answers.ts';
 import type { Authenticator, Authorization, AuthNeed, ShownCredential } from './auth.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Credential } from './credential.ts';
 import type { Greeter } from './greet.ts';
+import type { Health } from './health.ts';
 import { followLocation } from './location.ts';
 import { pushScope } from './scopes.ts';
 
@@ -52,6 +53,9 @@ export interface ExchangeOptions {
   readonly client: Client;
   readonly greeter: Greeter;
   readonly authenticator: Authenticator;
+  readonly health: Pick<Health, 'answered'>;
+  /** Whether a 401 says something else than what the account may not do. */
+  readonly isOutage: (answer: Answer, request: RegistryRequest) => Promise<boolean>;
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string;
   readonly signal?: AbortSignal | undefined;
@@ -79,6 +83,8 @@ export function createExchange(options: ExchangeOptions): (request: RegistryRequ
       const { answer, authorization } = await exchangeOnce(request, options);
       const { status } = answer;
       if ((status >= 200 && status < 300) || request.accept?.includes(status)) return { answer };
+      if (await isOutage(answer, authorization, request, options))
+        return { error: outageOf(answer, request, options), transient: true, retryAfterSeconds: undefined };
       const error = explain(answer, authorization?.credential, request, options);
       return { error, transient: isTransientStatus(status), retryAfterSeconds: retryAfterOf(answer) };
     } catch (error) {
@@ -117,7 +123,7 @@ async function sendFollowing(
   request: RegistryRequest,
   origin: URL,
   authorization: Authorization | undefined,
-  { client, signal }: ExchangeOptions,
+  { client, health, signal }: ExchangeOptions,
 ): Promise<Answer> {
   const { method, body, receive } = request;
   let url = typeof request.path === 'string' ? new URL(request.path, origin) : request.path;
@@ -133,6 +139,7 @@ async function sendFollowing(
       },
       receive?.(),
     );
+    if (own) health.answered(answer.status);
     const location = headerOf(answer, 'location');
     const mayFollow = method === 'GET' || method === 'HEAD' || answer.status >= 307;
     if (!redirects.has(answer.status) || location === undefined || !mayFollow || hops >= hopsAtMost) return answer;
@@ -159,6 +166,29 @@ function explain(
     {
       where: { ...where, url: answer.url.origin, status: answer.status },
       hint: 'passwords are shown to the registry alone: it must sign what it leads to, or store blobs itself',
+    },
+  );
+}
+
+async function isOutage(
+  answer: Answer,
+  authorization: Authorization | undefined,
+  request: RegistryRequest,
+  { authenticator, greeter, isOutage: isSo }: ExchangeOptions,
+): Promise<boolean> {
+  if (answer.status !== 401 || authorization === undefined || request.shows === 'password') return false;
+  if (answer.url.origin !== greeter.origin?.origin || !authenticator.isProven(authorization)) return false;
+  return isSo(answer, request);
+}
+
+/** A registry whose memory of accounts is away says no to everybody. */
+function outageOf(answer: Answer, { doing, where }: RegistryRequest, { host, redact }: ExchangeOptions): RegtarError {
+  return new RegtarError(
+    'TARGET_UNAVAILABLE',
+    `${host} cannot say who may ${doing}, although this login has worked (401: ${redact(wordsOf(answer))})`,
+    {
+      where: { ...where, status: answer.status },
+      hint: 'look into the registry’s log, and at its database; then run the same command again: it continues where it stopped',
     },
   );
 }

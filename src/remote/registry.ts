@@ -10,10 +10,19 @@ import { mayShowPassword } from './clear-password.ts';
 import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
 import { createExchange, type Outcome, type RegistryRequest } from './exchange.ts';
 import { createGreeter, type Greeting } from './greet.ts';
+import { createHealth } from './health.ts';
 import { followLocation } from './location.ts';
 import { gaveUp } from './patience.ts';
 import { registryWords } from './registry-words.ts';
-import { fetchToken, tokenService, type Token, type TokenNeed, type TokenService } from './token.ts';
+import {
+  fetchToken,
+  isTokenOutage,
+  tokenOutage,
+  tokenService,
+  type Token,
+  type TokenNeed,
+  type TokenService,
+} from './token.ts';
 
 /** How a registry is reached. `onRequest` hears of its token service too. */
 export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
@@ -21,6 +30,8 @@ export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
   readonly scheme?: Scheme | undefined;
   /** @defaultValue anonymous */
   readonly credentials?: CredentialSource | undefined;
+  /** Told in words when the registry does not answer, and which attempt follows; once for all requests that meet the same. */
+  readonly onTrouble?: ((text: string) => void) | undefined;
 }
 
 /** What a particular registry software does differently. */
@@ -30,6 +41,10 @@ export interface Dialect {
   /** Looks behind a passing failure before the request is tried again. @returns an error that will stay, to be thrown in its place */
   readonly beforeRetry?:
     ((request: RegistryRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
+  /** Whether a 401 says something else than what a proven account may not do: then it passes like a 503. */
+  readonly isOutage?: ((answer: Answer, request: RegistryRequest) => Promise<boolean>) | undefined;
+  /** Whether a failure that often stays is an outage this time. */
+  readonly isAway?: ((request: RegistryRequest) => Promise<boolean>) | undefined;
 }
 
 /** One registry, spoken to with one set of credentials. What can be asked of it is in blobs.ts, upload.ts, manifests.ts and lists.ts. */
@@ -47,7 +62,10 @@ export interface Registry {
   /** The same once: the caller retries, because it has to begin elsewhere. @throws what will not pass by itself: a body's own error, a credential's, an interruption */
   exchange(request: RegistryRequest): Promise<Outcome>;
   backoff(timesAtMost?: number): Backoff;
-  beforeRetry(request: RegistryRequest, error: RegtarError): Promise<void>;
+  /** Looks behind a passing failure, and tells of it. @throws RegtarError what will not pass */
+  beforeRetry(request: RegistryRequest, error: RegtarError, backoff: Backoff): Promise<void>;
+  /** The last error of a request that has used up its patience. */
+  gaveUp(error: RegtarError, backoff: Backoff): RegtarError;
   /** A Location of an answer, absolute or relative. */
   resolve(location: string, base: URL): URL | undefined;
   speak(dialect: Dialect): void;
@@ -72,9 +90,11 @@ export function openRegistry(options: RegistryOptions): Promise<Registry> {
 function makeRegistry(options: RegistryOptions): Registry {
   const credentials = options.credentials ?? anonymousCredentials();
   const hide = (text: string): string => redact(text, authenticator.secrets());
+  const health = createHealth(options.onTrouble && ((text) => options.onTrouble?.(hide(text))));
   const client = openClient({
     ...options,
     words: registryWords,
+    onQuiet: (url, seconds) => health.quiet(url.host, seconds),
     onWarning: options.onWarning && ((text) => options.onWarning?.(hide(text))),
   });
   let dialect: Dialect = {};
@@ -88,25 +108,44 @@ function makeRegistry(options: RegistryOptions): Registry {
   const authenticator = createAuthenticator({
     credentials,
     tokenScope: (scope) => dialect.tokenScope?.(scope) ?? scope,
-    fetchToken: (bearer, need) => askForToken(tokenService(bearer.parameters, originNow()), need, client, options),
+    fetchToken: (bearer, need) =>
+      askForToken(tokenService(bearer.parameters, originNow()), need, {
+        client,
+        signal: options.signal,
+        isProven: authenticator.isProven(need),
+      }),
     mayShowPassword: (asked) => mayShowPassword(originNow(), asked, saidHttps),
   });
-  const exchange = createExchange({ ...options, client, greeter, authenticator, redact: hide });
-  const beforeRetry: Registry['beforeRetry'] = async (request, error) => {
+  const exchange = createExchange({
+    ...options,
+    client,
+    greeter,
+    authenticator,
+    health,
+    isOutage: async (answer, asked) => (await dialect.isOutage?.(answer, asked)) === true,
+    redact: hide,
+  });
+  const backoff: Registry['backoff'] = (timesAtMost) => health.share(client.backoff(timesAtMost));
+  const giveUp: Registry['gaveUp'] = (error, patience) => {
+    const last = gaveUp(error, patience);
+    health.gaveUp(last);
+    return last;
+  };
+  const beforeRetry: Registry['beforeRetry'] = async (request, error, patience) => {
+    health.failed(error, patience);
     const lasting = await dialect.beforeRetry?.(request, error);
     if (lasting) throw lasting;
   };
   const request: Registry['request'] = async (asked) => {
-    const backoff = client.backoff(asked.retryTimes);
+    const patience = backoff(asked.retryTimes);
     for (;;) {
       const outcome = await exchange(asked);
       if ('answer' in outcome) return outcome.answer;
-      const is500TooOften =
-        outcome.error.where.status === 500 && backoff.retries >= (asked.retryTimesOf500 ?? Infinity);
-      if (!outcome.transient || is500TooOften) throw gaveUp(outcome.error, backoff);
-      await beforeRetry(asked, outcome.error);
-      if (!(await backoff.wait(outcome.retryAfterSeconds, asked.signal ?? options.signal)))
-        throw gaveUp(outcome.error, backoff);
+      const { error, transient, retryAfterSeconds } = outcome;
+      const is500TooOften = error.where.status === 500 && patience.retries >= (asked.retryTimesOf500 ?? Infinity);
+      if (!transient || (is500TooOften && (await dialect.isAway?.(asked)) !== true)) throw giveUp(error, patience);
+      await beforeRetry(asked, error, patience);
+      if (!(await patience.wait(retryAfterSeconds, asked.signal ?? options.signal))) throw giveUp(error, patience);
     }
   };
 
@@ -122,12 +161,14 @@ function makeRegistry(options: RegistryOptions): Registry {
       const credential = await credentials();
       // Harbor refuses tokens without a scope to anonymous clients, and there is nothing to prove.
       if (credential.kind !== 'anonymous') await request({ method: 'GET', path: '/v2/', doing: 'log in', signal });
+      authenticator.prove(credential);
       return credential;
     },
     request,
     exchange,
-    backoff: client.backoff,
+    backoff,
     beforeRetry,
+    gaveUp: giveUp,
     resolve(location, base) {
       const origin = originNow();
       if (URL.canParse(location, base.href) && new URL(location, base).protocol === 'https:') saidHttps = true;
@@ -149,15 +190,24 @@ const firstContactRetries = 2;
 async function askForToken(
   service: TokenService,
   need: TokenNeed,
-  client: Client,
-  { signal }: RegistryOptions,
+  {
+    client,
+    signal,
+    isProven,
+  }: { readonly client: Client; readonly signal: AbortSignal | undefined; readonly isProven: boolean },
 ): Promise<Token> {
   try {
-    return await fetchToken(service, need, (request) =>
-      client.patiently({ ...request, signal }, client.backoff(), false),
-    );
+    return await fetchToken(service, need, async (request) => {
+      const patience = client.backoff();
+      for (;;) {
+        const answer = await client.patiently({ ...request, signal }, patience, false);
+        if (!isProven || !isTokenOutage(answer)) return answer;
+        if (!(await patience.wait(undefined, signal))) throw gaveUp(tokenOutage(service), patience);
+      }
+    });
   } catch (error) {
-    if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_')) throw error;
+    if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_') || error.code === 'TARGET_UNAVAILABLE')
+      throw error;
     throw new RegtarError(
       'AUTH_TOKEN',
       `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`,

@@ -74,6 +74,23 @@ export function isFresh(token: Token, now = performance.now()): boolean {
   return token.expiresAt - now > Math.min(30_000, (token.expiresAt - token.fetchedAt) / 4);
 }
 
+/** A token service says no without a word where it cannot look anybody up: its database is away. */
+export function isTokenOutage(answer: Pick<Answer, 'status' | 'body'>): boolean {
+  return answer.status === 401 && answer.body.length === 0;
+}
+
+/** What is said of a token service that refuses a credential which it has taken before. */
+export function tokenOutage(service: TokenService): RegtarError {
+  return new RegtarError(
+    'TARGET_UNAVAILABLE',
+    `the token service ${nameOf(service)} refuses without a word (401) a login that has worked in this run`,
+    {
+      where: { url: nameOf(service), status: 401 },
+      hint: 'look into its log, and at its database; then run the same command again: it continues where it stopped',
+    },
+  );
+}
+
 function getRequest(service: TokenService, { scopes, credential }: TokenNeed): TransportRequest {
   const url = new URL(service.realm);
   if (service.service !== undefined) url.searchParams.set('service', service.service);

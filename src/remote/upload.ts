@@ -5,7 +5,6 @@ import { limits } from '../io/limits.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import { beginUpload, cancelUpload, headBlob, nextSession, resumeUpload, type UploadSession } from './blobs.ts';
 import type { Outcome, RegistryRequest } from './exchange.ts';
-import { gaveUp } from './patience.ts';
 import type { Registry } from './registry.ts';
 import type { Backoff } from '../net/retry.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
@@ -112,7 +111,7 @@ async function sendAll(upload: Upload): Promise<void> {
       // A long upload may meet many short outages; one that loses again and again what it had must end.
       if (progress === 'further') backoff = registry.backoff();
       else if (progress === 'none' && !(await backoff.wait(undefined, options.signal)))
-        throw gaveUp(keepsNothing(upload), backoff);
+        throw registry.gaveUp(keepsNothing(upload), backoff);
       continue;
     }
     const failure = cursor.failure();
@@ -222,13 +221,13 @@ async function recover(
     status === 416 ||
     (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
   if (!outcome.transient && !isSessionLost) throw error;
-  if (outcome.transient) await registry.beforeRetry(step.request, error);
+  if (outcome.transient) await registry.beforeRetry(step.request, error, backoff);
   // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small pieces at least.
   if (error.code === 'TARGET_UNREACHABLE' && backoff.retries >= 2)
     shrinkChunks(upload, step, { by: 16, least: limits.smallBodyBytes });
   // A lost session has to be lost again and again before it is a refusal, but not as often as a network may fail.
   if ((isSessionLost && backoff.retries >= 2) || !(await backoff.wait(outcome.retryAfterSeconds, options.signal)))
-    throw gaveUp(error, backoff);
+    throw registry.gaveUp(error, backoff);
   if (blob.size <= limits.smallBodyBytes || (status === 400 && upload.resumed)) upload.session = undefined;
   else await askHowFar(upload);
   upload.resumed = upload.session !== undefined && upload.session.offset > 0;

@@ -71,6 +71,16 @@ describe('the time that is left', () => {
     expect([stuck.secondsLeft(), stuck.rate()]).toEqual([undefined, 0]);
   });
 
+  it('says nothing while nothing moves, and goes on when something does', () => {
+    const timeLeft = createTimeLeft();
+    for (let second = 0; second <= 60; second++) timeLeft.sample(second, second * 1000, 1_000_000 - second * 1000);
+    expect(timeLeft.secondsLeft()).toBeGreaterThan(0);
+    for (let second = 61; second <= 80; second++) timeLeft.sample(second, 60_000, 940_000);
+    expect(timeLeft.secondsLeft()).toBeUndefined();
+    for (let second = 81; second <= 82; second++) timeLeft.sample(second, second * 1000, 900_000);
+    expect(timeLeft.secondsLeft()).toBeGreaterThan(0);
+  });
+
   it('notices within seconds that everything became slower', () => {
     const timeLeft = createTimeLeft();
     let done = 0;

@@ -4,7 +4,7 @@ export interface TimeLeft {
   sample(seconds: number, done: number, left: number): void;
   /** Bytes per second over the last few seconds. */
   rate(): number;
-  /** undefined until there is something to judge by. */
+  /** undefined until there is something to judge by, and while nothing moves. */
   secondsLeft(): number | undefined;
 }
 
@@ -15,6 +15,8 @@ const estimateSeconds = 30;
 /** How fast an estimate that was wrong becomes right: within a part of the time that is left, so that the end is not a surprise. */
 const correctionPart = 1 / 4;
 const correctionSeconds = { least: 1.5, most: 15 };
+/** After so long without a byte no estimate is worth anything. */
+const stillSeconds = 10;
 /** Nobody knows anything before. */
 const silentSeconds = 3;
 
@@ -24,16 +26,19 @@ export function createTimeLeft(): TimeLeft {
   const longRate = createRate(estimateSeconds);
   let begin: number | undefined;
   let last = { seconds: 0, done: 0 };
+  let movedAt = 0;
   let shown: number | undefined;
   return {
     sample(seconds, done, left) {
       if (begin === undefined) {
         begin = seconds;
+        movedAt = seconds;
         last = { seconds, done };
         return;
       }
       const passed = seconds - last.seconds;
       if (passed <= 0) return;
+      if (done !== last.done) movedAt = seconds;
       shortRate.add(passed, done - last.done);
       longRate.add(passed, done - last.done);
       last = { seconds, done };
@@ -53,7 +58,7 @@ export function createTimeLeft(): TimeLeft {
       }
     },
     rate: () => Math.max(0, shortRate.perSecond()),
-    secondsLeft: () => shown,
+    secondsLeft: () => (last.seconds - movedAt < stillSeconds || shown === 0 ? shown : undefined),
   };
 }
 

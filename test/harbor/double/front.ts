@@ -17,6 +17,8 @@ export interface Front {
   readonly world: World;
   readonly upstream: Upstream;
   readonly coreDown: boolean;
+  /** PostgreSQL is away: nobody can be looked up. */
+  readonly databaseDown: boolean;
 }
 
 /** Takes a request the way Harbor's nginx and core do, up to the part that knows the answer. */
@@ -44,6 +46,7 @@ export async function serve(front: Front, request: IncomingMessage, response: Se
 async function route(front: Front, exchange: Exchange): Promise<void> {
   const { path, request, response } = exchange;
   const publicUrl = `http://${request.headers.host ?? ''}`;
+  if (front.databaseDown && refuseWithoutDatabase(exchange)) return;
   if (path.startsWith('/v2/')) await serveRegistry(front.upstream, exchange, publicUrl);
   else if (path === '/service/token') serveToken(exchange);
   else if (path === '/api/v2.0/health') await serveHealth(front.upstream, exchange);
@@ -53,6 +56,20 @@ async function route(front: Front, exchange: Exchange): Promise<void> {
       'Content-Type': 'text/html',
       'Accept-Ranges': 'bytes',
     });
+}
+
+/** What the core answers while its database is away. @returns false for what needs none */
+function refuseWithoutDatabase({ path, method, request, response }: Exchange): boolean {
+  const words = 'failed to connect to `user=postgres database=registry`: dial error: connect: connection refused';
+  if (path === '/service/token') send(response, 401, '');
+  else if (path.startsWith('/v2/') && request.headers.authorization !== undefined) {
+    if (method === 'PUT' && path.includes('/manifests/')) sendError(response, 500, 'UNKNOWN', 'internal server error');
+    else sendError(response, 401, 'UNAUTHORIZED', words, { 'Www-Authenticate': 'Basic realm="harbor"' });
+  } else if (path.startsWith('/api/') && path !== '/api/v2.0/health' && path !== '/api/v2.0/ping')
+    sendError(response, 500, 'UNKNOWN', 'internal server error');
+  else return false;
+  request.resume();
+  return true;
 }
 
 /** What nginx answers by itself. */

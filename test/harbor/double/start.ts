@@ -97,6 +97,8 @@ export interface HarborDouble {
   startRegistry(): Promise<void>;
   /** The core goes down: the front answers 502 with its HTML page. */
   setCoreDown(down: boolean): void;
+  /** The database goes down: logins and tokens are refused as if they were wrong. */
+  setDatabaseDown(down: boolean): void;
   /** Closes every open connection, as a restart of the front does. */
   dropConnections(): void;
   stop(): Promise<void>;
@@ -112,14 +114,14 @@ export async function startHarborDouble(options: HarborDoubleOptions = {}): Prom
   const world = newWorld(admin.password, registryStorage, settings);
   const upstream = newUpstream(registry.port);
   const requests: LoggedRequest[] = [];
-  const state = { coreDown: false };
+  const state = { coreDown: false, databaseDown: false };
   const sockets = new Set<Socket>();
   // Node's own limits give way to the front's, which answers as nginx does.
   const server = createServer(
     { maxHeaderSize: 256 * 1024, keepAliveTimeout: 75_000, requestTimeout: 0 },
     (request, response) => {
       if (options.withoutLog !== true) log(requests, request, response);
-      void serve({ world, upstream, coreDown: state.coreDown }, request, response);
+      void serve({ world, upstream, ...state }, request, response);
     },
   );
   server.on('connection', (socket) => {
@@ -141,6 +143,9 @@ export async function startHarborDouble(options: HarborDoubleOptions = {}): Prom
     startRegistry: () => registry.start(),
     setCoreDown: (down) => {
       state.coreDown = down;
+    },
+    setDatabaseDown: (down) => {
+      state.databaseDown = down;
     },
     dropConnections: () => {
       for (const socket of sockets) socket.destroy();
