@@ -31,8 +31,10 @@ export {
 } from './content/image-graph.ts';
 export { summarize, type BackupSummary } from './content/summarize.ts';
 export type { Backup, Entry, Location } from './source/backup.ts';
-export { openSource, type OpenSourceOptions } from './source/open-source.ts';
-export { readCatalog, type StorageCatalog } from './formats/registry/catalog.ts';
+export { openSource } from './source/open-source.ts';
+export type { OpenSourceOptions } from './source/options.ts';
+export { readCatalog } from './formats/registry/catalog.ts';
+export type { StorageCatalog } from './formats/registry/storage-catalog.ts';
 export { openContentStore } from './formats/content-store.ts';
 export { tagHistory, withTagAt } from './names/choose-tags.ts';
 export { parseTagMap, readTagMap, withTagMap, type TagMap, type TagMapEntry } from './names/tag-map.ts';

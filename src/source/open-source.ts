@@ -1,12 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, normalize } from 'node:path';
-import type { Readable } from 'node:stream';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { refuseOverlap } from '../io/overlap.ts';
 import { readRange } from '../io/read-range.ts';
 import type { Backup, GivenSource } from './backup.ts';
-import type { FarAccess } from './far/access.ts';
 import { isFarOperand } from './far/operand.ts';
 import { openDirectory } from './directory.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
@@ -14,29 +12,8 @@ import { openCompressed, openStandardInput } from './open-stream.ts';
 import { indexSuffix } from './index-suffix.ts';
 import { recogniseAccess } from './recognise.ts';
 import { openSeveral } from './several.ts';
-import type { Kept } from './stream-pass.ts';
+import type { OpenSourceOptions } from './options.ts';
 import { openTarFile } from './tar-file.ts';
-
-/** How a backup is opened: what standard input is, where a spool may lie, what is kept. */
-export interface OpenSourceOptions {
-  /** What `-` reads. */
-  readonly stdin?: Readable | undefined;
-  /** Where the spool of a stream is made: a folder on the output's file system, so that blobs are linked instead of copied. */
-  readonly spoolFolder?: string | undefined;
-  /** `small` where nobody reads layers, `digests` where they are only to be verified: a stream is then read without keeping them. Default `all`. */
-  readonly keep?: Kept | undefined;
-  /** Takes links of a folder for what their paths say, without reading them: for whoever does not look for damage. Default false. */
-  readonly trustLinks?: boolean;
-  /** The index of the one tar that is given, instead of `docker.tar.regtar-index` beside `docker.tar`. */
-  readonly indexFile?: string | undefined;
-  /** Writes an index during the first scan, to be completed by `saveIndex`; no older one is used then. */
-  readonly recordIndex?: boolean | undefined;
-  /** Credentials and certificates for what lies elsewhere. */
-  readonly far?: FarAccess | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Told what a person should know before and while a source is opened: where a spool lies, that an index is stale. */
-  readonly onNotice?: ((text: string) => void) | undefined;
-}
 
 /**
  * Opens SOURCE, whatever it is; content decides, never the name. Several operands become one store, oldest first.

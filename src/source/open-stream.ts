@@ -6,7 +6,7 @@ import { RegtarError } from '../errors.ts';
 import type { Backup } from './backup.ts';
 import { bytesAccess } from './bytes-access.ts';
 import { decompress, type Compression } from './decompress.ts';
-import type { OpenSourceOptions } from './open-source.ts';
+import type { OpenSourceOptions } from './options.ts';
 import { recogniseAccess } from './recognise.ts';
 import { openStream } from './stream.ts';
 

@@ -10,17 +10,8 @@ import type { StoragePath } from './layout.ts';
 import { bringManifests } from '../bring-manifests.ts';
 import { createPathReader } from './path-reader.ts';
 import { createProblemList } from './problem-list.ts';
+import type { StorageCatalog } from './storage-catalog.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
-
-/** What a scan found: names and digests for `Catalog`, places for the content store. */
-export interface StorageCatalog extends Catalog {
-  /** Every digest that is held or referred to, with its place. */
-  readonly stored: Pick<BlobTable, 'get'>;
-  /** Where the trees begin in the backup, `docker/registry/v2` for most. */
-  readonly roots: readonly string[];
-  /** When the newest link of a tag was written, in seconds since 1970: decides between several backups. */
-  tagModified(repository: string, tag: string): number;
-}
 
 interface TagRecord {
   current: Digest | undefined;
@@ -350,7 +341,7 @@ function createBuilder(nameOf: (source: number) => string) {
       }
       followAliases(blobs, aliases);
       settleTags(repositories, blobs, report);
-      return catalogOf(repositories, blobs, aliases, [...roots], [...damage, ...problems.all()]);
+      return catalogOf(repositories, blobs, aliases, [...damage, ...problems.all()]);
     },
   };
 }
@@ -418,7 +409,6 @@ function catalogOf(
   repositories: ReadonlyMap<string, RepositoryRecord>,
   stored: BlobTable,
   aliases: ReadonlyMap<Digest, Digest>,
-  roots: readonly string[],
   problems: readonly Problem[],
 ): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
@@ -427,7 +417,6 @@ function catalogOf(
   return {
     stored,
     aliases,
-    roots,
     problems,
     repositories: () => names,
     *tags(repository) {

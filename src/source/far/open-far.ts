@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { RegtarError } from '../../errors.ts';
 import type { Backup } from '../backup.ts';
 import { openHttpsObject } from '../https/https-object.ts';
-import type { OpenSourceOptions } from '../open-source.ts';
+import type { OpenSourceOptions } from '../options.ts';
 import { openCompressed } from '../open-stream.ts';
 import { notTar, recognise, recognisedBytes } from '../recognise.ts';
 import { openFarObject, type FarObject, type ObjectServer } from './far-object.ts';

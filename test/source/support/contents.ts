@@ -1,6 +1,7 @@
 import { collectBody } from '../../../src/io/body.ts';
 import { digestAlgorithm, digestOf } from '../../../src/oci/digest.ts';
-import { openSource, type OpenSourceOptions } from '../../../src/source/open-source.ts';
+import { openSource } from '../../../src/source/open-source.ts';
+import type { OpenSourceOptions } from '../../../src/source/options.ts';
 import type { Backup } from '../../../src/source/backup.ts';
 import { readCatalog } from '../../../src/formats/registry/catalog.ts';
 
