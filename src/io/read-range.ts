@@ -30,7 +30,11 @@ export async function* readRange(
   const end = start + size;
   const readAt = async (position: number): Promise<Uint8Array> => {
     const buffer = ring.take(Math.min(limits.chunkBytes, end - position));
-    return buffer.subarray(0, await access.read(buffer, 0, buffer.length, position));
+    const count =
+      ring.ahead === false
+        ? await readNow(access, buffer, position)
+        : await access.read(buffer, 0, buffer.length, position);
+    return buffer.subarray(0, count);
   };
   let position = start;
   let pending: Promise<Uint8Array> | undefined = readAt(position);
@@ -40,11 +44,35 @@ export async function* readRange(
       pending = undefined;
       if (chunk.length === 0) return;
       position += chunk.length;
-      if (position < end) pending = readAt(position);
+      if (position < end && ring.ahead !== false) pending = readAt(position);
       yield chunk;
+      if (position < end) pending ??= readAt(position);
     }
   } finally {
     // The consumer left early: the buffer may be reused only when nothing is read into it any more.
     await pending?.catch(() => undefined);
   }
+}
+
+/** A read that takes longer came from a disk, not from memory. */
+const memoryMilliseconds = 2;
+/** Reads that are left to the thread pool after a slow one. */
+const readsAfterSlow = 64;
+/** Of each medium, how many reads are still left to the thread pool. */
+const pooledReads = new WeakMap<RandomAccess, number>();
+
+/**
+ * Reads a chunk that somebody waits for. What lies in memory is read at once, for less than half of what a trip to the thread pool costs;
+ * a medium that is slow holds nobody else up.
+ */
+async function readNow(access: RandomAccess, buffer: Uint8Array, position: number): Promise<number> {
+  const pooled = pooledReads.get(access) ?? 0;
+  if (pooled > 0) {
+    pooledReads.set(access, pooled - 1);
+    return access.read(buffer, 0, buffer.length, position);
+  }
+  const began = performance.now();
+  const count = access.readSync(buffer, 0, buffer.length, position);
+  if (performance.now() - began > memoryMilliseconds) pooledReads.set(access, readsAfterSlow);
+  return count;
 }

@@ -6,6 +6,11 @@ import { limits } from './limits.ts';
  * A ring serves one transfer at a time; whoever starts the next one on it has seen the last one's consumer finish.
  */
 export interface Ring {
+  /**
+   * Whether there is a buffer to read the next chunk into while the last one is used; without, a chunk is read when it is asked for.
+   * @defaultValue true
+   */
+  readonly ahead?: boolean;
   /** @returns the next buffer, of up to `length` bytes; it is given again after those that are kept and two more */
   take(length: number): Uint8Array;
 }

@@ -1,8 +1,7 @@
 import type { Ring } from '../io/ring.ts';
 
-/** What one reader holds: one half is read into while the other is on its way to the client. */
+/** What one reader holds. */
 const readerBytes = 128 * 1024;
-const halfBytes = readerBytes / 2;
 /** Buffers that are kept for the next readers; more are left to the garbage collector. */
 const mostKept = 64;
 
@@ -10,8 +9,7 @@ const mostKept = 64;
 export interface Buffers {
   /**
    * Gives a buffer to `use` for as long as it runs.
-   * @param use gets a maker of rings, each for a body of `bytes`; it must be done with one body before it asks for the next ring, and
-   * with each chunk before it asks for the one after the next
+   * @param use gets a maker of rings, each for a body of `bytes`; it must be done with a chunk before it asks for the next
    */
   lend<Result>(use: (ringOf: (bytes: number) => Ring) => Promise<Result>): Promise<Result>;
 }
@@ -23,7 +21,7 @@ export function createBuffers(): Buffers {
     async lend(use) {
       const buffer = free.pop() ?? Buffer.allocUnsafeSlow(readerBytes);
       try {
-        return await use((bytes) => halves(buffer, bytes));
+        return await use((bytes) => ringOf(buffer, bytes));
       } finally {
         if (free.length < mostKept) free.push(buffer);
       }
@@ -32,15 +30,14 @@ export function createBuffers(): Buffers {
 }
 
 /** Never gives more than is wanted, so that nothing is read behind the end of a range. */
-function halves(buffer: Buffer, bytes: number): Ring {
+function ringOf(buffer: Buffer, bytes: number): Ring {
   let left = bytes;
-  let turn = 0;
   return {
+    ahead: false,
     take(length) {
-      const size = Math.min(length, halfBytes, left);
+      const size = Math.min(length, readerBytes, left);
       left -= size;
-      turn = 1 - turn;
-      return buffer.subarray(turn * halfBytes, turn * halfBytes + size);
+      return buffer.subarray(0, size);
     },
   };
 }

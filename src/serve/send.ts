@@ -3,6 +3,9 @@ import type { Buffers } from './buffers.ts';
 import type { CheckedBlobs } from './checked-blobs.ts';
 import type { BlobPiece, RegistryAnswer } from './request.ts';
 
+/** A client that takes everything at once must not keep others waiting: so many bytes, then they have their turn. */
+const mostUnyielded = 1024 * 1024;
+
 /**
  * Sends an answer, a chunk at a time and never more than the client takes.
  * @throws whatever reading throws; nothing was sent where `response.headersSent` is false then
@@ -19,6 +22,7 @@ export async function sendAnswer(
     response.end(answer.body.length > 1 ? Buffer.concat(answer.body.filter(isBytes)) : bytes);
     return;
   }
+  let unyielded = 0;
   await buffers.lend(async (ringOf) => {
     for (const piece of answer.body) {
       if (isBytes(piece)) {
@@ -30,6 +34,11 @@ export async function sendAnswer(
         // Only now: a small blob that is damaged has not said 200 yet.
         sendHead(response, answer);
         await write(response, chunk);
+        unyielded += chunk.length;
+        if (unyielded > mostUnyielded) {
+          unyielded = 0;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
       }
     }
     sendHead(response, answer);
