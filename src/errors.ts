@@ -129,6 +129,8 @@ const table = {
   // serving
   LISTEN_FAILED: { side: 'usage', harm: 'none', ends: 'run', again: false },
   LISTEN_INSECURE: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  TLS_INVALID: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  HTPASSWD_INVALID: { side: 'usage', harm: 'none', ends: 'run', again: false },
   // engines and reports
   ENGINE_UNREACHABLE: { side: 'target', harm: 'none', ends: 'rest', again: false },
   ENGINE_REFUSED: { side: 'target', harm: 'none', ends: 'rest', again: false },

@@ -82,6 +82,10 @@ export { recordReport, type ReportRecorder, type ReportSubject } from './report/
 export type { Report, ReportImage, ReportSource, ReportStatus, ReportTarget } from './report/report.ts';
 export { readReport } from './report/read-report.ts';
 export { mergeReports } from './report/merge-reports.ts';
+export { checkBlobs, type BlobCheckOptions, type CheckedBlobs } from './serve/checked-blobs.ts';
+export { createRoutes, type Routes, type RoutesOptions } from './serve/routes.ts';
+export type { RegistryAnswer, RegistryRequest } from './serve/request.ts';
+export { startServer, type RunningServer, type ServeOptions } from './serve/server.ts';
 export { checkTarget, type CheckOptions } from './check/check-target.ts';
 export type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedImage } from './check/contract.ts';
 export { registryTarget } from './check/registry-target.ts';

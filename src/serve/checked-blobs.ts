@@ -17,7 +17,7 @@ export interface CheckedBlobs {
 }
 
 /** What is known of blobs, and where damage is told. */
-export interface CheckOptions {
+export interface BlobCheckOptions {
   /** What is known of blobs before the first is served: true for right, false for damaged. */
   readonly known?: ReadonlyMap<Digest, boolean> | undefined;
   /** Called once for each blob that is found damaged. */
@@ -25,7 +25,7 @@ export interface CheckOptions {
 }
 
 /** Wraps a store, which itself checks nothing. */
-export function checkBlobs(store: ContentStore, options: CheckOptions = {}): CheckedBlobs {
+export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}): CheckedBlobs {
   const verdicts = new Map<Digest, boolean>(options.known);
   const isRight = (digest: Digest): boolean => verdicts.get(digest) === true || store.hashedAs?.(digest) === digest;
 

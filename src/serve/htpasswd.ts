@@ -13,6 +13,7 @@ export interface Doorkeeper {
   admit(authorization: string | undefined, client: string): Promise<Admission>;
 }
 
+/** How passwords are checked. */
 export interface DoorkeeperOptions {
   /** Compares a password with a bcrypt hash. */
   readonly compare: (password: string, hash: string) => Promise<boolean>;
@@ -61,10 +62,7 @@ export function parseHtpasswd(text: string, path: string): Htpasswd {
  * Lets in who has a right password. A check costs tens of milliseconds, and clients send their password with every request, so one that
  * was right is remembered, as a hash with a key that lives as long as this process.
  */
-export function createDoorkeeper(
-  users: Htpasswd,
-  { compare, failureTime = 1000 }: DoorkeeperOptions,
-): Doorkeeper {
+export function createDoorkeeper(users: Htpasswd, { compare, failureTime = 1000 }: DoorkeeperOptions): Doorkeeper {
   const key = randomBytes(32);
   const right = new Set<string>();
   const wrong = new Set<string>();
@@ -112,7 +110,9 @@ export function createDoorkeeper(
 }
 
 /** @returns undefined where there is none, or none that is meant for this scheme */
-function parseBasic(authorization: string | undefined): { readonly user: string; readonly password: string } | undefined {
+function parseBasic(
+  authorization: string | undefined,
+): { readonly user: string; readonly password: string } | undefined {
   const [, encoded] = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(authorization?.trim() ?? '') ?? [];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');

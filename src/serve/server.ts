@@ -4,6 +4,7 @@ import { BlockList, isIP, type AddressInfo } from 'node:net';
 import { RegtarError, systemErrorCode, toRegtarError } from '../errors.ts';
 import { createBuffers } from './buffers.ts';
 import type { CheckedBlobs } from './checked-blobs.ts';
+import type { Doorkeeper } from './htpasswd.ts';
 import { refuse } from './refusal.ts';
 import type { RegistryAnswer, RegistryRequest } from './request.ts';
 import type { Routes } from './routes.ts';
@@ -46,6 +47,8 @@ export interface ServeOptions {
   readonly tls?: ServerTls | undefined;
   /** Allow http on addresses that other machines reach. @defaultValue false */
   readonly plainHttp?: boolean;
+  /** Who may come in; everybody where there is none. */
+  readonly doorkeeper?: Doorkeeper | undefined;
   readonly limits?: ServerLimits | undefined;
   /** Called when an answer has ended. */
   readonly onRequest?: ((served: ServedRequest) => void) | undefined;
@@ -114,14 +117,14 @@ function createHandler(options: ServeOptions): (message: IncomingMessage, respon
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const began = performance.now();
     const request = requestOf(message);
-    const client = message.socket.remoteAddress ?? '';
+    const client = (message.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     let answer: RegistryAnswer | undefined;
     response
       .setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
       .setHeader('X-Content-Type-Options', 'nosniff');
     let isWhole = false;
     try {
-      answer = await routes(request);
+      answer = (await refuseStranger(request, client, options.doorkeeper)) ?? (await routes(request));
       await sendAnswer(response, answer, { blobs, buffers });
       isWhole = true;
     } catch (thrown) {
@@ -145,6 +148,24 @@ function createHandler(options: ServeOptions): (message: IncomingMessage, respon
       response.destroy();
     });
   };
+}
+
+async function refuseStranger(
+  request: RegistryRequest,
+  client: string,
+  doorkeeper: Doorkeeper | undefined,
+): Promise<RegistryAnswer | undefined> {
+  switch (await doorkeeper?.admit(request.headers['authorization'], client)) {
+    case undefined:
+    case 'welcome':
+      return undefined;
+    case 'unknown':
+      return refuse(request, 'UNAUTHORIZED', 'a user and password are needed', {
+        'WWW-Authenticate': 'Basic realm="regtar", charset="UTF-8"',
+      });
+    case 'busy':
+      return refuse(request, 'TOOMANYREQUESTS', 'too many passwords from this address', { 'Retry-After': '10' });
+  }
 }
 
 function requestOf({ method = 'GET', url = '/', headers }: IncomingMessage): RegistryRequest {
@@ -178,11 +199,15 @@ async function listen(server: Server, options: ServeOptions): Promise<{ address:
   const place = server.address();
   const { address, port }: Pick<AddressInfo, 'address' | 'port'> =
     typeof place === 'string' ? { address: place, port: 0 } : (place ?? { address: '', port: 0 });
-  if (options.tls === undefined && options.plainHttp !== true && port !== 0 && !isLoopbackAddress(address)) {
+  const isAllowed = options.plainHttp === true && options.doorkeeper === undefined;
+  if (options.tls === undefined && !isAllowed && port !== 0 && !isLoopbackAddress(address)) {
     server.close();
     throw new RegtarError('LISTEN_INSECURE', `other machines reach ${address}, and http protects nobody there`, {
       side: 'usage',
-      hint: 'give --tls-cert and --tls-key; --plain-http serves without TLS all the same',
+      hint:
+        options.doorkeeper === undefined
+          ? 'give --tls-cert and --tls-key, or --tls-self-signed; --plain-http serves without TLS all the same'
+          : 'give --tls-cert and --tls-key, or --tls-self-signed: passwords never travel over http',
     });
   }
   return { address, port };
@@ -193,7 +218,7 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /** Whether only this machine reaches an IP address. */
-function isLoopbackAddress(address: string): boolean {
+export function isLoopbackAddress(address: string): boolean {
   return isIP(address) !== 0 && loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 

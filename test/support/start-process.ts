@@ -17,6 +17,8 @@ export interface StartedProcess {
   /** Everything it wrote so far, standard output and error mixed. */
   log(): string;
   kill(signal: NodeJS.Signals): void;
+  /** Its exit code, once it has ended; undefined where a signal ended it. */
+  readonly ended: Promise<number | undefined>;
   /** Ends it by SIGTERM, and by SIGKILL when that takes more than ten seconds. */
   stop(): Promise<void>;
 }
@@ -72,7 +74,13 @@ export async function startProcess(
     }
     await sleep(30);
   }
-  return { pid: child.pid ?? -1, log, kill: (signal) => void child.kill(signal), stop };
+  return {
+    pid: child.pid ?? -1,
+    log,
+    kill: (signal) => void child.kill(signal),
+    ended: ended.then(() => child.exitCode ?? undefined),
+    stop,
+  };
 }
 
 /** A test run that ends early must not leave servers behind. */

@@ -1,76 +1,74 @@
-import { hostname } from 'node:os';
-import { createSecureContext } from 'node:tls';
 import type { Catalog } from '../../content/contracts.ts';
-import { RegtarError } from '../../errors.ts';
-import { parseImageReference } from '../../oci/reference.ts';
-import { createRenamer } from '../../select/names.ts';
-import { selectCandidates } from '../../select/plan.ts';
-import { nothingSelected } from '../../select/require-images.ts';
-import { chosenCatalog, renameCatalog } from '../../select/shown-catalog.ts';
-import { missingNames, unknownImage } from '../../select/unknown-image.ts';
-import { unmatchedMaps } from '../../select/unmatched.ts';
-import { checkBlobs } from '../../serve/checked-blobs.ts';
-import { createRoutes } from '../../serve/routes.ts';
-import { startServer, type RunningServer, type ServerTls } from '../../serve/server.ts';
-import type { Context } from '../context.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { clientFiles } from '../../report/clients/client-files.ts';
 import type { Client } from '../../report/clients/setup.ts';
-import { formatHost, isEveryAddress, parseListen, type ListenAddress } from '../listen.ts';
-import { renderClientFiles } from '../render/client-files.ts';
+import { checkBlobs } from '../../serve/checked-blobs.ts';
+import { createDoorkeeper, parseHtpasswd, type Doorkeeper } from '../../serve/htpasswd.ts';
+import { createRoutes } from '../../serve/routes.ts';
+import { startServer, type RunningServer } from '../../serve/server.ts';
+import type { Context } from '../context.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
-import { formatError } from '../output.ts';
-import { renderProblems } from '../render/problems.ts';
 import { printable } from '../../io/printable.ts';
+import { renderClientFiles } from '../render/client-files.ts';
 import { plural } from '../render/sizes.ts';
-import {
-  readSelection,
-  readTextFile,
-  settleSelection,
-  tellReasons,
-  type Selection,
-  type SelectionOptions,
-} from '../selection.ts';
+import { readSelection, readTextFile } from '../selection.ts';
+import { chooseListen, defaultListen, formatHost, parseListen } from '../serve/listen.ts';
+import { renderServedPage } from '../serve/page.ts';
+import { shownCatalog, type ShownOptions } from '../serve/shown.ts';
+import { chooseTls, type ChosenTls, type TlsOptions } from '../serve/tls.ts';
+import { tellOnce, tellRequests } from '../serve/told.ts';
 
 /** Options of `regtar serve`. */
-export interface ServeCommandOptions extends Omit<SelectionOptions, 'platform'> {
+export interface ServeCommandOptions extends ShownOptions, TlsOptions {
   /** `HOST:PORT`. */
   readonly listen?: string;
   readonly plainHttp?: boolean;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
+  readonly htpasswd?: string;
   readonly ns?: readonly string[];
+  readonly verify?: boolean;
   readonly printConfig?: Client;
-  readonly map?: readonly string[];
-  readonly project?: string;
 }
 
-/** `regtar serve [SOURCE…]`: the backup is a registry until somebody ends it. */
+/** `regtar serve [SOURCE]`: the backup is a registry until somebody ends it. */
 export async function serve(
-  operands: readonly string[],
+  sources: readonly string[],
   options: ServeCommandOptions,
   context: Context,
 ): Promise<number> {
-  const listen = parseListen(options.listen ?? '127.0.0.1:5000');
-  const tls = await readTls(options);
-  if (options.printConfig !== undefined)
-    return printConfig(options.printConfig, listen, tls?.certificate !== undefined, options, context);
+  const listen = chooseListen(options.listen, process.env, process.pid);
+  const tls = await chooseTls(options, 'host' in listen ? listen.host : undefined);
+  if (options.printConfig !== undefined) return printConfig(options.printConfig, tls, options, context);
+  const doorkeeper = options.htpasswd === undefined ? undefined : await openDoor(options.htpasswd);
   const selection = await readSelection(options);
-  return withBackup(sourceOperands(operands, options), options, context, async (opened) => {
+  return withBackup(sourceOperands(sources, options), options, context, async (opened) => {
     const { store } = opened;
     const catalog = await shownCatalog(opened, selection, options, context);
-    const onDamage = (error: RegtarError): void => context.output.error(formatError(error, context.verbose));
-    const blobs = checkBlobs(store, { onDamage });
-    const routes = createRoutes({ catalog, store, blobs, namespaces: options.ns, onDamage: once(onDamage) });
+    const tell = tellOnce(context);
+    const known = options.verify === true ? await hashAll(opened, catalog, context) : undefined;
+    const blobs = checkBlobs(store, { known, onDamage: tell });
+    let page: Promise<Uint8Array> | undefined;
+    const routes = createRoutes({
+      catalog,
+      store,
+      blobs,
+      namespaces: options.ns,
+      onDamage: tell,
+      page: () => (page ??= makePage(host, opened, catalog, options, context)),
+    });
     const server = await startServer({
       routes,
       blobs,
       listen,
       tls,
+      doorkeeper,
       plainHttp: options.plainHttp === true,
-      onError: once(onDamage),
+      onError: tell,
+      onRequest: tellRequests(context),
     });
-    sayWhatIsServed(server, opened, catalog, context);
+    const host = formatHost(server.address, server.port, options.tlsName?.[0]);
+    sayWhatIsServed(server, host, opened, catalog, context);
+    if (tls?.authority !== undefined) sayAuthority(tls.authority, context);
     await ended(context.signal);
     await server.stop();
     return 0;
@@ -78,15 +76,20 @@ export async function serve(
 }
 
 /** The file of a client for exactly this address. Nothing is edited. */
-async function printConfig(
+function printConfig(
   client: Client,
-  { host, port }: ListenAddress,
-  isTls: boolean,
+  tls: ChosenTls | undefined,
   options: ServeCommandOptions,
   context: Context,
-): Promise<number> {
+): number {
+  const { host, port } = parseListen(options.listen ?? defaultListen);
   const files = clientFiles(client, {
-    registry: { host: formatHost(isEveryAddress(host) ? hostname() : host, port), scheme: isTls ? 'https' : 'http' },
+    registry: {
+      host: formatHost(host, port, options.tlsName?.[0]),
+      scheme: tls === undefined ? 'http' : 'https',
+      // One that is made in memory is another one each time.
+      authority: options.tlsDir === undefined ? undefined : tls?.authority,
+    },
     mirrors: (options.ns ?? []).map((from) => ({ from })),
   });
   if (context.json) context.output.json({ files });
@@ -97,56 +100,61 @@ async function printConfig(
   return 0;
 }
 
-/** @throws RegtarError USAGE */
-async function readTls({ tlsCert, tlsKey }: ServeCommandOptions): Promise<ServerTls | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw new RegtarError('USAGE', '--tls-cert and --tls-key belong together', {
-      side: 'usage',
-      hint: 'one file may be given for both',
-    });
-  const tls = { certificate: await readTextFile(tlsCert), key: await readTextFile(tlsKey) };
-  try {
-    createSecureContext({ cert: tls.certificate, key: tls.key });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new RegtarError('USAGE', `${tlsCert} and ${tlsKey} are not a certificate and its key: ${reason}`, {
-      side: 'usage',
-      cause,
-      hint: 'both are PEM files; the key must not have a passphrase',
-    });
-  }
-  return tls;
+async function openDoor(path: string): Promise<Doorkeeper> {
+  const { compare } = (await import('bcryptjs')).default;
+  return createDoorkeeper(parseHtpasswd(await readTextFile(path), path), { compare });
 }
 
-/** What clients see: everything, or what was chosen, under the names that were asked for. */
-async function shownCatalog(
-  opened: OpenedBackup,
-  selection: Selection,
+/** `--verify`: every blob is read before the first client. */
+async function hashAll(
+  { store }: OpenedBackup,
+  catalog: Catalog,
+  context: Context,
+): Promise<ReadonlyMap<Digest, boolean>> {
+  const { hashBlobs } = await import('../../verify/hash-blobs.ts');
+  const blobs = [...catalog.blobs()];
+  const known = new Map(blobs.map((digest): [Digest, boolean] => [digest, true]));
+  context.output.message(`hashing ${plural(blobs.length, 'blob')} before the first client`);
+  const tell = tellOnce(context);
+  await hashBlobs(store, blobs, {
+    signal: context.signal,
+    onDamage(digest, error) {
+      known.set(digest, false);
+      tell(error);
+    },
+  });
+  return known;
+}
+
+async function makePage(
+  host: string,
+  { backup, store }: OpenedBackup,
+  catalog: Catalog,
   options: ServeCommandOptions,
   context: Context,
-): Promise<Catalog> {
-  const { catalog } = opened;
-  const { graph, reasons, ...settled } = await settleSelection(selection, opened);
-  const rename = createRenamer({ maps: options.map, project: options.project });
-  const isChosen = selection.isNarrow;
-  const candidates = isChosen ? [...selectCandidates(catalog, graph, settled)] : [];
-  const shown = isChosen ? chosenCatalog(catalog, graph, candidates, rename) : renameCatalog(catalog, rename);
-  for (const problem of renderProblems(shown.problems, context.verbose)) context.output.error(problem);
-  for (const name of missingNames(catalog, settled.wanted ?? []))
-    context.output.error(formatError(unknownImage(catalog, name, parseImageReference(name)), context.verbose));
-  if (
-    ![...shown.repositories()].some(
-      (repository) => !isEmpty(shown.tags(repository)) || !isEmpty(shown.revisions(repository)),
-    )
-  )
-    throw nothingSelected(catalog, reasons);
-  tellReasons([...reasons, ...unmatchedMaps(catalog, options.map ?? [])], context);
-  return shown;
+): Promise<Uint8Array> {
+  const clientsLine = clientsLineOf(host, options);
+  return renderServedPage({ backup, catalog, store, host, clientsLine, version: context.version });
 }
 
-function sayWhatIsServed(server: RunningServer, { backup }: OpenedBackup, catalog: Catalog, context: Context): void {
-  const host = formatHost(isEveryAddress(server.address) ? hostname() : server.address, server.port);
+/** The line that prints what leads clients to exactly this address. */
+function clientsLineOf(host: string, options: ServeCommandOptions): string {
+  const words = ['regtar', 'serve', '--listen', host];
+  if (options.tlsSelfSigned === true) words.push('--tls-self-signed');
+  if (options.tlsDir !== undefined) words.push('--tls-dir', options.tlsDir);
+  if (options.tlsCert !== undefined) words.push('--tls-cert', options.tlsCert);
+  if (options.tlsKey !== undefined) words.push('--tls-key', options.tlsKey);
+  for (const name of options.ns ?? []) words.push('--ns', name);
+  return [...words, '--print-config', 'containerd|k3s|podman|docker'].join(' ');
+}
+
+function sayWhatIsServed(
+  server: RunningServer,
+  host: string,
+  { backup }: OpenedBackup,
+  catalog: Catalog,
+  { output, events, json }: Context,
+): void {
   let tags = 0;
   let repositories = 0;
   let example: string | undefined;
@@ -157,31 +165,24 @@ function sayWhatIsServed(server: RunningServer, { backup }: OpenedBackup, catalo
       example ??= `${repository}:${tag}`;
     }
   }
-  const url = `${server.scheme}://${host}`;
-  if (context.json) context.output.json({ url, source: backup.describe, repositories, tags });
-  context.output.message(
-    `serving ${plural(tags, 'tag')} in ${plural(repositories, 'repository')} of ${printable(backup.describe)} at ${url}${
-      example === undefined ? '' : `; try: docker pull ${host}/${example}`
-    }`,
-  );
+  const url = server.port === 0 ? server.address : `${server.scheme}://${host}`;
+  const facts = { url, source: backup.describe, repositories, tags };
+  if (json) output.json(facts);
+  if (events !== undefined) events.write('listening', facts);
+  else
+    output.message(
+      `serving ${plural(tags, 'tag')} in ${plural(repositories, 'repository')} of ${printable(backup.describe)} at ${url}${
+        example === undefined ? '' : `; try: docker pull ${host}/${example}`
+      }`,
+    );
+}
+
+function sayAuthority(authority: string, { output }: Context): void {
+  output.message('clients must trust this certificate:');
+  output.message(authority.trimEnd());
 }
 
 async function ended(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-/** A client that tries again and again must not fill the screen. */
-function once(tell: (error: RegtarError) => void): (error: RegtarError) => void {
-  const told = new Set<string>();
-  return (error) => {
-    if (told.has(error.message)) return;
-    told.add(error.message);
-    tell(error);
-  };
-}
-
-function isEmpty(items: Iterable<unknown>): boolean {
-  for (const _ of items) return false;
-  return true;
 }

@@ -17,10 +17,18 @@ export const declareServe: Declare = (program, run) => {
   )
     .option('--project <project>', 'put before repositories of one component')
     .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect)
-    .option('--listen <host:port>', 'where to listen; :5000 is every address of this machine', '127.0.0.1:5000')
+    .option(
+      '--listen <host:port>',
+      'where to listen; :5000 is every address of this machine; 127.0.0.1:5000 unless told',
+    )
     .option('--tls-cert <file>', 'certificate of the server with those above it, PEM')
     .option('--tls-key <file>', 'its key, PEM')
+    .option('--tls-self-signed', 'make a certificate, and print the one that clients must trust')
+    .option('--tls-dir <folder>', 'keep what --tls-self-signed made, for the next time')
+    .option('--tls-name <host>', 'a further name or address in that certificate; repeatable', collect)
+    .option('--htpasswd <file>', 'let in only whom this file names, with bcrypt hashes as `htpasswd -B` writes them')
     .option('--ns <host>', 'as a mirror, answer only for this registry; repeatable', collect)
+    .option('--verify', 'hash every blob before the first client')
     .addOption(
       new Option('--print-config <client>', 'print what leads a client to this registry, and serve nothing').choices([
         'containerd',

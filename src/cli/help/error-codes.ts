@@ -404,7 +404,16 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   LISTEN_INSECURE: {
     cause: 'Other machines reach the address, and answers would go over plain http.',
-    remedy: 'Give `--tls-cert` and `--tls-key`, or allow it with `--plain-http`.',
+    remedy:
+      'Give `--tls-cert` and `--tls-key`, or `--tls-self-signed`; or allow it with `--plain-http`, which `--htpasswd` never has.',
+  },
+  TLS_INVALID: {
+    cause: 'The certificate and key of `--tls-cert` and `--tls-key`, or the folder of `--tls-dir`, cannot be used.',
+    remedy: 'Name PEM files that belong together, or another folder; what is in a folder is never replaced.',
+  },
+  HTPASSWD_INVALID: {
+    cause: 'A line of `--htpasswd` is not a user with a bcrypt hash, or there is none.',
+    remedy: 'Make the file with `htpasswd -B -c FILE USER`.',
   },
 
   ENGINE_UNREACHABLE: {

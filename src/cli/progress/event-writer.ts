@@ -2,7 +2,18 @@ import { printable } from '../../io/printable.ts';
 
 /** Names of `--events jsonl`: a part of the interface, never renamed. docs/events.md says what each holds. */
 export type EventName =
-  'start' | 'image-start' | 'image' | 'blob' | 'progress' | 'message' | 'error' | 'summary' | 'end';
+  | 'listening'
+  | 'pull'
+  | 'request'
+  | 'start'
+  | 'image-start'
+  | 'image'
+  | 'blob'
+  | 'progress'
+  | 'message'
+  | 'error'
+  | 'summary'
+  | 'end';
 
 /** Writes one JSON object a line. */
 export interface EventWriter {

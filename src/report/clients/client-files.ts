@@ -11,9 +11,6 @@ const writers: Readonly<Record<Client, (setup: ClientSetup) => readonly ClientFi
   docker: dockerFiles,
 };
 
-/** Every client, for help and completions. A new one is a file of its own and a line above. */
-export const clientNames = Object.keys(writers) as readonly Client[];
-
 /**
  * What lies where on the machine of a client, so that it pulls from a registry: its settings first, then certificates.
  * @throws RegtarError USAGE for what the client's format cannot say

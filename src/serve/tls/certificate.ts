@@ -70,7 +70,7 @@ export function makeSelfSigned(names: readonly string[], now: Date = new Date())
       extension(ids.subjectKeyIdentifier, octetString(keyId(leaf.publicKey))),
       extension(ids.authorityKeyIdentifier, sequence(tagged(0x80, authorityKeyId))),
     ]),
-    key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
 }
 
@@ -111,7 +111,9 @@ function extension(id: string, value: Buffer, isCritical = false): Buffer {
 
 function generalName(name: string): Buffer {
   const family = isIP(name);
-  return family === 0 ? tagged(0x82, Buffer.from(name)) : tagged(0x87, family === 4 ? ipv4Bytes(name) : ipv6Bytes(name));
+  return family === 0
+    ? tagged(0x82, Buffer.from(name))
+    : tagged(0x87, family === 4 ? ipv4Bytes(name) : ipv6Bytes(name));
 }
 
 function ipv4Bytes(address: string): Buffer {
@@ -130,13 +132,17 @@ function ipv6Bytes(address: string): Buffer {
   const before = groups(left);
   const after = right === undefined ? [] : groups(right);
   const zeros: string[] = Array.from({ length: 8 - before.length - after.length }, () => '0');
-  return Buffer.from([...before, ...zeros, ...after].flatMap((group) => {
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  }));
+  return Buffer.from(
+    [...before, ...zeros, ...after].flatMap((group) => {
+      const value = Number.parseInt(group, 16);
+      return [value >> 8, value & 0xff];
+    }),
+  );
 }
 
 /** @see RFC 5280, 4.2.1.2, method 1 */
 function keyId(key: KeyObject): Buffer {
-  return createHash('sha1').update(key.export({ type: 'spki', format: 'der' }).subarray(-65)).digest();
+  return createHash('sha1')
+    .update(key.export({ type: 'spki', format: 'der' }).subarray(-65))
+    .digest();
 }

@@ -18,10 +18,15 @@ export function tagged(tag: number, ...contents: readonly Uint8Array[]): Buffer 
   return Buffer.concat([Buffer.from([tag]), lengthOf(body.length), body]);
 }
 
+/** Values in order. */
 export const sequence = (...items: readonly Uint8Array[]): Buffer => tagged(tags.sequence, ...items);
+/** Values whose order means nothing; here always one. */
 export const set = (...items: readonly Uint8Array[]): Buffer => tagged(tags.set, ...items);
+/** Bytes. */
 export const octetString = (bytes: Uint8Array): Buffer => tagged(tags.octetString, bytes);
+/** A text. */
 export const utf8String = (text: string): Buffer => tagged(tags.utf8String, Buffer.from(text));
+/** True or false. */
 export const boolean = (value: boolean): Buffer => tagged(tags.boolean, Buffer.from([value ? 0xff : 0]));
 
 /** @param unused bits at the end that do not count */

@@ -1,12 +1,23 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RegtarError, systemErrorCode } from '../../errors.ts';
 import { onOutput } from '../../io/output-error.ts';
 import { makeSelfSigned, type SelfSigned } from './certificate.ts';
 
-const files = { authority: 'ca.crt', certificate: 'server.crt', key: 'server.key' } as const;
+/** Also what podman and skopeo take as `--cert-dir`: they read `*.crt` as authorities, and `*.key` as keys of clients. */
+const files = { authority: 'ca.crt', certificate: 'server.pem', key: 'server-key.pem' } as const;
 
 /**
  * Keeps a certificate in a folder, so that clients which trust it need not be told again. What is there is used or refused, and never

@@ -281,4 +281,48 @@ export const wrongUse: readonly ErrorCase[] = [
     hint: /--tls-cert.*--plain-http/,
     provoke: async () => regtar(['serve', fixturePath, '--listen', ':0']),
   },
+  {
+    code: 'LISTEN_INSECURE',
+    title: 'passwords over http',
+    exit: 2,
+    says: /other machines reach/,
+    hint: /passwords never travel over http/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('htpasswd'), `me:$2y$05$${'a'.repeat(53)}\n`);
+      return regtar(['serve', fixturePath, '--listen', ':0', '--plain-http', '--htpasswd', folder.file('htpasswd')]);
+    },
+  },
+  {
+    code: 'TLS_INVALID',
+    title: 'files that are no certificate and key',
+    exit: 2,
+    says: /a\.pem and .*a\.pem are not a certificate and its key/,
+    hint: /PEM/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('a.pem'), 'none');
+      return regtar(['serve', fixturePath, '--tls-cert', folder.file('a.pem'), '--tls-key', folder.file('a.pem')]);
+    },
+  },
+  {
+    code: 'TLS_INVALID',
+    title: 'a folder that holds something else',
+    exit: 2,
+    says: /does not hold just ca\.crt, server-key\.pem, server\.pem/,
+    hint: /another folder/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('notes.txt'), 'mine');
+      return regtar(['serve', fixturePath, '--tls-self-signed', '--tls-dir', folder.path]);
+    },
+  },
+  {
+    code: 'HTPASSWD_INVALID',
+    title: 'a password that is not hashed',
+    exit: 2,
+    says: /line 2 of .*htpasswd/,
+    hint: /htpasswd -B/,
+    provoke: async (folder) => {
+      writeFileSync(folder.file('htpasswd'), '# users\nme:secret\n');
+      return regtar(['serve', fixturePath, '--htpasswd', folder.file('htpasswd')]);
+    },
+  },
 ];
