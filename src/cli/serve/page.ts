@@ -1,5 +1,6 @@
 import type { Catalog, ContentStore } from '../../content/contracts.ts';
 import { createGraphReader } from '../../content/image-graph.ts';
+import { findGarbage } from '../../content/garbage.ts';
 import { summarize } from '../../content/summarize.ts';
 import type { Backup } from '../../source/backup.ts';
 
@@ -32,12 +33,17 @@ export async function renderServedPage({
     import('../../report/weigh-images.ts'),
   ]);
   const graph = createGraphReader(store);
-  const page = inspectPage(summarize(catalog, store, graph), weighImages(catalog, store, graph), {
-    source: backup.describe,
-    format: backup.format,
-    bytes: backup.bytes,
-    version,
-    made: new Date(),
-  });
+  const page = inspectPage(
+    summarize(catalog, store, graph),
+    weighImages(catalog, store, graph),
+    findGarbage(catalog, store, graph),
+    {
+      source: backup.describe,
+      format: backup.format,
+      bytes: backup.bytes,
+      version,
+      made: new Date(),
+    },
+  );
   return Buffer.from(renderPage(withPullLines(page, { catalog, host, clientsLine })));
 }
