@@ -95,13 +95,16 @@ describe('an OCI layout', () => {
     ]);
   });
 
-  it('gives referrers no name of which a loader would make an image, but their tag in a layout of one repository', async () => {
+  it('gives referrers no name of which containerd would make an image, but their tag, by which skopeo and oras find them', async () => {
     const store = createMemoryStore();
     const referrer = renamed(addImage(store, 'a', 'sha256-0.sig'), { referrer: true });
     const [combined, single] = [newOut(), newOut()];
     await feed(openOciSink({ out: combined }), store, [referrer]);
     await feed(openOciSink({ out: single, perRepository: true }), store, [referrer]);
-    expect(indexOf(combined).manifests[0]?.annotations).toEqual({ 'vnd.regtar.image.name': 'a:sha256-0.sig' });
+    expect(indexOf(combined).manifests[0]?.annotations).toEqual({
+      [refName]: 'a:sha256-0.sig',
+      'vnd.regtar.image.name': 'a:sha256-0.sig',
+    });
     expect(indexOf(join(single, 'a')).manifests[0]?.annotations).toEqual({
       [refName]: 'sha256-0.sig',
       'vnd.regtar.image.name': 'a:sha256-0.sig',

@@ -2,6 +2,7 @@ import { RegtarError } from '../../errors.ts';
 import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
+import { looksLikeRegistry } from '../image-names.ts';
 
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
@@ -30,18 +31,21 @@ export function loaderName(target: ImageTarget, prefix: string | undefined): str
 }
 
 /**
- * The descriptor of an image in index.json. A referrer gets no name that a loader would make an image of, except its tag in a layout
- * of one repository, where oras, cosign and zot look for it.
+ * The descriptor of an image in index.json. A referrer gets no name that containerd would make an image of; its tag is there for skopeo,
+ * oras, cosign and zot.
  */
 export function indexEntry(target: ImageTarget, naming: Naming): IndexEntry {
   const { mediaType, digest, size, platform, artifactType, annotations } = target.root;
   const names: Record<string, string> = { ...annotations };
   if (target.tag === undefined || target.referrer) {
     names[regtarName] = loaderName(target, undefined);
-    if (target.tag !== undefined && naming.refName === 'tag') names[refName] = target.tag;
+    if (target.tag !== undefined)
+      names[refName] = naming.refName === 'tag' ? target.tag : loaderName(target, naming.prefix);
   } else {
     names[containerdName] = loaderName(target, naming.prefix);
     names[refName] = naming.refName === 'tag' ? target.tag : loaderName(target, naming.prefix);
+    // A repository called `k8s.gcr.io/pause` looks like a registry's: what it is called here, regtar alone asks.
+    if (looksLikeRegistry(target.repository)) names[regtarName] = loaderName(target, undefined);
   }
   return {
     mediaType,
@@ -79,7 +83,10 @@ export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
   return { fields: json, entries: json['manifests'] };
 }
 
-/** Adds entries to what is there: an entry of the same name gives way, everything else stays. In the order of names, whoever came first. */
+/**
+ * Adds entries to what is there: an entry of the same name gives way, everything else stays. Images come first, then what has no name for
+ * containerd, each in the order of names, whoever came first.
+ */
 export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]): LayoutIndex {
   const entries = new Map<string, IndexEntry>();
   const taken = new Set(added.map(keyOf));
@@ -109,8 +116,11 @@ function keyOf(entry: IndexEntry): string {
   return '';
 }
 
+/** Images first: containerd unpacks in this order, and stops at a signature that has a name. */
 function sortKey(entry: IndexEntry): string {
-  return `${keyOf(entry)} ${typeof entry['digest'] === 'string' ? entry['digest'] : ''} ${JSON.stringify(entry)}`;
+  const names = isRecord(entry['annotations']) ? entry['annotations'] : {};
+  const isLast = names[regtarName] !== undefined && names[containerdName] === undefined;
+  return `${isLast ? '~' : ''}${keyOf(entry)} ${typeof entry['digest'] === 'string' ? entry['digest'] : ''} ${JSON.stringify(entry)}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
