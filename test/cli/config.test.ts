@@ -56,7 +56,7 @@ describe('what counts', () => {
       name: 'include',
       value: 'base:*',
       from: 'regtar.yaml:1',
-      commands: ['inspect', 'verify', 'push', 'export', 'load', 'serve', 'diff'],
+      commands: ['inspect', 'verify', 'push', 'export', 'load', 'serve', 'mirrors', 'diff'],
     });
   });
 
@@ -78,7 +78,7 @@ describe('what counts', () => {
     expect((await fails(['config', 'check'])).stderr).toMatch(/regtar\.yaml:3: unknown setting report for check/);
     write('target: harbor.example.com');
     expect((await check()).settings).toEqual([
-      { name: 'target', value: 'harbor.example.com', from: 'regtar.yaml:1', commands: ['push'] },
+      { name: 'target', value: 'harbor.example.com', from: 'regtar.yaml:1', commands: ['push', 'mirrors'] },
     ]);
   });
 

@@ -8,6 +8,7 @@ import { declareHelp } from './help.ts';
 import { declareInspect } from './inspect.ts';
 import { declareList } from './list.ts';
 import { declareLoad } from './load.ts';
+import { declareMirrors } from './mirrors.ts';
 import { declarePush } from './push.ts';
 import { declareReport } from './report.ts';
 import { writeStandardOutput } from '../standard-output.ts';
@@ -25,6 +26,7 @@ const commands: readonly Declare[] = [
   declareExport,
   declareLoad,
   declareServe,
+  declareMirrors,
   declareCheck,
   declareReport,
   declareDiff,

@@ -95,6 +95,16 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       run: 'regtar serve --ns docker.io --print-config k3s',
     },
   ],
+  mirrors: [
+    {
+      about: 'Old names on k3s and RKE2 nodes',
+      run: 'regtar mirrors docker.tar harbor.example.com/migrated --for k3s --from registry.example.com:5000',
+    },
+    {
+      about: 'Old and new names, of what a push brought',
+      run: 'regtar mirrors --report report.json --for table',
+    },
+  ],
   check: [
     {
       about: 'What arrived, against the report',

@@ -1,12 +1,15 @@
+import { refuseRenamed } from './refuse-renamed.ts';
 import { authorityFile, type ClientFile, type ClientSetup, type Mirror } from './setup.ts';
 
 const folder = '/etc/containerd/certs.d';
 
 /**
  * A `hosts.toml` for each name that leads to the registry. Nobody else is asked: behind a gap the other one is not there.
+ * @throws RegtarError USAGE for repositories that were renamed one by one
  * @see containerd, docs/hosts.md
  */
 export function containerdFiles({ registry, mirrors }: ClientSetup): readonly ClientFile[] {
+  for (const { from, renamed } of mirrors) refuseRenamed('containerd', from, renamed);
   const authority = `${folder}/${registry.host}/ca.crt`;
   const ca = registry.authority === undefined ? undefined : authority;
   const names: readonly Mirror[] = [{ from: registry.host }, ...mirrors.filter(({ from }) => from !== registry.host)];

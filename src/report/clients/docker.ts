@@ -1,4 +1,5 @@
 import { RegtarError } from '../../errors.ts';
+import { refuseRenamed } from './refuse-renamed.ts';
 import { authorityFile, type ClientFile, type ClientSetup } from './setup.ts';
 
 /**
@@ -7,13 +8,15 @@ import { authorityFile, type ClientFile, type ClientSetup } from './setup.ts';
  * @see docker, docs, "dockerd", "Daemon configuration file"
  */
 export function dockerFiles({ registry, mirrors }: ClientSetup): readonly ClientFile[] {
-  for (const { from, path } of mirrors)
+  for (const { from, path, renamed } of mirrors) {
+    refuseRenamed('docker', from, renamed);
     if (from !== 'docker.io' || (path !== undefined && path !== ''))
       throw new RegtarError(
         'USAGE',
         `docker can be told of no mirror for ${from}${path === undefined || path === '' ? '' : ` below ${path}`}`,
         { side: 'usage', hint: 'docker has mirrors of docker.io alone; containerd, k3s and podman have others' },
       );
+  }
   const settings = {
     ...(registry.scheme === 'http' && { 'insecure-registries': [registry.host] }),
     ...(mirrors.length > 0 && { 'registry-mirrors': [`${registry.scheme}://${registry.host}`] }),

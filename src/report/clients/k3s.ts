@@ -1,4 +1,4 @@
-import { authorityFile, type ClientFile, type ClientSetup } from './setup.ts';
+import { authorityFile, type ClientFile, type ClientSetup, type Mirror } from './setup.ts';
 
 const folder = '/etc/rancher/k3s';
 
@@ -6,8 +6,8 @@ const folder = '/etc/rancher/k3s';
 export function k3sFiles({ registry, mirrors }: ClientSetup): readonly ClientFile[] {
   const url = `${registry.scheme}://${registry.host}`;
   const authority = `${folder}/${registry.host.replaceAll(/[^A-Za-z0-9.-]/g, '-')}.crt`;
-  const lines = ['mirrors:', ...mirrorLines(registry.host, url, '')];
-  for (const { from, path } of mirrors) if (from !== registry.host) lines.push(...mirrorLines(from, url, path ?? ''));
+  const lines = ['mirrors:', ...mirrorLines({ from: registry.host }, url)];
+  for (const mirror of mirrors) if (mirror.from !== registry.host) lines.push(...mirrorLines(mirror, url));
   if (registry.authority !== undefined)
     lines.push(
       'configs:',
@@ -18,11 +18,19 @@ export function k3sFiles({ registry, mirrors }: ClientSetup): readonly ClientFil
   return [{ path: `${folder}/registries.yaml`, text: `${lines.join('\n')}\n` }, ...authorityFile(registry, authority)];
 }
 
-function mirrorLines(from: string, url: string, path: string): readonly string[] {
+function mirrorLines({ from, path = '', renamed = [] }: Mirror, url: string): readonly string[] {
+  // Patterns are tried in no order that anybody promises, so none may match what is another one's.
+  const rewrites: readonly [string, string][] =
+    renamed.length > 0
+      ? renamed.map((each) => [`^${each.from.replaceAll('.', '\\.')}$`, each.to])
+      : path === ''
+        ? []
+        : [['^(.*)$', `${path}/$1`]];
   return [
     `  ${JSON.stringify(from)}:`,
     '    endpoint:',
     `      - ${JSON.stringify(url)}`,
-    ...(path === '' ? [] : ['    rewrite:', `      "^(.*)$": ${JSON.stringify(`${path}/$1`)}`]),
+    ...(rewrites.length === 0 ? [] : ['    rewrite:']),
+    ...rewrites.map(([pattern, to]) => `      ${JSON.stringify(pattern)}: ${JSON.stringify(to)}`),
   ];
 }

@@ -16,6 +16,14 @@ export interface Mirror {
   readonly from: string;
   /** What the registry puts before the repository; empty or undefined for nothing. */
   readonly path?: string | undefined;
+  /** Every repository by name, where no path says what became of all of them; then `path` does not count. */
+  readonly renamed?: readonly RenamedRepository[] | undefined;
+}
+
+/** A repository that has another name in the registry. */
+export interface RenamedRepository {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** What a client is to be told. */
