@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { createGraphReader, type GraphReader } from '../content/image-graph.ts';
 import { RegtarError, systemErrorCode } from '../errors.ts';
+import { openPipe } from '../io/open-pipe.ts';
 import { parsePlatform, type Platform } from '../oci/platform.ts';
 import { createFilter, parseImagesList, type FilterOptions, type ImageFilter } from '../select/filter.ts';
 import type { RenameRepository } from '../select/names.ts';
@@ -53,8 +54,8 @@ export interface SettledSelection {
 }
 
 /** Reads what options say, so that a wrong one is found before anything is opened. @throws RegtarError FILTER_INVALID, REFERENCE_INVALID, USAGE */
-export async function readSelection(options: SelectionOptions): Promise<Selection> {
-  const images = options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images));
+export async function readSelection(options: SelectionOptions, signal?: AbortSignal): Promise<Selection> {
+  const images = options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images, signal));
   const { include, exclude, newest, since, until, semver, by } = options;
   const choice = { newest, since, until, semver, by };
   refuseChoice(choice, options);
@@ -136,11 +137,13 @@ function refuseChoice(choice: TagChoice, { untagged }: SelectionOptions): void {
 }
 
 /** A small file that the person named; `-` is standard input. @throws RegtarError USAGE */
-export async function readTextFile(path: string): Promise<string> {
+export async function readTextFile(path: string, signal?: AbortSignal): Promise<string> {
   if (path === '-') return text(process.stdin);
   try {
+    if (!(await stat(path)).isFile()) return await text(openPipe(path, signal));
     return await readFile(path, 'utf8');
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new RegtarError('USAGE', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
       where: { path },
       cause,

@@ -24,8 +24,8 @@ export interface FileSinkOptions {
   readonly split?: Split | undefined;
   /** Whom files of a registry's storage belong to, as numbers. */
   readonly owner?: OwnerIds | undefined;
-  /** Where `-` goes: an open file descriptor. Default 1, standard output. */
-  readonly descriptor?: number;
+  /** An open file descriptor for `-`, 1 where absent, or for a pipe or device that OUT names. */
+  readonly descriptor?: number | undefined;
   /** Where `-` goes instead of a descriptor. */
   readonly stream?: OutputStream;
 }

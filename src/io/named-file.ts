@@ -99,8 +99,13 @@ function replace(path: string, mode: number | undefined, bytes: Uint8Array): voi
 
 const pollMilliseconds = 20;
 
-/** Without waiting in the system, which no signal would end: a pipe that nobody reads yet is asked for again and again. */
-async function openSpecial(path: string, signal: AbortSignal | undefined): Promise<number> {
+/**
+ * Opens a pipe or a device for writing. Nothing waits in the system, where no signal would end it: a pipe that nobody reads yet is asked for
+ * again and again.
+ * @returns a descriptor; a write to a full pipe fails with EAGAIN
+ * @throws RegtarError OUTPUT_UNWRITABLE; the signal's reason
+ */
+export async function openSpecial(path: string, signal: AbortSignal | undefined): Promise<number> {
   for (;;) {
     signal?.throwIfAborted();
     try {

@@ -100,9 +100,9 @@ export function createOutputFile(path: string, temporary: string): OutputStream 
   });
 }
 
-/** Writes a pipe or a device that is there. */
-export function openSpecialFile(path: string): OutputStream {
-  const descriptor = onOutput(path, () => openSync(path, 'w'));
+/** Writes a pipe or a device that is there. @param opened a descriptor of it, which is closed at the end; opened here where absent */
+export function openSpecialFile(path: string, opened?: number): OutputStream {
+  const descriptor = opened ?? onOutput(path, () => openSync(path, 'w'));
   const close = (): void => closeSync(descriptor);
   return streamTo(descriptor, path, { rewindable: false, end: async () => close(), discard: close });
 }

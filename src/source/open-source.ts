@@ -7,8 +7,9 @@ import { readRange } from '../io/read-range.ts';
 import type { Backup, GivenSource } from './backup.ts';
 import { isFarOperand } from './far/operand.ts';
 import { openDirectory } from './directory.ts';
+import { isPlainFile } from './part-bytes.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
-import { openCompressed, openStandardInput } from './open-stream.ts';
+import { openCompressed, openNamedPipe, openStandardInput } from './open-stream.ts';
 import { indexSuffix } from './index-suffix.ts';
 import { recogniseAccess } from './recognise.ts';
 import { openSeveral } from './several.ts';
@@ -43,7 +44,7 @@ export async function openSource(operands: readonly string[], options: OpenSourc
     name: describe,
     format,
     bytes,
-    files: format === 'directory' ? [] : (groups[index] ?? []).filter((path) => path !== '-' && !isFarOperand(path)),
+    files: (groups[index] ?? []).filter((path) => path !== '-' && !isFarOperand(path) && isPlainFile(path)),
     paths: (groups[index] ?? []).filter((path) => path !== '-' && !isFarOperand(path)),
     ...(version !== undefined && { version }),
   }));
@@ -99,6 +100,10 @@ async function openParts(paths: readonly string[], options: OpenSourceOptions): 
   if (path === '-' || isDirectory(path)) {
     refuseIndex(path === '-' ? 'standard input' : `${path}, a folder,`, options);
     return path === '-' ? openStandardInput(options) : openDirectory(path, { trustLinks: options.trustLinks ?? false });
+  }
+  if (existsSync(path) && !statSync(path).isFile()) {
+    refuseIndex(`${path}, a pipe or a device,`, options);
+    return openNamedPipe(path, options);
   }
   const more = paths.length - 1;
   const describe = more === 0 ? path : `${path} and ${more} more ${more === 1 ? 'part' : 'parts'}`;

@@ -1,8 +1,9 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
-import { addAbortSignal } from 'node:stream';
-import { RegtarError } from '../errors.ts';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { RegtarError, systemErrorCode } from '../errors.ts';
+import { openPipe } from '../io/open-pipe.ts';
 import type { Backup } from './backup.ts';
 import { bytesAccess } from './bytes-access.ts';
 import { decompress, type Compression } from './decompress.ts';
@@ -26,16 +27,33 @@ const peekedBytes = 256 * 1024;
 /** Standard input: a tar, plain or compressed. @throws RegtarError SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR */
 export async function openStandardInput(options: OpenSourceOptions): Promise<Backup> {
   const { stdin } = options;
-  const describe = 'standard input';
   if (stdin === undefined)
     throw new RegtarError('USAGE', 'nothing is connected to standard input', {
       hint: 'pipe a backup in: `ssh old tar -C /var/lib/registry -cf - docker | regtar inspect -`',
     });
   // An input that stalls must not outlive Ctrl-C: nothing else would end the wait for its next bytes.
   if (options.signal !== undefined) addAbortSignal(options.signal, stdin);
-  const { start, chunks } = await peek(stdin as AsyncIterable<Uint8Array>);
+  return openReadable(stdin, 'standard input', options);
+}
+
+/** A named pipe, a shell's `<(command)`, a device. @throws RegtarError SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR */
+export async function openNamedPipe(path: string, options: OpenSourceOptions): Promise<Backup> {
+  let stream: Readable;
+  try {
+    stream = openPipe(path, options.signal);
+  } catch (cause) {
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
+      where: { path },
+      cause,
+    });
+  }
+  return openReadable(stream, path, options);
+}
+
+async function openReadable(stream: Readable, describe: string, options: OpenSourceOptions): Promise<Backup> {
+  const { start, chunks } = await peek(stream as AsyncIterable<Uint8Array>);
   const form = recogniseAccess(bytesAccess(start), describe);
-  return openCompressed({ chunks, form, describe, bytes: undefined, release: () => void stdin.destroy() }, options);
+  return openCompressed({ chunks, form, describe, bytes: undefined, release: () => void stream.destroy() }, options);
 }
 
 /** A stream of known form: reads what it begins with before anything is promised. @throws RegtarError SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR */

@@ -19,7 +19,7 @@ export async function diff(
   const [before, after] = operands;
   if (before === undefined || after === undefined)
     throw new RegtarError('USAGE', 'two backups are needed', { hint: 'write `regtar diff OLD NEW`' });
-  const selection = await readSelection(options);
+  const selection = await readSelection(options, context.signal);
   const { include, exclude, images } = selection;
   const names = options.repository === undefined ? {} : { repository: options.repository };
   return withBackup([before], names, context, async (old) =>

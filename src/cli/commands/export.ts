@@ -11,7 +11,8 @@ import { skopeoSyncCommand } from '../../formats/dir/names.ts';
 import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
 import { openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
-import { requireWritable, writeNamedFile } from '../../io/named-file.ts';
+import { openSpecial, requireWritable, writeNamedFile } from '../../io/named-file.ts';
+import { isSpecialFile } from '../../io/output-stream.ts';
 import { refuseOverlap } from '../../io/overlap.ts';
 import { reportPaths } from '../run-report.ts';
 import type { Context } from '../context.ts';
@@ -45,7 +46,7 @@ export async function exportImages(
   const { sources, operand: out } = splitOperands(operands, options, 'OUT');
   refuseBase(options);
   const shard = chooseShard(options.shard, process.env);
-  const selection = await readSelection(options);
+  const selection = await readSelection(options, context.signal);
   if (options.saveDigests !== undefined) requireWritable(options.saveDigests);
   if (options.base !== undefined && out !== '-') refuseOverlap([{ name: 'OUT', path: out }], [options.base]);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
@@ -65,7 +66,8 @@ export async function exportImages(
     context,
     async (opened) => {
       const { store } = opened;
-      const sink = await openFileSink(options.format, { ...options, out });
+      const descriptor = out !== '-' && isSpecialFile(out) ? await openSpecial(out, context.signal) : undefined;
+      const sink = await openFileSink(options.format, { ...options, out, descriptor });
       const { untagged = false, referrers = true, sparse = false, map: maps } = options;
       const planning = { traits: sink.traits, untagged, referrers, sparse, base };
       const whole = await planSelection(selection, opened, { rename, maps }, planning, context);

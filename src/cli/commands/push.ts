@@ -120,7 +120,7 @@ async function planner(
   shard: Shard | undefined,
   context: Context,
 ): Promise<(opened: OpenedBackup, login: PushLogin) => Promise<Plan>> {
-  const selection = await readSelection(options);
+  const selection = await readSelection(options, context.signal);
   const rename = createRenamer({
     maps: options.map,
     project: options.project,

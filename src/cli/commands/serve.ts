@@ -40,7 +40,7 @@ export async function serve(
   const tls = await chooseTls(options, 'host' in listen ? listen.host : undefined);
   if (options.printConfig !== undefined) return printConfig(options.printConfig, tls, options, context);
   const doorkeeper = options.htpasswd === undefined ? undefined : await openDoor(options.htpasswd);
-  const selection = await readSelection(options);
+  const selection = await readSelection(options, context.signal);
   return withBackup(sourceOperands(sources, options), options, context, async (opened) => {
     const { store } = opened;
     const catalog = await shownCatalog(opened, selection, options, context);

@@ -19,7 +19,7 @@ export async function verify(
   options: VerifyCommandOptions,
   context: Context,
 ): Promise<number> {
-  const selection = await readSelection(options);
+  const selection = await readSelection(options, context.signal);
   return withBackup(
     sourceOperands(operands, options),
     { ...options, keep: 'digests', checkLinks: true },

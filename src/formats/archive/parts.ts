@@ -122,8 +122,8 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   };
 }
 
-function openStream(out: string, descriptor = 1): OutputStream {
-  return out === '-' ? openOutputDescriptor(descriptor, 'standard output') : openSpecialFile(out);
+function openStream(out: string, descriptor: number | undefined): OutputStream {
+  return out === '-' ? openOutputDescriptor(descriptor ?? 1, 'standard output') : openSpecialFile(out, descriptor);
 }
 
 /** `images.tar` becomes `images-<name>.tar`; a name that comes again, after others, gets a number. */
