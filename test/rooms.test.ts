@@ -86,6 +86,17 @@ describe('rooms import only what the table allows', () => {
     expect(unused).toEqual([]);
   });
 
+  it('docs/model.md has the same table', () => {
+    const text = readFileSync(join(sources, '..', 'docs/model.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| \*\*(\w+)(?:\/|\.ts)\*\* \|[^|]*\| ([^|]*) \|$/gm)].map((row) => [
+      row[1],
+      row[2],
+    ]);
+    const words = (allowed: readonly string[] | 'all'): string =>
+      allowed === 'all' ? 'everything' : allowed.length === 0 ? 'nothing' : allowed.join(', ');
+    expect(rows).toEqual(Object.entries(rooms).map(([room, allowed]) => [room, words(allowed)]));
+  });
+
   it('the library knows nothing of cli/ and index.ts', () => {
     expect(
       imports

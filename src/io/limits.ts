@@ -1,4 +1,7 @@
-/** Everything that may be in memory whole, in bytes, with the reason. Nothing else is ever collected. */
+/**
+ * What may be in memory whole, in bytes, with the reason. Memory beside it follows names: repositories, tags, digests and the plan.
+ * Files that a person gives (settings, lists of images, certificates) are read whole and have no limit of their own.
+ */
 export const limits = {
   /** Distribution and Harbor refuse larger manifests, so a larger one could not have been pushed. */
   manifestBytes: 4 * 1024 * 1024,
