@@ -4,6 +4,7 @@ import { row as scan } from './rows/scan.js';
 import { row as exports } from './rows/export.js';
 import { row as dockerArchive } from './rows/docker-archive.js';
 import { row as push } from './rows/push.js';
+import { row as place } from './rows/place.js';
 import { row as harbor } from './rows/harbor.js';
 import { row as verify } from './rows/verify.js';
 import { row as streams } from './rows/streams.js';
@@ -26,6 +27,7 @@ export const rows = [
   link,
   indexFile,
   push,
+  place,
   harbor,
   hugeLayer,
 ];

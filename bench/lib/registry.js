@@ -9,11 +9,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 /**
  * A fresh, empty docker-registry on the loopback interface.
  * @param {string} folder for its storage; emptied first
+ * @param {string} [given] another folder that it serves, which is left as it is
  * @returns {Promise<{ host: string, storage: string, stop: () => Promise<void> }>} `stop` also deletes the storage
  */
-export async function startRegistry(folder) {
+export async function startRegistry(folder, given) {
   rmSync(folder, { recursive: true, force: true });
-  const storage = join(folder, 'storage');
+  const storage = given ?? join(folder, 'storage');
   mkdirSync(storage, { recursive: true });
   const host = `127.0.0.1:${await freePort()}`;
   const config = join(folder, 'config.json');

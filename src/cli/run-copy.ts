@@ -49,6 +49,8 @@ export interface RunCopyExtras {
   readonly planJson?: Readonly<Record<string, unknown>>;
   /** `--dry-run` for people: lines below the table. */
   readonly planLines?: readonly string[];
+  /** Whether an image that the target cannot hold counts as one that failed. @defaultValue false: an output of this kind was asked for */
+  readonly mustHoldAll?: boolean;
   /** What the output has of an image already: `new`, `changed`, `present`. */
   readonly stateOf?: (image: PlannedImage) => string;
   /** What `--report` says beside the images. */
@@ -91,7 +93,7 @@ export async function runCopy(
   if (context.events === undefined) output.message(renderCopySummary(report));
   else context.events.write('summary', summaryJson(report));
   await extras.onReport?.(report);
-  return exitCodeOf(report, losesMembers(plan.problems));
+  return exitCodeOf(report, losesMembers(plan.problems), extras.mustHoldAll === true);
 }
 
 /** Copies; whatever happens, it is shown on the way and kept in the report. */
@@ -157,7 +159,9 @@ function showPlan({ plan, describe }: CopyJob, extras: RunCopyExtras, context: C
         ...(extras.planLines ?? []),
       ].join('\n'),
     );
-  return losesMembers(plan.problems) || plan.refused.some(({ status }) => status === 'failed') ? 3 : 0;
+  return losesMembers(plan.problems) || plan.refused.some((each) => hasFailed(each, extras.mustHoldAll === true))
+    ? 3
+    : 0;
 }
 
 function reportJson(report: CopyReport): unknown {
@@ -170,7 +174,12 @@ function reportJson(report: CopyReport): unknown {
 }
 
 /** 3 where some images failed or a damaged backup may have lost some, 1 where nothing useful was completed. */
-function exitCodeOf({ images }: CopyReport, isIncomplete: boolean): number {
-  if (!isIncomplete && !images.some(({ status }) => status === 'failed')) return 0;
+function exitCodeOf({ images }: CopyReport, isIncomplete: boolean, mustHoldAll: boolean): number {
+  if (!isIncomplete && !images.some((image) => hasFailed(image, mustHoldAll))) return 0;
   return images.some(({ status }) => status === 'copied' || status === 'present') ? 3 : 1;
+}
+
+/** What an option asked to leave is skipped without an error. */
+function hasFailed({ status, error }: Pick<ImageResult, 'status' | 'error'>, mustHoldAll: boolean): boolean {
+  return status === 'failed' || (mustHoldAll && status === 'skipped' && error !== undefined);
 }

@@ -98,7 +98,8 @@ async function compareAndSay(
     },
   }).finally(() => progress.stop());
   say(comparison, report, options, context);
-  return comparison.differences.length > 0 ? 4 : 0;
+  const hasNothing = comparison.images.checked === 0 && comparison.images.notExpected > 0;
+  return comparison.differences.length > 0 || hasNothing ? 4 : 0;
 }
 
 function say(

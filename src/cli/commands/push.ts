@@ -233,6 +233,7 @@ function carryOut(
       },
       ...(shard && { shard }),
     },
+    mustHoldAll: true,
     stateOf: prepared.stateOf,
     planJson: {
       projects: [...inspection.projects.values()].map(({ name, state }) => ({ name, state })),

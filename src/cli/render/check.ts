@@ -18,7 +18,7 @@ export function renderCheck(comparison: CheckReport, report: Report, verbose: bo
     ? `${plural(blobs.checked, 'blob')} of ${formatBytes(blobs.bytes)} read and hashed`
     : `${plural(blobs.checked, 'blob')} looked for, not read (--deep reads them)`;
   return [
-    `${comparison.target}: ${differences.length === 0 ? 'as the report says' : 'not as the report says'}`,
+    `${comparison.target}: ${verdictOf(comparison)}`,
     '',
     ...(rows.length > 0
       ? [
@@ -39,4 +39,11 @@ export function renderCheck(comparison: CheckReport, report: Report, verbose: bo
           `the report is of a run that ${report.state === 'running' ? 'was not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
         ]),
   ].join('\n');
+}
+
+function verdictOf({ images, differences }: CheckReport): string {
+  if (differences.length > 0) return 'not as the report says';
+  return images.checked === 0 && images.notExpected > 0
+    ? 'nothing to compare, because no image of the report had arrived'
+    : 'as the report says';
 }
