@@ -13,14 +13,17 @@ import type { CheckedTarget, CheckReport, Difference, DifferenceKind, ExpectedIm
 export interface CheckOptions {
   /** Turns a repository of the report, without the path that everything was put beneath, into the target's. */
   readonly rename: (repository: string) => string;
-  /** Read every blob and hash it. Default false: then sizes count. */
+  /** Read every blob and hash it. @defaultValue false: then sizes count */
   readonly deep?: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Called when an image begins and when it is done. */
   readonly onImage?: ((image: ExpectedImage, difference: Difference | 'begins' | 'same') => void) | undefined;
 }
 
-/** Compares a target with a report: every image that arrived must be there under its name, with its digest, whole. What else is there does not matter. */
+/**
+ * Compares a target with a report: every image that arrived must be there under its name, with its digest, whole. What
+ * else is there does not matter.
+ */
 export async function checkTarget(target: CheckedTarget, report: Report, options: CheckOptions): Promise<CheckReport> {
   const started = performance.now();
   const differences: Difference[] = [];
@@ -55,7 +58,10 @@ export async function checkTarget(target: CheckedTarget, report: Report, options
   };
 }
 
-/** undefined where the report does not say that the image arrived. @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths */
+/**
+ * undefined where the report does not say that the image arrived.
+ * @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths
+ */
 function expectedOf(
   report: Report,
   { status, arrived, bytes = 0 }: ReportImage,

@@ -9,7 +9,10 @@ export interface ExpectedImage {
   readonly bytes: number;
 }
 
-/** Where images should be by now. Questions are asked of an image's own place: the same blob may be whole for one image and lost for another. */
+/**
+ * Where images should be by now. Questions are asked of an image's own place: the same blob may be whole for one image
+ * and lost for another.
+ */
 export interface CheckedTarget {
   /** What it is, for people. */
   readonly describe: string;

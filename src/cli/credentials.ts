@@ -14,7 +14,10 @@ export interface CredentialOptions {
   readonly authfile?: string;
 }
 
-/** What the command line says, else the environment, else the files and helpers of docker and podman. @throws RegtarError USAGE, CREDENTIALS_INVALID */
+/**
+ * What the command line says, else the environment, else the files and helpers of docker and podman.
+ * @throws RegtarError USAGE, CREDENTIALS_INVALID
+ */
 export async function readCredentials(host: string, options: CredentialOptions): Promise<CredentialSource> {
   const chosen = [
     options.anonymous === true,

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * V8 lets the heap grow to four times of what lives before it collects; copying makes much garbage and keeps little. The last call counts.
+ * V8 lets the heap grow to four times of what lives before it collects; copying makes much garbage and keeps little.
+ * The last call counts.
  * @param percent by how much it may grow instead
  */
 export function limitHeapGrowth(percent: number): void {
@@ -11,8 +12,8 @@ export function limitHeapGrowth(percent: number): void {
 const largeHeapBytes = 96 * 2 ** 20;
 
 /**
- * To be called when the names of a backup are read. Where they alone fill a large heap, most of what follows is garbage, and V8 would let
- * it grow to several times of what lives.
+ * To be called when the names of a backup are read. Where they alone fill a large heap, most of what follows is
+ * garbage, and V8 would let it grow to several times of what lives.
  */
 export function limitLargeHeap(): void {
   if (process.memoryUsage().heapUsed > largeHeapBytes) limitHeapGrowth(15);

@@ -40,11 +40,17 @@ export interface BackupOptions extends SourceOption, FarOptions {
 
 /** How much of a backup a command needs, and where it may be spooled. */
 export interface OpenOptions extends BackupOptions {
-  /** Where standard input and compressed backups are spooled: on the output's own file system, so that files are renamed into place. */
+  /**
+   * Where standard input and compressed backups are spooled: on the output's own file system, so that files are renamed
+   * into place.
+   */
   readonly spoolFolder?: string | undefined;
-  /** `small` for commands that read no layers, `digests` for those that only hash them. Default `all`. */
+  /** `small` for commands that read no layers, `digests` for those that only hash them. @defaultValue `all` */
   readonly keep?: Kept;
-  /** Whether links of a folder are read although their paths say the same: for commands that look for damage. Default false. */
+  /**
+   * Whether links of a folder are read although their paths say the same: for commands that look for damage.
+   * @defaultValue false
+   */
   readonly checkLinks?: boolean;
   /** Whether an index is to be written. */
   readonly recordIndex?: boolean;

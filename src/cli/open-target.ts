@@ -17,7 +17,10 @@ export interface RemoteOptions extends CredentialOptions {
   readonly stallTimeout?: number;
 }
 
-/** Opens the registry of a target with everything that the command line says of it. @throws RegtarError USAGE, CREDENTIALS_INVALID, CONFIG_INVALID */
+/**
+ * Opens the registry of a target with everything that the command line says of it.
+ * @throws RegtarError USAGE, CREDENTIALS_INVALID, CONFIG_INVALID
+ */
 export function openTarget(
   target: Target,
   options: RemoteOptions & { readonly jobs: number },

@@ -20,7 +20,8 @@ export interface SourceOption {
 }
 
 /**
- * Splits `[SOURCE…] OPERAND`: the last is OPERAND; where it stands alone, SOURCE is `docker.tar` in the current directory.
+ * Splits `[SOURCE…] OPERAND`: the last is OPERAND; where it stands alone, SOURCE is `docker.tar` in the current
+ * directory.
  * @throws RegtarError USAGE, SOURCE_NOT_FOUND
  */
 export function splitOperands(

@@ -35,8 +35,8 @@ export interface RunReport {
 }
 
 /**
- * Writes the report once before the first byte, so that a place that cannot be written is found while it costs nothing, and so that even
- * after a power cut it says how far things were meant to go; and once at the end, whatever the end is.
+ * Writes the report once before the first byte, so that a place that cannot be written is found while it costs nothing,
+ * and so that even after a power cut it says how far things were meant to go; and once at the end, whatever the end is.
  * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL
  */
 export async function startRunReport(

@@ -53,7 +53,10 @@ export interface SettledSelection {
   readonly reasons: readonly string[];
 }
 
-/** Reads what options say, so that a wrong one is found before anything is opened. @throws RegtarError FILTER_INVALID, REFERENCE_INVALID, USAGE */
+/**
+ * Reads what options say, so that a wrong one is found before anything is opened.
+ * @throws RegtarError FILTER_INVALID, REFERENCE_INVALID, USAGE
+ */
 export async function readSelection(options: SelectionOptions, signal?: AbortSignal): Promise<Selection> {
   const images = options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images, signal));
   const { include, exclude, newest, since, until, semver, by } = options;

@@ -12,8 +12,8 @@ export interface Compactor {
 }
 
 /**
- * Every parsed manifest brings strings of its own for the same media types, digests and platforms: half a kilobyte for each of a
- * hundred thousand. The compactor exchanges them for the ones that are there.
+ * Every parsed manifest brings strings of its own for the same media types, digests and platforms: half a kilobyte for
+ * each of a hundred thousand. The compactor exchanges them for the ones that are there.
  */
 export function createCompactor(store: ContentStore): Compactor {
   const texts = new Map<string, string>();

@@ -17,11 +17,17 @@ export interface ContentStore {
   readSmall(digest: Digest): Uint8Array;
   /** A plain file that holds just this blob, for hard links. */
   file(digest: Digest): string | undefined;
-  /** The digest that the bytes had when this very run read them, so that nobody needs a second look; undefined or absent where they were not hashed. */
+  /**
+   * The digest that the bytes had when this very run read them, so that nobody needs a second look; undefined or absent
+   * where they were not hashed.
+   */
   hashedAs?(digest: Digest): Digest | undefined;
   /** Lets go of whatever is held on disk for other blobs. Absent where nothing is held. */
   keepOnly?(digests: Iterable<Digest>): Promise<void>;
-  /** Where the blob's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `open` gives them. */
+  /**
+   * Where the blob's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only
+   * `open` gives them.
+   */
   ranges?(digest: Digest): readonly FileRange[] | undefined;
   /** Rank in which blobs lie on the medium, so that readers may stream instead of seek; any number. */
   position(digest: Digest): number;
@@ -79,11 +85,17 @@ export interface SinkTraits {
   readonly parallelBlobs: number;
   /** The largest pieces that blobs should come in, where the usual ones are more than it can use. */
   readonly chunkBytes?: number;
-  /** Whether big blobs should go first, so that none of them is left over when everything else is done; else the order of the medium counts. */
+  /**
+   * Whether big blobs should go first, so that none of them is left over when everything else is done; else the order
+   * of the medium counts.
+   */
   readonly bigBlobsFirst?: boolean;
 }
 
-/** What became of a blob: it was sent, it was there, it was made known there by name, or it was put into the target's own storage. */
+/**
+ * What became of a blob: it was sent, it was there, it was made known there by name, or it was put into the target's
+ * own storage.
+ */
 export type BlobOutcome = 'written' | 'present' | 'mounted' | 'placed';
 
 /** How a sink is told to stop, and tells what it sent. */
@@ -93,12 +105,17 @@ export interface WriteOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
-/** One image under way. `copy` calls putBlob for every blob, putManifest for children before parents, the root last, then commit. */
+/**
+ * One image under way. `copy` calls putBlob for every blob, putManifest for children before parents, the root last,
+ * then commit.
+ */
 export interface ImageWriter {
   /**
    * @param blob size is in bytes and always known; mediaType tells configs from layers
-   * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at a time may call it as late as `commit`, and with a ring of its own
-   * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where somebody asked for that, or where it is verified
+   * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at
+   * a time may call it as late as `commit`, and with a ring of its own
+   * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where somebody
+   * asked for that, or where it is verified
    */
   putBlob(
     blob: Descriptor,
@@ -128,14 +145,23 @@ export interface ImageTarget {
   readonly referrer: boolean;
 }
 
-/** One output: a format, a registry, an engine. Images come one after the other or side by side; each has a writer of its own. */
+/**
+ * One output: a format, a registry, an engine. Images come one after the other or side by side; each has a writer of
+ * its own.
+ */
 export interface ImageSink {
   readonly traits: SinkTraits;
   /** What the report calls the place of an image in this output: a path, or `host/repository:tag`. */
   describe(target: ImageTarget): string;
-  /** @returns a writer, 'present' when the whole image is there already and nothing is owed, or 'skipped' where another image has its name and shall keep it */
+  /**
+   * @returns a writer, 'present' when the whole image is there already and nothing is owed, or 'skipped' where another
+   * image has its name and shall keep it
+   */
   begin(target: ImageTarget, options: WriteOptions): Promise<ImageWriter | 'present' | 'skipped'>;
-  /** Completes the output: the completing file, the end of the stream. Called once, after the last image, even when some failed. */
+  /**
+   * Completes the output: the completing file, the end of the stream. Called once, after the last image, even when some
+   * failed.
+   */
   finish(options: WriteOptions): Promise<void>;
   /** Releases everything; after an abort it leaves no output that looks complete. */
   close(): Promise<void>;

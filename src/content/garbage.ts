@@ -39,8 +39,9 @@ export interface Garbage {
 }
 
 /**
- * Finds what nothing reaches, by the rules of Distribution: a manifest counts where its repository has a link to its revision, a tag
- * where it means such a manifest, and children of a kept index are kept. Referrers of what is kept are kept, which Distribution does not do.
+ * Finds what nothing reaches, by the rules of Distribution: a manifest counts where its repository has a link to its
+ * revision, a tag where it means such a manifest, and children of a kept index are kept. Referrers of what is kept are
+ * kept, which Distribution does not do.
  * @see distribution, registry/storage/garbagecollect.go
  */
 export function findGarbage(catalog: Catalog, store: ContentStore, graph: GraphReader): Garbage {
@@ -113,7 +114,9 @@ function reachOfTags(
   return { reached, manifests };
 }
 
-/** What one manifest names: its config and layers, or what an index lists, under the digests by which they are stored. */
+/**
+ * What one manifest names: its config and layers, or what an index lists, under the digests by which they are stored.
+ */
 function namedBy({ aliases }: Catalog, graph: GraphReader, digest: Digest): readonly Digest[] {
   try {
     const node = graph.read(digest);
@@ -179,7 +182,10 @@ function rowOf(
   };
 }
 
-/** Everything that an image needs, itself included, under the digests by which it is stored; itself alone where it cannot be read. */
+/**
+ * Everything that an image needs, itself included, under the digests by which it is stored; itself alone where it
+ * cannot be read.
+ */
 export function digestsBelow({ aliases }: Catalog, graph: GraphReader, digest: Digest): readonly Digest[] {
   try {
     return childrenFirst(graph.read(digest)).flatMap((node) => [

@@ -12,7 +12,8 @@ import { createCompactor } from './compact.ts';
 import { readManifest } from './read-manifest.ts';
 
 /**
- * One manifest with everything that it needs, without its bytes. Nodes are shared between images: many tags name few manifests.
+ * One manifest with everything that it needs, without its bytes. Nodes are shared between images: many tags name few
+ * manifests.
  */
 export interface ManifestNode {
   readonly descriptor: Descriptor;
@@ -44,13 +45,17 @@ const deepestNesting = 16;
 
 /** Reads manifests with everything below them, each once. */
 export interface GraphReader {
-  /** @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, BLOB_UNREADABLE, MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE; SOURCE_CHANGED */
+  /**
+   * @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, BLOB_UNREADABLE,
+   * MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE; SOURCE_CHANGED
+   */
   read(digest: Digest): ManifestNode;
 }
 
 /**
  * Reads manifests and configs, each once, however many images share them.
- * @param options.mostNodes when more are kept, all are forgotten before the next root is read: for whoever looks at each image once.
+ * @param options.mostNodes when more are kept, all are forgotten before the next root is read: for whoever looks at
+ * each image once.
  * Never in the middle of a graph, whose indexes may share their children. @defaultValue Infinity
  */
 export function createGraphReader(store: ContentStore, options: { readonly mostNodes?: number } = {}): GraphReader {
@@ -103,7 +108,8 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
     };
   };
 
-  // An index may name tens of thousands of children that are not there: an error with its stack for each would fill the heap.
+  // An index may name tens of thousands of children that are not there: an error with its stack for each would fill the
+  // heap.
   const isAbsent = (digest: Digest): boolean => store.stat(digest) === undefined;
 
   /** @returns what makes the child unusable, or undefined when it was added to `children` */

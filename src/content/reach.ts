@@ -13,8 +13,8 @@ export interface Reached {
 }
 
 /**
- * What images reach: each blob and manifest once, with its size and how many repositories need it. Arrays of numbers, because a summary
- * counts a million of them.
+ * What images reach: each blob and manifest once, with its size and how many repositories need it. Arrays of numbers,
+ * because a summary counts a million of them.
  */
 export class ReachTable {
   private readonly numbers = new DigestNumbers();

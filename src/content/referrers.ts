@@ -3,7 +3,9 @@ import { makeDigest, type Digest } from '../oci/digest.ts';
 import type { TagEntry } from './contracts.ts';
 import { childrenFirst, type GraphReader } from './image-graph.ts';
 
-/** Something that speaks of an image: a manifest with a `subject`, or a `sha256-<hex>.sig` tag of cosign's older scheme. */
+/**
+ * Something that speaks of an image: a manifest with a `subject`, or a `sha256-<hex>.sig` tag of cosign's older scheme.
+ */
 export interface Referrer {
   readonly tag: string | undefined;
   readonly digest: Digest;

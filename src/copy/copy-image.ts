@@ -21,7 +21,10 @@ export interface CopyImageOptions {
   readonly onBlob: (digest: Digest, size: number, outcome: BlobOutcome) => void;
 }
 
-/** Copies one image: blobs, manifests children first, then what makes it visible. @throws RegtarError; nothing of the image is visible then */
+/**
+ * Copies one image: blobs, manifests children first, then what makes it visible.
+ * @throws RegtarError; nothing of the image is visible then
+ */
 export async function copyImage(
   image: PlannedImage,
   store: ContentStore,

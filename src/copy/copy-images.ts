@@ -17,7 +17,7 @@ import { inTransferOrder } from './transfer-order.ts';
 export interface CopyOptions {
   /** Images under way at once. */
   readonly jobs: number;
-  /** Stop at the first image that fails; default false. */
+  /** Stop at the first image that fails. @defaultValue false */
   readonly failFast?: boolean;
   /** Goes before all others. */
   readonly first?: PlannedImage | undefined;
@@ -26,8 +26,8 @@ export interface CopyOptions {
 }
 
 /**
- * Carries out a plan. An image that fails is in the report; the others go on, except where going on is useless: a full disk, a
- * registry that refuses the account, an interruption.
+ * Carries out a plan. An image that fails is in the report; the others go on, except where going on is useless: a full
+ * disk, a registry that refuses the account, an interruption.
  * @throws RegtarError when the output as a whole failed
  */
 export async function copyImages(
@@ -125,7 +125,8 @@ export async function copyImages(
 }
 
 /**
- * Knows when going on is useless. Without it a target that is down would be asked for each of thousands of images, with all retries.
+ * Knows when going on is useless. Without it a target that is down would be asked for each of thousands of images, with
+ * all retries.
  * @param jobs as many failures in a row, at least three, mean that the target is gone: each had its own retries
  */
 function createOutage(jobs: number) {

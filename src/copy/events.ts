@@ -34,7 +34,10 @@ export type CopyEvent =
   | { readonly type: 'image'; readonly result: ImageResult; readonly isRevised?: true }
   /** Bytes on their way; negative when a retry takes some back. */
   | { readonly type: 'bytes'; readonly bytes: number }
-  /** What became of a blob or manifest that an image needs; `isFirst` at the first outcome of its digest. A written one was told in `bytes` events before. */
+  /**
+   * What became of a blob or manifest that an image needs; `isFirst` at the first outcome of its digest. A written one
+   * was told in `bytes` events before.
+   */
   | {
       readonly type: 'blob';
       readonly digest: Digest;

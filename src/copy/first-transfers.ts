@@ -3,9 +3,9 @@ import { createFirsts } from '../io/per-key.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /**
- * An image that needs a blob which is on its way for the first time waits before it takes a place among the transfers: a place that only
- * waits is lost to others. Later ones go on side by side, since a blob that is there costs little; one that the backup has damaged is
- * not read again for each image that needs it.
+ * An image that needs a blob which is on its way for the first time waits before it takes a place among the transfers:
+ * a place that only waits is lost to others. Later ones go on side by side, since a blob that is there costs little;
+ * one that the backup has damaged is not read again for each image that needs it.
  */
 export interface FirstTransfers {
   run<Result>(digest: Digest, transfer: () => Promise<Result>): Promise<Result>;

@@ -5,9 +5,10 @@ import type { Plan, PlannedImage } from '../select/plan.ts';
 const bigBytes = 32 * 1024 * 1024;
 
 /**
- * Images that bring a big blob come first, the biggest at their head, so that a run does not end with one connection sending one layer
- * while the others idle. Of the images that share a big blob only the first counts: to the others it will be a name. Where other shards
- * wait for a blob its image is at the very head, and where this one waits for others the image comes last, when they have had the time.
+ * Images that bring a big blob come first, the biggest at their head, so that a run does not end with one connection
+ * sending one layer while the others idle. Of the images that share a big blob only the first counts: to the others it
+ * will be a name. Where other shards wait for a blob its image is at the very head, and where this one waits for others
+ * the image comes last, when they have had the time.
  */
 export function inTransferOrder({
   images,

@@ -8,7 +8,8 @@ import { openContentStore } from './content-store.ts';
 import type { Placed } from './named-catalog.ts';
 
 /**
- * Brings manifests and configs near where SOURCE lies elsewhere: plans read thousands of them one after the other and cannot wait for each.
+ * Brings manifests and configs near where SOURCE lies elsewhere: plans read thousands of them one after the other and
+ * cannot wait for each.
  * Manifests first, then what their indexes lead to, a level at a time, so that few requests wait for others.
  * @param stored where blobs lie
  * @param roots manifests that images begin with

@@ -16,8 +16,8 @@ export interface DefaultNames {
 }
 
 /**
- * `--repository` decides; else a path in SOURCE is the repository, as in a tree of layouts; else the name of SOURCE is made one, and a note
- * says so.
+ * `--repository` decides; else a path in SOURCE is the repository, as in a tree of layouts; else the name of SOURCE is
+ * made one, and a note says so.
  * @param wanted `--repository`
  * @param count how many layouts or folders share it: where there are several, their paths follow it
  */

@@ -6,8 +6,8 @@ import type { OpenReader } from './reader.ts';
 export type OpenSink = (options: FileSinkOptions) => ImageSink;
 
 /**
- * What regtar knows of a format before any of its code is loaded: the names and words stand on every start, so writers and
- * readers are loaded on use.
+ * What regtar knows of a format before any of its code is loaded: the names and words stand on every start, so writers
+ * and readers are loaded on use.
  */
 export interface FormatDeclaration {
   /** What people call one of them: `OCI layout`. */
@@ -27,8 +27,8 @@ export interface FormatDeclaration {
   /** Writes it as one archive; absent where it is always a folder. */
   readonly archive?: () => Promise<OpenSink>;
   /**
-   * Paths in a SOURCE of files that its reader may ask for; others are not remembered. Absent where the reader looks at members while
-   * they pass.
+   * Paths in a SOURCE of files that its reader may ask for; others are not remembered. Absent where the reader looks at
+   * members while they pass.
    */
   readonly paths?: RegExp;
   /** Recognises it in a SOURCE, by content, and reads it. */

@@ -5,7 +5,8 @@ import type { Digest } from '../oci/digest.ts';
 import type { ReadImages } from './reader.ts';
 
 /**
- * What two formats found in several SOURCEs, as one. A tag that both have means what the first says, and a problem tells it.
+ * What two formats found in several SOURCEs, as one. A tag that both have means what the first says, and a problem
+ * tells it.
  */
 export function mergeReads(first: ReadImages, second: ReadImages): ReadImages {
   return {

@@ -25,7 +25,10 @@ interface Repository {
   readonly roots: Set<Digest>;
 }
 
-/** Names of images as a format's own documents list them, unlike a registry's storage, which also lists what belongs to whom. */
+/**
+ * Names of images as a format's own documents list them, unlike a registry's storage, which also lists what belongs to
+ * whom.
+ */
 export interface NameList {
   readonly report: (problem: Problem) => void;
   /** @param tag undefined for an image that has none */

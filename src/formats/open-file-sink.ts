@@ -6,8 +6,8 @@ import { formats, type Format } from './formats.ts';
 import type { FileSinkOptions } from './options.ts';
 
 /**
- * A sink that writes files. An OUT that ends in `.tar`, is a pipe or device, or is `-`, becomes an archive. Nothing is opened
- * before the first image.
+ * A sink that writes files. An OUT that ends in `.tar`, is a pipe or device, or is `-`, becomes an archive. Nothing is
+ * opened before the first image.
  * @throws RegtarError USAGE where the format does not go with OUT or an option
  */
 export async function openFileSink(format: Format, options: FileSinkOptions): Promise<ImageSink> {

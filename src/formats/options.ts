@@ -8,16 +8,17 @@ export type Split = 'image' | 'repository' | { readonly bytes: number };
 export interface FileSinkOptions {
   /** A folder, a file that ends in `.tar`, or `-` for the stream `descriptor`. */
   readonly out: string;
-  /** Empties what regtar made at `out` before; never what it did not make. Default false. */
+  /** Empties what regtar made at `out` before; never what it did not make. @defaultValue false */
   readonly force?: boolean;
   /**
-   * Hard-links the source's own files where it has them, instead of copying. Bytes are then not read, so only sizes are checked: made
-   * for trees of terabytes on one disk; `regtar verify` reads them. Default false.
+   * Hard-links the source's own files where it has them, instead of copying. Bytes are then not read, so only sizes are
+   * checked: made for trees of terabytes on one disk; `regtar verify` reads them.
+   * @defaultValue false
    */
   readonly link?: boolean;
-  /** `safe` writes names that exFAT and NTFS take. Default `skopeo`: what `skopeo sync` reads. */
+  /** `safe` writes names that exFAT and NTFS take. @defaultValue `skopeo`, which `skopeo sync` reads */
   readonly pathStyle?: 'skopeo' | 'safe';
-  /** One OCI layout for each repository instead of one for all. Default false. */
+  /** One OCI layout for each repository instead of one for all. @defaultValue false */
   readonly perRepository?: boolean;
   /** Put before names that loaders see: `harbor.example.com/project`. */
   readonly prefix?: string | undefined;

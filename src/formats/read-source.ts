@@ -18,8 +18,8 @@ const unfinished = /(?:^|\/)\.regtar-tmp\//;
 
 /**
  * Reads the catalog of a SOURCE in one pass, whatever its format: content decides, never a name.
- * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_DOCKER_LEGACY where it holds no images; SOURCE_NAMES_MISSING,
- * SOURCE_TOO_LARGE, SOURCE_CHANGED, SOURCE_UNREADABLE
+ * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_DOCKER_LEGACY where it holds no images;
+ * SOURCE_NAMES_MISSING, SOURCE_TOO_LARGE, SOURCE_CHANGED, SOURCE_UNREADABLE
  */
 export async function readSource(backup: Backup, options: ReadOptions = {}): Promise<ReadSource> {
   const files = createSourceFiles(backup);

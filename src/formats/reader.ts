@@ -26,8 +26,9 @@ export interface ReadImages {
   /** What a person should know of how it was read. */
   readonly notes: readonly string[];
   /**
-   * Where an image lies by itself, if others lie elsewhere: a folder of an image, a layout of a repository. The store that it gives
-   * holds only what is there, so that what a loader would miss is missing. Absent where all images share one place.
+   * Where an image lies by itself, if others lie elsewhere: a folder of an image, a layout of a repository. The store
+   * that it gives holds only what is there, so that what a loader would miss is missing. Absent where all images share
+   * one place.
    */
   readonly placeOf?: (image: NamedImage) => ImagePlace;
 }
@@ -39,7 +40,10 @@ export interface ImagePlace {
   readonly store: Pick<ContentStore, 'stat' | 'open' | 'readSmall' | 'hashedAs'>;
 }
 
-/** What a format makes of a SOURCE: it may look at members while they pass, and says at the end whether it is one of its own. */
+/**
+ * What a format makes of a SOURCE: it may look at members while they pass, and says at the end whether it is one of its
+ * own.
+ */
 export interface FormatReader {
   /**
    * Sees every member. Only for a format whose members are too many to be remembered by their paths.

@@ -16,8 +16,8 @@ function isWordOfDatabase(answer: Answer): boolean {
 }
 
 /**
- * What a client of Harbor does differently: one token serves a whole project, because Harbor checks projects, and a gateway's failure
- * on a write is looked behind, because it may hide that the project is full.
+ * What a client of Harbor does differently: one token serves a whole project, because Harbor checks projects, and a
+ * gateway's failure on a write is looked behind, because it may hide that the project is full.
  * @param limited whether a project may have a quota; nothing is asked of the others
  */
 export function harborDialect(registry: Registry, limited: (project: string) => boolean): Dialect {

@@ -11,8 +11,8 @@ export function projectOf(repository: string): string {
 }
 
 /**
- * Why Harbor cannot hold a repository of this name, or undefined. Project names are narrower than a registry's components: one
- * separator at a time.
+ * Why Harbor cannot hold a repository of this name, or undefined. Project names are narrower than a registry's
+ * components: one separator at a time.
  * @param repository a valid repository name
  */
 export function refuseName(repository: string): RegtarError | undefined {

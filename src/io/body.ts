@@ -1,6 +1,7 @@
 /**
- * The bytes of one blob, in order. Producers read into a small ring of buffers: a chunk stays valid until `chunksKept` further
- * chunks have been asked for, so a consumer may have one write under way, and a verifier may hold one chunk back, without a copy.
+ * The bytes of one blob, in order. Producers read into a small ring of buffers: a chunk stays valid until `chunksKept`
+ * further chunks have been asked for, so a consumer may have one write under way, and a verifier may hold one chunk
+ * back, without a copy.
  * A consumer that keeps chunks longer copies them.
  */
 export type Body = AsyncIterable<Uint8Array>;

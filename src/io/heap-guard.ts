@@ -11,8 +11,8 @@ const checkMilliseconds = 100;
 const youngBytes = 48 * 2 ** 20;
 
 /**
- * Makes what is to be called now and then while names are collected: it throws where they no longer fit into the heap, which would
- * otherwise end the process without a word.
+ * Makes what is to be called now and then while names are collected: it throws where they no longer fit into the heap,
+ * which would otherwise end the process without a word.
  * @param describe what is being read, for the message
  * @returns a function that throws RegtarError SOURCE_TOO_LARGE
  */

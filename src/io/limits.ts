@@ -1,11 +1,15 @@
 /**
- * What may be in memory whole, in bytes, with the reason. Memory beside it follows names: repositories, tags, digests and the plan.
+ * What may be in memory whole, in bytes, with the reason. Memory beside it follows names: repositories, tags, digests
+ * and the plan.
  * Files that a person gives (settings, lists of images, certificates) are read whole and have no limit of their own.
  */
 export const limits = {
   /** Distribution and Harbor refuse larger manifests, so a larger one could not have been pushed. */
   manifestBytes: 4 * 1024 * 1024,
-  /** An image config is read for its platform and diff IDs; real ones stay below 100 KiB, histories of thousands of steps below 4 MiB. */
+  /**
+   * An image config is read for its platform and diff IDs; real ones stay below 100 KiB, histories of thousands of
+   * steps below 4 MiB.
+   */
   configBytes: 4 * 1024 * 1024,
   /** `index.json` of a layout and `manifest.json` of a docker-archive: about 400 bytes for each tag. */
   layoutIndexBytes: 128 * 1024 * 1024,

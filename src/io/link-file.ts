@@ -17,7 +17,8 @@ const linkRefusals: ReadonlySet<string> = new Set([
 /**
  * Gives a file a second name. Its bytes are not read.
  * @param size in bytes; a file of another size is not linked; -1 takes any but an empty one
- * @returns false where that cannot be: another file system, too many links, no such feature, not a plain file of that size
+ * @returns false where that cannot be: another file system, too many links, no such feature, not a plain file of that
+ * size
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
 export function linkFile(source: string, target: string, size: number): boolean {

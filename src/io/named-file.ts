@@ -16,7 +16,8 @@ type Target =
   | { readonly kind: 'descriptor'; readonly descriptor: number };
 
 /**
- * Writes a file that a person named: whole or not at all where it is a file, and into whatever else is there. A device is never replaced.
+ * Writes a file that a person named: whole or not at all where it is a file, and into whatever else is there. A device
+ * is never replaced.
  * @param options signal: ends the wait for somebody who reads a pipe
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
@@ -84,7 +85,9 @@ function ownDescriptor(path: string): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-/** What keeps a file from being replaced, and not from being written: a file that is mounted, a folder that is closed. */
+/**
+ * What keeps a file from being replaced, and not from being written: a file that is mounted, a folder that is closed.
+ */
 const irreplaceable = new Set(['EACCES', 'EPERM', 'EBUSY', 'EXDEV', 'EROFS']);
 
 function replace(path: string, mode: number | undefined, bytes: Uint8Array): void {
@@ -100,8 +103,8 @@ function replace(path: string, mode: number | undefined, bytes: Uint8Array): voi
 const pollMilliseconds = 20;
 
 /**
- * Opens a pipe or a device for writing. Nothing waits in the system, where no signal would end it: a pipe that nobody reads yet is asked for
- * again and again.
+ * Opens a pipe or a device for writing. Nothing waits in the system, where no signal would end it: a pipe that nobody
+ * reads yet is asked for again and again.
  * @returns a descriptor; a write to a full pipe fails with EAGAIN
  * @throws RegtarError OUTPUT_UNWRITABLE; the signal's reason
  */

@@ -1,6 +1,9 @@
 import { RegtarError, systemErrorCode, type ErrorCode } from '../errors.ts';
 
-/** Runs a step that touches the output, and names what the system says of it. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, OUTPUT_NAME, OUTPUT_COLLISION */
+/**
+ * Runs a step that touches the output, and names what the system says of it.
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, OUTPUT_NAME, OUTPUT_COLLISION
+ */
 export function onOutput<Result>(path: string, step: () => Result): Result {
   try {
     return step();

@@ -15,9 +15,9 @@ export interface OwnerIds {
 export interface OutputFolderOptions {
   /** Kept in the marker: one folder holds one format. */
   readonly format: string;
-  /** Empties a folder that regtar made before; never one that it did not make. Default false. */
+  /** Empties a folder that regtar made before; never one that it did not make. @defaultValue false */
   readonly force?: boolean;
-  /** Whether a non-empty folder without regtar's marker may be added to all the same. Default: none. */
+  /** Whether a non-empty folder without regtar's marker may be added to all the same. @defaultValue none may */
   readonly adopt?: (path: string) => boolean;
   /** Gives every folder that is made to somebody. */
   readonly owner?: OwnerIds | undefined;

@@ -5,7 +5,10 @@ import { onOutput } from './output-error.ts';
 import { isProcessAlive } from './process-alive.ts';
 import { createNewFile, readPlainFile, temporaryName } from './temporary-file.ts';
 
-/** Who holds an output. `started` tells a process from a later one with the same number; undefined where the system does not say. */
+/**
+ * Who holds an output. `started` tells a process from a later one with the same number; undefined where the system does
+ * not say.
+ */
 interface Holder {
   readonly host: string;
   readonly pid: number;
@@ -75,7 +78,10 @@ function releasing(path: string, mine: string): OutputLock {
   };
 }
 
-/** Renames before it removes: of two that find the same dead lock one takes it, and a fresh lock that was taken by mistake is put back. */
+/**
+ * Renames before it removes: of two that find the same dead lock one takes it, and a fresh lock that was taken by
+ * mistake is put back.
+ */
 function takeAway(path: string, dead: string): void {
   const aside = temporaryName(path);
   try {

@@ -39,7 +39,9 @@ export interface OutputStream {
 export interface OutputFile {
   /** Absolute, symbolic links resolved. */
   readonly path: string;
-  /** Where its bytes are while it is not complete: beside it, always the same name, so that the next run writes over it. */
+  /**
+   * Where its bytes are while it is not complete: beside it, always the same name, so that the next run writes over it.
+   */
   readonly temporary: string;
   readonly lock: string;
 }
@@ -77,7 +79,10 @@ export function refuseForeignFile(path: string, beginning: Uint8Array): void {
   );
 }
 
-/** Writes `file.temporary`, and renames it to `path` when it is complete. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
+/**
+ * Writes `file.temporary`, and renames it to `path` when it is complete.
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
+ */
 export function createOutputFile(path: string, temporary: string): OutputStream {
   const descriptor = onOutput(temporary, () => {
     // What a killed run left, or a link that somebody put there: neither is written through.
@@ -100,7 +105,10 @@ export function createOutputFile(path: string, temporary: string): OutputStream 
   });
 }
 
-/** Writes a pipe or a device that is there. @param opened a descriptor of it, which is closed at the end; opened here where absent */
+/**
+ * Writes a pipe or a device that is there.
+ * @param opened a descriptor of it, which is closed at the end; opened here where absent
+ */
 export function openSpecialFile(path: string, opened?: number): OutputStream {
   const descriptor = opened ?? onOutput(path, () => openSync(path, 'w'));
   const close = (): void => closeSync(descriptor);

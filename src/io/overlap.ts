@@ -10,9 +10,9 @@ export interface WrittenPath {
 }
 
 /**
- * Refuses to write what is read: an output that is a source, lies inside one or holds one, whatever names lead there. Symbolic links are
- * followed, and files and folders are compared by device and inode, so that hard links and bind mounts count as what they are. Pipes and
- * devices are nobody's loss.
+ * Refuses to write what is read: an output that is a source, lies inside one or holds one, whatever names lead there.
+ * Symbolic links are followed, and files and folders are compared by device and inode, so that hard links and bind
+ * mounts count as what they are. Pipes and devices are nobody's loss.
  * @param written need not exist yet
  * @param read every file and folder of every source, parts included
  * @throws RegtarError OUTPUT_IS_SOURCE; USAGE where two outputs are one file
@@ -86,7 +86,10 @@ function identityOf(stats: Stats | undefined): string | undefined {
 /** More links than this lead in a circle. */
 const mostLinks = 40;
 
-/** Like `realpath`, also where the end is not there yet. @param path absolute, or it stays relative where nothing of it is there */
+/**
+ * Like `realpath`, also where the end is not there yet.
+ * @param path absolute, or it stays relative where nothing of it is there
+ */
 export function realPath(path: string, links = 0): string {
   try {
     return realpathSync(path);

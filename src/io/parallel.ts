@@ -1,4 +1,7 @@
-/** Runs `work` on every item, at most `limit` at once, in order of start. A rejection rejects the whole when those under way have ended. */
+/**
+ * Runs `work` on every item, at most `limit` at once, in order of start. A rejection rejects the whole when those under
+ * way have ended.
+ */
 export async function forEachParallel<Item>(
   items: readonly Item[],
   limit: number,

@@ -1,5 +1,6 @@
 /**
- * Characters that show nothing and do something: controls, line breaks, marks that turn the direction of text or hide in it.
+ * Characters that show nothing and do something: controls, line breaks, marks that turn the direction of text or hide
+ * in it.
  * @see Unicode general categories Cc, Cf, Zl, Zp
  */
 const silent = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
@@ -10,7 +11,10 @@ export function printable(text: string): string {
   return text.replace(silent, escapeCharacter);
 }
 
-/** The same for text of several lines: its line feeds stay, so names in it must have been escaped before. Valid JSON stays the same JSON. */
+/**
+ * The same for text of several lines: its line feeds stay, so names in it must have been escaped before. Valid JSON
+ * stays the same JSON.
+ */
 export function printableLines(text: string): string {
   return text.replace(silentButLineFeed, escapeCharacter);
 }

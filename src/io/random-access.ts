@@ -12,14 +12,18 @@ export interface FileRange {
 /** Bytes that can be read at any place: a file, or the parts of one. */
 export interface RandomAccess {
   readonly size: number;
-  /** When it was last written, in milliseconds since 1970; the sum of these for several pieces. Absent where nobody knows. */
+  /**
+   * When it was last written, in milliseconds since 1970; the sum of these for several pieces. Absent where nobody
+   * knows.
+   */
   readonly modified?: number;
   /** Reads up to `length` bytes at `position` into `buffer` from `offset` on. @returns how many, 0 at the end */
   readSync(buffer: Uint8Array, offset: number, length: number, position: number): number;
   /** The same off the main thread. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   /**
-   * Where bytes have to be brought first, how many lie at hand from `position` on: `length` or more. Absent where all can be read at once.
+   * Where bytes have to be brought first, how many lie at hand from `position` on: `length` or more. Absent where all
+   * can be read at once.
    * @throws NotAtHand where there are fewer; so does `readSync`
    */
   atHand?(position: number, length: number): number;
@@ -30,7 +34,10 @@ export interface RandomAccess {
   close(): void;
 }
 
-/** Bytes that are still elsewhere. Whoever reads leaves everything as it was, so that the same step can be taken again when they are here. */
+/**
+ * Bytes that are still elsewhere. Whoever reads leaves everything as it was, so that the same step can be taken again
+ * when they are here.
+ */
 export class NotAtHand extends Error {
   readonly position: number;
   /** In bytes. */

@@ -4,7 +4,9 @@ export interface NumberedLine {
   readonly text: string;
 }
 
-/** Splits UTF-8 into lines as it comes, so that a dump of gigabytes is never in memory. A mark of byte order is dropped. */
+/**
+ * Splits UTF-8 into lines as it comes, so that a dump of gigabytes is never in memory. A mark of byte order is dropped.
+ */
 export async function* readLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<NumberedLine> {
   const decoder = new TextDecoder('utf-8');
   const pieces: string[] = [];

@@ -62,7 +62,8 @@ const readsAfterSlow = 64;
 const pooledReads = new WeakMap<RandomAccess, number>();
 
 /**
- * Reads a chunk that somebody waits for. What lies in memory is read at once, for less than half of what a trip to the thread pool costs;
+ * Reads a chunk that somebody waits for. What lies in memory is read at once, for less than half of what a trip to the
+ * thread pool costs;
  * a medium that is slow holds nobody else up.
  */
 async function readNow(access: RandomAccess, buffer: Uint8Array, position: number): Promise<number> {

@@ -2,12 +2,14 @@ import { chunksKept } from './body.ts';
 import { limits } from './limits.ts';
 
 /**
- * A few buffers in turn, so that streaming any number of blobs costs no allocation: fresh megabytes are page faults and garbage.
+ * A few buffers in turn, so that streaming any number of blobs costs no allocation: fresh megabytes are page faults and
+ * garbage.
  * A ring serves one transfer at a time; whoever starts the next one on it has seen the last one's consumer finish.
  */
 export interface Ring {
   /**
-   * Whether there is a buffer to read the next chunk into while the last one is used; without, a chunk is read when it is asked for.
+   * Whether there is a buffer to read the next chunk into while the last one is used; without, a chunk is read when it
+   * is asked for.
    * @defaultValue true
    */
   readonly ahead?: boolean;
@@ -17,7 +19,7 @@ export interface Ring {
 
 /** The size of a ring's buffers, and how many of them stay valid. */
 export interface RingOptions {
-  /** The largest buffer; at least 128 KiB, which readers take as one. The usual size unless told. */
+  /** The largest buffer; at least 128 KiB, which readers take as one. @defaultValue `limits.chunkBytes` */
   readonly chunkBytes?: number | undefined;
   /** Chunks that stay valid while further ones are asked for, for a consumer that needs more than `Body` promises. */
   readonly kept?: number;

@@ -6,7 +6,7 @@ export interface Slots {
   run<Result>(transfer: (ring: Ring) => Promise<Result>): Promise<Result>;
 }
 
-/** @param chunkBytes of their buffers; the usual size unless told */
+/** @param chunkBytes of their buffers. @defaultValue `limits.chunkBytes` */
 export function createSlots(count: number, chunkBytes?: number): Slots {
   const free: Ring[] = Array.from({ length: Math.max(1, count) }, () => createRing({ chunkBytes }));
   const waiting: ((ring: Ring) => void)[] = [];

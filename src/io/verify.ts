@@ -10,7 +10,8 @@ export interface Expected {
 }
 
 /**
- * Passes a body on and holds its last chunk back until size and digest agree, so that no consumer can finish a blob that is not right.
+ * Passes a body on and holds its last chunk back until size and digest agree, so that no consumer can finish a blob
+ * that is not right.
  * @throws RegtarError BLOB_CORRUPT, in place of the last chunk
  */
 export async function* verifiedBody(body: Body, expected: Expected): AsyncGenerator<Uint8Array> {

@@ -14,9 +14,11 @@ export interface WriteBodyOptions {
 const syncWriteBytes = 128 * 1024;
 
 /**
- * Writes a body into a new file, or over an unfinished one. While one chunk is on its way to the file the next is read and hashed.
+ * Writes a body into a new file, or over an unfinished one. While one chunk is on its way to the file the next is read
+ * and hashed.
  * Not synced to the disk: see `writeFileAtomically` for why.
- * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE; whatever the body throws; the file is left for its owner to remove
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE; whatever the body throws; the file is left for its owner to
+ * remove
  */
 export async function writeBody(path: string, body: Body, options: WriteBodyOptions = {}): Promise<void> {
   const descriptor = onOutput(path, () => openSync(path, 'w'));
@@ -43,9 +45,10 @@ export async function writeBody(path: string, body: Body, options: WriteBodyOpti
 }
 
 /**
- * Writes a small file under another name, syncs it and renames it, so that the name is never seen with half of its bytes. Only files
- * that complete an output come this way. Blobs are not synced: hundreds of thousands of them would make an export many times slower
- * than `tar -xf`, and a blob that a power cut emptied has the wrong size, so the next run writes it again.
+ * Writes a small file under another name, syncs it and renames it, so that the name is never seen with half of its
+ * bytes. Only files that complete an output come this way. Blobs are not synced: hundreds of thousands of them would
+ * make an export many times slower than `tar -xf`, and a blob that a power cut emptied has the wrong size, so the next
+ * run writes it again.
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
 export function writeFileAtomically(path: string, bytes: Uint8Array, options: WriteAtomicallyOptions = {}): void {

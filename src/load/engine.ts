@@ -19,8 +19,8 @@ export interface EngineOptions {
 }
 
 /**
- * Loads images straight into a running engine, Docker's or podman's compatible one: a docker-archive as the body of one request, no file
- * in between.
+ * Loads images straight into a running engine, Docker's or podman's compatible one: a docker-archive as the body of one
+ * request, no file in between.
  * @throws RegtarError ENGINE_UNREACHABLE, ENGINE_REFUSED with the engine's own words
  * @see Docker Engine API, "Import images": POST /images/load
  */

@@ -6,7 +6,10 @@ import { compareCodePoints } from '../oci/reference.ts';
 /** Repository → tag → what it is to mean. */
 export type TagChoices = ReadonlyMap<string, ReadonlyMap<string, Digest>>;
 
-/** A catalog whose tags mean what was chosen; all other tags keep their meaning. What a tag meant before stays in its history. */
+/**
+ * A catalog whose tags mean what was chosen; all other tags keep their meaning. What a tag meant before stays in its
+ * history.
+ */
 export function chooseTags<Some extends Catalog>(
   catalog: Some,
   choices: TagChoices,
@@ -34,7 +37,8 @@ export function chooseTags<Some extends Catalog>(
 }
 
 /**
- * Lets a tag mean an entry of its history again: for empty links with several candidates, and to go back to an older image.
+ * Lets a tag mean an entry of its history again: for empty links with several candidates, and to go back to an older
+ * image.
  * @throws RegtarError TAG_UNKNOWN when the backup has no such tag, or the tag never meant this digest
  */
 export function withTagAt<Some extends Catalog>(

@@ -13,7 +13,8 @@ export interface TableRow {
 const longestStatement = 64 * 1024 * 1024;
 
 /**
- * Reads rows out of a plain dump: `COPY … FROM stdin` blocks and `INSERT INTO` statements, with or without column names, of one row or many.
+ * Reads rows out of a plain dump: `COPY … FROM stdin` blocks and `INSERT INTO` statements, with or without column
+ * names, of one row or many.
  * @param fail makes the error for a line that cannot be read
  * @see PostgreSQL, pg_dump (--inserts, --column-inserts, --rows-per-insert) and COPY, "Text Format"
  */

@@ -3,7 +3,10 @@ import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row
 
 const columns = ['repository', 'tag', 'digest'] as const;
 
-/** `repository,tag,digest`, with or without a header; a header may name the columns in another order, and further ones. `#` begins a comment. */
+/**
+ * `repository,tag,digest`, with or without a header; a header may name the columns in another order, and further ones.
+ * `#` begins a comment.
+ */
 export async function* parseCsvTagMap(
   lines: AsyncIterable<NumberedLine>,
   options: TagMapOptions,
@@ -30,7 +33,10 @@ export async function* parseCsvTagMap(
   }
 }
 
-/** @see RFC 4180; names hold no line ends, so a field never spans lines. @returns undefined when a quote is not closed */
+/**
+ * @see RFC 4180; names hold no line ends, so a field never spans lines.
+ * @returns undefined when a quote is not closed
+ */
 function splitFields(text: string): string[] | undefined {
   const fields: string[] = [];
   for (let at = 0; at <= text.length;) {

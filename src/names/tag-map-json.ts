@@ -3,7 +3,8 @@ import { limits } from '../io/limits.ts';
 import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row.ts';
 
 /**
- * Harbor's artifact lists: one array, an object of arrays keyed by repository, pages one after the other (an array of arrays, or one a line).
+ * Harbor's artifact lists: one array, an object of arrays keyed by repository, pages one after the other (an array of
+ * arrays, or one a line).
  * Also what `regtar list --json` prints.
  * @see Harbor API v2.0, GET /projects/{project_name}/repositories/{repository_name}/artifacts
  */

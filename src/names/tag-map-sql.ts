@@ -7,9 +7,11 @@ import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row
 const tables = ['repository', 'artifact', 'tag'] as const;
 
 /**
- * A plain `pg_dump` of Harbor's database, or of its tables `repository`, `artifact` and `tag`. Only ids, names and digests are kept.
+ * A plain `pg_dump` of Harbor's database, or of its tables `repository`, `artifact` and `tag`. Only ids, names and
+ * digests are kept.
  * @param problems gets tags whose artifact or repository is not in the dump
- * @see Harbor, make/migrations/postgresql: tag (repository_id, artifact_id, name), artifact (id, digest), repository (repository_id, name)
+ * @see Harbor, make/migrations/postgresql: tag (repository_id, artifact_id, name), artifact (id, digest), repository
+ * (repository_id, name)
  */
 export async function* parseSqlTagMap(
   lines: AsyncIterable<NumberedLine>,

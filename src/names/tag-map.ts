@@ -26,7 +26,8 @@ export interface TagMap {
 }
 
 /**
- * Reads a file that names images: CSV `repository,tag,digest`, the JSON of Harbor's artifact lists, or a plain `pg_dump` of Harbor's tables
+ * Reads a file that names images: CSV `repository,tag,digest`, the JSON of Harbor's artifact lists, or a plain
+ * `pg_dump` of Harbor's tables
  * `repository`, `artifact` and `tag`. Content decides which.
  * @throws RegtarError SOURCE_NOT_FOUND, TAG_MAP_INVALID
  */
@@ -69,7 +70,8 @@ export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: Tag
 }
 
 /**
- * Gives tags the meaning that a tag map says. The map wins over tags in storage: Harbor stopped to write them there, so they may be old.
+ * Gives tags the meaning that a tag map says. The map wins over tags in storage: Harbor stopped to write them there, so
+ * they may be old.
  * Entries whose digest is no revision of their repository become problems.
  */
 export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): Some {

@@ -21,8 +21,8 @@ export interface FailureContext {
 }
 
 /**
- * Names a failure of the network: who was not reached, why, and what would help. Certificates are fetched once more, without
- * verification and without sending anything, so that subject and issuer can be named.
+ * Names a failure of the network: who was not reached, why, and what would help. Certificates are fetched once more,
+ * without verification and without sending anything, so that subject and issuer can be named.
  */
 export async function explainFailure(error: unknown, url: URL, context: FailureContext): Promise<Failure> {
   const { words } = context;

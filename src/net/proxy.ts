@@ -6,9 +6,10 @@ import { isLoopback } from './host.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Chooses the proxy of a URL as Go's programs do, so that what works for docker and skopeo works here: `HTTPS_PROXY` for https,
- * `HTTP_PROXY` for http, lower case first; never for loopback; not for what `NO_PROXY` names (`*`, hosts with their subdomains,
- * addresses, CIDR ranges, each with an optional port).
+ * Chooses the proxy of a URL as Go's programs do, so that what works for docker and skopeo works here: `HTTPS_PROXY`
+ * for https,
+ * `HTTP_PROXY` for http, lower case first; never for loopback; not for what `NO_PROXY` names (`*`, hosts with their
+ * subdomains, addresses, CIDR ranges, each with an optional port).
  * @returns a function from a URL to its proxy, undefined for a direct connection
  * @throws RegtarError CONFIG_INVALID when a variable holds no http or https URL
  */

@@ -32,7 +32,10 @@ export interface SenderOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Requests to one server and what belongs to it, a token service for instance: all are held back when one is told to wait. */
+/**
+ * Requests to one server and what belongs to it, a token service for instance: all are held back when one is told to
+ * wait.
+ */
 export interface Sender {
   /** The answer as soon as it begins. @throws the network's own error */
   stream(request: TransportRequest): Promise<StreamedAnswer>;

@@ -12,7 +12,9 @@ export interface TlsOptions {
   /** A client certificate, with `keyFile`. */
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
-  /** A directory of `*.crt` (authorities), `*.cert` and `*.key` (client certificates); replaces the search in `certs.d`. */
+  /**
+   * A directory of `*.crt` (authorities), `*.cert` and `*.key` (client certificates); replaces the search in `certs.d`.
+   */
   readonly certDir?: string | undefined;
   /** No verification of any certificate. */
   readonly insecure?: boolean | undefined;
@@ -34,7 +36,8 @@ interface Material {
 }
 
 /**
- * Reads certificates for one server: files named by options, else the first `certs.d/<host[:port]>` of `~/.config/containers`,
+ * Reads certificates for one server: files named by options, else the first `certs.d/<host[:port]>` of
+ * `~/.config/containers`,
  * `/etc/containers` and `/etc/docker`; beside them the authorities of Node, of the system and of the environment.
  * @throws RegtarError CONFIG_INVALID naming a file that is missing or holds no certificate or key
  */

@@ -36,7 +36,9 @@ export interface Answer extends AnswerHead {
 
 /** An answer whose body is taken at the reader's own pace: nothing more is received while nobody asks for it. */
 export interface StreamedAnswer extends AnswerHead {
-  /** Read once; chunks stay valid. While iterating it throws the network's own error, or RegtarError (`codes.timeout`). */
+  /**
+   * Read once; chunks stay valid. While iterating it throws the network's own error, or RegtarError (`codes.timeout`).
+   */
   readonly body: AsyncIterable<Uint8Array>;
   /** Lets go of the connection; needed wherever the body is not read to its end, and harmless after that. */
   close(): void;
@@ -44,7 +46,10 @@ export interface StreamedAnswer extends AnswerHead {
 
 /** Sends single requests over kept connections; knows nothing of credentials or retries. */
 export interface Transport {
-  /** @throws the network's or the body's own error, or RegtarError (`codes.timeout`) when no byte moved for the stall time-out */
+  /**
+   * @throws the network's or the body's own error, or RegtarError (`codes.timeout`) when no byte moved for the stall
+   * time-out
+   */
   stream(request: TransportRequest): Promise<StreamedAnswer>;
   close(): Promise<void>;
 }

@@ -1,7 +1,10 @@
 import type { Digest } from './digest.ts';
 import type { Platform } from './platform.ts';
 
-/** What a manifest says of something it refers to; `size` is in bytes as stored. @see OCI image-spec v1.1 descriptor.md */
+/**
+ * What a manifest says of something it refers to; `size` is in bytes as stored.
+ * @see OCI image-spec v1.1 descriptor.md
+ */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;

@@ -16,8 +16,9 @@ const key = new Int32Array(wordsPerKey);
 const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).buffer).map((factor) => factor | 1);
 
 /**
- * Numbers digests from 0 on, in the order in which they come. A `Map` would hash 71 characters and compare them with strings that lie
- * scattered in memory; here a sha256 is eight numbers among others in one array. What belongs to a digest stands in arrays by its number.
+ * Numbers digests from 0 on, in the order in which they come. A `Map` would hash 71 characters and compare them with
+ * strings that lie scattered in memory; here a sha256 is eight numbers among others in one array. What belongs to a
+ * digest stands in arrays by its number.
  */
 export class DigestNumbers {
   /** By number. */

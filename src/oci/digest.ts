@@ -4,7 +4,8 @@ import { RegtarError } from '../errors.ts';
 declare const brand: unique symbol;
 
 /**
- * `sha256:<64 lower-case hex>` or `sha512:<128 lower-case hex>`. Only this file makes one, so a Digest is always safe in a path.
+ * `sha256:<64 lower-case hex>` or `sha512:<128 lower-case hex>`. Only this file makes one, so a Digest is always safe
+ * in a path.
  * @see OCI image-spec v1.1, descriptor.md, "Digests"
  */
 export type Digest = string & { readonly [brand]: 'Digest' };
@@ -47,7 +48,10 @@ export function isSha256HexAt(bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** Makes a digest of the 64 hexadecimal digits at `at`, without a pattern and without parts of strings: paths by the hundred thousand are read so. */
+/**
+ * Makes a digest of the 64 hexadecimal digits at `at`, without a pattern and without parts of strings: paths by the
+ * hundred thousand are read so.
+ */
 export function sha256FromHexAt(bytes: Uint8Array, at: number): Digest | undefined {
   for (let index = 0; index < sha256HexBytes; index++) {
     const byte = bytes[at + index] ?? 0;

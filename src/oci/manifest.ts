@@ -4,7 +4,10 @@ import { isDigest, type Digest } from './digest.ts';
 import { isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts';
 import type { Platform } from './platform.ts';
 
-/** An image or artifact manifest: a config and layers (an artifact manifest's `blobs` count as layers). @see image-spec manifest.md */
+/**
+ * An image or artifact manifest: a config and layers (an artifact manifest's `blobs` count as layers).
+ * @see image-spec manifest.md
+ */
 export interface ImageManifest {
   readonly kind: 'image';
   readonly mediaType: string;
@@ -38,8 +41,8 @@ export interface Schema1Manifest {
 export type Manifest = ImageManifest | IndexManifest | Schema1Manifest;
 
 /**
- * Parses a manifest's bytes. Media types are not stored beside a blob, so the JSON decides: its `mediaType`, else `manifests` make an
- * index and `fsLayers` a schema1 manifest, else it is an image manifest.
+ * Parses a manifest's bytes. Media types are not stored beside a blob, so the JSON decides: its `mediaType`, else
+ * `manifests` make an index and `fsLayers` a schema1 manifest, else it is an image manifest.
  * @param expectedMediaType what a descriptor or an index says; used only when the JSON itself has none
  * @throws RegtarError MANIFEST_INVALID when the bytes are not JSON or not of any manifest's shape
  */
@@ -60,8 +63,8 @@ export function childManifests(manifest: Manifest): readonly Descriptor[] {
 }
 
 /**
- * Every blob that this manifest itself names: config first, then layers, each digest once; of an index, the entries that are
- * layers. Schema1 layers have size -1: it is not stored.
+ * Every blob that this manifest itself names: config first, then layers, each digest once; of an index, the entries
+ * that are layers. Schema1 layers have size -1: it is not stored.
  */
 export function manifestBlobs(manifest: Manifest): readonly Descriptor[] {
   const seen = new Set<Digest>();
@@ -181,7 +184,8 @@ function usable(mediaType: string | undefined): string | undefined {
   return mediaType === mediaTypes.dockerManifest || mediaType === mediaTypes.ociArtifact ? mediaType : undefined;
 }
 
-// Thousands of manifests are parsed before the first byte moves: these few checks take a tenth of a schema library's time.
+// Thousands of manifests are parsed before the first byte moves: these few checks take a tenth of a schema library's
+// time.
 type JsonObject = Readonly<Record<string, unknown>>;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

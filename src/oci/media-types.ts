@@ -1,4 +1,7 @@
-/** Media types of manifests and layers. @see OCI image-spec v1.1 media-types.md; distribution, manifest-v2-2.md and manifest-v2-1.md */
+/**
+ * Media types of manifests and layers.
+ * @see OCI image-spec v1.1 media-types.md; distribution, manifest-v2-2.md and manifest-v2-1.md
+ */
 export const mediaTypes = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -43,7 +46,10 @@ export function isImageConfigType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociConfig || mediaType === mediaTypes.dockerConfig;
 }
 
-/** Layers whose bytes are absent on purpose: they come from their `urls`. @see image-spec layer.md, "Non-Distributable Layers" */
+/**
+ * Layers whose bytes are absent on purpose: they come from their `urls`.
+ * @see image-spec layer.md, "Non-Distributable Layers"
+ */
 export function isForeignLayerType(mediaType: string): boolean {
   return mediaType.includes('.foreign.') || mediaType.includes('.nondistributable.');
 }

@@ -25,7 +25,10 @@ export function parsePlatform(text: string): Platform {
   return variant === undefined ? { os, architecture } : { os, architecture, variant };
 }
 
-/** Whether an image of platform `actual` is what somebody who asked for `wanted` means: a variant counts only when both name one; arm64 is arm64/v8. */
+/**
+ * Whether an image of platform `actual` is what somebody who asked for `wanted` means: a variant counts only when both
+ * name one; arm64 is arm64/v8.
+ */
 export function platformMatches(wanted: Platform, actual: Platform): boolean {
   if (wanted.os !== actual.os || wanted.architecture !== actual.architecture) return false;
   const actualVariant = normalVariant(actual);

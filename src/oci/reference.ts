@@ -9,8 +9,8 @@ export interface ImageReference {
 }
 
 /**
- * What tells images of one place apart: a tag of a repository, or without one a digest. Results and reports keep the digest beside the
- * tag; it is part of the identity only where there is no tag.
+ * What tells images of one place apart: a tag of a repository, or without one a digest. Results and reports keep the
+ * digest beside the tag; it is part of the identity only where there is no tag.
  */
 export interface ImageName {
   readonly repository: string;
@@ -64,7 +64,8 @@ export interface NamedImage {
 }
 
 /**
- * Reads `[host[:port]/]repository[:tag][@digest]`. As docker does, the first component is a host where it has a dot or a port, or is
+ * Reads `[host[:port]/]repository[:tag][@digest]`. As docker does, the first component is a host where it has a dot or
+ * a port, or is
  * `localhost`.
  * @throws RegtarError REFERENCE_INVALID
  */

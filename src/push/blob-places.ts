@@ -20,9 +20,15 @@ export interface BlobPlacesOptions {
         blob: Descriptor,
       ) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined)
     | undefined;
-  /** Where in the target somebody else is about to bring a blob: it is waited for as long as sending it would take, then mounted. */
+  /**
+   * Where in the target somebody else is about to bring a blob: it is waited for as long as sending it would take, then
+   * mounted.
+   */
   readonly elsewhere?: ReadonlyMap<Digest, string> | undefined;
-  /** Send blobs in pieces of this many bytes; by default only large blobs, so that an upload which breaks can go on from the last piece. */
+  /**
+   * Send blobs in pieces of this many bytes.
+   * @defaultValue only large blobs, so that an upload which breaks can go on from the last piece
+   */
   readonly chunkBytes?: number | undefined;
 }
 
@@ -131,7 +137,8 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
       chooseSource(place, repository) ??
       (await findElsewhere(registry, blob, options.elsewhere?.get(blob.digest), write.signal));
     if (from !== undefined) return mountOrUpload(blob, repository, from, open, write);
-    // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better where it has one.
+    // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better
+    // where it has one.
     const kept = blob.size >= resumableBytes ? options.journalOf?.(repository, blob)?.session : undefined;
     return isFresh(repository) || kept !== undefined
       ? upload(blob, repository, open, undefined, write)
@@ -183,8 +190,10 @@ const longestWaitSeconds = 60;
 const lookEverySeconds = 0.25;
 
 /**
- * Nobody knows whether the other one is running at all. Waiting as long as an upload would take costs at most twice of what knowing it would.
- * @returns the repository to try a mount from: a mount of what is not there begins an upload, so a wrong guess costs nothing
+ * Nobody knows whether the other one is running at all. Waiting as long as an upload would take costs at most twice of
+ * what knowing it would.
+ * @returns the repository to try a mount from: a mount of what is not there begins an upload, so a wrong guess costs
+ * nothing
  */
 async function findElsewhere(
   registry: Registry,

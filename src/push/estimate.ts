@@ -3,7 +3,10 @@ import type { Digest } from '../oci/digest.ts';
 import type { Inspection } from './inspect.ts';
 import type { OnExistingTag, RemoteImage } from './presence.ts';
 
-/** What a push will do, before it does it. Blobs that are in the target without a tag are counted as missing: only trying tells. */
+/**
+ * What a push will do, before it does it. Blobs that are in the target without a tag are counted as missing: only
+ * trying tells.
+ */
 export interface Estimate {
   readonly images: {
     readonly new: number;

@@ -10,8 +10,8 @@ export interface FirstNaming {
 }
 
 /**
- * Harbor adds a blob that it does not know yet to a project's quota once for each manifest that names it at the same moment: eight at a time
- * counted 6.6 % too much. Manifests that share nothing new still go side by side.
+ * Harbor adds a blob that it does not know yet to a project's quota once for each manifest that names it at the same
+ * moment: eight at a time counted 6.6 % too much. Manifests that share nothing new still go side by side.
  */
 export function createFirstNaming(): FirstNaming {
   const named = new Set<string>();

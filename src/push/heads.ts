@@ -26,7 +26,10 @@ export interface HeadsOptions {
   readonly signal: AbortSignal;
 }
 
-/** One HEAD a tag, none for repositories that are not there. @throws RegtarError when the registry as a whole does not answer */
+/**
+ * One HEAD a tag, none for repositories that are not there.
+ * @throws RegtarError when the registry as a whole does not answer
+ */
 export async function readHeads(
   registry: Registry,
   targets: readonly ImageTarget[],
@@ -79,7 +82,10 @@ export async function readHeads(
 /** Below, one list of repositories costs about as much as the tags. */
 const fewTargets = 20;
 
-/** A registry that has the first tag has probably most of them: then a list of its repositories, for which it may walk all of its storage, spares nothing. */
+/**
+ * A registry that has the first tag has probably most of them: then a list of its repositories, for which it may walk
+ * all of its storage, spares nothing.
+ */
 async function askFreshness(
   registry: Registry,
   targets: readonly ImageTarget[],

@@ -8,8 +8,9 @@ import type { UploadSession } from '../remote/blobs.ts';
 import type { UploadJournal } from '../remote/upload.ts';
 
 /**
- * Remembers the upload sessions of large blobs for a later run. It holds what the registry has signed, and no credential; whoever has it
- * and may push could continue these uploads, so nobody else may read it. Losing it costs time and nothing else.
+ * Remembers the upload sessions of large blobs for a later run. It holds what the registry has signed, and no
+ * credential; whoever has it and may push could continue these uploads, so nobody else may read it. Losing it costs
+ * time and nothing else.
  */
 export interface PushJournal {
   of(
@@ -22,7 +23,9 @@ export interface PushJournal {
 export interface PushJournalOptions {
   /** The registry's origin: sessions of other registries are kept for them, and never used here. */
   readonly origin: string;
-  /** Whether somebody named the file: then it must be one of ours; else a foreign file means that there is no journal. */
+  /**
+   * Whether somebody named the file: then it must be one of ours; else a foreign file means that there is no journal.
+   */
   readonly isNamed: boolean;
   readonly now?: number | undefined;
 }
@@ -44,7 +47,10 @@ type Session = v.InferOutput<typeof sessionSchema>;
 /** Registries clear uploads away after a week. @see distribution, docs/configuration.md, "uploadpurging" */
 const keptMilliseconds = 7 * 24 * 3600 * 1000;
 
-/** @returns undefined where no journal can be kept @throws RegtarError STATE_INVALID when a named file is something else */
+/**
+ * @returns undefined where no journal can be kept
+ * @throws RegtarError STATE_INVALID when a named file is something else
+ */
 export function openPushJournal(named: string, options: PushJournalOptions): PushJournal | undefined {
   const path = journalFile(named, options);
   if (path === undefined) return undefined;

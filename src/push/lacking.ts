@@ -30,8 +30,8 @@ export interface FindLackingOptions {
 }
 
 /**
- * Looks for every blob that the backup lacks in the target: first where it will be needed, then in the repositories that had it where the
- * backup comes from, under the names that they have here.
+ * Looks for every blob that the backup lacks in the target: first where it will be needed, then in the repositories
+ * that had it where the backup comes from, under the names that they have here.
  */
 export async function findLacking(
   registry: Registry,

@@ -11,7 +11,8 @@ export interface PlacedLayers extends BlobPlaces {
 
 /**
  * Brings blobs into the storage that a registry serves: the file, then the link that lets a repository serve it.
- * @param api for what a storage would need another name for: Distribution keeps a blob of any other digest under its sha256
+ * @param api for what a storage would need another name for: Distribution keeps a blob of any other digest under its
+ * sha256
  */
 export function createPlacedLayers(blobs: PlacedBlobs, api: BlobPlaces): PlacedLayers {
   const placed = new Set<Digest>();
@@ -35,7 +36,8 @@ export function createPlacedLayers(blobs: PlacedBlobs, api: BlobPlaces): PlacedL
 
 /**
  * For a target that has all blobs already: nothing is ever sent.
- * @param blobs where its storage is at hand, so that blobs can be looked for and linked; otherwise the registry says what it does not know
+ * @param blobs where its storage is at hand, so that blobs can be looked for and linked; otherwise the registry says
+ * what it does not know
  */
 export function createAdoptedLayers(
   registry: Parameters<typeof blobMissing>[0],

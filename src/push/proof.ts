@@ -7,13 +7,19 @@ import { createDeferred } from '../io/deferred.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 
-/** How long a manifest may take from the registry's answer to a file that is seen here: network file systems remember for some seconds. */
+/**
+ * How long a manifest may take from the registry's answer to a file that is seen here: network file systems remember
+ * for some seconds.
+ */
 const patienceMilliseconds = 10_000;
 const lookEveryMilliseconds = 25;
 
 /** The way of one image past the proof. */
 export interface Passage {
-  /** Carries out what makes the image visible, and looks whether the storage shows it. @throws RegtarError STORAGE_NOT_TARGET */
+  /**
+   * Carries out what makes the image visible, and looks whether the storage shows it.
+   * @throws RegtarError STORAGE_NOT_TARGET
+   */
   prove(commit: () => Promise<void>): Promise<void>;
   /** The registry does not know what has just been placed. @throws RegtarError STORAGE_NOT_TARGET */
   refuse(cause: RegtarError): Promise<never>;

@@ -6,9 +6,9 @@ import type { Registry } from '../remote/registry.ts';
 import type { BlobPlaces } from './blob-places.ts';
 
 /**
- * Brings back what a target has lost, through its API. A HEAD proves nothing there: Harbor answers it from its database, and Distribution
- * from what its file system says of a name. So the last byte is asked for, and only what is absent is sent: a registry keeps a short file
- * that is there and answers 201 all the same.
+ * Brings back what a target has lost, through its API. A HEAD proves nothing there: Harbor answers it from its
+ * database, and Distribution from what its file system says of a name. So the last byte is asked for, and only what is
+ * absent is sent: a registry keeps a short file that is there and answers 201 all the same.
  */
 export function createRepairedLayers(registry: Registry, api: BlobPlaces): BlobPlaces {
   const turns = createTurns<string>();

@@ -13,7 +13,10 @@ const parallelLooks = 16;
 
 /** What a storage has of a plan before the first byte. */
 export interface StorageFacts {
-  /** Goes first, because it costs least to find out with it that the storage is another one's; undefined where nothing is to be written. */
+  /**
+   * Goes first, because it costs least to find out with it that the storage is another one's; undefined where nothing
+   * is to be written.
+   */
   readonly first: PlannedImage | undefined;
   /** Blobs that will be placed, each once. */
   readonly missing: { readonly blobs: number; readonly bytes: number };

@@ -17,8 +17,8 @@ const attempts = 5;
 const firstPauseMilliseconds = 200;
 
 /**
- * Sends a manifest until the registry knows what it names. While others push the same blobs, Distribution 2.8 now and then answers 400 for
- * blobs that are there, and it passes.
+ * Sends a manifest until the registry knows what it names. While others push the same blobs, Distribution 2.8 now and
+ * then answers 400 for blobs that are there, and it passes.
  * @param remedy looks for the reason and mends it. @returns false where nothing can be done
  */
 export async function insistOn(
@@ -61,7 +61,9 @@ export interface Supplies {
   ): Promise<boolean>;
 }
 
-/** @param options headsLie: whether the registry answers HEAD from a book that placed blobs are not in, as Harbor does */
+/**
+ * @param options headsLie: whether the registry answers HEAD from a book that placed blobs are not in, as Harbor does
+ */
 export function createSupplies(
   registry: Registry,
   places: BlobPlaces,

@@ -114,7 +114,8 @@ export async function judgeBlob(
 
 /**
  * Makes a blob of one repository part of another. No HEAD is owed before it: a blob that is not there begins an upload.
- * @returns 'mounted', or the upload session that has begun instead, or 'refused' where this account or registry cannot do it: upload plainly
+ * @returns 'mounted', or the upload session that has begun instead, or 'refused' where this account or registry cannot
+ * do it: upload plainly
  * @see OCI distribution-spec v1.1, "Mounting a blob from another repository"
  */
 export async function mountBlob(
@@ -132,7 +133,8 @@ export async function mountBlob(
       where: { repository, digest },
       repository,
       scopes: [pushScope(repository), pullScope(from)],
-      // Harbor says 401 where `from` may not be read or its project does not exist; others say that they do not know the call.
+      // Harbor says 401 where `from` may not be read or its project does not exist; others say that they do not know
+      // the call.
       accept: [400, 401, 404, 405],
       mayBeDenied: true,
       ...options,
@@ -192,7 +194,9 @@ export async function resumeUpload(
   return nextSession(registry, session, answer, 0);
 }
 
-/** Tells the registry to forget an upload; what it answers does not matter, because registries clean up by themselves. */
+/**
+ * Tells the registry to forget an upload; what it answers does not matter, because registries clean up by themselves.
+ */
 export async function cancelUpload(
   registry: Registry,
   repository: string,

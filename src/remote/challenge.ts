@@ -1,4 +1,7 @@
-/** One challenge of a `WWW-Authenticate` header. Scheme and parameter names are in lower case. @see RFC 9110, section 11.6.1 */
+/**
+ * One challenge of a `WWW-Authenticate` header. Scheme and parameter names are in lower case.
+ * @see RFC 9110, section 11.6.1
+ */
 export interface Challenge {
   readonly scheme: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -10,7 +13,10 @@ const schemePattern = new RegExp(`[\\s,]*(${token})(?=\\s|,|$)`, 'y');
 const token68Pattern = /\s+[0-9A-Za-z._~+/-]+=*(?=\s*(?:,|$))/y;
 const commaPattern = /[\s,]*/y;
 
-/** Every challenge of a header; several header lines may be joined by commas. What cannot be read ends the list without an error. */
+/**
+ * Every challenge of a header; several header lines may be joined by commas. What cannot be read ends the list without
+ * an error.
+ */
 export function parseChallenges(header: string | undefined): readonly Challenge[] {
   const text = header ?? '';
   const challenges: Challenge[] = [];

@@ -7,7 +7,8 @@ import { tokenService } from './token.ts';
  * @param asked how the registry wants to be asked
  * @param saidHttps whether it has called itself a server on https
  * @returns false where its token service is on another host: then only that one is to see the password
- * @throws RegtarError AUTH_FAILED where the password would travel in clear although the registry says that it is on https
+ * @throws RegtarError AUTH_FAILED where the password would travel in clear although the registry says that it is on
+ * https
  */
 export function mayShowPassword(origin: URL, asked: Challenge | undefined, saidHttps: boolean): boolean {
   const realm = asked?.scheme === 'bearer' ? tokenService(asked.parameters, origin).realm : undefined;

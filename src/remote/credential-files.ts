@@ -27,7 +27,10 @@ export interface CredentialFile {
 /** One entry of `auths`. */
 export interface CredentialEntry {
   readonly key: string;
-  /** @returns undefined for the empty entries that docker leaves beside a helper. @throws RegtarError CREDENTIALS_INVALID */
+  /**
+   * @returns undefined for the empty entries that docker leaves beside a helper.
+   * @throws RegtarError CREDENTIALS_INVALID
+   */
   credential(): Credential | undefined;
 }
 

@@ -1,7 +1,10 @@
 import type { RegtarError } from '../errors.ts';
 import type { Backoff } from '../net/retry.ts';
 
-/** Whether a registry answers: known to all of its requests, so that a person hears of trouble once, and all give up together. */
+/**
+ * Whether a registry answers: known to all of its requests, so that a person hears of trouble once, and all give up
+ * together.
+ */
 export interface Health {
   /** Something answered, whatever it said. */
   answered(status: number): void;

@@ -2,8 +2,8 @@ import { RegtarError } from '../errors.ts';
 import { hostName, isLoopback } from '../net/host.ts';
 
 /**
- * A Location as a URL. A registry behind a proxy often names its own host with the wrong scheme; then the scheme that works is kept,
- * because what is sent must neither be lost nor go out unencrypted.
+ * A Location as a URL. A registry behind a proxy often names its own host with the wrong scheme; then the scheme that
+ * works is kept, because what is sent must neither be lost nor go out unencrypted.
  * @param registry the registry's origin
  * @returns undefined when the text is no URL
  */

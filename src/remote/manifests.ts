@@ -73,7 +73,8 @@ export async function getManifest(
  * @param reference a tag or the manifest's digest
  * @param mediaType the manifest's own
  * @returns the digest as stored, and the subject where the registry keeps referrers by itself
- * @throws RegtarError TARGET_DIFFERS when the registry stored something else; TAG_IMMUTABLE, CHILD_MISSING, MANIFEST_UNSUPPORTED, …
+ * @throws RegtarError TARGET_DIFFERS when the registry stored something else; TAG_IMMUTABLE, CHILD_MISSING,
+ * MANIFEST_UNSUPPORTED, …
  * @see OCI distribution-spec v1.1, "Pushing Manifests"
  */
 export async function putManifest(

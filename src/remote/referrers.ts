@@ -10,12 +10,18 @@ import type { Registry } from './registry.ts';
 
 const indexSchema = v.looseObject({ manifests: v.array(v.looseObject({ digest: v.string() })) });
 
-/** The tag under which referrers of a subject are kept where the registry does not keep them. @see OCI distribution-spec v1.1, "Referrers Tag Schema" */
+/**
+ * The tag under which referrers of a subject are kept where the registry does not keep them.
+ * @see OCI distribution-spec v1.1, "Referrers Tag Schema"
+ */
 export function referrersTag(subject: Digest): string {
   return `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`;
 }
 
-/** Everything that refers to a manifest, by the registry's list or by the fallback tag. @see OCI distribution-spec v1.1, "Listing Referrers" */
+/**
+ * Everything that refers to a manifest, by the registry's list or by the fallback tag.
+ * @see OCI distribution-spec v1.1, "Listing Referrers"
+ */
 export async function listReferrers(
   registry: Registry,
   repository: string,
@@ -42,7 +48,8 @@ export async function listReferrers(
 }
 
 /**
- * Adds a referrer to its subject's fallback tag; owed only where the registry's answer to the referrer had no `OCI-Subject`.
+ * Adds a referrer to its subject's fallback tag; owed only where the registry's answer to the referrer had no
+ * `OCI-Subject`.
  * Writers of one subject in this process wait for each other; what others added is kept.
  * @param referrer with the artifact type and annotations that lists show
  */

@@ -17,7 +17,8 @@ const pathPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\
 
 /**
  * Reads `[http[s]://]host[:port][/project[/prefix]]`; `docker://`, as skopeo writes it, says nothing more.
- * @throws RegtarError TARGET_INVALID for anything else; user names in it too, because command lines are seen by everybody
+ * @throws RegtarError TARGET_INVALID for anything else; user names in it too, because command lines are seen by
+ * everybody
  */
 export function parseTarget(text: string): Target {
   const schemeMatch = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text);

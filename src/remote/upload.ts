@@ -19,7 +19,10 @@ export interface UploadJournal {
 export interface UploadOptions {
   /** That a mount has begun, or a journal has kept; one of a journal is asked first how far it came. */
   readonly session?: UploadSession | undefined;
-  /** Send in pieces of this many bytes: each that arrived is kept when the next one breaks. One request with everything unless told. */
+  /**
+   * Send in pieces of this many bytes: each that arrived is kept when the next one breaks.
+   * @defaultValue one request with everything
+   */
   readonly chunkBytes?: number | undefined;
   /** Told of each confirmed chunk. */
   readonly journal?: UploadJournal | undefined;
@@ -35,10 +38,12 @@ export interface UploadedBlob {
 }
 
 /**
- * Uploads one blob: in one request, or in chunks where that is asked for or a proxy refuses the size. Retries where the registry
- * has confirmed bytes, from the beginning elsewhere.
- * @param open gives the bytes from an offset; may be called again. What it throws ends the upload: nothing is committed, nothing retried
- * @throws RegtarError what the body throws; BLOB_CORRUPT when the body has fewer bytes than it should; else what the registry refuses
+ * Uploads one blob: in one request, or in chunks where that is asked for or a proxy refuses the size. Retries where the
+ * registry has confirmed bytes, from the beginning elsewhere.
+ * @param open gives the bytes from an offset; may be called again. What it throws ends the upload: nothing is
+ * committed, nothing retried
+ * @throws RegtarError what the body throws; BLOB_CORRUPT when the body has fewer bytes than it should; else what the
+ * registry refuses
  * @see OCI distribution-spec v1.1, "Pushing blobs"
  */
 export async function uploadBlob(
@@ -201,7 +206,10 @@ async function nextRequest(upload: Upload, session: UploadSession): Promise<Step
   };
 }
 
-/** Brings the upload to where its next request makes sense, or throws. @returns 'done' when the blob turns out to be there */
+/**
+ * Brings the upload to where its next request makes sense, or throws.
+ * @returns 'done' when the blob turns out to be there
+ */
 async function recover(
   upload: Upload,
   step: Step,
@@ -222,7 +230,8 @@ async function recover(
     (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
   if (!outcome.transient && !isSessionLost) throw error;
   if (outcome.transient) await registry.beforeRetry(step.request, error, backoff);
-  // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small pieces at least.
+  // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small
+  // pieces at least.
   if (error.code === 'TARGET_UNREACHABLE' && backoff.retries >= 2)
     shrinkChunks(upload, step, { by: 16, least: limits.smallBodyBytes });
   // A lost session has to be lost again and again before it is a refusal, but not as often as a network may fail.
@@ -280,7 +289,10 @@ function smaller(left: number | undefined, right: number | undefined): number | 
   return Math.min(left, right);
 }
 
-/** Reads a blob once from beginning to end, in as many requests as it takes; opens it again only where a request has to be repeated. */
+/**
+ * Reads a blob once from beginning to end, in as many requests as it takes; opens it again only where a request has to
+ * be repeated.
+ */
 interface Cursor {
   take(start: number, length: number): Body;
   collect(start: number, length: number): Promise<Uint8Array>;
@@ -361,8 +373,8 @@ function createCursor(
 }
 
 /**
- * Most small bodies are one chunk, which stays valid as long as nothing more is read of its ring: a copy of each would be garbage by the
- * gigabyte.
+ * Most small bodies are one chunk, which stays valid as long as nothing more is read of its ring: a copy of each would
+ * be garbage by the gigabyte.
  */
 async function collectSmall(body: AsyncGenerator<Uint8Array>, length: number): Promise<Uint8Array> {
   const first = await body.next();

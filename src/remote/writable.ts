@@ -6,7 +6,8 @@ import type { Registry } from './registry.ts';
 const impossible = `sha256:${'0'.repeat(64)}`;
 
 /**
- * Asks whether a registry takes manifests into a repository, by one that it must refuse for its digest. Nothing is stored.
+ * Asks whether a registry takes manifests into a repository, by one that it must refuse for its digest. Nothing is
+ * stored.
  * @throws RegtarError READ_ONLY, AUTH_DENIED, …
  */
 export async function requireWritable(

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 
 /**
- * The SHA-256 of files as if they were one, in a thread of its own: it reads beside the copy, which has just had the same bytes read.
+ * The SHA-256 of files as if they were one, in a thread of its own: it reads beside the copy, which has just had the
+ * same bytes read.
  * @returns undefined where they cannot be read any more, or the signal came first
  */
 export async function hashFiles(
@@ -31,7 +32,10 @@ export async function hashFiles(
   }
 }
 
-/** Runs from its own text in the thread, so that it needs no file beside the program: it uses nothing from outside itself. */
+/**
+ * Runs from its own text in the thread, so that it needs no file beside the program: it uses nothing from outside
+ * itself.
+ */
 function hashFilesHere(): void {
   const { parentPort, ...threads } = process.getBuiltinModule('node:worker_threads');
   const { openSync, readSync, closeSync } = process.getBuiltinModule('node:fs');

@@ -3,9 +3,10 @@ import { imageKey } from '../oci/reference.ts';
 import { countImages, type Report, type ReportImage } from './report.ts';
 
 /**
- * Joins the reports of shards, or of runs that finished one after the other, into one. Of an image that several have, the one counts that
- * ended last. The target's totals of blobs are sums: what each run sent.
- * @throws RegtarError REPORT_INVALID when they are not of one delivery: another command, target, source, or another number of shards
+ * Joins the reports of shards, or of runs that finished one after the other, into one. Of an image that several have,
+ * the one counts that ended last. The target's totals of blobs are sums: what each run sent.
+ * @throws RegtarError REPORT_INVALID when they are not of one delivery: another command, target, source, or another
+ * number of shards
  */
 export function mergeReports(reports: readonly Report[]): Report {
   const [first, ...others] = [...reports].sort((left, right) => compare(left.started, right.started));
@@ -16,7 +17,8 @@ export function mergeReports(reports: readonly Report[]): Report {
   for (const other of others) refuseForeign(first, other);
   const all = [first, ...others];
   const images = new Map<string, ReportImage>();
-  // In the order in which they ended, so that the later word counts; an image that a run did not reach says nothing new.
+  // In the order in which they ended, so that the later word counts; an image that a run did not reach says nothing
+  // new.
   for (const report of [...all].sort((left, right) => compare(left.ended ?? '', right.ended ?? ''))) {
     for (const image of report.images)
       if (image.status !== 'unfinished' || !images.has(imageKey(image))) images.set(imageKey(image), image);

@@ -34,7 +34,10 @@ export interface WeighedRepository {
   readonly kept: number;
 }
 
-/** Who needs which bytes, each blob counted once: `own` of all images, `kept` of all repositories and `common` together are what tags reach. */
+/**
+ * Who needs which bytes, each blob counted once: `own` of all images, `kept` of all repositories and `common` together
+ * are what tags reach.
+ */
 export interface Weights {
   readonly repositories: readonly WeighedRepository[];
   /** Blobs that several repositories need, by bytes, most first. */

@@ -20,9 +20,11 @@ export interface ChosenImage {
 }
 
 /**
- * Reduces an image to the platforms asked for. One platform of an index gives that child itself, so its digest stays; several give
- * an index with the other entries taken out, which has a new digest. Attestations follow the image that they speak of.
- * @throws RegtarError PLATFORM_UNAVAILABLE when nothing matches, CHILD_MISSING and the like when the index has it and the backup has not
+ * Reduces an image to the platforms asked for. One platform of an index gives that child itself, so its digest stays;
+ * several give an index with the other entries taken out, which has a new digest. Attestations follow the image that
+ * they speak of.
+ * @throws RegtarError PLATFORM_UNAVAILABLE when nothing matches, CHILD_MISSING and the like when the index has it and
+ * the backup has not
  */
 export function choosePlatforms(
   store: ContentStore,

@@ -4,7 +4,9 @@ import { formatImageReference, parseNamedImage, type ImageName } from '../oci/re
 
 /** Which images are wanted: globs in and out, and a list of names. */
 export interface FilterOptions {
-  /** Globs on `repository:tag`; one without `:` matches repositories. `*` stays within a path component, `**` does not. */
+  /**
+   * Globs on `repository:tag`; one without `:` matches repositories. `*` stays within a path component, `**` does not.
+   */
   readonly include?: readonly string[] | undefined;
   readonly exclude?: readonly string[] | undefined;
   /** Exact `repository:tag` or `repository@digest` names; undefined means all. */
@@ -19,7 +21,9 @@ export interface ImageFilter {
   (name: FilteredImage): boolean;
   /** Whether a manifest was asked for by its digest: then it travels although no tag names it. Absent: none was. */
   readonly namesRevision?: (name: FilteredImage) => boolean;
-  /** Whether somebody asked to leave it out: then it does not come with what it refers to either. Absent: nothing was. */
+  /**
+   * Whether somebody asked to leave it out: then it does not come with what it refers to either. Absent: nothing was.
+   */
   readonly excludes?: (name: FilteredImage) => boolean;
 }
 
@@ -43,7 +47,8 @@ export function createFilter(options: FilterOptions): ImageFilter {
 }
 
 /**
- * Parses an `images.list`: one name a line, `#` begins a comment. A host before a name is kept; `resolveNames` says what it means.
+ * Parses an `images.list`: one name a line, `#` begins a comment. A host before a name is kept; `resolveNames` says
+ * what it means.
  * @throws RegtarError REFERENCE_INVALID naming the line
  */
 export function parseImagesList(text: string): ReadonlySet<string> {
@@ -84,7 +89,10 @@ export function matchesImage(glob: string): (name: FilteredImage) => boolean {
     : (name) => matches(name.repository);
 }
 
-/** `**` crosses components only where it is one by itself, so the colon stands apart: `**:latest` is the tag of any repository. */
+/**
+ * `**` crosses components only where it is one by itself, so the colon stands apart: `**:latest` is the tag of any
+ * repository.
+ */
 function inSegments(text: string): string {
   return text.replace(/@(?=sha\d+:)/g, '/@/').replaceAll(':', '/:/');
 }

@@ -3,7 +3,10 @@ import { isRepository } from '../oci/reference.ts';
 
 /** How repositories are renamed on their way. */
 export interface NameOptions {
-  /** `FROM=TO` pairs; the first whose FROM matches the whole repository wins. `*` captures within a component, `**` across. */
+  /**
+   * `FROM=TO` pairs; the first whose FROM matches the whole repository wins. `*` captures within a component, `**`
+   * across.
+   */
   readonly maps?: readonly string[] | undefined;
   /** Put before repositories of one component. */
   readonly project?: string | undefined;
@@ -14,7 +17,10 @@ export interface NameOptions {
 /** What a repository is called in the target. */
 export type RenameRepository = (repository: string) => string;
 
-/** @throws RegtarError MAP_INVALID when a pair is malformed; the returned function throws it when a result is no repository name */
+/**
+ * @throws RegtarError MAP_INVALID when a pair is malformed; the returned function throws it when a result is no
+ * repository name
+ */
 export function createRenamer(options: NameOptions): RenameRepository {
   const maps = (options.maps ?? []).map(parseMap);
   return (repository) => {

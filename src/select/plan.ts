@@ -32,7 +32,11 @@ export interface PlanOptions {
   readonly sparse?: boolean;
   /** Also manifests that no tag and no index reaches. */
   readonly untagged?: boolean;
-  /** Referrers and signatures travel with what they refer to; default true. Where false they stay, unless one is asked for by its very name. */
+  /**
+   * Referrers and signatures travel with what they refer to. Where false they stay, unless one is asked for by its very
+   * name.
+   * @defaultValue true
+   */
   readonly referrers?: boolean;
   /** Names that must be found; the ones that are not become failed images. */
   readonly wanted?: ReadonlySet<string> | undefined;
@@ -40,7 +44,10 @@ export interface PlanOptions {
   readonly base?: ReadonlySet<string> | undefined;
   /** Whoever has read manifests of this backup already. @defaultValue a new one */
   readonly graph?: GraphReader | undefined;
-  /** Whether images may lack configs and layers, because the target may have them: whoever carries the plan out looks. @defaultValue false */
+  /**
+   * Whether images may lack configs and layers, because the target may have them: whoever carries the plan out looks.
+   * @defaultValue false
+   */
   readonly mayLack?: boolean | undefined;
 }
 
@@ -56,7 +63,10 @@ export interface PlannedImage {
   readonly lacking?: readonly Descriptor[];
 }
 
-/** An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup lacks something. */
+/**
+ * An image that will not travel: `skipped` because this output cannot hold such images, `failed` because the backup
+ * lacks something.
+ */
 export interface RefusedImage {
   readonly source: {
     readonly repository: string;
@@ -82,18 +92,26 @@ export interface PlanNote {
 export interface Plan {
   readonly images: readonly PlannedImage[];
   readonly refused: readonly RefusedImage[];
-  /** What is wrong with the backup and no single refused image tells: a cut, a damaged part, links that were recovered. */
+  /**
+   * What is wrong with the backup and no single refused image tells: a cut, a damaged part, links that were recovered.
+   */
   readonly problems: readonly Problem[];
   /** Choices that were made for the person: platforms, rewritten indexes, foreign layers. */
   readonly notes: readonly PlanNote[];
   /** Unique blobs and manifests of all images, and their bytes. */
   readonly blobs: number;
   readonly bytes: number;
-  /** Of one of several shards: blobs that another one brings into the same registry, and the repository where they will be. */
+  /**
+   * Of one of several shards: blobs that another one brings into the same registry, and the repository where they will
+   * be.
+   */
   readonly elsewhere?: ReadonlyMap<Digest, string>;
   /** Of one of several shards: blobs that others wait for. */
   readonly awaited?: ReadonlySet<Digest>;
-  /** Where the target may have blobs that the backup lacks: repositories, as they are called there, that the backup says have had them. */
+  /**
+   * Where the target may have blobs that the backup lacks: repositories, as they are called there, that the backup says
+   * have had them.
+   */
   readonly homes?: ReadonlyMap<Digest, readonly string[]>;
 }
 
@@ -108,7 +126,10 @@ export interface Candidate {
   readonly referrer: boolean;
 }
 
-/** Decides what travels, under which name, and what cannot, before the first byte. @throws RegtarError MAP_INVALID, OUTPUT_COLLISION */
+/**
+ * Decides what travels, under which name, and what cannot, before the first byte.
+ * @throws RegtarError MAP_INVALID, OUTPUT_COLLISION
+ */
 export function createPlan(catalog: Catalog, store: ContentStore, options: PlanOptions): Plan {
   const graph = options.graph ?? createGraphReader(store);
   const images: PlannedImage[] = [];
@@ -189,7 +210,8 @@ export function* selectCandidates(catalog: Catalog, graph: GraphReader, options:
     } else if (selected.size > 0) {
       for (const referrer of findReferrers(graph, roots, tags, unreached)) {
         const key = referrer.tag ?? referrer.digest;
-        // What somebody asked for by its digest is an image of its own, whatever it also refers to; what somebody excluded stays.
+        // What somebody asked for by its digest is an image of its own, whatever it also refers to; what somebody
+        // excluded stays.
         if (!named.has(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true)
           selected.set(key, { repository, ...referrer, referrer: true });
       }
@@ -358,7 +380,10 @@ function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[
   return root instanceof RegtarError ? [] : imageProblems(root, candidate);
 }
 
-/** Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not absent. */
+/**
+ * Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not
+ * absent.
+ */
 function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {
   const reasons = new Map(
     catalog.problems

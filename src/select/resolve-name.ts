@@ -7,8 +7,8 @@ export function repositoriesOf(catalog: Catalog): ReadonlySet<string> {
 }
 
 /**
- * What a name means in a backup. A storage may have the host in its own names, so the whole name goes first, then the name without
- * the host; Docker's short names stand for `library/`. What is not there stays as it is.
+ * What a name means in a backup. A storage may have the host in its own names, so the whole name goes first, then the
+ * name without the host; Docker's short names stand for `library/`. What is not there stays as it is.
  */
 export function resolveName(repositories: ReadonlySet<string>, name: NamedImage): NamedImage {
   const { host, repository, ...rest } = name;

@@ -11,11 +11,17 @@ export interface Shard {
 
 /** What parts of the work know of each other. */
 export interface ShardOptions {
-  /** Whether all parts go to one target, where a blob that one of them brought is a name to the others: a registry, unlike a folder for each. */
+  /**
+   * Whether all parts go to one target, where a blob that one of them brought is a name to the others: a registry,
+   * unlike a folder for each.
+   */
   readonly isShared: boolean;
 }
 
-/** What a blob that another part brings still costs: the wait for it, or a second upload where that part has not run yet. */
+/**
+ * What a blob that another part brings still costs: the wait for it, or a second upload where that part has not run
+ * yet.
+ */
 const sharedCost = 1 / 8;
 
 /** Repositories never part: tags, children and referrers of one find each other in it. */
@@ -28,9 +34,9 @@ interface Group {
 }
 
 /**
- * The part of a plan that one shard carries out. Every image is in exactly one of them. The result depends on the plan and on the count alone,
- * so that machines which never speak with each other agree. Repositories are dealt out biggest first, each to the shard that has least to bring
- * with it: what is shared counts once where it is.
+ * The part of a plan that one shard carries out. Every image is in exactly one of them. The result depends on the plan
+ * and on the count alone, so that machines which never speak with each other agree. Repositories are dealt out biggest
+ * first, each to the shard that has least to bring with it: what is shared counts once where it is.
  */
 export function shardPlan(plan: Plan, shard: Shard, options: ShardOptions): Plan {
   const groups = groupByRepository(plan);

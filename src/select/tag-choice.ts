@@ -47,8 +47,9 @@ export function isChoice({ newest, since, until, semver }: TagChoice): boolean {
 }
 
 /**
- * Narrows a filter to what a choice takes: names first, then dates and versions, the newest last. Signatures, fallback tags and tagged
- * referrers neither count nor age: they come with what they refer to. Equal times are ordered by version, then by name.
+ * Narrows a filter to what a choice takes: names first, then dates and versions, the newest last. Signatures, fallback
+ * tags and tagged referrers neither count nor age: they come with what they refer to. Equal times are ordered by
+ * version, then by name.
  * @throws RegtarError TIMES_UNUSABLE where the clock tells nothing, USAGE for a range of versions that is none
  */
 export async function chooseTags(

@@ -7,8 +7,8 @@ import { RegtarError } from '../errors.ts';
 const versionPattern = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(-[0-9A-Za-z.-]+)?(?:[+_]([0-9A-Za-z.-]+))?$/;
 
 /**
- * Reads a tag as a version. `1.27` is 1.27.0, a leading `v` does not count, `1.27-alpine` is a prerelease, and the `_` that Helm
- * writes where tags allow no `+` begins build metadata.
+ * Reads a tag as a version. `1.27` is 1.27.0, a leading `v` does not count, `1.27-alpine` is a prerelease, and the `_`
+ * that Helm writes where tags allow no `+` begins build metadata.
  * @returns undefined where a tag is no version
  */
 export function parseVersion(tag: string): SemVer | undefined {
@@ -31,8 +31,8 @@ export function compareVersions(left: string, right: string): number {
 }
 
 /**
- * Reads a range such as `>=1.20 <2` or `~1.27`. Prereleases, variants such as `1.27-alpine` among them, match where the range itself
- * names a prerelease: `>=1.20.0-0`.
+ * Reads a range such as `>=1.20 <2` or `~1.27`. Prereleases, variants such as `1.27-alpine` among them, match where the
+ * range itself names a prerelease: `>=1.20.0-0`.
  * @returns whether a tag is in it
  * @throws RegtarError USAGE
  */

@@ -56,7 +56,10 @@ export function matchesTag(header: string | undefined, digest: Digest): boolean 
   });
 }
 
-/** `If-Range` takes the ranges back where the client holds another blob. A date is never that of a blob. @see RFC 9110, 13.1.5 */
+/**
+ * `If-Range` takes the ranges back where the client holds another blob. A date is never that of a blob.
+ * @see RFC 9110, 13.1.5
+ */
 function isRangeWanted({ headers }: RegistryRequest, digest: Digest): boolean {
   const condition = headers['if-range'];
   return condition === undefined || condition.trim() === `"${digest}"`;

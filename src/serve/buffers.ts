@@ -9,7 +9,8 @@ const mostKept = 64;
 export interface Buffers {
   /**
    * Gives a buffer to `use` for as long as it runs.
-   * @param use gets a maker of rings, each for a body of `bytes`; it must be done with a chunk before it asks for the next
+   * @param use gets a maker of rings, each for a body of `bytes`; it must be done with a chunk before it asks for the
+   * next
    */
   lend<Result>(use: (ringOf: (bytes: number) => Ring) => Promise<Result>): Promise<Result>;
 }

@@ -10,7 +10,8 @@ export interface CheckedBlobs {
   /** In bytes; undefined where the backup lacks the blob or its bytes were found to be others. */
   size(digest: Digest): number | undefined;
   /**
-   * Reads a piece. One that is a whole blob is hashed until a blob was right once; its last bytes come after its digest was.
+   * Reads a piece. One that is a whole blob is hashed until a blob was right once; its last bytes come after its digest
+   * was.
    * @throws RegtarError BLOB_CORRUPT in place of the last bytes; BLOB_MISSING, SOURCE_CHANGED, SOURCE_UNREADABLE
    */
   open(piece: BlobPiece, ring: Ring): Body;

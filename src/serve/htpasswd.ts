@@ -59,8 +59,8 @@ export function parseHtpasswd(text: string, path: string): Htpasswd {
 }
 
 /**
- * Lets in who has a right password. A check costs tens of milliseconds, and clients send their password with every request, so one that
- * was right is remembered, as a hash with a key that lives as long as this process.
+ * Lets in who has a right password. A check costs tens of milliseconds, and clients send their password with every
+ * request, so one that was right is remembered, as a hash with a key that lives as long as this process.
  */
 export function createDoorkeeper(users: Htpasswd, { compare, failureTime = 1000 }: DoorkeeperOptions): Doorkeeper {
   const key = randomBytes(32);

@@ -15,8 +15,8 @@ export interface ManifestContext {
 }
 
 /**
- * `GET` and `HEAD /v2/<name>/manifests/<tag or digest>`. The bytes are those of the backup, whatever `Accept` says, and their digest is
- * checked each time.
+ * `GET` and `HEAD /v2/<name>/manifests/<tag or digest>`. The bytes are those of the backup, whatever `Accept` says, and
+ * their digest is checked each time.
  * @see OCI distribution-spec v1.1, "Pulling manifests"
  */
 export function answerManifest(

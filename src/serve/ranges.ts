@@ -12,8 +12,8 @@ const rangePattern = /^(?:(\d+)-(\d*)|-(\d+))$/;
 /**
  * Reads a `Range` header.
  * @param size of the blob in bytes
- * @returns the ranges in the order asked for; `unsatisfiable` where none of them lies in the blob; undefined where the header is to be
- * ignored: another unit, wrong syntax, or more bytes or ranges than the blob is worth
+ * @returns the ranges in the order asked for; `unsatisfiable` where none of them lies in the blob; undefined where the
+ * header is to be ignored: another unit, wrong syntax, or more bytes or ranges than the blob is worth
  * @see RFC 9110, 14.1.2 and 14.2
  */
 export function parseRanges(

@@ -15,7 +15,8 @@ export type ReferrerIndex = (repository: ServedRepository) => Promise<ReadonlyMa
 const readAtOnce = 64;
 
 /**
- * `GET /v2/<name>/referrers/<digest>`: what names the digest as its `subject`, and what an index under its fallback tag lists.
+ * `GET /v2/<name>/referrers/<digest>`: what names the digest as its `subject`, and what an index under its fallback tag
+ * lists.
  * @see OCI distribution-spec v1.1, "Listing Referrers" and "Referrers Tag Schema"
  */
 export async function answerReferrers(
@@ -72,7 +73,9 @@ async function indexSubjects(
   return bySubject;
 }
 
-/** What a client wrote under `sha256-<hex>` while the registry knew no referrers; what is not here any more is left out. */
+/**
+ * What a client wrote under `sha256-<hex>` while the registry knew no referrers; what is not here any more is left out.
+ */
 function fallbackReferrers(store: ContentStore, repository: ServedRepository, subject: Digest): readonly Descriptor[] {
   const digest = repository.tags.get(subject.replace(':', '-').slice(0, 128));
   const index = digest === undefined ? undefined : tryRead(store, digest);
@@ -82,7 +85,10 @@ function fallbackReferrers(store: ContentStore, repository: ServedRepository, su
     .map((child) => tryDescribe(store, child.digest)?.descriptor ?? child);
 }
 
-/** What the list says of a referrer. @see OCI distribution-spec v1.1, "Listing Referrers": artifactType, else the config's media type */
+/**
+ * What the list says of a referrer.
+ * @see OCI distribution-spec v1.1, "Listing Referrers": artifactType, else the config's media type
+ */
 function tryDescribe(
   store: ContentStore,
   digest: Digest,

@@ -55,7 +55,8 @@ function openRepository(catalog: Catalog, store: ContentStore, name: string): Se
   const manifests = new Set<Digest>([...tags.values(), ...catalog.revisions(name)]);
   const layers = new Set(catalog.layers(name));
   let reach: Reach | undefined;
-  // Links get lost where their blobs do not: what a manifest of the repository names belongs to it. Asked for last, because it reads them all.
+  // Links get lost where their blobs do not: what a manifest of the repository names belongs to it. Asked for last,
+  // because it reads them all.
   const reached = (): Reach => (reach ??= reachOf(store, manifests));
   return {
     tags,

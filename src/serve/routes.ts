@@ -16,7 +16,10 @@ export interface RoutesOptions {
   readonly catalog: Catalog;
   readonly store: ContentStore;
   readonly blobs: CheckedBlobs;
-  /** Registries that this one stands for: of requests that name another one in `ns`, none is answered. Empty answers all. */
+  /**
+   * Registries that this one stands for: of requests that name another one in `ns`, none is answered. Empty answers
+   * all.
+   */
   readonly namespaces?: readonly string[] | undefined;
   /** What a browser sees at `/`; made when the first one asks. */
   readonly page?: (() => Promise<Uint8Array>) | undefined;

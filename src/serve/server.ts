@@ -69,7 +69,8 @@ export interface RunningServer {
 
 /**
  * Starts a registry.
- * @throws RegtarError LISTEN_FAILED where the address cannot be had; LISTEN_INSECURE where other machines would reach it without TLS
+ * @throws RegtarError LISTEN_FAILED where the address cannot be had; LISTEN_INSECURE where other machines would reach
+ * it without TLS
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { tls, limits = {} } = options;

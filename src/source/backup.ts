@@ -24,7 +24,10 @@ export interface Location {
 /** What a member of a backup is. */
 export type EntryKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 
-/** One member of a backup, before anybody knows that it is a registry. The object is reused: keep its fields, never the entry. */
+/**
+ * One member of a backup, before anybody knows that it is a registry. The object is reused: keep its fields, never the
+ * entry.
+ */
 export interface Entry {
   /** As stored, with `/` between components; bytes that are not UTF-8 appear as U+FFFD. */
   readonly path: string;
@@ -47,8 +50,9 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /**
-   * Whether somebody may ask for the content of a file that is not part of a registry's storage, by its path. What a stream
-   * brings once is kept for these only, and in a folder only these are looked at. Default: none.
+   * Whether somebody may ask for the content of a file that is not part of a registry's storage, by its path. What a
+   * stream brings once is kept for these only, and in a folder only these are looked at.
+   * @defaultValue none
    */
   readonly isWanted?: ((path: string) => boolean) | undefined;
 }
@@ -79,8 +83,8 @@ export interface SavedIndexFacts {
 }
 
 /**
- * An opened SOURCE. `scan` is one pass in archive order; it calls back synchronously because a promise per member would cost
- * more than reading its header.
+ * An opened SOURCE. `scan` is one pass in archive order; it calls back synchronously because a promise per member would
+ * cost more than reading its header.
  */
 export interface Backup {
   /** What it is, for people: `docker.tar`. */
@@ -95,7 +99,10 @@ export interface Backup {
    * @throws RegtarError SOURCE_… when nothing here is usable
    */
   scan(visit: (entry: Entry) => void, options?: ScanOptions): Promise<readonly Problem[]>;
-  /** Streams a file, from byte `from` on; any number of times, any order. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating */
+  /**
+   * Streams a file, from byte `from` on; any number of times, any order.
+   * @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating
+   */
   read(location: Location, from?: number, ring?: Ring): Body;
   /**
    * Brings small files near that lie elsewhere, so that `readSmall` has them; absent where it can read everything.
@@ -106,11 +113,20 @@ export interface Backup {
   readSmall(location: Location): Uint8Array;
   /** A plain file that holds just this, which sinks may hard-link; undefined inside archives. */
   file(location: Location): string | undefined;
-  /** Where a file's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only `read` gives them. */
+  /**
+   * Where a file's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only
+   * `read` gives them.
+   */
   ranges?(location: Location): readonly FileRange[] | undefined;
-  /** The digest that a content had when it passed in a stream: where it is the right one, an output may link `file(location)` without reading it. Absent: none is known. */
+  /**
+   * The digest that a content had when it passed in a stream: where it is the right one, an output may link
+   * `file(location)` without reading it. Absent: none is known.
+   */
   digestOf?(location: Location): Digest | undefined;
-  /** Drops what is held of other places, where anything is held: a spool keeps everything until somebody knows what is needed. */
+  /**
+   * Drops what is held of other places, where anything is held: a spool keeps everything until somebody knows what is
+   * needed.
+   */
   keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;
   /** Removes what is held on disk at once, for a process that ends; `close` does it too. */
   removeSpoolSync?(): void;
@@ -118,7 +134,10 @@ export interface Backup {
   readonly version?: string | undefined;
   /** What was opened, in the order given. */
   readonly given?: readonly GivenSource[];
-  /** Completes the index that `OpenSourceOptions.recordIndex` asked for, once a scan has ended. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, SOURCE_CHANGED */
+  /**
+   * Completes the index that `OpenSourceOptions.recordIndex` asked for, once a scan has ended.
+   * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, SOURCE_CHANGED
+   */
   saveIndex?(): SavedIndexFacts;
   /** Which of several backups `Location.source` means, for people. */
   nameOf?(source: number): string | undefined;

@@ -4,7 +4,9 @@ const pageBytes = 256 * 1024;
 /** What is copied at most: manifests and configs are smaller, save for few. */
 export const longestCopyBytes = 64 * 1024;
 
-/** Room for copies of small files, taken while their archive is scanned: they lie beside headers that are read anyway. */
+/**
+ * Room for copies of small files, taken while their archive is scanned: they lie beside headers that are read anyway.
+ */
 export interface Copies {
   /**
    * @param fill writes `size` bytes at `at`. @returns whether it could
@@ -15,7 +17,10 @@ export interface Copies {
   end(): void;
 }
 
-/** Packs copies one after the other; none is ever cut by the end of a page. @param take gets each page when it is full, cut to what is in it */
+/**
+ * Packs copies one after the other; none is ever cut by the end of a page.
+ * @param take gets each page when it is full, cut to what is in it
+ */
 export function packCopies(mostPages: number, take: (page: Buffer) => void): Copies {
   let page: Buffer | undefined;
   let number = 0;

@@ -7,7 +7,8 @@ export type Compression = 'gzip' | 'zstd';
 
 /**
  * Unpacks a stream; frames and members that follow each other are one, as parallel compressors write them.
- * @throws Error of zlib or of the decoder where the compressed bytes are damaged or cut; what comes before has been yielded
+ * @throws Error of zlib or of the decoder where the compressed bytes are damaged or cut; what comes before has been
+ * yielded
  */
 export function decompress(chunks: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
   if (compression === 'gzip') return throughTransform(chunks, zlib.createGunzip({ chunkSize: limits.chunkBytes }));
@@ -46,7 +47,10 @@ async function feed(chunks: AsyncIterable<Uint8Array>, transform: Transform): Pr
   }
 }
 
-/** Waits for room, or for the end. One pair of listeners for all chunks: a pair each would be millions, which every event goes through. */
+/**
+ * Waits for room, or for the end. One pair of listeners for all chunks: a pair each would be millions, which every
+ * event goes through.
+ */
 function roomIn(transform: Transform): () => Promise<void> {
   let goOn: () => void = () => undefined;
   transform.on('drain', () => goOn());

@@ -17,13 +17,17 @@ import { readFileBody, readWholeFile } from './file-body.ts';
 /** How a folder is read. */
 export interface DirectoryOptions {
   /**
-   * Takes links of layers and revisions for what their paths say where they have the size for it, instead of reading a small file for
-   * each. For commands that do not look for damage; default false.
+   * Takes links of layers and revisions for what their paths say where they have the size for it, instead of reading a
+   * small file for each. For commands that do not look for damage.
+   * @defaultValue false
    */
   readonly trustLinks?: boolean;
 }
 
-/** A registry's storage as it lies on disk, or an unpacked backup: nothing is copied, and files may be hard-linked into an output. */
+/**
+ * A registry's storage as it lies on disk, or an unpacked backup: nothing is copied, and files may be hard-linked into
+ * an output.
+ */
 export function openDirectory(folder: string, options: DirectoryOptions = {}): Backup {
   const root = resolve(folder);
   return {
@@ -46,7 +50,10 @@ const mostFoldersInVain = 20_000;
 const foldersPerFind = 10;
 const foldersPerProgress = 1024;
 
-/** What the search for folders leaves to `visitLayers`, `visitManifests` and nobody: where every file has a folder of its own, knowing the form saves most of the work. */
+/**
+ * What the search for folders leaves to `visitLayers`, `visitManifests` and nobody: where every file has a folder of
+ * its own, knowing the form saves most of the work.
+ */
 const leftAlone = ['**/_uploads/**', '**/_layers/*/**', '**/_manifests/*/**'];
 
 async function scanDirectory(

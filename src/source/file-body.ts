@@ -5,7 +5,10 @@ import { readRange } from '../io/read-range.ts';
 import type { Ring } from '../io/ring.ts';
 import type { Location } from './backup.ts';
 
-/** Streams a file that holds one content. @throws RegtarError SOURCE_CHANGED, SOURCE_NOT_FOUND, SOURCE_UNREADABLE while iterating */
+/**
+ * Streams a file that holds one content.
+ * @throws RegtarError SOURCE_CHANGED, SOURCE_NOT_FOUND, SOURCE_UNREADABLE while iterating
+ */
 export async function* readFileBody(
   location: Location,
   from: number,

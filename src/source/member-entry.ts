@@ -1,7 +1,10 @@
 import type { Member } from '../tar/scan.ts';
 import type { Entry } from './backup.ts';
 
-/** What a scan says of a member as an entry. The scan fills the same member again and again, so one entry passes on whatever it holds. */
+/**
+ * What a scan says of a member as an entry. The scan fills the same member again and again, so one entry passes on
+ * whatever it holds.
+ */
 export function entryOf(member: Member, place: { readonly copy: number | undefined }): Entry {
   return {
     get path() {

@@ -36,7 +36,10 @@ export async function openStandardInput(options: OpenSourceOptions): Promise<Bac
   return openReadable(stdin, 'standard input', options);
 }
 
-/** A named pipe, a shell's `<(command)`, a device. @throws RegtarError SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR */
+/**
+ * A named pipe, a shell's `<(command)`, a device.
+ * @throws RegtarError SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR
+ */
 export async function openNamedPipe(path: string, options: OpenSourceOptions): Promise<Backup> {
   let stream: Readable;
   try {
@@ -56,7 +59,10 @@ async function openReadable(stream: Readable, describe: string, options: OpenSou
   return openCompressed({ chunks, form, describe, bytes: undefined, release: () => void stream.destroy() }, options);
 }
 
-/** A stream of known form: reads what it begins with before anything is promised. @throws RegtarError SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR */
+/**
+ * A stream of known form: reads what it begins with before anything is promised.
+ * @throws RegtarError SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR
+ */
 export async function openCompressed(input: StreamInput, options: OpenSourceOptions): Promise<Backup> {
   const { form, describe, bytes, release } = input;
   const damage: { message?: string } = {};
@@ -130,7 +136,10 @@ function gigabytes(bytes: number): string {
   return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-/** Ends where the compressed bytes are damaged: what comes before is whole, and the reader above tells where the archive was cut. */
+/**
+ * Ends where the compressed bytes are damaged: what comes before is whole, and the reader above tells where the archive
+ * was cut.
+ */
 async function* untilDamage(
   chunks: AsyncIterable<Uint8Array>,
   form: Compression,

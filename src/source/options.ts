@@ -6,11 +6,21 @@ import type { Kept } from './stream-pass.ts';
 export interface OpenSourceOptions {
   /** What `-` reads. */
   readonly stdin?: Readable | undefined;
-  /** Where the spool of a stream is made: a folder on the output's file system, so that blobs are linked instead of copied. */
+  /**
+   * Where the spool of a stream is made: a folder on the output's file system, so that blobs are linked instead of
+   * copied.
+   */
   readonly spoolFolder?: string | undefined;
-  /** `small` where nobody reads layers, `digests` where they are only to be verified: a stream is then read without keeping them. Default `all`. */
+  /**
+   * `small` where nobody reads layers, `digests` where they are only to be verified: a stream is then read without
+   * keeping them.
+   * @defaultValue `all`
+   */
   readonly keep?: Kept | undefined;
-  /** Takes links of a folder for what their paths say, without reading them: for whoever does not look for damage. Default false. */
+  /**
+   * Takes links of a folder for what their paths say, without reading them: for commands that do not look for damage.
+   * @defaultValue false
+   */
   readonly trustLinks?: boolean;
   /** The index of the one tar that is given, instead of `docker.tar.regtar-index` beside `docker.tar`. */
   readonly indexFile?: string | undefined;

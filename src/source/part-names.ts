@@ -12,7 +12,8 @@ export interface PartName {
 
 /**
  * Reads a name as that of a part: `docker.tar.aa` (split), `.000` (split -d, 7-Zip), `.part1`, `-1`.
- * @returns undefined for names that cannot be one: a dot or `part` must stand before the suffix, and `.tar` or `.gz` is none
+ * @returns undefined for names that cannot be one: a dot or `part` must stand before the suffix, and `.tar` or `.gz` is
+ * none
  */
 export function parsePartName(name: string): PartName | undefined {
   const match = /^(.+\.)([a-z]{2,6})$/.exec(name) ?? /^(.+[._-](?:part[._-]?)?)([0-9]{1,8})$/.exec(name);
@@ -63,7 +64,8 @@ export function countFrom(start: string, suffixes: ReadonlySet<string>, kind: Pa
 }
 
 /**
- * What may follow, the likelier first. split widens its suffixes before they run out: `yz` is followed by `zaaa`, `89` by `9000`.
+ * What may follow, the likelier first. split widens its suffixes before they run out: `yz` is followed by `zaaa`, `89`
+ * by `9000`.
  */
 export function nextSuffixes(suffix: string, kind: PartKind): readonly string[] {
   const [first, beforeLast, last] = kind === 'digits' ? ['0', '8', '9'] : ['a', 'y', 'z'];

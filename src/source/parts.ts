@@ -17,8 +17,9 @@ import {
 } from './part-names.ts';
 
 /**
- * Finds the parts of a backup that was cut into files: `docker.tar.aa`, `.ab`, … (split), `.000`, `.001`, … (split -d, 7-Zip), `.part1`,
- * …. Names only say what may belong together; bytes decide. Backups that a log rotation numbered are archives of their own.
+ * Finds the parts of a backup that was cut into files: `docker.tar.aa`, `.ab`, … (split), `.000`, `.001`, … (split -d,
+ * 7-Zip), `.part1`, …. Names only say what may belong together; bytes decide. Backups that a log rotation numbered are
+ * archives of their own.
  * @param path any of them
  * @returns all of them, in order; undefined when the file is a backup of its own
  * @throws RegtarError SOURCE_PART_MISSING, naming the first one that is not there
@@ -112,8 +113,8 @@ function beginsAnew([first, ...others]: readonly Candidate[]): number {
 }
 
 /**
- * Where a part begins like a tar, or one ends like it, headers are followed from the beginning: an archive that ends with one part has its
- * end mark there.
+ * Where a part begins like a tar, or one ends like it, headers are followed from the beginning: an archive that ends
+ * with one part has its end mark there.
  * @returns how many candidates the first archive takes
  */
 async function lengthOfFirst(candidates: readonly Candidate[], signal: AbortSignal | undefined): Promise<number> {
@@ -147,7 +148,10 @@ async function isAmbiguous(candidates: readonly Candidate[]): Promise<boolean> {
   return false;
 }
 
-/** Parts that are named like those of an archive, and of which one is not there. @throws RegtarError SOURCE_PART_MISSING */
+/**
+ * Parts that are named like those of an archive, and of which one is not there.
+ * @throws RegtarError SOURCE_PART_MISSING
+ */
 async function refuseGap(
   parts: readonly Candidate[],
   runs: readonly (readonly string[])[],

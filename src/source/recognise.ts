@@ -3,13 +3,18 @@ import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { blockBytes, headerSize, isHeaderValid, isZeroBlock } from '../tar/header.ts';
 import { findNextHeader } from '../tar/resynchronise.ts';
 
-/** What a file's first bytes say it is. `unknown` may still hold members further on: a tar whose beginning is damaged. */
+/**
+ * What a file's first bytes say it is. `unknown` may still hold members further on: a tar whose beginning is damaged.
+ */
 export type SourceForm = 'tar' | 'gzip' | 'zstd' | 'unknown';
 
 /** Bytes that `recognise` wants to see; fewer when there are no more. */
 export const recognisedBytes = 34 * 1024;
 
-/** A tar whose beginning is lost is one as long as a header follows within this: more rubbish than that is something else. */
+/**
+ * A tar whose beginning is lost is one as long as a header follows within this: more rubbish than that is something
+ * else.
+ */
 const searchedBytes = 64 * 1024 * 1024;
 
 /** Formats that people give by mistake, with the bytes that begin them. */
@@ -46,7 +51,8 @@ const foreign: readonly {
 /**
  * Tells by content, never by name.
  * @param start the first `recognisedBytes`, or all there are
- * @throws RegtarError SOURCE_EMPTY; SOURCE_COMPRESSED for compressions that are not read; SOURCE_NOT_TAR for what is plainly something else
+ * @throws RegtarError SOURCE_EMPTY; SOURCE_COMPRESSED for compressions that are not read; SOURCE_NOT_TAR for what is
+ * plainly something else
  */
 export function recognise(start: Uint8Array, describe: string): SourceForm {
   if (start.length === 0)
@@ -82,7 +88,10 @@ export function recognise(start: Uint8Array, describe: string): SourceForm {
   return 'unknown';
 }
 
-/** Recognises a file; one whose beginning is damaged is a tar when a header follows. @throws RegtarError SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR */
+/**
+ * Recognises a file; one whose beginning is damaged is a tar when a header follows.
+ * @throws RegtarError SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR
+ */
 export function recogniseAccess(access: RandomAccess, describe: string): Exclude<SourceForm, 'unknown'> {
   const start = Buffer.alloc(Math.min(recognisedBytes, access.size));
   const form = recognise(start.subarray(0, readFullySync(access, start, 0, start.length, 0)), describe);

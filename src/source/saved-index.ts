@@ -13,9 +13,11 @@ import { copyIn, packCopies, pageOf, type Copies } from './copies.ts';
 import { createEntryLog, replayEntries } from './entry-log.ts';
 
 /**
- * An index beside a tar: what a scan said of it, and copies of its manifests and configs, so that a second look reads neither headers
- * nor the places of small blobs. A file is: blocks (pieces of the entry log, pages of copies), a table of them in JSON, a footer.
- * Every block has its SHA-256 in the table and the table has its own in the footer, so damage is seen before anything is believed.
+ * An index beside a tar: what a scan said of it, and copies of its manifests and configs, so that a second look reads
+ * neither headers nor the places of small blobs. A file is: blocks (pieces of the entry log, pages of copies), a table
+ * of them in JSON, a footer.
+ * Every block has its SHA-256 in the table and the table has its own in the footer, so damage is seen before anything
+ * is believed.
  * @see docs/decisions/0006-the-saved-index.md
  */
 export interface SavedIndex {
@@ -216,7 +218,10 @@ function isLength(value: unknown, most: number): value is number {
 const samples = 16;
 const sampledBytes = 4096;
 
-/** The hash of blocks spread over a tar, the first and the last among them: a file of the same size and time with other bytes is not taken for the one that was scanned. */
+/**
+ * The hash of blocks spread over a tar, the first and the last among them: a file of the same size and time with other
+ * bytes is not taken for the one that was scanned.
+ */
 function sampleOf(tar: RandomAccess): string {
   const hash = createHash('sha256');
   const buffer = Buffer.alloc(sampledBytes);

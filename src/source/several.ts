@@ -2,8 +2,9 @@ import { RegtarError, type Problem } from '../errors.ts';
 import type { Backup, Entry, Location } from './backup.ts';
 
 /**
- * Several backups as one store: a base and its deltas, the runs of oc-mirror, a bundle beside a registry's storage. They are visited in
- * the order given, oldest first, so that what comes later decides what a tag means; each place says which backup it is in.
+ * Several backups as one store: a base and its deltas, the runs of oc-mirror, a bundle beside a registry's storage.
+ * They are visited in the order given, oldest first, so that what comes later decides what a tag means; each place says
+ * which backup it is in.
  * @see docs/storage.md, several sources as one store
  */
 export function openSeveral(backups: readonly Backup[]): Backup {

@@ -18,7 +18,9 @@ import { isLockHeld, lockOutput } from '../io/output-lock.ts';
 import { openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { createDigester, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
 
-/** What a stream held, on disk until nobody needs it: small contents in one file, each large one in a file of its own. */
+/**
+ * What a stream held, on disk until nobody needs it: small contents in one file, each large one in a file of its own.
+ */
 export interface Spool {
   readonly folder: string;
   /** Path of a file by its number. */
@@ -43,7 +45,11 @@ export interface Spool {
 /** One file of the spool while it is written. */
 export interface SpoolFile {
   readonly number: number;
-  /** Hashes and writes; `chunk` may be reused when it returns, or when the promise is fulfilled. @param at offset in the file; the end unless told */
+  /**
+   * Hashes and writes; `chunk` may be reused when it returns, or when the promise is fulfilled.
+   * @param at offset in the file.
+   * @defaultValue its end
+   */
   write(chunk: Uint8Array, at?: number): Promise<void> | void;
   /** @param size in bytes, of a file with holes */
   close(size?: number): void;

@@ -9,7 +9,10 @@ import type { Backup, Entry, Location } from './backup.ts';
 import { createEntryLog } from './entry-log.ts';
 import type { Spool } from './spool.ts';
 
-/** What a pass keeps: `all` for outputs, `small` (manifests, configs, links) where nobody reads layers, `digests` where they are only to be hashed. */
+/**
+ * What a pass keeps: `all` for outputs, `small` (manifests, configs, links) where nobody reads layers, `digests` where
+ * they are only to be hashed.
+ */
 export type Kept = 'all' | 'small' | 'digests';
 
 /** What one pass over a stream leaves behind, beside its spool. */
@@ -26,8 +29,8 @@ export const notKept = 2 ** 48 - 1;
 const packedBytes = 64 * 1024;
 
 /**
- * Reads a stream to its end. What lies under a blob's name is kept and hashed; other large contents are kept until the end of the
- * pass, since a blob may be a link to them, and dropped when none is.
+ * Reads a stream to its end. What lies under a blob's name is kept and hashed; other large contents are kept until the
+ * end of the pass, since a blob may be a link to them, and dropped when none is.
  */
 export async function passStream(
   chunks: AsyncIterable<Uint8Array>,

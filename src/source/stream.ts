@@ -24,8 +24,8 @@ export interface StreamOptions {
 }
 
 /**
- * A backup that can be read once: standard input, a compressed tar. The first scan reads it and keeps contents in a spool, hashed on
- * the way; later scans repeat what the first one saw.
+ * A backup that can be read once: standard input, a compressed tar. The first scan reads it and keeps contents in a
+ * spool, hashed on the way; later scans repeat what the first one saw.
  */
 export function openStream(options: StreamOptions): Backup {
   let spool: Spool | undefined;

@@ -85,7 +85,10 @@ function paddingMessage(from: number, to: number, isLast: boolean): string {
 const endBytes = 1024;
 const recordBytes = 10_240;
 
-/** Between two archives there are two blocks of zeros, or as many as fill the record of 10 KiB that nearly all tars write; any other zeros were members. */
+/**
+ * Between two archives there are two blocks of zeros, or as many as fill the record of 10 KiB that nearly all tars
+ * write; any other zeros were members.
+ */
 function endsArchive(start: number, from: number, to: number): boolean {
   const length = to - from;
   return (

@@ -1,4 +1,7 @@
-/** One 512-byte header block of a tar archive. @see POSIX pax "ustar Interchange Format"; GNU tar manual, "Basic Tar Format" */
+/**
+ * One 512-byte header block of a tar archive.
+ * @see POSIX pax "ustar Interchange Format"; GNU tar manual, "Basic Tar Format"
+ */
 export const blockBytes = 512;
 
 /** The type flags that regtar tells apart. */
@@ -80,7 +83,10 @@ export function textEnd(buffer: Buffer, words: Int32Array, start: number, length
   return at;
 }
 
-/** Numbers are octal text, or base-256 when the first byte's high bit is set. @see GNU tar manual, "Extensions to Basic Tar" */
+/**
+ * Numbers are octal text, or base-256 when the first byte's high bit is set.
+ * @see GNU tar manual, "Extensions to Basic Tar"
+ */
 export function parseNumber(buffer: Buffer, start: number, length: number): number | undefined {
   const first = buffer[start] ?? 0;
   if (first >= 0x80) return parseBase256(buffer, start, length, first);
@@ -118,7 +124,8 @@ export function isZeroBlock(words: Int32Array, at: number): boolean {
 
 /**
  * Whether the block's checksum is right, counted unsigned as POSIX says or signed as some old writers did.
- * @param words the same memory as `buffer`, in 32-bit words: four bytes are added at a time, which halves the cost of a scan
+ * @param words the same memory as `buffer`, in 32-bit words: four bytes are added at a time, which halves the cost of a
+ * scan
  */
 export function isHeaderValid(buffer: Buffer, words: Int32Array, at: number): boolean {
   const expected = parseNumber(buffer, at + 148, 8);
@@ -156,7 +163,10 @@ function signedSum(buffer: Buffer, at: number): number {
   return sum;
 }
 
-/** Whether two headers have one name and kind. Those of GNU's long names and of pax records stand for others, and are like none. */
+/**
+ * Whether two headers have one name and kind. Those of GNU's long names and of pax records stand for others, and are
+ * like none.
+ */
 export function isSameMember(left: Uint8Array, right: Uint8Array): boolean {
   const typeFlag = left[156] ?? 0;
   if (typeFlag !== typeFlags.file && typeFlag !== typeFlags.directory) return false;

@@ -5,19 +5,24 @@ export interface ReadAheadData {
   /** The files that hold the archive, in order. */
   readonly ranges: readonly FileRange[];
   readonly segmentBytes: number;
-  /** How many segments a reader may be ahead of the scan, so that what it reads is still in memory when the scan comes. */
+  /**
+   * How many segments a reader may be ahead of the scan, so that what it reads is still in memory when the scan comes.
+   */
   readonly segmentsAhead: number;
   /** Two Int32, see `slots`. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** `next`: the first segment that nobody has taken. `scanned`: the segment in which the scan is, -1 when it has ended. */
+/**
+ * `next`: the first segment that nobody has taken. `scanned`: the segment in which the scan is, -1 when it has ended.
+ */
 export const slots = { next: 0, scanned: 1 } as const;
 
 /**
- * What a worker thread runs: it hops from header to header of a segment and keeps nothing, so that the blocks are in the system's memory
- * when the scan comes. It starts from this function's own text: then it needs no file beside the program, wherever and however that was
- * bundled. So it uses nothing from outside itself, and types only of what is imported.
+ * What a worker thread runs: it hops from header to header of a segment and keeps nothing, so that the blocks are in
+ * the system's memory when the scan comes. It starts from this function's own text: then it needs no file beside the
+ * program, wherever and however that was bundled. So it uses nothing from outside itself, and types only of what is
+ * imported.
  */
 export function readAheadWorker(): void {
   const threads = process.getBuiltinModule('node:worker_threads');
@@ -29,7 +34,10 @@ export function readAheadWorker(): void {
   const blockBytes = 512;
   const windowBytes = 32 * 1024;
   const jumpBytes = 4 * 1024;
-  /** A segment that begins inside a body larger than this is left to the scan: finding its end would cost more than it saves. */
+  /**
+   * A segment that begins inside a body larger than this is left to the scan: finding its end would cost more than it
+   * saves.
+   */
   const searchedBytes = 48 * 1024 * 1024;
   const buffer = Buffer.allocUnsafeSlow(256 * 1024);
   const descriptors = ranges.map(({ path }) => openSync(path, 'r'));

@@ -3,8 +3,10 @@ import type { FileRange } from '../io/random-access.ts';
 import { readAheadWorker, slots, type ReadAheadData } from './read-ahead-worker.ts';
 
 /**
- * Readers that go ahead of a scan on a slow medium, so that its reads do not wait for each other. They keep nothing and tell nothing:
- * all that they do is to bring blocks into the system's memory, so whatever they guess wrong, the scan sees the archive as it is.
+ * Readers that go ahead of a scan on a slow medium, so that its reads do not wait for each other. They keep nothing and
+ * tell nothing:
+ * all that they do is to bring blocks into the system's memory, so whatever they guess wrong, the scan sees the archive
+ * as it is.
  */
 export interface ReadAhead {
   /** Tells how far the scan is. */
@@ -14,7 +16,10 @@ export interface ReadAhead {
 
 /** More at once gain little on the media that were measured, and each takes 30 to 40 ms of a processor to start. */
 const readers = 4;
-/** So large that finding a first header, which reads part of a body, is little beside it; so small that there is work for all. */
+/**
+ * So large that finding a first header, which reads part of a body, is little beside it; so small that there is work
+ * for all.
+ */
 const segmentBytes = 512 * 1024 * 1024;
 const segmentsAhead = 8;
 

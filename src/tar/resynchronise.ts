@@ -3,16 +3,26 @@ import { blockBytes, headerSize, isHeaderValid, isZeroBlock } from './header.ts'
 
 const pieceBytes = 1024 * 1024;
 
-/** Where the next header is, or the archive's size when none follows; whether anything but zeros, and whether a block of zeros lay between. */
+/**
+ * Where the next header is, or the archive's size when none follows; whether anything but zeros, and whether a block of
+ * zeros lay between.
+ */
 export interface FoundHeader {
   readonly position: number;
   readonly hasRubbish: boolean;
   readonly hasZeros: boolean;
 }
 
-/** A search for the next valid header, block by block. Headers lie on the archive's 512-byte grid, which damage in place does not move. */
+/**
+ * A search for the next valid header, block by block. Headers lie on the archive's 512-byte grid, which damage in place
+ * does not move.
+ */
 export interface HeaderSearch {
-  /** Looks at one more piece. @returns undefined while nothing is found. @throws NotAtHand, and can be called again then */
+  /**
+   * Looks at one more piece.
+   * @returns undefined while nothing is found.
+   * @throws NotAtHand, and can be called again then
+   */
   readonly step: () => FoundHeader | undefined;
 }
 

@@ -34,8 +34,8 @@ export const membersPerStep = 512;
 const millisecondsPerTurn = 50;
 
 /**
- * Hops from header to header with positioned reads and visits every member; bodies of files are not read, except for small ones
- * that lie in the window anyway.
+ * Hops from header to header with positioned reads and visits every member; bodies of files are not read, except for
+ * small ones that lie in the window anyway.
  * @param visit always gets the same object
  * @returns damage: cuts, gaps, members that cannot be read. What is whole has been visited.
  * @see docs/decisions/0001-scan-with-positioned-reads.md
@@ -99,7 +99,10 @@ function readAheadIfSlow(access: RandomAccess, scanner: Scanner): ReadAhead | un
   return startReadAhead(access.ranges(0, access.size), scanner.position);
 }
 
-/** A long name of up to two blocks with its header, the header behind it, and a link's body: what is looked at in one go. */
+/**
+ * A long name of up to two blocks with its header, the header behind it, and a link's body: what is looked at in one
+ * go.
+ */
 const commonBytes = 5 * blockBytes;
 const commonNameBytes = 2 * blockBytes;
 
@@ -108,21 +111,27 @@ export interface ScannedPart {
   /** Offset of its first header; the archive's beginning where absent. */
   readonly from?: number;
   /**
-   * How many bytes of a member's body the visitor is going to look at: where bytes have to be brought first, they are asked for before it is
-   * called, because it cannot be called twice. It may look at the member's first byte. Absent: none.
+   * How many bytes of a member's body the visitor is going to look at: where bytes have to be brought first, they are
+   * asked for before it is called, because it cannot be called twice. It may look at the member's first byte. Absent:
+   * none.
    */
   readonly bytesWanted?: (member: Member) => number;
-  /** Whether the first thing that is no member ends the scan: `endMark` says whether it was the archive's end. Absent: the scan goes on. */
+  /**
+   * Whether the first thing that is no member ends the scan: `endMark` says whether it was the archive's end. Absent:
+   * the scan goes on.
+   */
   readonly stopsAtEnd?: boolean;
   /**
-   * Ends in front of anything but members that stand for themselves, so that what was seen does not depend on what comes before `from`.
+   * Ends in front of anything but members that stand for themselves, so that what was seen does not depend on what
+   * comes before `from`.
    * @defaultValue false
    */
   readonly plainOnly?: boolean;
 }
 
 /**
- * The steps of a scan. Where bytes have to be brought first, a step throws `NotAtHand`, has visited everything before them and can be taken again.
+ * The steps of a scan. Where bytes have to be brought first, a step throws `NotAtHand`, has visited everything before
+ * them and can be taken again.
  * A class, not closures: its hot state are numbers above 2^31, which a closure would allocate anew at every step.
  */
 export class Scanner {
@@ -193,8 +202,8 @@ export class Scanner {
   }
 
   /**
-   * A plain file or folder, with or without GNU's long name before it: nearly every member of a backup, so it is read without making
-   * anything that is kept.
+   * A plain file or folder, with or without GNU's long name before it: nearly every member of a backup, so it is read
+   * without making anything that is kept.
    * @returns false for everything else, and for whatever is wrong: `advance` looks at that again
    */
   private takeCommon(): boolean {

@@ -12,7 +12,10 @@ export interface PlacedRun extends SparseRun {
   readonly start: number;
 }
 
-/** Gives each run its place, one after the other. @throws RegtarError TAR_SPARSE when runs overlap, run backwards or leave the file */
+/**
+ * Gives each run its place, one after the other.
+ * @throws RegtarError TAR_SPARSE when runs overlap, run backwards or leave the file
+ */
 export function placeRuns(
   runs: readonly SparseRun[],
   start: number,
@@ -51,7 +54,8 @@ export function readOldGnuRuns(block: Buffer, at: number, count: number, flagAt:
 }
 
 /**
- * Reads the map that begins the body in format 1.0: decimal lines, the count first, then offset and size of each run, padded to a block.
+ * Reads the map that begins the body in format 1.0: decimal lines, the count first, then offset and size of each run,
+ * padded to a block.
  * @returns undefined while `body` is too short to hold the whole map
  */
 export function readMapInBody(

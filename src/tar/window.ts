@@ -2,7 +2,9 @@ import { RegtarError } from '../errors.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { blockBytes } from './header.ts';
 
-/** Read at once after a jump over a body: most often the next header, and a few links behind it, are all that is there. */
+/**
+ * Read at once after a jump over a body: most often the next header, and a few links behind it, are all that is there.
+ */
 const smallestWindow = 4 * 1024;
 const largestWindow = 32 * 1024;
 
@@ -13,7 +15,8 @@ const samplesPerAnswer = 64;
 const slowMilliseconds = 0.03;
 
 /**
- * A moving window over an archive: reads ahead where headers follow each other closely, little after a jump over a body.
+ * A moving window over an archive: reads ahead where headers follow each other closely, little after a jump over a
+ * body.
  * Larger windows read more of what is jumped over than they save in calls: docs/decisions/0001 has the figures.
  */
 export class Window {
@@ -42,7 +45,8 @@ export class Window {
 
   /**
    * Makes `length` bytes at `position` available.
-   * @returns their index in `buffer`, a multiple of 512 away from `position`'s block; undefined where the archive ends before
+   * @returns their index in `buffer`, a multiple of 512 away from `position`'s block; undefined where the archive ends
+   * before
    */
   load(position: number, length: number): number | undefined {
     if (position >= this.start && position + length <= this.end) return this.indexOf(position);
@@ -88,7 +92,10 @@ export class Window {
     return isSlow;
   }
 
-  /** A difference of numbers above 2^31 is a floating-point number to V8, and as an index makes every loop behind it slow: this one always fits. */
+  /**
+   * A difference of numbers above 2^31 is a floating-point number to V8, and as an index makes every loop behind it
+   * slow: this one always fits.
+   */
   private indexOf(position: number): number {
     return (position - this.start) | 0;
   }

@@ -22,8 +22,9 @@ const latestTime = 8 ** 11 - 1;
 const zeros = Buffer.alloc(blockBytes);
 
 /**
- * The header of a member, with a PAX record before it where the name is too long for ustar. tar-stream encodes it; bodies go to the
- * output past it, since a stream in between can neither be rewound to drop a damaged blob nor keeps the disk's pace.
+ * The header of a member, with a PAX record before it where the name is too long for ustar. tar-stream encodes it;
+ * bodies go to the output past it, since a stream in between can neither be rewound to drop a damaged blob nor keeps
+ * the disk's pace.
  */
 export function encodeMemberHeader({
   path,

@@ -24,7 +24,8 @@ interface Finding {
 }
 
 /**
- * One problem for each blob that is wrong, with everything that needs it: a lost base layer is one thing to repair, however many images stand on it.
+ * One problem for each blob that is wrong, with everything that needs it: a lost base layer is one thing to repair,
+ * however many images stand on it.
  * @param corrupt what reading and hashing found
  * @param options.unneeded blobs that links name, that are not there and that no manifest needs, with a problem each
  */

@@ -9,13 +9,13 @@ import { hashWorker, type HashTask, type HashWorkerAnswer, type HashWorkerData }
 
 /** How blobs are hashed. */
 export interface HashOptions {
-  /** Threads; as many as there are processors unless told, four at most: then the medium is the limit. */
+  /** Threads. @defaultValue as many as there are processors, four at most: then the medium is the limit */
   readonly jobs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called for each blob whose bytes are not right or cannot be read. */
   readonly onDamage: (digest: Digest, error: RegtarError) => void;
-  /** Below this many bytes threads cost more than they save; default 100 MB. */
+  /** Below this many bytes threads cost more than they save. @defaultValue 100 MB */
   readonly threadsFromBytes?: number;
 }
 
@@ -97,7 +97,9 @@ async function digestOfBlob(
   return digester.digest();
 }
 
-/** @returns the blobs that are to be hashed here: those that threads cannot reach, and those that they found to be wrong */
+/**
+ * @returns the blobs that are to be hashed here: those that threads cannot reach, and those that they found to be wrong
+ */
 async function hashInThreads(
   store: ContentStore,
   digests: readonly Digest[],

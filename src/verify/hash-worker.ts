@@ -15,12 +15,14 @@ export interface HashTask {
   readonly ranges: readonly FileRange[];
 }
 
-/** Bytes are counted as they are hashed; `failed` are indexes of tasks whose bytes are not right or could not be read. */
+/**
+ * Bytes are counted as they are hashed; `failed` are indexes of tasks whose bytes are not right or could not be read.
+ */
 export type HashWorkerAnswer = { readonly bytes: number } | { readonly failed: readonly number[] };
 
 /**
- * What a worker thread runs. It starts from this function's own text: then it needs no file beside the program, wherever and however
- * that was bundled. So it uses nothing from outside itself, and types only of what is imported.
+ * What a worker thread runs. It starts from this function's own text: then it needs no file beside the program,
+ * wherever and however that was bundled. So it uses nothing from outside itself, and types only of what is imported.
  */
 export function hashWorker(): void {
   const { parentPort, ...threads } = process.getBuiltinModule('node:worker_threads');

@@ -50,7 +50,10 @@ export interface VerifyReport {
     readonly missingBytes: number;
     readonly unreferencedBytes: number;
   };
-  /** Whether nothing is damaged. Problems that are no damage (schema1, several trees, deleted revisions) do not change it. */
+  /**
+   * Whether nothing is damaged. Problems that are no damage (schema1, several trees, deleted revisions) do not change
+   * it.
+   */
   readonly sound: boolean;
   readonly quick: boolean;
   readonly problems: readonly VerifyProblem[];

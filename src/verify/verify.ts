@@ -12,13 +12,13 @@ import type { ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './rep
 
 /** How thoroughly a backup is verified, and of what. */
 export interface VerifyOptions {
-  /** Follow links and compare sizes, hash manifests only; default false. */
+  /** Follow links and compare sizes, hash manifests only. @defaultValue false */
   readonly quick?: boolean;
-  /** Threads that hash; as many as there are processors unless told. */
+  /** Threads that hash. @defaultValue as many as there are processors, four at most */
   readonly jobs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: VerifyEvent) => void) | undefined;
-  /** Only these images, and only the blobs that they need; default all, and every blob. */
+  /** Only these images, and only the blobs that they need. @defaultValue all images, and every blob */
   readonly filter?: VerifyFilter | undefined;
 }
 

@@ -86,7 +86,10 @@ function defaultsOf(command: Command | undefined, settings: readonly SettingInFo
     }));
 }
 
-/** A slip in a variable's name changes nothing, in silence: so it is said. No error, because container platforms set names of their own. */
+/**
+ * A slip in a variable's name changes nothing, in silence: so it is said. No error, because container platforms set
+ * names of their own.
+ */
 function unknownVariables(program: Command): { readonly variable: string; readonly hint: string | undefined }[] {
   const known = new Set([
     ...otherVariables,

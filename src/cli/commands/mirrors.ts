@@ -26,7 +26,10 @@ export interface MirrorsOptions extends ChoiceOptions {
   readonly plainHttp?: boolean;
 }
 
-/** `regtar mirrors [SOURCE…] TARGET --for CLIENT`: what tells clients of the old registry about the new one. Nothing is edited. */
+/**
+ * `regtar mirrors [SOURCE…] TARGET --for CLIENT`: what tells clients of the old registry about the new one. Nothing is
+ * edited.
+ */
 export async function mirrors(operands: readonly string[], options: MirrorsOptions, context: Context): Promise<number> {
   const from = options.from === undefined ? undefined : parseTarget(options.from);
   if (from !== undefined && from.path !== '')

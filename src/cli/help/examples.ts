@@ -1,4 +1,7 @@
-/** A command line that works as it stands: `--help` and the manual show it, and a test runs it in order, beside a `docker.tar`. */
+/**
+ * A command line that works as it stands: `--help` and the manual show it, and a test runs it in order, beside a
+ * `docker.tar`.
+ */
 export interface Example {
   readonly about: string;
   readonly run: string;

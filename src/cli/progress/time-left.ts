@@ -1,4 +1,7 @@
-/** Estimates that a person can watch: they follow the clock, and are corrected gently instead of jumping with every burst. */
+/**
+ * Estimates that a person can watch: they follow the clock, and are corrected gently instead of jumping with every
+ * burst.
+ */
 export interface TimeLeft {
   /** @param seconds of a clock that never goes back @param left in bytes; 0 ends it */
   sample(seconds: number, done: number, left: number): void;
@@ -12,7 +15,10 @@ export interface TimeLeft {
 const rateSeconds = 5;
 /** What the estimate rests on: long enough that one big layer among small ones does not shake it. */
 const estimateSeconds = 30;
-/** How fast an estimate that was wrong becomes right: within a part of the time that is left, so that the end is not a surprise. */
+/**
+ * How fast an estimate that was wrong becomes right: within a part of the time that is left, so that the end is not a
+ * surprise.
+ */
 const correctionPart = 1 / 4;
 const correctionSeconds = { least: 1.5, most: 15 };
 /** After so long without a byte no estimate is worth anything. */

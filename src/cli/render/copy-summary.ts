@@ -2,7 +2,9 @@ import { countStatuses } from '../../copy/count-outcomes.ts';
 import { imageStatuses, type CopyReport } from '../../copy/events.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
 
-/** What became of everything, in one line: `5,184 images, 3.1 GB sent, 6.2 GB mounted or present, 2 failed, 4 m 10 s`. */
+/**
+ * What became of everything, in one line: `5,184 images, 3.1 GB sent, 6.2 GB mounted or present, 2 failed, 4 m 10 s`.
+ */
 export function renderCopySummary({ images, blobs, seconds }: CopyReport): string {
   const { copied, present, skipped, failed } = countStatuses(images, imageStatuses);
   const untried = images.filter((image) => image.untried === true).length;

@@ -50,7 +50,10 @@ export function isEveryAddress(host: string): boolean {
   return host === '::' || host === '0.0.0.0';
 }
 
-/** `host:port`, as it stands in the names of images. @param name what clients call the machine, where the address is every one */
+/**
+ * `host:port`, as it stands in the names of images.
+ * @param name what clients call the machine, where the address is every one
+ */
 export function formatHost(host: string, port: number, name: string | undefined): string {
   if (isEveryAddress(host)) return `${name ?? hostname()}:${port}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;

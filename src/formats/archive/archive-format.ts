@@ -31,7 +31,10 @@ export interface ArchiveFormat {
   /** `docker-archive`, as reports name it. */
   readonly name: string;
   blobPath(digest: Digest): string;
-  /** What every archive of this kind begins with: a file, or a directory whose path ends in `/`. It tells regtar's archives from others. */
+  /**
+   * What every archive of this kind begins with: a file, or a directory whose path ends in `/`. It tells regtar's
+   * archives from others.
+   */
   readonly opening: ArchiveFile;
   /** Whether directories have members, for the owner's sake. */
   readonly directories: boolean;

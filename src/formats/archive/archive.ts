@@ -8,8 +8,8 @@ import type { FileSinkOptions } from '../options.ts';
 import type { PutBlob } from './read-ahead.ts';
 
 /**
- * Images in tar archives, each blob once, in one pass. An image is written as a whole at `commit`, in an order that only it
- * determines, so the bytes do not depend on how many blobs or images `copy` has under way.
+ * Images in tar archives, each blob once, in one pass. An image is written as a whole at `commit`, in an order that
+ * only it determines, so the bytes do not depend on how many blobs or images `copy` has under way.
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
 export function createArchiveSink(

@@ -10,15 +10,19 @@ export interface PutBlob extends WriteOptions {
   readonly open: (from?: number, ring?: Ring) => Body;
 }
 
-/** Up to this size a blob is read and verified whole before its member begins; larger ones would not fit into memory beside everything else. */
+/**
+ * Up to this size a blob is read and verified whole before its member begins; larger ones would not fit into memory
+ * beside everything else.
+ */
 const wholeBytes = 4 * 1024 * 1024;
 
 const heldChunks = Math.ceil(wholeBytes / limits.chunkBytes);
 
 /**
- * Gives blobs one after another, each verified whole while the one before is still being written: a small blob is read faster than a
- * thread is woken, so without this an archive would spend a third of its time waiting for first bytes.
- * @returns the verified chunks, valid until the next but one blob is asked for; undefined for a blob that is too large and must be streamed
+ * Gives blobs one after another, each verified whole while the one before is still being written: a small blob is read
+ * faster than a thread is woken, so without this an archive would spend a third of its time waiting for first bytes.
+ * @returns the verified chunks, valid until the next but one blob is asked for; undefined for a blob that is too large
+ * and must be streamed
  */
 export async function* readAhead(
   blobs: readonly PutBlob[],

@@ -15,8 +15,8 @@ const parallelFiles = 2;
 const rootName = 'manifest.json';
 
 /**
- * skopeo's `dir`, one folder for each image, in a tree of repositories. A folder is built aside and renamed when it is complete, so an
- * image is there whole or not at all.
+ * skopeo's `dir`, one folder for each image, in a tree of repositories. A folder is built aside and renamed when it is
+ * complete, so an image is there whole or not at all.
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE
  * @see containers-transports(5), dir; containers/image, directory/directory_dest.go
  */
@@ -43,7 +43,8 @@ function startTree(options: FileSinkOptions, nameOf: (target: ImageTarget) => st
 }
 
 function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, finalPath: string): ImageWriter {
-  // The same image is there already: what it lacks, after a sparse export perhaps, is added in place, behind a manifest that is right.
+  // The same image is there already: what it lacks, after a sparse export perhaps, is added in place, behind a manifest
+  // that is right.
   const extend = !folder.isFresh && holdsImage(finalPath, target.root.digest);
   let path = extend ? finalPath : folder.temporaryPath();
   if (!extend) folder.makeFolder(path);
@@ -76,7 +77,10 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
   };
 }
 
-/** A folder of another image of this name, or one that lost its `version`, makes room. It goes with the other temporaries. */
+/**
+ * A folder of another image of this name, or one that lost its `version`, makes room. It goes with the other
+ * temporaries.
+ */
 function moveAside(folder: OutputFolder, path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
     onOutput(path, () => renameSync(path, folder.temporaryPath()));

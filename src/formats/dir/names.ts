@@ -12,8 +12,9 @@ interface Named {
 }
 
 /**
- * The folder of an image beneath OUT: `repository:tag` or `repository@sha256:hex`. In the style `safe` the colon is `=`, and capital
- * letters of a tag are `!` and the small letter, since `Latest` and `latest` are one name there; a dot at the end is `.!`. No two images share a folder.
+ * The folder of an image beneath OUT: `repository:tag` or `repository@sha256:hex`. In the style `safe` the colon is
+ * `=`, and capital letters of a tag are `!` and the small letter, since `Latest` and `latest` are one name there; a dot
+ * at the end is `.!`. No two images share a folder.
  */
 export function imageFolderName({ repository, tag, root }: Named, style: PathStyle): string {
   if (style === 'skopeo') return tag === undefined ? `${repository}@${root.digest}` : `${repository}:${tag}`;
@@ -21,7 +22,10 @@ export function imageFolderName({ repository, tag, root }: Named, style: PathSty
   return `${safeRepository(repository)}=${tag.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`).replace(/\.$/, '.!')}`;
 }
 
-/** The name of a blob in skopeo's `dir`: bare hex for sha256. @see containers/image, directory/directory_transport.go */
+/**
+ * The name of a blob in skopeo's `dir`: bare hex for sha256.
+ * @see containers/image, directory/directory_transport.go
+ */
 export function blobFileName(digest: Digest): string {
   return digestAlgorithm(digest) === 'sha256' ? digestHex(digest) : `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }
@@ -32,9 +36,9 @@ export function childFileName(digest: Digest): string {
 }
 
 /**
- * The command that takes a tree of images to a registry as it is. Without `--scoped` skopeo keeps only the last component of a name,
- * without `--all` it skips multi-arch images, without `--preserve-digests` it compresses what was stored uncompressed, without `--keep-going` one image
- * that it cannot copy ends the run. It cuts OUT off the
+ * The command that takes a tree of images to a registry as it is. Without `--scoped` skopeo keeps only the last
+ * component of a name, without `--all` it skips multi-arch images, without `--preserve-digests` it compresses what was
+ * stored uncompressed, without `--keep-going` one image that it cannot copy ends the run. It cuts OUT off the
  * names only where OUT is written as it writes it itself: `./out` would become a part of them.
  */
 export function skopeoSyncCommand(out: string, target = 'registry.example.com'): string {

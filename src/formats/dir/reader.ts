@@ -25,7 +25,10 @@ const versionPath = /^(.*\/)?version$/s;
 const contentPath = /^(.*\/)?(?:(sha256|sha512)-)?([0-9a-f]{64}|[0-9a-f]{128})(?:\.manifest\.json)?$/s;
 const manifestName = 'manifest.json';
 
-/** Trees of skopeo's `dir` images, ours and those of `skopeo sync`, and single folders. @see containers-transports(5), dir */
+/**
+ * Trees of skopeo's `dir` images, ours and those of `skopeo sync`, and single folders.
+ * @see containers-transports(5), dir
+ */
 export const openDirReader: OpenReader = (backup, files, options) => ({
   finish: (damage) => readTrees(backup, files, options, damage),
 });

@@ -10,7 +10,10 @@ import { indexDocuments, layoutArchive } from '../oci/archive.ts';
 import { loaderName } from '../oci/index-file.ts';
 import type { FileSinkOptions } from '../options.ts';
 
-/** One image in `manifest.json`; RepoTags is null for an image without a name. @see Docker, image specification v1.2, "Combined Image JSON + Filesystem Changeset Format" */
+/**
+ * One image in `manifest.json`; RepoTags is null for an image without a name.
+ * @see Docker, image specification v1.2, "Combined Image JSON + Filesystem Changeset Format"
+ */
 interface SavedImage {
   readonly Config: string;
   readonly RepoTags: readonly string[] | null;
@@ -18,8 +21,8 @@ interface SavedImage {
 }
 
 /**
- * What `docker save` writes since Docker 25: an OCI layout with a `manifest.json`, so that every loader takes it. Layers stay compressed
- * as they are stored: loaders decompress them and check the diff IDs.
+ * What `docker save` writes since Docker 25: an OCI layout with a `manifest.json`, so that every loader takes it.
+ * Layers stay compressed as they are stored: loaders decompress them and check the diff IDs.
  */
 export function openDockerArchiveSink(options: FileSinkOptions): ImageSink {
   return createArchiveSink(

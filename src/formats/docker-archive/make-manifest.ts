@@ -24,8 +24,8 @@ const packings = [
 const plainLayer = 'application/vnd.oci.image.layer.v1.tar';
 
 /**
- * Makes an OCI manifest of an image in a docker-archive. The config stays as it is; layers stay as they are packed: one that is not
- * compressed has its diff ID for a digest. The same archive always gives the same bytes.
+ * Makes an OCI manifest of an image in a docker-archive. The config stays as it is; layers stay as they are packed: one
+ * that is not compressed has its diff ID for a digest. The same archive always gives the same bytes.
  */
 export async function makeManifest(
   backup: Backup,
@@ -118,7 +118,10 @@ async function firstBytes(backup: Backup, location: Location): Promise<Uint8Arra
   }
 }
 
-/** Compressed layers are called by the digest of what they are: kaniko and crane write `<hex>.tar.gz`. Copying verifies it. */
+/**
+ * Compressed layers are called by the digest of what they are: kaniko and crane write `<hex>.tar.gz`. Copying verifies
+ * it.
+ */
 function digestOfName(path: string): Digest | undefined {
   const [, hex = ''] = /(?:^|\/)(?:sha256:)?([0-9a-f]{64})(?:\.tar\.gz|\.tgz|\.tar)?$/.exec(path) ?? [];
   return makeDigest('sha256', hex);

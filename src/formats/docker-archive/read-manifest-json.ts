@@ -6,7 +6,8 @@ export interface SavedImage {
 }
 
 /**
- * Reads a `manifest.json` that anybody may have written. Paths are looked up among the archive's own files and nowhere else.
+ * Reads a `manifest.json` that anybody may have written. Paths are looked up among the archive's own files and nowhere
+ * else.
  * @returns undefined where it is something else, such as the manifest of a `dir` image
  */
 export function readSavedImages(bytes: Uint8Array): readonly SavedImage[] | undefined {

@@ -24,8 +24,8 @@ const manifestPath = /^(.*\/)?manifest\.json$/s;
 const legacyPath = /^(?:.*\/)?repositories$/s;
 
 /**
- * What `docker save`, podman, kaniko, skopeo and `ctr` write. Archives that are OCI layouts as well are read as these: their manifests
- * are there. Where only a config and layers are, a manifest is made.
+ * What `docker save`, podman, kaniko, skopeo and `ctr` write. Archives that are OCI layouts as well are read as these:
+ * their manifests are there. Where only a config and layers are, a manifest is made.
  * @see Docker, image specification v1.2, "Combined Image JSON + Filesystem Changeset Format"
  */
 export const openDockerArchiveReader: OpenReader = (backup, files, options) => ({

@@ -15,7 +15,8 @@ import { ociTraits } from './traits.ts';
 import type { FileSinkOptions } from '../options.ts';
 
 /**
- * OCI layouts as archives, in one pass: `oci-layout` first, `index.json` last, so that an archive that was cut is no layout.
+ * OCI layouts as archives, in one pass: `oci-layout` first, `index.json` last, so that an archive that was cut is no
+ * layout.
  * @see OCI image-spec v1.1 image-layout.md
  */
 export function openOciArchiveSink(options: FileSinkOptions): ImageSink {

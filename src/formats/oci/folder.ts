@@ -24,7 +24,9 @@ import type { FileSinkOptions } from '../options.ts';
 /** Two files at once keep a disk busy while another is hashed; more only wait for the same core. */
 const parallelFiles = 2;
 
-/** A layout under way: its index is written when the whole output is complete, so an interrupted first run leaves none. */
+/**
+ * A layout under way: its index is written when the whole output is complete, so an interrupted first run leaves none.
+ */
 interface Layout {
   readonly folder: string;
   readonly existing: LayoutIndex;

@@ -16,7 +16,10 @@ export const regtarName = 'vnd.regtar.image.name';
 
 /** How images are named in an index.json. */
 export interface Naming {
-  /** `full`: ref.name is `repository:tag`, for one layout of many repositories. `tag`: the tag alone, for one layout a repository. */
+  /**
+   * `full`: ref.name is `repository:tag`, for one layout of many repositories. `tag`: the tag alone, for one layout a
+   * repository.
+   */
   readonly refName: 'full' | 'tag';
   readonly prefix?: string | undefined;
 }
@@ -31,8 +34,8 @@ export function loaderName(target: ImageTarget, prefix: string | undefined): str
 }
 
 /**
- * The descriptor of an image in index.json. A referrer gets no name that containerd would make an image of; its tag is there for skopeo,
- * oras, cosign and zot.
+ * The descriptor of an image in index.json. A referrer gets no name that containerd would make an image of; its tag is
+ * there for skopeo, oras, cosign and zot.
  */
 export function indexEntry(target: ImageTarget, naming: Naming): IndexEntry {
   const { mediaType, digest, size, platform, artifactType, annotations } = target.root;
@@ -84,8 +87,8 @@ export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
 }
 
 /**
- * Adds entries to what is there: an entry of the same name gives way, everything else stays. Images come first, then what has no name for
- * containerd, each in the order of names, whoever came first.
+ * Adds entries to what is there: an entry of the same name gives way, everything else stays. Images come first, then
+ * what has no name for containerd, each in the order of names, whoever came first.
  */
 export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]): LayoutIndex {
   const entries = new Map<string, IndexEntry>();

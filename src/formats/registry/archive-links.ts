@@ -3,9 +3,9 @@ import type { Digest } from '../../oci/digest.ts';
 import type { ArchiveFile, ArchivedImage } from '../archive/archive-format.ts';
 
 /**
- * The links that make an image visible in a registry's storage, in the order in which they must be written: layers, revisions with
- * children first, what the tag ever meant, and last what it means now, with the time of SOURCE's push. Distribution reads none before
- * the tag's.
+ * The links that make an image visible in a registry's storage, in the order in which they must be written: layers,
+ * revisions with children first, what the tag ever meant, and last what it means now, with the time of SOURCE's push.
+ * Distribution reads none before the tag's.
  * @see distribution, registry/storage/paths.go
  */
 export function imageLinks({ target, manifests }: ArchivedImage): readonly ArchiveFile[] {

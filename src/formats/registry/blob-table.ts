@@ -14,8 +14,8 @@ export interface StoredBlob {
 const absent = -1;
 
 /**
- * Every digest of a backup with its place. A million blobs are arrays of numbers here: an object for each and another for its place would
- * take four times the room.
+ * Every digest of a backup with its place. A million blobs are arrays of numbers here: an object for each and another
+ * for its place would take four times the room.
  */
 export class BlobTable {
   private readonly numbers = new DigestNumbers();

@@ -31,8 +31,8 @@ interface RepositoryRecord {
 
 /**
  * Builds the catalog in one pass over a backup's members.
- * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_EMPTY when there is no registry's storage inside; SOURCE_TOO_LARGE
- * when its names do not fit into memory
+ * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_EMPTY when there is no registry's storage inside;
+ * SOURCE_TOO_LARGE when its names do not fit into memory
  * @see docs/storage.md for the rules
  */
 export async function readCatalog(
@@ -180,7 +180,10 @@ function createBuilder(nameOf: (source: number) => string) {
     }
   };
 
-  /** The digest of a revision or layer link stands in its path; a content that says otherwise is damage, an empty one is repaired by the path. */
+  /**
+   * The digest of a revision or layer link stands in its path; a content that says otherwise is damage, an empty one is
+   * repaired by the path.
+   */
   const checkLink = (
     path: Extract<StoragePath, { kind: 'layer-link' | 'revision-link' }>,
     source: { readonly bytes: Uint8Array | undefined; readonly text?: string | undefined; readonly path: string },
@@ -211,7 +214,10 @@ function createBuilder(nameOf: (source: number) => string) {
     }
   };
 
-  /** The same path twice in one archive: the last is what tar would leave on disk. In several archives: the first, which a delta repeats. */
+  /**
+   * The same path twice in one archive: the last is what tar would leave on disk. In several archives: the first, which
+   * a delta repeats.
+   */
   const placeBlob = (number: number, location: Location): void => {
     const known = blobs.location(number);
     if (known === undefined || known.source === location.source) blobs.place(number, location);

@@ -35,10 +35,11 @@ export interface FolderPlaceOptions {
   /** A new name, each time it is called, for something unfinished on the same file system. */
   readonly temporaryPath: () => string;
   /**
-   * Whether a registry may read it while it is written. Then every file appears whole and synced, nothing that is there is touched, and
-   * everything new gets the owner and mode of the nearest folder that was there before: what root made would lock the registry out. An
-   * export has its tree for itself until it is complete: its links are written in place, which is several times faster, and one of
-   * another size was cut when an earlier run ended, so it is written again.
+   * Whether a registry may read it while it is written. Then every file appears whole and synced, nothing that is there
+   * is touched, and everything new gets the owner and mode of the nearest folder that was there before: what root made
+   * would lock the registry out. An export has its tree for itself until it is complete: its links are written in
+   * place, which is several times faster, and one of another size was cut when an earlier run ended, so it is written
+   * again.
    */
   readonly live: boolean;
   /** Whom everything new belongs to, instead of the owner of what is there. */
@@ -254,7 +255,10 @@ function keepTime(path: string, seconds: number | undefined): void {
   }
 }
 
-/** A rename would replace what somebody has put there in this very moment; a link refuses. @returns false when something is there */
+/**
+ * A rename would replace what somebody has put there in this very moment; a link refuses.
+ * @returns false when something is there
+ */
 function moveIn(temporary: string, final: string): boolean {
   try {
     linkSync(temporary, final);

@@ -2,7 +2,8 @@ import { digestAlgorithm, digestHex, makeDigest, type Digest } from '../../oci/d
 import { isRepository, isTag } from '../../oci/reference.ts';
 
 /**
- * The storage of a Distribution registry: what a path means and which path a thing has. Paths are built and parsed here only.
+ * The storage of a Distribution registry: what a path means and which path a thing has. Paths are built and parsed here
+ * only.
  * @see distribution, registry/storage/paths.go
  */
 export const storageRoot = 'docker/registry/v2';
@@ -99,7 +100,8 @@ export function cleanPath(path: string): string | undefined {
 }
 
 /**
- * Where a link of an archive leads: a hard link's target counts from the archive's root, a symbolic link's from its own folder.
+ * Where a link of an archive leads: a hard link's target counts from the archive's root, a symbolic link's from its own
+ * folder.
  * @returns a path from the archive's root, undefined when it leaves the archive
  */
 export function linkedPath(path: string, target: string, kind: 'hardlink' | 'symlink'): string | undefined {
@@ -193,7 +195,10 @@ function digestOfFolders(folders: string): Digest | undefined {
   return slash < 0 ? undefined : makeDigest(folders.slice(0, slash), folders.slice(slash + 1));
 }
 
-/** A folder above the storage, or a repository, may itself be called `repositories`: the longest form of the tree's own folders decides. */
+/**
+ * A folder above the storage, or a repository, may itself be called `repositories`: the longest form of the tree's own
+ * folders decides.
+ */
 function repositoriesStart(path: string): number {
   const whole = path.indexOf(wholeFolder);
   if (whole === 0 || (whole > 0 && path.charCodeAt(whole - 1) === 47)) return whole + storageRoot.length + 1;

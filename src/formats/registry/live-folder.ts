@@ -17,14 +17,19 @@ export interface LiveFolderOptions {
   readonly isReadOnly?: boolean | undefined;
 }
 
-/** Beside `docker/`, where no registry looks; a process that was killed leaves its own behind, and the next one removes it. */
+/**
+ * Beside `docker/`, where no registry looks; a process that was killed leaves its own behind, and the next one removes
+ * it.
+ */
 const temporaryPrefix = '.regtar-tmp-';
 const dayMilliseconds = 24 * 3600 * 1000;
 
 /**
  * Opens the folder that a registry serves, to write into it.
- * @param folder the registry's `rootdirectory`: what holds `docker/registry/v2`, or is empty as long as nothing was pushed
- * @throws RegtarError STORAGE_FOREIGN for anything else, OUTPUT_UNWRITABLE where files could not be made as the registry needs them
+ * @param folder the registry's `rootdirectory`: what holds `docker/registry/v2`, or is empty as long as nothing was
+ * pushed
+ * @throws RegtarError STORAGE_FOREIGN for anything else, OUTPUT_UNWRITABLE where files could not be made as the
+ * registry needs them
  */
 export async function openLiveFolder(folder: string, options: LiveFolderOptions = {}): Promise<Place> {
   const root = resolve(folder);

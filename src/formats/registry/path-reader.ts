@@ -17,7 +17,10 @@ interface Known {
   repository: string;
 }
 
-/** Makes the sha256 digest of the 64 hexadecimal digits at `at`, or finds the one that is known. @returns undefined where there are none */
+/**
+ * Makes the sha256 digest of the 64 hexadecimal digits at `at`, or finds the one that is known.
+ * @returns undefined where there are none
+ */
 export type DigestReader = (bytes: Uint8Array, at: number) => Digest | undefined;
 
 /** Answers for what is not said by a `StoragePath`. `elsewhere`: not of the usual form, ask `parseStoragePath`. */
@@ -38,9 +41,9 @@ const sha256 = Buffer.from('sha256/');
 const data = Buffer.from('/data');
 
 /**
- * Members come folder by folder, so thousands of paths differ in their tails only, and these have few forms. They are recognised by
- * their bytes, without a string for anything that nobody keeps; whatever looks different in any way is left to `parseStoragePath`,
- * which alone knows the rules.
+ * Members come folder by folder, so thousands of paths differ in their tails only, and these have few forms. They are
+ * recognised by their bytes, without a string for anything that nobody keeps; whatever looks different in any way is
+ * left to `parseStoragePath`, which alone knows the rules.
  * @param digestAt gives the digests, so that one that is known needs no second string
  */
 export function createPathReader(digestAt: DigestReader = sha256FromHexAt): PathReader {

@@ -5,7 +5,10 @@ import type { Ring } from '../../io/ring.ts';
 export interface PlacedFile {
   /** Bytes. */
   readonly size: number;
-  /** Another text as soon as the file is written anew, even with the same bytes: inode and time of a file, time and ETag of an object. */
+  /**
+   * Another text as soon as the file is written anew, even with the same bytes: inode and time of a file, time and ETag
+   * of an object.
+   */
   readonly version: string;
 }
 
@@ -26,11 +29,14 @@ export interface PutOptions {
 }
 
 /**
- * Where a registry's storage lies, for somebody who writes there: a folder, or a bucket. Everything that knows the storage's layout writes
- * through it, so that exporting a tree and placing blobs into a living registry's storage are one code.
+ * Where a registry's storage lies, for somebody who writes there: a folder, or a bucket. Everything that knows the
+ * storage's layout writes through it, so that exporting a tree and placing blobs into a living registry's storage are
+ * one code.
  *
- * Paths are those of `layout.ts`: relative, with `/` between components, `docker/registry/v2/…`. A place never looks into what it is given.
- * Methods reject with a RegtarError: OUTPUT_FULL and OUTPUT_UNWRITABLE for what concerns all of the place, whatever a body throws as it is.
+ * Paths are those of `layout.ts`: relative, with `/` between components, `docker/registry/v2/…`. A place never looks
+ * into what it is given.
+ * Methods reject with a RegtarError: OUTPUT_FULL and OUTPUT_UNWRITABLE for what concerns all of the place, whatever a
+ * body throws as it is.
  * All of them may be called side by side, also for the same path.
  */
 export interface Place {
@@ -38,17 +44,22 @@ export interface Place {
   readonly describe: string;
   /** @returns undefined where no file is */
   stat(path: string): Promise<PlacedFile | undefined>;
-  /** The bytes of a file, to be hashed. @throws RegtarError OUTPUT_UNWRITABLE while iterating, when it cannot be read */
+  /**
+   * The bytes of a file, to be hashed.
+   * @throws RegtarError OUTPUT_UNWRITABLE while iterating, when it cannot be read
+   */
   read(path: string, ring?: Ring): Body;
   /**
-   * Every file beneath a folder, at any depth and in any order, with its path from the place's root; none where the folder is not there.
+   * Every file beneath a folder, at any depth and in any order, with its path from the place's root; none where the
+   * folder is not there.
    * It is asked for the first few of them alone, too: nothing may be collected beforehand.
    * @param folder '' for everything
    */
   list(folder: string): AsyncIterable<PlacedFile & { readonly path: string }>;
   /**
-   * Makes a file. It appears under its path with all of its bytes, or not at all: a body that throws in place of its last chunk, which is
-   * how a wrong digest is told, leaves nothing. What is there already is left as it is, whatever it holds, unless `replace` is given.
+   * Makes a file. It appears under its path with all of its bytes, or not at all: a body that throws in place of its
+   * last chunk, which is how a wrong digest is told, leaves nothing. What is there already is left as it is, whatever
+   * it holds, unless `replace` is given.
    * @param content small files as bytes; blobs as the opener of a verified body, which is called again for a retry
    * @returns 'present' when something is there already, of which nothing is said
    */
@@ -57,12 +68,13 @@ export interface Place {
    * Gives a plain file of this machine a second name in the place, without reading or copying a byte.
    * @param file its bytes have been verified by the caller
    * @param size in bytes; a file of another size is not linked
-   * @returns false where that cannot be: another file system, another owner or mode than the place needs, a bucket. Then `put` it
+   * @returns false where that cannot be: another file system, another owner or mode than the place needs, a bucket.
+   * Then `put` it
    */
   link(path: string, file: string, size: number): Promise<boolean>;
   /**
-   * Removes the files that this place has made since it was opened, each only while it is still the same file, and the folders that it has
-   * made for them, where they are empty. What `replace` replaced cannot come back.
+   * Removes the files that this place has made since it was opened, each only while it is still the same file, and the
+   * folders that it has made for them, where they are empty. What `replace` replaced cannot come back.
    * @returns how many files were removed
    */
   takeBack(): Promise<number>;

@@ -16,7 +16,10 @@ export interface PlacedBlobsOptions {
   readonly replace?: boolean;
   /** Hash what is there with the right size, too. @defaultValue false */
   readonly verify?: boolean;
-  /** `sized` links files of the source unread, `hashed` reads them first. @defaultValue files that this run has hashed, or nothing, are linked */
+  /**
+   * `sized` links files of the source unread, `hashed` reads them first.
+   * @defaultValue files that this run has hashed, or nothing, are linked
+   */
   readonly link?: 'sized' | 'hashed' | undefined;
 }
 
@@ -24,7 +27,8 @@ export interface PlacedBlobsOptions {
 export interface PlacedBlobs {
   /**
    * Places a blob where it is not there.
-   * @throws RegtarError TARGET_BLOB_DAMAGED when something else is there, BLOB_CORRUPT when the source's bytes are not right
+   * @throws RegtarError TARGET_BLOB_DAMAGED when something else is there, BLOB_CORRUPT when the source's bytes are not
+   * right
    */
   put(
     blob: Descriptor,
@@ -33,9 +37,15 @@ export interface PlacedBlobs {
   ): Promise<'written' | 'present'>;
   /** The same for bytes that are in memory: manifests. */
   putBytes(blob: Descriptor, bytes: Uint8Array): Promise<'written' | 'present'>;
-  /** Replaces what is there and wrong; what is not there at all is left to the registry. For bytes that are in memory: manifests. */
+  /**
+   * Replaces what is there and wrong; what is not there at all is left to the registry. For bytes that are in memory:
+   * manifests.
+   */
   mend(blob: Descriptor, bytes: Uint8Array): Promise<void>;
-  /** Whether a blob is there, by size or, where that was asked for, by its digest. @throws RegtarError TARGET_BLOB_DAMAGED */
+  /**
+   * Whether a blob is there, by size or, where that was asked for, by its digest.
+   * @throws RegtarError TARGET_BLOB_DAMAGED
+   */
   has(blob: Descriptor, options?: WriteOptions): Promise<boolean>;
   /** Lets a repository serve a blob. */
   link(repository: string, digest: Digest): Promise<'written' | 'present'>;

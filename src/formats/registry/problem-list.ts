@@ -1,6 +1,9 @@
 import type { ErrorCode, Problem } from '../../errors.ts';
 
-/** What is wrong with a storage, bounded: millions of tags that all lack the same thing are told by the first of them and a number. */
+/**
+ * What is wrong with a storage, bounded: millions of tags that all lack the same thing are told by the first of them
+ * and a number.
+ */
 export interface ProblemList {
   report(problem: Problem): void;
   /** Everything reported so far, in its order, with a line for what was left out of each code. */

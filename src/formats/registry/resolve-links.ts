@@ -34,8 +34,9 @@ export interface ResolveOptions {
 const longestChain = 40;
 
 /**
- * Gives linked files their bytes. Targets may come before or after the link and lie outside the storage tree (`docker/skopeo/…`), so
- * they are looked up in further passes over the headers: that costs time in the rare backup that needs it, and no memory in the others.
+ * Gives linked files their bytes. Targets may come before or after the link and lie outside the storage tree
+ * (`docker/skopeo/…`), so they are looked up in further passes over the headers: that costs time in the rare backup
+ * that needs it, and no memory in the others.
  * Nothing outside the backup is ever followed.
  */
 export async function resolveLinks(

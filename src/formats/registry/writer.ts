@@ -15,8 +15,8 @@ import { createPlacedBlobs } from './placed-blobs.ts';
 const parallelFiles = 2;
 
 /**
- * The storage of a Distribution registry in a folder, with what was selected and nothing else. A tag appears when everything that it
- * needs is there, so the tree is sound whenever the writing stops.
+ * The storage of a Distribution registry in a folder, with what was selected and nothing else. A tag appears when
+ * everything that it needs is there, so the tree is sound whenever the writing stops.
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE, USAGE for --link with --owner
  */
 export function openRegistrySink(options: FileSinkOptions): ImageSink {

@@ -20,7 +20,8 @@ export function movedImages({ images }: Report): readonly MovedImage[] {
 }
 
 /**
- * What leads a registry's old names to the new ones: a path where it says everything, otherwise every repository by name.
+ * What leads a registry's old names to the new ones: a path where it says everything, otherwise every repository by
+ * name.
  * @param from the old registry, as it stands in the names of images
  */
 export function mirrorOf(from: string, images: Iterable<MovedImage>): Mirror {

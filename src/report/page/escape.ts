@@ -1,6 +1,9 @@
 import { printable } from '../../io/printable.ts';
 
-/** Text as HTML, in elements and in quoted attributes. What cannot be seen becomes visible: a name must look like what it is. */
+/**
+ * Text as HTML, in elements and in quoted attributes. What cannot be seen becomes visible: a name must look like what
+ * it is.
+ */
 export function escapeHtml(text: string): string {
   return text
     .replaceAll(/[^\t\n]+/g, printable)

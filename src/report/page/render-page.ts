@@ -5,8 +5,8 @@ import { escapeHtml, escapeJson } from './escape.ts';
 import type { Cell, Column, Fact, MapKind, Page, Share, Table } from './model.ts';
 
 /**
- * One page of HTML that needs nothing else: no network, no other file. Without scripts it is tables; its own script, which the policy
- * names by its hash, adds the map, search and order. The policy allows nothing else to run or to load.
+ * One page of HTML that needs nothing else: no network, no other file. Without scripts it is tables; its own script,
+ * which the policy names by its hash, adds the map, search and order. The policy allows nothing else to run or to load.
  */
 export function renderPage(page: Page): string {
   const policy = `default-src 'none'; script-src ${hashSource(script)}; style-src ${hashSource(style)}; base-uri 'none'; form-action 'none'`;

@@ -39,7 +39,8 @@ const ids = {
 } as const;
 
 /**
- * Makes an authority, a certificate of it for the given names, and forgets the authority's key: it can never vouch for anything else.
+ * Makes an authority, a certificate of it for the given names, and forgets the authority's key: it can never vouch for
+ * anything else.
  * @param names of hosts, and IP addresses
  * @see RFC 5280
  */

@@ -16,14 +16,17 @@ import { RegtarError, systemErrorCode } from '../../errors.ts';
 import { onOutput } from '../../io/output-error.ts';
 import { makeSelfSigned, type SelfSigned } from './certificate.ts';
 
-/** Also what podman and skopeo take as `--cert-dir`: they read `*.crt` as authorities, and `*.key` as keys of clients. */
+/**
+ * Also what podman and skopeo take as `--cert-dir`: they read `*.crt` as authorities, and `*.key` as keys of clients.
+ */
 const files = { authority: 'ca.crt', certificate: 'server.pem', key: 'server-key.pem' } as const;
 
 /**
- * Keeps a certificate in a folder, so that clients which trust it need not be told again. What is there is used or refused, and never
- * replaced. The key is readable by its owner alone; the one of the authority is kept nowhere.
+ * Keeps a certificate in a folder, so that clients which trust it need not be told again. What is there is used or
+ * refused, and never replaced. The key is readable by its owner alone; the one of the authority is kept nowhere.
  * @param names every one must be in the certificate
- * @throws RegtarError TLS_INVALID for a folder that holds anything else, or a certificate that has expired or lacks a name; OUTPUT_UNWRITABLE
+ * @throws RegtarError TLS_INVALID for a folder that holds anything else, or a certificate that has expired or lacks a
+ * name; OUTPUT_UNWRITABLE
  */
 export function keepSelfSigned(folder: string, names: readonly string[]): SelfSigned {
   const present = existsSync(folder) ? onOutput(folder, () => readdirSync(folder).sort()) : [];

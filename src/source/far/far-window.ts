@@ -1,7 +1,10 @@
 import { NotAtHand, type RandomAccess } from '../../io/random-access.ts';
 import type { FarObject } from './far-object.ts';
 
-/** A moving window over bytes elsewhere, for one scan: it throws `NotAtHand` where it does not hold them, and brings them when asked. */
+/**
+ * A moving window over bytes elsewhere, for one scan: it throws `NotAtHand` where it does not hold them, and brings
+ * them when asked.
+ */
 export interface FarWindow extends RandomAccess {
   bring(missing: NotAtHand): Promise<void>;
 }

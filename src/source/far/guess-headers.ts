@@ -18,8 +18,9 @@ export interface GuessOptions {
 }
 
 /**
- * Guesses where members begin, one for each part of a tar, so that several scans can walk it side by side. A guess may be wrong: a layer
- * may hold a tar itself. So it counts only if the scan from the archive's beginning comes to the very same place.
+ * Guesses where members begin, one for each part of a tar, so that several scans can walk it side by side. A guess may
+ * be wrong: a layer may hold a tar itself. So it counts only if the scan from the archive's beginning comes to the very
+ * same place.
  * @returns offsets in rising order; fewer than parts where none was found
  */
 export async function guessHeaders(
@@ -44,7 +45,10 @@ export async function guessHeaders(
   return [...new Set(found)].sort((left, right) => left - right);
 }
 
-/** Where the member behind the first whole one begins: in front of the first there may be a long name that belongs to it. */
+/**
+ * Where the member behind the first whole one begins: in front of the first there may be a long name that belongs to
+ * it.
+ */
 function memberBehindFirst(bytes: Uint8Array): number | undefined {
   const memory = new ArrayBuffer(Math.ceil(bytes.length / 4) * 4);
   const buffer = Buffer.from(memory);

@@ -27,9 +27,11 @@ interface SeenPart {
 }
 
 /**
- * Scans a tar elsewhere. Headers depend on each other, so one scan waits for one answer after the other; several begin at guessed places
- * and keep what they see. Whatever one of them saw counts only when the scan from the beginning comes exactly to where it began;
- * otherwise that scan goes on itself. So the members, their order and the problems are those of a scan from one end to the other.
+ * Scans a tar elsewhere. Headers depend on each other, so one scan waits for one answer after the other; several begin
+ * at guessed places and keep what they see. Whatever one of them saw counts only when the scan from the beginning comes
+ * exactly to where it began;
+ * otherwise that scan goes on itself. So the members, their order and the problems are those of a scan from one end to
+ * the other.
  */
 export async function scanParts(
   object: FarObject,

@@ -9,8 +9,8 @@ import { describeOperand } from '../far/operand.ts';
 import { sourceWords } from '../far/source-words.ts';
 
 /**
- * A file on a web server. Redirects are followed, and what they led to is asked at once from then on: many lead to an address that is
- * signed for a while.
+ * A file on a web server. Redirects are followed, and what they led to is asked at once from then on: many lead to an
+ * address that is signed for a while.
  * @throws RegtarError USAGE for addresses that cannot be used, CONFIG_INVALID for certificates and proxies
  */
 export function openHttpsObject(operand: string, access: FarAccess, signal?: AbortSignal): ObjectServer {

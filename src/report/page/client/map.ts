@@ -10,7 +10,10 @@ const letterWidth = 6.6;
 /** Narrower than this nothing can be hit. */
 const leastPixels = 0.5;
 
-/** Draws the bytes as a treemap: repositories, in them images. A click goes into a repository, or finds an image in the table. */
+/**
+ * Draws the bytes as a treemap: repositories, in them images. A click goes into a repository, or finds an image in the
+ * table.
+ */
 export function drawMap(section: HTMLElement, data: string, find: (name: string) => void): void {
   const root = JSON.parse(data) as MapNode;
   const svg = section.querySelector('svg.tree') as SVGSVGElement;
