@@ -10,6 +10,7 @@ export interface FarOptions {
   readonly sourceUsername?: string;
   readonly sourcePasswordFile?: string;
   readonly sourceCaFile?: string;
+  readonly s3Endpoint?: string;
   readonly plainHttp?: boolean;
   readonly retryTimes?: number;
   readonly retryDelay?: number;
@@ -26,6 +27,7 @@ export function farAccess(options: FarOptions, context: Context): FarAccess {
     username: options.sourceUsername,
     password: options.sourcePasswordFile === undefined ? undefined : readSecret(options.sourcePasswordFile),
     caFile: options.sourceCaFile,
+    s3Endpoint: options.s3Endpoint,
     plainHttp: options.plainHttp,
     env: process.env,
     home: homedir(),

@@ -13,6 +13,14 @@ export interface RegistryOptions {
   readonly software?: 'docker-registry' | 'distribution';
   /** Folder that holds, or will hold, `docker/registry/v2`; a temporary one when absent. */
   readonly storage?: string;
+  /** Keep the storage in a bucket, by the registry's own s3 driver. */
+  readonly s3?: {
+    readonly endpoint: string;
+    readonly bucket: string;
+    readonly prefix: string;
+    readonly accessKey: string;
+    readonly secretKey: string;
+  };
   /** Listen here, for a registry that comes back where it was; a free port when absent. */
   readonly port?: number;
   /** The only user who may do anything. */
@@ -123,7 +131,21 @@ async function configuration(
     version: '0.1',
     log: { level: 'error', accesslog: { disabled: options.accessLog !== true } },
     storage: {
-      filesystem: { rootdirectory: storage },
+      ...(options.s3
+        ? {
+            s3: {
+              regionendpoint: options.s3.endpoint,
+              region: 'us-east-1',
+              bucket: options.s3.bucket,
+              rootdirectory: `/${options.s3.prefix}`,
+              accesskey: options.s3.accessKey,
+              secretkey: options.s3.secretKey,
+              secure: false,
+              v4auth: true,
+            },
+            redirect: { disable: true },
+          }
+        : { filesystem: { rootdirectory: storage } }),
       delete: { enabled: options.delete === true },
       maintenance: { uploadpurging: { enabled: false }, readonly: { enabled: options.readonly === true } },
     },
@@ -163,7 +185,8 @@ async function writeHtpasswd(
 }
 
 function withoutRegistryVariables(): Record<string, undefined> {
-  const names = Object.keys(process.env).filter((name) => name.startsWith('REGISTRY_'));
+  // Its s3 driver reads those of AWS.
+  const names = Object.keys(process.env).filter((name) => /^(?:REGISTRY|AWS)_/.test(name));
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 

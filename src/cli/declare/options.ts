@@ -14,6 +14,7 @@ export function addCommon(command: Command, plainHttp?: string): Command {
         .option('--source-username <user>', 'SOURCE on a server: log in as this user')
         .option('--source-password-file <file>', "SOURCE on a server: the user's password, or a token without a user")
         .option('--source-ca-file <file>', 'SOURCE on a server: trust this authority too')
+        .option('--s3-endpoint <url>', 's3://: the server, where it is not AWS and the address does not say ?endpoint=')
         .option(
           '--tag-map <file>',
           "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",

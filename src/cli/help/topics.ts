@@ -77,6 +77,7 @@ SOURCE may be
   - a folder that holds the storage, such as a volume mounted read-only
   - the first of split parts (docker.tar.aa, docker.tar.part000, ...)
   - https://HOST/docker.tar, read in parts where it lies
+  - s3://BUCKET/PREFIX, the storage of a registry's s3 driver, or a tar there
   - several of these with --source, read as one
 Where none is given it is docker.tar in the working directory.
 

@@ -9,6 +9,8 @@ export interface FarAccess {
   readonly username?: string | undefined;
   /** Alone: a bearer token. */
   readonly password?: Secret | undefined;
+  /** Of an S3 server, where its address names none. */
+  readonly s3Endpoint?: string | undefined;
   /** Trusted besides the system's authorities. */
   readonly caFile?: string | undefined;
   /** Whether `http://` is taken beyond loopback. @defaultValue false */

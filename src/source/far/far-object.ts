@@ -59,6 +59,11 @@ export async function openFarObject(
   return farObject(server, range.total, versionOf(answer), start);
 }
 
+/** An object whose size a listing has told: nothing is asked before its bytes are needed. */
+export function knownFarObject(server: ObjectServer, size: number): FarObject {
+  return farObject(server, size, { etag: undefined, modified: undefined }, new Uint8Array());
+}
+
 interface Version {
   readonly etag: string | undefined;
   readonly modified: string | undefined;
@@ -110,7 +115,10 @@ async function wrongPart(
   if (status !== 206) return isTransientStatus(status) ? passing(server, answer) : await server.refusal(answer);
   const { etag, modified } = versionOf(answer);
   const { version } = asked;
-  const isOther = version.etag === undefined ? modified !== version.modified : etag !== version.etag;
+  const isOther =
+    version.etag === undefined
+      ? version.modified !== undefined && modified !== version.modified
+      : etag !== version.etag;
   const range = readContentRange(answer);
   if (isOther || range?.total !== asked.size) return changed(server, 'the server has another one now');
   if (range.from !== asked.from || range.to !== asked.end - 1)

@@ -72,19 +72,20 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
   };
 }
 
-const openingBrace = 123;
+/** `{` and `[`. */
+const openings: ReadonlySet<number | undefined> = new Set([123, 91]);
 
 /** Links whole, and what may be a manifest or a config; of everything else only its first byte, which tells. */
 function bytesWanted(member: Member): number {
   const { size } = member;
   if (member.kind !== 'file' || member.runs !== undefined || size > longestCopyBytes) return 0;
-  if (size <= limits.linkBytes || member.firstByte === openingBrace) return size;
+  if (size <= limits.linkBytes || openings.has(member.firstByte)) return size;
   return 1;
 }
 
 function keepJson(member: Member, small: SmallFiles): void {
   const { size, start } = member;
-  if (size <= 1 || bytesWanted(member) < size || member.firstByte !== openingBrace || small.has(start)) return;
+  if (size <= 1 || bytesWanted(member) < size || !openings.has(member.firstByte) || small.has(start)) return;
   const bytes = Buffer.allocUnsafeSlow(size);
   if (member.copyBody(bytes, 0)) small.keep(start, bytes);
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { RegtarError } from '../../errors.ts';
+import { isBucketAddress } from '../../s3/address.ts';
 import type { Backup } from '../backup.ts';
 import { openHttpsObject } from '../https/https-object.ts';
 import type { OpenSourceOptions } from '../options.ts';
@@ -12,7 +13,9 @@ import { openFarTar } from './far-tar.ts';
  * Opens a SOURCE that lies elsewhere.
  * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_UNREACHABLE, SOURCE_NO_RANGES, and whatever its form is refused for
  */
-export function openFarSource(operand: string, options: OpenSourceOptions): Promise<Backup> {
+export async function openFarSource(operand: string, options: OpenSourceOptions): Promise<Backup> {
+  if (isBucketAddress(operand))
+    return (await import('../s3/open-s3-source.ts')).openS3Source(operand, options, openServed);
   return openServed(openHttpsObject(operand, options.far ?? {}, options.signal), options);
 }
 

@@ -1,6 +1,6 @@
 /** Whether an operand names bytes on a server. */
 export function isFarOperand(operand: string): boolean {
-  return /^https?:\/\//i.test(operand);
+  return /^(?:https?|s3):\/\//i.test(operand);
 }
 
 /** An operand as it may be shown and written: user info, query and fragment of an address may be secrets. */

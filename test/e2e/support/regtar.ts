@@ -15,7 +15,7 @@ const nowhere = temporaryFolder();
 export const bareEnvironment: Readonly<Record<string, string | undefined>> = {
   ...Object.fromEntries(
     Object.keys(process.env)
-      .filter((name) => /^(REGTAR_|DOCKER_|REGISTRY_|XDG_|SSL_CERT|NODE_EXTRA)|_proxy$/i.test(name))
+      .filter((name) => /^(REGTAR_|DOCKER_|REGISTRY_|AWS_|XDG_|SSL_CERT|NODE_EXTRA)|_proxy$/i.test(name))
       .map((name) => [name, undefined]),
   ),
   HOME: nowhere.path,
