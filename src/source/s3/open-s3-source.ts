@@ -1,7 +1,7 @@
 import { RegtarError } from '../../errors.ts';
 import type { Backup } from '../backup.ts';
 import type { ObjectServer } from '../far/far-object.ts';
-import type { OpenSourceOptions } from '../open-source.ts';
+import type { OpenSourceOptions } from '../options.ts';
 import { openBucketStorage } from './bucket-storage.ts';
 import { findRoot } from './list-storage.ts';
 import { bucketObject, isObject, nothingThere, openSourceBucket } from './open-s3.ts';
