@@ -22,6 +22,8 @@ export interface ContentStore {
    * where they were not hashed.
    */
   hashedAs?(digest: Digest): Digest | undefined;
+  /** Whether what the blobs lie in was written to since it was opened: nothing that was hashed before proves anything then. Absent where that cannot be told. */
+  changed?(): boolean;
   /** Lets go of whatever is held on disk for other blobs. Absent where nothing is held. */
   keepOnly?(digests: Iterable<Digest>): Promise<void>;
   /**

@@ -35,6 +35,7 @@ export function openContentStore(
       // A digest of another algorithm proves nothing about this one.
       return known === undefined || digestAlgorithm(known) !== digestAlgorithm(digest) ? undefined : known;
     },
+    changed: () => backup.changed?.() === true,
     async keepOnly(digests) {
       if (backup.keepOnly === undefined) return;
       const files = new Set([...digests].map((digest) => stored.get(digest)?.location?.file));

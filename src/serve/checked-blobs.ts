@@ -44,6 +44,7 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
   return {
     size: (digest) => (verdicts.get(digest) === false ? undefined : store.stat(digest)?.size),
     async *open({ digest, start, end }, ring) {
+      refuseChanged(store);
       const size = store.stat(digest)?.size;
       const digester =
         start === 0 && end === size && !isRight(digest) ? createDigester(digestAlgorithm(digest)) : undefined;
@@ -62,9 +63,22 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
           if (found !== digest) throw condemn(digest, found);
           verdicts.set(digest, true);
         }
+        if (left === 0) refuseChanged(store);
         yield bytes;
         if (left === 0) return;
       }
     },
   };
+}
+
+/** What was right once may be something else now, and ranges are not hashed at all. @throws RegtarError SOURCE_CHANGED */
+function refuseChanged(store: ContentStore): void {
+  if (store.changed?.() === true)
+    throw new RegtarError(
+      'SOURCE_CHANGED',
+      'the backup was written to since it was opened: its blobs are not served any more',
+      {
+        hint: 'end the server, wait until nothing writes to the backup any more, then start it again',
+      },
+    );
 }

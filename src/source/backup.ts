@@ -139,6 +139,8 @@ export interface Backup {
    * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, SOURCE_CHANGED
    */
   saveIndex?(): SavedIndexFacts;
+  /** Whether it was written to since it was opened. Absent where that cannot be told. */
+  changed?(): boolean;
   /** Which of several backups `Location.source` means, for people. */
   nameOf?(source: number): string | undefined;
   close(): Promise<void>;

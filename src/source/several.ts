@@ -50,6 +50,7 @@ export function openSeveral(backups: readonly Backup[]): Backup {
         await backup.keepOnly?.((location) => isNeeded({ ...location, source }));
     },
     removeSpoolSync: () => backups.forEach((backup) => backup.removeSpoolSync?.()),
+    changed: () => backups.some((backup) => backup.changed?.() === true),
     nameOf: (source) => backups[source]?.describe,
     async close() {
       await Promise.all(backups.map((backup) => backup.close()));

@@ -87,6 +87,7 @@ export function openTarFile(
       return bytes;
     },
     file: () => undefined,
+    changed: () => access.changed(),
     // The holes of a sparse member lie nowhere.
     ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
     saveIndex() {

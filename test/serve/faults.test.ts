@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { get as httpGet } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describeWith } from '../support/peers.ts';
+import { run } from '../support/run.ts';
+import { buildStorage } from '../support/storage-builder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { ask, serveStorage, startStorage } from './support/serve-storage.ts';
+import { startServe, type Served } from './support/start-serve.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const big = randomBytes(3 * 2 ** 20 + 5);
+
+describe('a blob that is not what its digest says', () => {
+  const storage = buildStorage((s) => {
+    const small = s.blob('some bytes', 'a');
+    const large = s.blob(big, 'a');
+    const image = s.image('a', '1', { layers: [{ bytes: big.subarray(7) }] });
+    const layer = image.blobs.at(-1)?.digest ?? image.digest;
+    for (const digest of [small, large, layer]) s.corruptBlob(digest);
+    return { small, large, layer };
+  });
+
+  it('is unknown at once where it is small', async () => {
+    const { url, told } = await serveStorage(storage);
+    const path = `/v2/a/blobs/${storage.built.small}`;
+    expect((await ask(url, path)).status).toBe(404);
+    expect(told.map(({ code, message }) => [code, message.includes(storage.built.small)])).toEqual([
+      ['BLOB_CORRUPT', true],
+    ]);
+    expect((await ask(url, path, { method: 'HEAD' })).status).toBe(404);
+    expect((await ask(url, path, { headers: { range: 'bytes=0-1' } })).status).toBe(404);
+  });
+
+  it('breaks off before its end where it is large, is named once and then unknown', async () => {
+    const { url, told } = await serveStorage(storage);
+    const path = `/v2/a/blobs/${storage.built.large}`;
+    const answers = await Promise.allSettled([ask(url, path), ask(url, path)]);
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(told.map(({ code }) => code)).toEqual(['BLOB_CORRUPT']);
+    expect((await ask(url, path)).status).toBe(404);
+  });
+
+  describeWith('skopeo', 'for skopeo', () => {
+    it('ends with a failure, every time', async () => {
+      const { url } = await serveStorage(storage);
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const { code } = await run(
+          'skopeo',
+          [
+            ...['--insecure-policy', 'copy', '-q', '--src-tls-verify=false'],
+            ...[`docker://${new URL(url).host}/a:1`, `dir:${folder.file(`bad-${attempt}`)}`],
+          ],
+          { allowFailure: true },
+        );
+        expect(code).not.toBe(0);
+      }
+    });
+  });
+});
+
+describe('clients that mean no good', () => {
+  const storage = buildStorage((s) => (s.image('a', '1'), s.blob(big, 'a')));
+  let served: Awaited<ReturnType<typeof startStorage>>;
+  beforeAll(async () => {
+    served = await startStorage(storage, { limits: { headerTime: 300, idleTime: 600, connections: 40 } });
+    return served.stop;
+  });
+  const lives = async (): Promise<void> => expect((await ask(served.url, '/v2/')).status).toBe(200);
+  const dial = (): Socket => {
+    const socket = connect(served.server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    onTestFinished(() => void socket.destroy());
+    return socket;
+  };
+  const closed = (socket: Socket): Promise<string> =>
+    new Promise((resolve) => {
+      let text = '';
+      socket.on('data', (chunk: Buffer) => void (text += chunk.toString('latin1')));
+      socket.once('close', () => resolve(text));
+    });
+
+  it('that say nothing, or half a header, are let go', async () => {
+    const silent = dial();
+    const half = dial();
+    half.write('GET /v2/ HTTP/1.1\r\nHost: a\r\nX-');
+    await Promise.all([closed(silent), closed(half)]);
+    await lives();
+  });
+
+  it.each<[string, string]>([
+    ['headers without end', `GET /v2/ HTTP/1.1\r\nHost: a\r\n${'X-Flood: 0123456789\r\n'.repeat(20_000)}\r\n`],
+    ['a path without end', `GET /v2/${'a/'.repeat(60_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+    ['no HTTP', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\r\n\r\n'],
+    ['two lengths', 'GET /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+  ])('that send %s are refused', async (_title, text) => {
+    const socket = dial();
+    const answer = closed(socket);
+    socket.write(text);
+    expect(await answer).not.toMatch(/^HTTP\/1\.1 200/);
+    await lives();
+  });
+
+  it('that upload hear 405 before they send a byte', async () => {
+    const socket = dial();
+    const answer = closed(socket);
+    socket.write('PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n');
+    expect(await answer).toMatch(/^HTTP\/1\.1 405 /);
+    await lives();
+  });
+
+  it('that take no bytes are let go, and nobody waits for them', async () => {
+    const lazy = Array.from({ length: 10 }, dial);
+    for (const socket of lazy) {
+      socket.pause();
+      socket.write(`GET /v2/a/blobs/${storage.built} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    }
+    expect((await ask(served.url, `/v2/a/blobs/${storage.built}`)).body.equals(big)).toBe(true);
+    await sleep(1500);
+    await vi.waitFor(async () => {
+      const count = await new Promise<number>((resolve) =>
+        dial().once('connect', () => resolve(lazy.filter(({ destroyed }) => !destroyed).length)),
+      );
+      for (const socket of lazy) socket.resume();
+      expect(count).toBeLessThanOrEqual(10);
+    });
+    await lives();
+  });
+
+  it('that come in crowds take no place from each other for long', async () => {
+    const crowd = Array.from({ length: 80 }, dial);
+    await Promise.all(crowd.map(closed));
+    await lives();
+  });
+});
+
+describe('a server under load', () => {
+  const layer = randomBytes(6 * 2 ** 20);
+  const storage = buildStorage((s) => (s.image('a', '1'), s.blob(layer, 'a')));
+  let served: Served;
+  const path = `/v2/a/blobs/${storage.built}`;
+  const descriptors = (): number => readdirSync(`/proc/${served.process.pid}/fd`).length;
+  beforeAll(async () => {
+    writeFileSync(folder.file('load.tar'), storage.tar());
+    served = await startServe([folder.file('load.tar')]);
+  });
+  afterAll(() => served.process.stop());
+
+  it('gives 200 clients at once their bytes, among readers that stop and readers that go away, below 200 MiB', async () => {
+    await ask(served.url, '/v2/');
+    const before = descriptors();
+    const read = (taken: number): Promise<number> =>
+      new Promise((resolve, reject) => {
+        let bytes = 0;
+        const request = httpGet(`${served.url}${path}`, { agent: false }, (response) => {
+          response.on('data', (chunk: Buffer) => {
+            bytes += chunk.length;
+            if (bytes < taken) return;
+            response.destroy();
+            resolve(bytes);
+          });
+          response.once('end', () => resolve(bytes));
+          response.once('error', () => resolve(bytes));
+        });
+        request.once('error', reject);
+      });
+    const stopped = Array.from({ length: 20 }, () => {
+      const request = httpGet(`${served.url}${path}`, { agent: false }, (response) => void response.pause());
+      request.on('error', () => undefined);
+      return request;
+    });
+    const gone = Array.from({ length: 100 }, () => read(100_000));
+    const whole = Array.from({ length: 100 }, () => read(Infinity));
+    expect(new Set(await Promise.all(whole))).toEqual(new Set([layer.length]));
+    await Promise.all(gone);
+    const peak = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${served.process.pid}/status`, 'utf8'))?.[1]);
+    expect(peak / 1024).toBeLessThan(200);
+    for (const request of stopped) request.destroy();
+    await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before + 1), { timeout: 10_000 });
+  });
+});
+
+describe('a source that does not stay', () => {
+  const storage = buildStorage((s) => {
+    const image = s.image('a', '1');
+    return { image, blob: s.blob(big, 'a') };
+  });
+  const path = `/v2/a/blobs/${storage.built.blob}`;
+
+  it('is served to the end where only its name is gone', async () => {
+    const file = folder.file('vanishes.tar');
+    writeFileSync(file, storage.tar());
+    const served = await startServe([file]);
+    onTestFinished(() => served.process.stop());
+    rmSync(file);
+    expect((await ask(served.url, path)).body.equals(big)).toBe(true);
+  });
+
+  it.each<[string, (file: string) => void]>([
+    ['is cut', (file) => truncateSync(file, 4096)],
+    ['has other bytes', (file) => writeFileSync(file, storage.tar().fill(0), { flag: 'r+' })],
+  ])('that %s: nothing wrong is given, the reason is said once, and the server lives', async (title, change) => {
+    const file = folder.file(`${title.replaceAll(' ', '-')}.tar`);
+    writeFileSync(file, storage.tar());
+    const served = await startServe([file]);
+    onTestFinished(() => served.process.stop());
+    // It was right once: whoever asks again must not get other bytes all the same.
+    expect((await ask(served.url, path)).body.equals(big)).toBe(true);
+    await sleep(20);
+    change(file);
+    for (let attempt = 0; attempt < 2; attempt++)
+      expect(
+        await ask(served.url, path).then(
+          ({ status }) => status,
+          () => 'broken',
+        ),
+      ).not.toBe(200);
+    expect(
+      await ask(served.url, path, { headers: { range: 'bytes=10-19' } }).then(
+        ({ status }) => status,
+        () => 'broken',
+      ),
+    ).not.toBe(206);
+    expect((await ask(served.url, '/v2/')).status).toBe(200);
+    const lines = served.process
+      .log()
+      .split('\n')
+      .filter((line) => line.startsWith('regtar: SOURCE_CHANGED'));
+    expect(lines).toHaveLength(1);
+  });
+
+  it('as a folder, too', async () => {
+    const place = folder.file('tree');
+    await storage.writeTo(place);
+    const served = await startServe([place]);
+    onTestFinished(() => served.process.stop());
+    expect((await ask(served.url, path)).body.equals(big)).toBe(true);
+    rmSync(place, { recursive: true });
+    expect((await ask(served.url, path)).status).toBe(503);
+    expect((await ask(served.url, '/v2/')).status).toBe(200);
+  });
+});
+
+it('--verify finds what is damaged before the first client', async () => {
+  const storage = buildStorage((s) => {
+    const image = s.image('a', '1');
+    const blob = s.blob(big, 'a');
+    s.corruptBlob(blob);
+    return { image, blob };
+  });
+  writeFileSync(folder.file('damaged.tar'), storage.tar());
+  const served = await startServe([folder.file('damaged.tar'), '--verify']);
+  onTestFinished(() => served.process.stop());
+  expect(served.process.log()).toContain(storage.built.blob);
+  expect((await ask(served.url, `/v2/a/blobs/${storage.built.blob}`, { headers: { range: 'bytes=0-1' } })).status).toBe(
+    404,
+  );
+  expect((await ask(served.url, '/v2/a/manifests/1')).status).toBe(200);
+});
