@@ -6,6 +6,8 @@ import type { Answer } from '../net/transport.ts';
 
 /** How a request to the API is stopped. */
 export interface ApiOptions {
+  /** Whose credential is shown; the registry's own without it. */
+  readonly repository?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

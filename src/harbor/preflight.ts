@@ -1,16 +1,19 @@
 import { codeFacts, RegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
+import { createOncePerKey } from '../io/per-key.ts';
+import type { Credential } from '../remote/credential.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { ApiOptions } from './api.ts';
 import {
   createProject,
   findProject,
   listProjectRepositories,
+  readDefaultQuota,
   readQuota,
   type NewProject,
   type Quota,
 } from './projects.ts';
-import type { Harbor } from './recognise.ts';
+import { recogniseAccount, type Harbor, type HarborAccount } from './recognise.ts';
 
 /** What a push will meet in one project. */
 export interface ProjectFacts {
@@ -19,6 +22,8 @@ export interface ProjectFacts {
   readonly state: 'exists' | 'missing' | 'unknown';
   /** Why nothing can be pushed into it. */
   readonly obstacle: RegtarError | undefined;
+  /** Who asked. */
+  readonly account: HarborAccount;
   /** undefined where the account may not read it. */
   readonly quota: Quota | undefined;
   /** Full names; undefined where the account may not list them. */
@@ -32,77 +37,148 @@ export interface ProjectsOptions extends ApiOptions {
   readonly parallel: number;
 }
 
-/** Looks at every project that a push needs; changes nothing. */
+/**
+ * Looks at every project that a push needs, each with its own account; changes nothing.
+ * @param repositories one repository of each project, by the project's name: its credential is the project's
+ */
 export async function inspectProjects(
   registry: Registry,
   harbor: Harbor,
-  names: readonly string[],
+  repositories: ReadonlyMap<string, string>,
   options: ProjectsOptions,
 ): Promise<ReadonlyMap<string, ProjectFacts>> {
   const facts = new Map<string, ProjectFacts>();
-  await forEachParallel(names, options.parallel, async (name) => {
-    facts.set(name, await inspectProject(registry, harbor, name, options));
+  const accounts = createAccounts(registry, harbor, options);
+  let defaultQuota: Promise<number | undefined> | undefined;
+  const readDefault = (): Promise<number | undefined> => (defaultQuota ??= readDefaultQuota(registry, options));
+  await forEachParallel([...repositories], options.parallel, async ([name, repository]) => {
+    const account = await accounts(repository);
+    facts.set(
+      name,
+      account instanceof RegtarError
+        ? { name, state: 'unknown', obstacle: account, account: harbor, quota: undefined, repositories: undefined }
+        : await inspectProject(registry, account, { name, repository }, { ...options, repository }, readDefault),
+    );
   });
   return facts;
+}
+
+/** @returns what is known of a repository's account, asked once for each credential; or why it is none */
+function createAccounts(
+  registry: Registry,
+  harbor: Harbor,
+  { signal }: ApiOptions,
+): (repository: string) => Promise<HarborAccount | RegtarError> {
+  const known = createOncePerKey<Credential, HarborAccount | RegtarError>();
+  return async (repository) => {
+    const credential = await registry.credentialFor(repository);
+    if (credential === (await registry.credentialFor()) && credential.kind !== 'anonymous') return harbor;
+    return known.get(credential, async () => {
+      if (credential.kind === 'anonymous')
+        return new RegtarError('AUTH_FAILED', `there is no credential for ${repository} of ${registry.host}`, {
+          where: { repository },
+          hint: `give ${registry.host} or its project a key in the file of --authfile, or pass --username and --password-stdin`,
+        });
+      try {
+        await registry.login(signal, repository);
+        return await recogniseAccount(registry, credential, { repository, signal });
+      } catch (error) {
+        if (error instanceof RegtarError && error.code === 'AUTH_FAILED') return error;
+        throw error;
+      }
+    });
+  };
+}
+
+/** A project to be created, by the account of one of its repositories. */
+export interface NewProjectPlace {
+  readonly name: string;
+  readonly repository: string;
+  /** What helps where the account may not. */
+  readonly hint: string;
 }
 
 /** Creates projects that are missing. @returns why not, by name, for those that could not be created */
 export async function createProjects(
   registry: Registry,
-  harbor: Harbor,
-  names: readonly string[],
+  projects: readonly NewProjectPlace[],
   project: NewProject,
   options: ApiOptions & { readonly parallel: number },
 ): Promise<ReadonlyMap<string, RegtarError>> {
   const failures = new Map<string, RegtarError>();
-  await forEachParallel(names, options.parallel, async (name) => {
+  await forEachParallel(projects, options.parallel, async ({ name, repository, hint }) => {
     try {
-      await createProject(registry, name, project, harbor.creationHint, options);
+      await createProject(registry, name, project, hint, { ...options, repository });
     } catch (error) {
       if (!(error instanceof RegtarError) || !isRefusal(error)) throw error;
       failures.set(name, error);
     }
   });
   // Tokens name what was allowed when they were made.
-  if (names.length > failures.size) registry.forgetTokens();
+  if (projects.length > failures.size) registry.forgetTokens();
   return failures;
 }
 
 async function inspectProject(
   registry: Registry,
-  harbor: Harbor,
-  name: string,
+  account: HarborAccount,
+  { name, repository }: { readonly name: string; readonly repository: string },
   options: ProjectsOptions,
+  readDefault: () => Promise<number | undefined>,
 ): Promise<ProjectFacts> {
-  const nothing = { name, quota: undefined, repositories: undefined };
-  const project = await findProject(registry, name, harbor.account, options);
-  if (project === 'hidden') return { ...nothing, state: 'unknown', obstacle: undefined };
-  if (project === undefined)
+  const nothing = { name, account, quota: undefined, repositories: undefined };
+  const project = await findProject(registry, name, account.account, options);
+  if (project === undefined) {
+    const obstacle = refuseCreation(registry, account, name, options.create);
+    const limit = obstacle === undefined && account.account === 'admin' ? await readDefault() : undefined;
     return {
       ...nothing,
       state: 'missing',
       repositories: new Set(),
-      obstacle: refuseCreation(registry, harbor, name, options.create),
+      obstacle,
+      quota: limit === undefined ? undefined : { limit, used: 0 },
     };
-  const obstacle = refuseProject(registry, name, project);
+  }
+  const obstacle =
+    (project === 'hidden' ? undefined : refuseProject(registry, name, project)) ??
+    (await refuseRights(registry, name, repository));
+  if (project === 'hidden') return { ...nothing, state: 'unknown', obstacle };
   if (obstacle !== undefined) return { ...nothing, state: 'exists', obstacle };
   const [quota, repositories] = await Promise.all([
     readQuota(registry, name, options),
     listProjectRepositories(registry, name, options),
   ]);
-  return { name, state: 'exists', obstacle: undefined, quota, repositories: repositories && new Set(repositories) };
+  return { ...nothing, state: 'exists', obstacle, quota, repositories: repositories && new Set(repositories) };
 }
 
-function refuseCreation(registry: Registry, harbor: Harbor, name: string, create: boolean): RegtarError | undefined {
+/** A token says what it allows before anything is tried; everything but the first write works without the right to push. */
+async function refuseRights(registry: Registry, name: string, repository: string): Promise<RegtarError | undefined> {
+  const granted = await registry.granted(repository);
+  const missing = ['pull', 'push'].filter((action) => granted?.has(action) === false);
+  if (missing.length === 0) return undefined;
+  const credential = await registry.credentialFor(repository);
+  const who = credential.kind === 'basic' ? `user "${credential.username}"` : 'this account';
+  const has = missing.length === 2 ? 'has no rights' : `may not ${missing.join('')}`;
+  return new RegtarError('PROJECT_FORBIDDEN', `${who} ${has} in project ${name} of ${registry.host}`, {
+    hint: `a push needs pull and push in every project: give the account ${missing.join(' and ')}, or push as another one`,
+  });
+}
+
+function refuseCreation(
+  registry: Registry,
+  account: HarborAccount,
+  name: string,
+  create: boolean,
+): RegtarError | undefined {
   if (!create)
     return new RegtarError('PROJECT_MISSING', `${registry.host} has no project ${name}`, {
       hint: 'create it, or leave --no-create-projects out',
     });
-  return harbor.mayCreateProjects === 'no'
+  return account.mayCreateProjects === 'no'
     ? new RegtarError(
         'PROJECT_FORBIDDEN',
         `${registry.host} has no project ${name}, and this account may not create it`,
-        { hint: harbor.creationHint },
+        { hint: account.creationHint },
       )
     : undefined;
 }

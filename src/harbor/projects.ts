@@ -150,6 +150,21 @@ export async function readQuota(
   return quota === undefined ? undefined : { limit: quota.hard.storage, used: quota.used.storage };
 }
 
+const configurationsSchema = v.object({ storage_per_project: v.object({ value: v.number() }) });
+
+/** The quota that new projects get, in bytes, -1 for none. @returns undefined for everybody but administrators, who alone may read it */
+export async function readDefaultQuota(registry: Registry, options: ApiOptions = {}): Promise<number | undefined> {
+  const answer = await askApi(registry, {
+    method: 'GET',
+    path: '/configurations',
+    doing: 'read the quota of new projects',
+    accept: [401, 403, 404],
+    mayBeDenied: true,
+    ...options,
+  });
+  return answer.status === 200 ? tryParseApi(configurationsSchema, answer)?.storage_per_project.value : undefined;
+}
+
 /** Full names of a project's repositories. @returns undefined where the account may not list them, or there are more than are worth listing */
 export async function listProjectRepositories(
   registry: Registry,

@@ -7,16 +7,20 @@ import { askApi, tryParseApi, type ApiOptions } from './api.ts';
 /** What an account may do to projects that do not exist yet. `unknown`: only trying tells. */
 export type MayCreate = 'yes' | 'no' | 'unknown';
 
-/** A Harbor, as the account that asks sees it. */
-export interface Harbor {
-  /** `v2.15.2`; undefined where the account is not told. */
-  readonly version: string | undefined;
-  readonly isReadOnly: boolean;
+/** What one account may do. */
+export interface HarborAccount {
   /** `none` where the API does not know this kind of credential: a bearer or identity token. */
   readonly account: 'admin' | 'user' | 'robot' | 'none';
   readonly mayCreateProjects: MayCreate;
   /** Why not, for a person. */
   readonly creationHint: string;
+}
+
+/** A Harbor, as the account that asks sees it. */
+export interface Harbor extends HarborAccount {
+  /** `v2.15.2`; undefined where the account is not told. */
+  readonly version: string | undefined;
+  readonly isReadOnly: boolean;
 }
 
 const systemSchema = v.object({
@@ -40,13 +44,31 @@ export async function recogniseHarbor(
   const anybody = await readSystem(registry, 'none', options);
   if (anybody === undefined) return undefined;
   const system = credential.kind === 'basic' ? ((await readSystem(registry, 'password', options)) ?? anybody) : anybody;
-  const account = system.harbor_version === undefined ? 'none' : await readAccount(registry, options);
   return {
     version: /^v?[0-9]+\.[0-9]+(?:\.[0-9]+)?/.exec(system.harbor_version ?? '')?.[0],
     isReadOnly: system.read_only === true,
-    account,
-    ...creationRight(account, system.project_creation_restriction, credential),
+    ...(await accountFrom(registry, system, credential, options)),
   };
+}
+
+/** What the account of one repository may do, where paths have credentials of their own. @param options repository: whose */
+export async function recogniseAccount(
+  registry: Registry,
+  credential: Credential,
+  options: ApiOptions,
+): Promise<HarborAccount> {
+  const system = await readSystem(registry, 'password', options);
+  return accountFrom(registry, system ?? { auth_mode: '' }, credential, options);
+}
+
+async function accountFrom(
+  registry: Registry,
+  system: v.InferOutput<typeof systemSchema>,
+  credential: Credential,
+  options: ApiOptions,
+): Promise<HarborAccount> {
+  const account = system.harbor_version === undefined ? 'none' : await readAccount(registry, options);
+  return { account, ...creationRight(account, system.project_creation_restriction, credential) };
 }
 
 /** Whether it is at least this version; undefined where it does not say. */

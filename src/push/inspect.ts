@@ -2,7 +2,7 @@ import { RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
 import type { Harbor } from '../harbor/recognise.ts';
 import { projectOf, refuseName } from '../harbor/names.ts';
-import { inspectProjects, type ProjectFacts } from '../harbor/preflight.ts';
+import { inspectProjects, type NewProjectPlace, type ProjectFacts } from '../harbor/preflight.ts';
 import { isTagImmutable } from '../harbor/projects.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -31,6 +31,8 @@ export interface Inspection<Image extends RemoteImage = RemoteImage> {
   /** Images that the target would refuse, with the reason. */
   readonly refused: ReadonlyMap<Image, RegtarError>;
   readonly projectsToCreate: readonly string[];
+  /** The same, with who is to create them. */
+  readonly newProjects: readonly NewProjectPlace[];
   /** By name; empty for every registry but Harbor. */
   readonly projects: ReadonlyMap<string, ProjectFacts>;
   readonly heads: Heads;
@@ -62,7 +64,7 @@ export async function inspectRemote<Image extends RemoteImage>(
       : await inspectProjects(
           registry,
           harbor,
-          [...new Set(left().map(({ target }) => projectOf(target.repository)))],
+          new Map(left().map(({ target }) => [projectOf(target.repository), target.repository])),
           { create: options.createProjects, parallel: options.jobs, signal: options.signal },
         );
   refuseEach(({ target }) => projects.get(projectOf(target.repository))?.obstacle);
@@ -89,15 +91,15 @@ export async function inspectRemote<Image extends RemoteImage>(
   }))
     refused.set(image, error);
 
-  const needed = new Set(
+  const needed = new Map(
     left()
       .filter(writes)
-      .map(({ target }) => projectOf(target.repository)),
+      .map(({ target }) => [projectOf(target.repository), target.repository]),
   );
-  const projectsToCreate = [...projects.values()]
+  const newProjects = [...projects.values()]
     .filter(({ name, state }) => state === 'missing' && needed.has(name))
-    .map(({ name }) => name);
-  return { presence, refused, projects, projectsToCreate, heads };
+    .map(({ name, account }) => ({ name, repository: needed.get(name) ?? name, hint: account.creationHint }));
+  return { presence, refused, projects, projectsToCreate: newProjects.map(({ name }) => name), newProjects, heads };
 }
 
 /** Harbor says what its projects hold. */

@@ -18,6 +18,8 @@ export interface LogInOptions {
   readonly jobs?: number | undefined;
   /** Whether a Harbor is treated as one. @defaultValue true */
   readonly harbor?: boolean | undefined;
+  /** Where in the registry everything goes, `team/sub`: its credential is the one that is proven. @defaultValue the registry's own */
+  readonly path?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,12 +33,14 @@ export const defaultPushJobs = 8;
  */
 export async function logIn(
   registry: Registry,
-  { jobs = defaultPushJobs, harbor: isAsked = true, signal }: LogInOptions = {},
+  { jobs = defaultPushJobs, harbor: isAsked = true, path, signal }: LogInOptions = {},
 ): Promise<PushLogin> {
   await registry.ping(signal);
-  const credential = await registry.login(signal);
-  const harbor = isAsked ? await recogniseHarbor(registry, credential, { signal }) : undefined;
-  if (harbor !== undefined && credential.kind === 'anonymous')
+  const repository = path === '' ? undefined : path;
+  const credential = await registry.login(signal, repository);
+  const harbor = isAsked ? await recogniseHarbor(registry, credential, { repository, signal }) : undefined;
+  // Projects may have robots of their own; each is proven when its project is looked at.
+  if (harbor !== undefined && credential.kind === 'anonymous' && !(await registry.hasPathCredentials()))
     throw new RegtarError('AUTH_FAILED', `${registry.host} is a Harbor, which takes pushes from known accounts only`, {
       hint: 'pass --username and --password-stdin, or `docker login` or `skopeo login` first',
     });

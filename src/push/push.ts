@@ -4,7 +4,7 @@ import { copyImages } from '../copy/copy-images.ts';
 import type { CopyEvent, CopyReport } from '../copy/events.ts';
 import { harborDialect } from '../harbor/dialect.ts';
 import { projectOf } from '../harbor/names.ts';
-import { createProjects } from '../harbor/preflight.ts';
+import { createProjects, type NewProjectPlace } from '../harbor/preflight.ts';
 import type { Harbor } from '../harbor/recognise.ts';
 import { imageKey } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
@@ -136,7 +136,7 @@ export async function preparePush(
     plan,
     inspection,
     estimate: { ...estimate, ...transfer.estimate },
-    notices: transfer.notices,
+    notices: [...limitNotices(registry, inspection, projects), ...transfer.notices],
     describe: (target) => describeRemote(registry, target),
     stateOf: (image) =>
       presence.get(image) === 'changed' && onExistingTag === 'skip' ? 'skipped' : (presence.get(image) ?? 'new'),
@@ -146,7 +146,7 @@ export async function preparePush(
       const created =
         harbor === undefined || stops
           ? { names: [], failures: new Map<string, RegtarError>() }
-          : await bringProjects(registry, harbor, inspection.projectsToCreate, { ...projects, jobs, signal });
+          : await bringProjects(registry, inspection.newProjects, { ...projects, jobs, signal });
       for (const name of created.names) limited.add(name);
       if (created.names.length > 0) run.onProjects?.(created.names);
       const possible = withRefusals(plan, refusalsOf(plan, created.failures));
@@ -155,6 +155,7 @@ export async function preparePush(
         onExistingTag,
         heads: inspection.heads,
         present: planned.images.filter((image) => presence.get(image) === 'present').map(({ target }) => target),
+        hasProjects: harbor !== undefined,
         ...transfer.sinkOptions,
       });
       const followed = { jobs, signal: run.signal ?? signal, onEvent: run.onEvent };
@@ -171,20 +172,27 @@ export async function preparePush(
   };
 }
 
+/** Harbor takes a limit from everybody, and respects an administrator's alone. */
+function limitNotices(
+  { host }: Registry,
+  { newProjects, projects }: Inspection<PlannedImage>,
+  { storageLimit }: NewProjects,
+): readonly string[] {
+  const names = newProjects.map(({ name }) => name).filter((name) => projects.get(name)?.account.account !== 'admin');
+  return storageLimit === undefined || names.length === 0
+    ? []
+    : [
+        `the storage limit is not used for ${names.join(', ')}: ${host} takes one from administrators only; new projects get its default`,
+      ];
+}
+
 async function bringProjects(
   registry: Registry,
-  harbor: Harbor,
-  names: readonly string[],
+  places: readonly NewProjectPlace[],
   { isPublic, storageLimit, jobs, signal }: NewProjects & { readonly jobs: number; readonly signal: AbortSignal },
 ): Promise<{ readonly names: readonly string[]; readonly failures: ReadonlyMap<string, RegtarError> }> {
-  const failures = await createProjects(
-    registry,
-    harbor,
-    names,
-    { isPublic, storageLimit },
-    { parallel: jobs, signal },
-  );
-  return { names: names.filter((name) => !failures.has(name)), failures };
+  const failures = await createProjects(registry, places, { isPublic, storageLimit }, { parallel: jobs, signal });
+  return { names: places.map(({ name }) => name).filter((name) => !failures.has(name)), failures };
 }
 
 function refusalsOf(plan: Plan, failures: ReadonlyMap<string, RegtarError>): ReadonlyMap<PlannedImage, RegtarError> {

@@ -56,7 +56,8 @@ export async function refuseQuota<Image extends RemoteImage>(
 }
 
 function quotaOf(facts: ProjectFacts, storageLimit: number | undefined): Quota | undefined {
-  return facts.state === 'missing' && storageLimit !== undefined && storageLimit > 0
+  // 0 stands for the server's own, as it does in Harbor.
+  return facts.state === 'missing' && storageLimit !== undefined && storageLimit !== 0
     ? { limit: storageLimit, used: 0 }
     : facts.quota;
 }

@@ -13,6 +13,7 @@ import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions 
 import type { FirstNaming } from './first-naming.ts';
 import type { Passage, Proof } from './proof.ts';
 import { createSupplies, insistOn, namedDigests } from './supplies.ts';
+import { createRoom, type Room } from './room.ts';
 import type { Heads } from './heads.ts';
 import { tagExists } from './inspect.ts';
 import type { OnExistingTag } from './presence.ts';
@@ -43,6 +44,8 @@ export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
   readonly schema1?: boolean | undefined;
   /** What the tags mean now, where that has been asked. */
   readonly heads?: Heads | undefined;
+  /** Whether room is counted by project, as in Harbor: a full one then refuses all of its images with one reason. @defaultValue false */
+  readonly hasProjects?: boolean | undefined;
   /** Images that are there: others may mount their blobs. */
   readonly present?: Iterable<ImageTarget> | undefined;
 }
@@ -73,12 +76,14 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
   const places =
     options.places ??
     createBlobPlaces(registry, { ...options, isFresh: (repository) => heads?.isFresh(repository) === true });
-  const shared: Shared = { registry, places, manifests: createFirsts(), options };
+  const room = createRoom(registry, options.hasProjects === true);
+  const shared: Shared = { registry, places, manifests: createFirsts(), room, options };
   const addAll = (target: ImageTarget): void => {
     for (const { digest } of target.blobs) places.add(digest, target.repository);
   };
   for (const target of options.present ?? []) addAll(target);
   const begin: ImageSink['begin'] = async (target, write) => {
+    shared.room.check(target.repository);
     const there =
       heads?.has(target) === true
         ? heads.digestOf(target)
@@ -117,11 +122,12 @@ interface Shared {
   readonly registry: Registry;
   readonly places: BlobPlaces;
   readonly manifests: Firsts<string>;
+  readonly room: Room;
   readonly options: RemoteSinkOptions;
 }
 
 function createWriter(
-  { registry, places, manifests, options }: Shared,
+  { registry, places, manifests, room, options }: Shared,
   target: ImageTarget,
   passage: Passage | undefined,
 ): ImageWriter {
@@ -190,12 +196,12 @@ function createWriter(
   return {
     putBlob(blob, open, write) {
       supplies.addBlob(blob, open);
-      return places.put(blob, repository, open, write);
+      return room.watch(repository, () => places.put(blob, repository, open, write));
     },
     async putManifest(manifest, bytes, { signal }) {
       if (manifest.digest !== target.root.digest) {
         supplies.addManifest(manifest, bytes);
-        return putChild(manifest, bytes, signal);
+        return room.watch(repository, () => putChild(manifest, bytes, signal));
       }
       // The root makes the image visible, so it waits for commit.
       root = { manifest, bytes };
@@ -206,7 +212,7 @@ function createWriter(
         throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, { where: { repository } });
       const { manifest, bytes } = root;
       const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
-      await (passage === undefined ? commit() : passage.prove(commit));
+      await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit)));
     },
     abort: async () => passage?.leave(),
   };

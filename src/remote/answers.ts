@@ -21,6 +21,8 @@ export interface Asked {
   readonly where?: ErrorPlace | undefined;
   /** As whom it was asked, without any secret: `user "robot$ci", from --username`. */
   readonly account?: string | undefined;
+  /** The account has proven itself: then a refusal is about its rights. */
+  readonly isProven?: boolean | undefined;
   /** Takes secrets out of what the registry says. */
   readonly redact?: ((text: string) => string) | undefined;
 }
@@ -69,7 +71,7 @@ export function wordsOf(answer: Pick<Answer, 'body' | 'headers'>): string {
 export function explainAnswer(answer: Answer, asked: Asked): RegtarError {
   const redact = asked.redact ?? ((text: string) => text);
   const words = redact(wordsOf(answer));
-  const { code, hint } = meaningOf(answer, words);
+  const { code, hint } = meaningOf(answer, words, asked);
   const unknown = registryErrors(answer).flatMap((error) =>
     error.digest !== undefined && error.code.endsWith('BLOB_UNKNOWN') ? [error.digest] : [],
   );
@@ -88,13 +90,13 @@ interface Meaning {
   readonly hint?: string | undefined;
 }
 
-function meaningOf(answer: Answer, words: string): Meaning {
+function meaningOf(answer: Answer, words: string, asked: Asked): Meaning {
   const codes = registryErrors(answer).map((error) => error.code);
   switch (answer.status) {
     case 400:
       return badRequest(codes);
     case 401:
-      return unauthorized(answer, words);
+      return unauthorized(answer, words, asked);
     case 403:
       return forbidden(words);
     case 404:
@@ -158,7 +160,7 @@ function badRequest(codes: readonly string[]): Meaning {
   return { code: 'TARGET_REFUSED' };
 }
 
-function unauthorized(answer: Answer, words: string): Meaning {
+function unauthorized(answer: Answer, words: string, { isProven, where }: Asked): Meaning {
   const challenge = headerOf(answer, 'www-authenticate');
   if (challenge?.trim() === '' && /project \S+ not found/i.test(words))
     return { code: 'PROJECT_MISSING', hint: 'create the project first, or let --create-projects do it' };
@@ -177,6 +179,11 @@ function unauthorized(answer: Answer, words: string): Meaning {
       hint: 'the account may not do this here: check its role in the project, and which account was used',
     };
   }
+  if (isProven === true)
+    return {
+      code: 'AUTH_DENIED',
+      hint: `the login works, but the account has no such right${where?.repository === undefined ? '' : ` in ${where.repository}`}: it needs pull and push in the project`,
+    };
   return {
     code: 'AUTH_FAILED',
     hint: 'check user and password: --username with --password-stdin, or `docker login` or `skopeo login` first',

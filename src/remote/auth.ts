@@ -2,7 +2,8 @@ import { RegtarError } from '../errors.ts';
 import { findChallenge, type Challenge } from './challenge.ts';
 import { basicHeader, secretsOf, type Credential, type CredentialSource } from './credential.ts';
 import type { Secret } from '../net/secret.ts';
-import { isFresh, type Token, type TokenNeed } from './token.ts';
+import { pushScope } from './scopes.ts';
+import { grantedActions, isFresh, type Token, type TokenNeed } from './token.ts';
 
 /** What a request must be allowed to do. */
 export interface AuthNeed {
@@ -40,6 +41,8 @@ export interface Authenticator {
     challenges: readonly Challenge[],
     since: number,
   ): Promise<Authorization | undefined>;
+  /** What a token for a repository allows there; undefined where the registry gives none, or none that can be read. */
+  granted(repository: string): Promise<ReadonlySet<string> | undefined>;
   /** Remembers that the registry has let a credential in: then a later 401 may be an outage. */
   prove(credential: Credential): void;
   isProven(shown: Pick<Authorization, 'credential'>): boolean;
@@ -167,6 +170,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         asked && asked.split(' ').some((scope) => !need.scopes.some((own) => covers(own, scope))) ? asked : undefined;
       if (refused.token.fetchedAt >= since && extra === undefined) return undefined;
       return authorize(need, refused.token, extra);
+    },
+    async granted(repository) {
+      const scope = pushScope(repository);
+      const authorization = await authorize({ repository, scopes: [scope] });
+      return authorization?.token && grantedActions(authorization.token, options.tokenScope(scope));
     },
     prove: (credential) => void proven.add(credential),
     isProven: ({ credential }) => proven.has(credential),

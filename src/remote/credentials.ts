@@ -42,7 +42,12 @@ export function findCredentials(options: CredentialOptions): CredentialSource {
   const found = createOncePerKey<string, Credential>();
   const help = (helper: string): Promise<Credential | undefined> =>
     helped.get(helper, () => askHelper(helper, serverOf(options.host), options));
-  return (repository = '') => found.get(repository, async () => search(await files(), options.host, repository, help));
+  const find = (repository = ''): Promise<Credential> =>
+    found.get(repository, async () => search(await files(), options.host, repository, help));
+  const below = `${canonicalHost(options.host)}/`;
+  const hasPaths = async (): Promise<boolean> =>
+    (await files()).some(({ entries }) => entries.some(({ key }) => normalKey(key).startsWith(below)));
+  return Object.assign(find, { hasPaths });
 }
 
 function givenCredential(options: CredentialOptions): Credential | undefined {

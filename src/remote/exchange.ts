@@ -85,7 +85,7 @@ export function createExchange(options: ExchangeOptions): (request: RegistryRequ
       if ((status >= 200 && status < 300) || request.accept?.includes(status)) return { answer };
       if (await isOutage(answer, authorization, request, options))
         return { error: outageOf(answer, request, options), transient: true, retryAfterSeconds: undefined };
-      const error = explain(answer, authorization?.credential, request, options);
+      const error = explain(answer, authorization, request, options);
       return { error, transient: isTransientStatus(status), retryAfterSeconds: retryAfterOf(answer) };
     } catch (error) {
       if (error instanceof RegtarError && error.code !== 'TARGET_TIMEOUT') throw error;
@@ -151,13 +151,20 @@ async function sendFollowing(
 
 function explain(
   answer: Answer,
-  credential: Credential | undefined,
+  authorization: Authorization | undefined,
   request: RegistryRequest,
-  { host, greeter, redact }: ExchangeOptions,
+  { host, greeter, authenticator, redact }: ExchangeOptions,
 ): RegtarError {
   const { doing, where } = request;
   if (answer.url.origin === greeter.origin?.origin)
-    return explainAnswer(answer, { host, doing, where, account: accountOf(credential), redact });
+    return explainAnswer(answer, {
+      host,
+      doing,
+      where,
+      account: accountOf(authorization?.credential),
+      isProven: authorization !== undefined && authenticator.isProven(authorization),
+      redact,
+    });
   if (answer.status !== 401)
     return explainAnswer(answer, { host: `${answer.url.host}, to which ${host} leads,`, doing, where, redact });
   return new RegtarError(

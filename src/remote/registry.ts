@@ -55,8 +55,18 @@ export interface Registry {
   describe(): string;
   /** Asks `GET /v2/` without credentials, once, and learns scheme and way of authentication. @throws RegtarError TARGET_NOT_REGISTRY, TARGET_UNREACHABLE, TARGET_TLS */
   ping(signal?: AbortSignal): Promise<Greeting & { readonly authentication: AuthScheme }>;
-  /** Proves the credential, as `docker login` does: elsewhere a wrong password may pass as anonymous. @returns the credential that holds. @throws RegtarError AUTH_FAILED */
-  login(signal?: AbortSignal): Promise<Credential>;
+  /**
+   * Proves a credential, as `docker login` does: elsewhere a wrong password may pass as anonymous.
+   * @param repository whose credential; the registry's own without it
+   * @returns the credential that holds. @throws RegtarError AUTH_FAILED
+   */
+  login(signal?: AbortSignal, repository?: string): Promise<Credential>;
+  /** The credential for a repository, or the registry's own. */
+  credentialFor(repository?: string): Promise<Credential>;
+  /** Whether some paths have credentials of their own. */
+  hasPathCredentials(): Promise<boolean>;
+  /** What the account may do in a repository, by the token that it gets: `pull`, `push`. @returns undefined where only trying tells */
+  granted(repository: string): Promise<ReadonlySet<string> | undefined>;
   /** One request with credentials, redirects and retries. @throws RegtarError for statuses other than 2xx and `accept` */
   request(request: RegistryRequest): Promise<Answer>;
   /** The same once: the caller retries, because it has to begin elsewhere. @throws what will not pass by itself: a body's own error, a credential's, an interruption */
@@ -156,13 +166,20 @@ function makeRegistry(options: RegistryOptions): Registry {
       signal?.throwIfAborted();
       return { ...(await greeter.greet()), authentication: authenticator.scheme() };
     },
-    async login(signal) {
+    async login(signal, repository) {
       await greeter.greet();
-      const credential = await credentials();
+      const credential = await credentials(repository);
       // Harbor refuses tokens without a scope to anonymous clients, and there is nothing to prove.
-      if (credential.kind !== 'anonymous') await request({ method: 'GET', path: '/v2/', doing: 'log in', signal });
+      if (credential.kind === 'anonymous') return credential;
+      await request({ method: 'GET', path: '/v2/', doing: 'log in', repository, scopes: [], signal });
       authenticator.prove(credential);
       return credential;
+    },
+    credentialFor: (repository) => credentials(repository),
+    hasPathCredentials: async () => (await credentials.hasPaths?.()) === true,
+    async granted(repository) {
+      await greeter.greet();
+      return authenticator.granted(repository);
     },
     request,
     exchange,

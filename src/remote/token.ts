@@ -74,6 +74,26 @@ export function isFresh(token: Token, now = performance.now()): boolean {
   return token.expiresAt - now > Math.min(30_000, (token.expiresAt - token.fetchedAt) / 4);
 }
 
+const claimsSchema = v.object({
+  access: v.array(v.object({ type: v.string(), name: v.string(), actions: v.array(v.string()) })),
+});
+
+/**
+ * What a token allows, as far as it says so itself. Nothing is verified: that is the registry's part.
+ * @param scope `repository:library/app:pull,push`, as it was asked for
+ * @returns undefined where the token is opaque
+ * @see distribution, docs/spec/auth/jwt.md
+ */
+export function grantedActions(token: Token, scope: string): ReadonlySet<string> | undefined {
+  const payload = token.value.reveal().split('.')[1];
+  const parsed = v.safeParse(claimsSchema, payload && parseJson(Buffer.from(payload, 'base64url')));
+  if (!parsed.success) return undefined;
+  const [type, name] = scope.split(':');
+  return new Set(
+    parsed.output.access.filter((each) => each.type === type && each.name === name).flatMap(({ actions }) => actions),
+  );
+}
+
 /** A token service says no without a word where it cannot look anybody up: its database is away. */
 export function isTokenOutage(answer: Pick<Answer, 'status' | 'body'>): boolean {
   return answer.status === 401 && answer.body.length === 0;

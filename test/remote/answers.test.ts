@@ -15,6 +15,13 @@ function errors(...entries: readonly (readonly [string, string])[]): string {
   return JSON.stringify({ errors: entries.map(([code, message]) => ({ code, message })) });
 }
 
+it('a refusal without a word is about the rights of an account that has proven itself', () => {
+  const asked = { host: 'h', doing: 'show manifest team/app:v1', where: { repository: 'team/app' } };
+  expect(explainAnswer(answer(401, ''), asked).code).toBe('AUTH_FAILED');
+  const error = explainAnswer(answer(401, ''), { ...asked, isProven: true });
+  expect([error.code, error.hint]).toEqual(['AUTH_DENIED', expect.stringContaining('team/app')]);
+});
+
 describe('a refusal', () => {
   it.each([
     [

@@ -62,8 +62,8 @@ async function checkRegistry(
   const registry = await openTarget(target, { ...options, jobs }, context);
   try {
     await registry.ping(context.signal);
-    await registry.login(context.signal);
     const path = target.path === '' ? report.target.path : target.path;
+    await registry.login(context.signal, path);
     return await compare(registryTarget(registry, { jobs, signal: context.signal }), path);
   } finally {
     await registry.close();

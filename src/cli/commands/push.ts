@@ -81,7 +81,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
     if (options.insecure === true)
       context.output.message(`regtar: certificates of ${target.host} are not verified (--insecure)`);
     // Before the backup is read: a mistyped password must not cost the scan of a terabyte.
-    const login = await logIn(registry, { jobs, harbor: options.harbor, signal: context.signal });
+    const login = await logIn(registry, { jobs, harbor: options.harbor, path, signal: context.signal });
     refuseSparse(registry, login, options);
     const journal = openJournal(sources, registry, shard, options);
     const opening = {

@@ -34,8 +34,8 @@ function renderGroup(group: readonly FailedImage[], verbose: boolean): string {
   if (first === undefined) return '';
   const names = group.map((image) => formatImageReference(image));
   const words = `${first.status === 'skipped' ? 'skipped: ' : ''}${formatError(first.error, verbose)}`;
-  // What an output cannot hold is no surprise, and of what a gone registry leaves behind one image is as good as the next: thousands are one line.
-  if (first.status === 'skipped' || first.untried === true)
+  // What an output cannot hold is no surprise, and of what a gone registry or a full project leaves behind one image is as good as the next.
+  if (first.status === 'skipped' || first.untried === true || first.error.code === 'QUOTA_EXCEEDED')
     return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
   if (names.length === 1 && names[0] !== undefined && first.error.message.includes(names[0])) return words;
   return [words, `${plural(names.length, 'image')}:`, ...names.map((name) => `  ${name}`)].join('\n');

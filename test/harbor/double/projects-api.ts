@@ -123,7 +123,7 @@ async function createProject(exchange: Exchange): Promise<void> {
   const registryId = typeof body['registry_id'] === 'number' ? body['registry_id'] : undefined;
   const project = addProject(world, name, owner, {
     public: metadata['public'] === 'true' || body['public'] === true,
-    storageLimit: limit === 0 ? -1 : limit,
+    storageLimit: limit === 0 ? world.settings.storagePerProject : limit,
     registryId,
   });
   const byName = exchange.request.headers['x-resource-name-in-location'] === 'true';

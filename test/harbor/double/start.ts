@@ -243,6 +243,7 @@ function settingsFrom(options: HarborDoubleOptions): Settings {
   return {
     projectCreation: options.projectCreation ?? 'everyone',
     readOnly: false,
+    storagePerProject: -1,
     tokenLifeSeconds: options.tokenLifeSeconds ?? 1800,
     tokenLeewaySeconds: options.tokenLeewaySeconds ?? 60,
     loginLockMilliseconds: options.loginLockMilliseconds ?? 1500,

@@ -18,6 +18,7 @@ export const systemRoutes: readonly Route[] = [
   { method: 'GET', pattern: /^system\/gc$/, serve: collections },
   { method: 'GET', pattern: /^users\/current$/, serve: currentUser },
   { method: 'POST', pattern: /^users$/, serve: createUser },
+  { method: 'GET', pattern: /^configurations$/, serve: configurations },
   { method: 'PUT', pattern: /^configurations$/, serve: configure },
 ];
 
@@ -93,6 +94,17 @@ async function createUser(exchange: Exchange): Promise<void> {
   const body = await readJson(exchange, 'userReq');
   const user = addUser(exchange.world, String(body['username']), String(body['password']));
   send(exchange.response, 201, '', { Location: `/api/v2.0/users/${String(user.id)}` });
+}
+
+function configurations(exchange: Exchange): void {
+  requireAdmin(exchange);
+  const { settings } = exchange.world;
+  sendJson(exchange.response, 200, {
+    auth_mode: { editable: false, value: 'db_auth' },
+    project_creation_restriction: { editable: true, value: settings.projectCreation },
+    read_only: { editable: true, value: settings.readOnly },
+    storage_per_project: { editable: true, value: settings.storagePerProject },
+  });
 }
 
 async function configure(exchange: Exchange): Promise<void> {

@@ -91,6 +91,8 @@ export interface Project {
 export interface Settings {
   projectCreation: 'everyone' | 'adminonly';
   readOnly: boolean;
+  /** The quota of projects that are created without one, in bytes; -1 for none. */
+  storagePerProject: number;
   tokenLifeSeconds: number;
   tokenLeewaySeconds: number;
   loginLockMilliseconds: number;

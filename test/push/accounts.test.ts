@@ -1,0 +1,160 @@
+import { writeFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startHarborDouble, type Credentials, type HarborDouble } from '../harbor/double/start.ts';
+import { buildStorage } from '../support/storage-builder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { failures, push, statuses, type PushResult } from './support/regtar.ts';
+
+const folder = temporaryFolder();
+const source = folder.file('backup');
+const store = buildStorage((s) => [
+  s.image('team/web', 'v1', { layers: ['layer of web'] }),
+  s.image('other/api', 'v1', { layers: ['layer of api'] }),
+]);
+const full = folder.file('full');
+const many = buildStorage((s) => {
+  for (let count = 0; count < 24; count++) s.image(`team/app${count}`, 'v1', { layers: [`${count}`.repeat(3000)] });
+  s.image('other/api', 'v1', { layers: ['layer of api'] });
+});
+
+let harbor: HarborDouble;
+
+beforeAll(async () => {
+  await store.writeTo(source);
+  await many.writeTo(full);
+});
+beforeEach(async () => {
+  harbor = await startHarborDouble({ loginLockMilliseconds: 50 });
+  harbor.createProject('team');
+  harbor.createProject('other');
+});
+afterEach(() => harbor.stop());
+afterAll(() => folder.remove());
+
+/** An authfile with one key for each path below the host; an empty path is the host itself. */
+function authfile(accounts: Readonly<Record<string, Credentials>>): string {
+  const auths = Object.entries(accounts).map(([path, { username, password }]) => [
+    path === '' ? harbor.host : `${harbor.host}/${path}`,
+    { auth: Buffer.from(`${username}:${password}`).toString('base64') },
+  ]);
+  const file = folder.file('auth.json');
+  writeFileSync(file, JSON.stringify({ auths: Object.fromEntries(auths) as unknown }));
+  return file;
+}
+
+const pushAs = (accounts: Readonly<Record<string, Credentials>>, path = '', ...args: string[]): Promise<PushResult> =>
+  push(source, `${harbor.host}${path}`, { args: ['--authfile', authfile(accounts), ...args] });
+
+const uploads = (): string[] =>
+  harbor.requests
+    .filter(({ method, path }) => !['GET', 'HEAD'].includes(method) && path.startsWith('/v2/'))
+    .map(({ method, path }) => `${method} ${path}`);
+
+describe('robots of projects in an authfile', () => {
+  it('push each into its own, without any account for the host', async () => {
+    const result = await pushAs({
+      team: harbor.addPusher('pusher', 'team'),
+      other: harbor.addPusher('pusher', 'other'),
+    });
+    expect([result.code, statuses(result)]).toEqual([0, { copied: 2 }]);
+    expect(harbor.requests.filter(({ auth, status }) => auth !== 'none' && status === 401)).toEqual([]);
+  });
+
+  it('a project without one is named before anything is sent; the others go on', async () => {
+    const result = await pushAs({ team: harbor.addPusher('pusher', 'team') });
+    expect([result.code, failures(result)]).toEqual([3, { 'other/api:v1': 'AUTH_FAILED' }]);
+    expect(result.stderr).toContain('no credential for other/api');
+    expect(harbor.repositories()).toEqual(['team/web']);
+  });
+
+  it('one with a wrong password fails its project alone', async () => {
+    const result = await pushAs({
+      team: harbor.addPusher('pusher', 'team'),
+      other: { username: 'robot$other+pusher', password: 'not-it' },
+    });
+    expect([result.code, failures(result)]).toEqual([3, { 'other/api:v1': 'AUTH_FAILED' }]);
+    expect(result.stderr).toContain('robot$other+pusher');
+  });
+
+  it('stand beside an account for the host, which has the rest', async () => {
+    const result = await pushAs({ '': harbor.admin, team: harbor.addPusher('pusher', 'team') });
+    expect([result.code, statuses(result)]).toEqual([0, { copied: 2 }]);
+  });
+
+  it('are found for TARGET with a project', async () => {
+    const result = await pushAs({ team: harbor.addPusher('pusher', 'team') }, '/team');
+    expect([result.code, statuses(result)]).toEqual([0, { copied: 2 }]);
+    expect(harbor.repositories()).toEqual(['team/other/api', 'team/team/web']);
+  });
+});
+
+const only = (action: string, project: string): Credentials =>
+  harbor.addRobot({
+    name: action,
+    level: 'project',
+    duration: -1,
+    permissions: [{ kind: 'project', namespace: project, access: [{ resource: 'repository', action }] }],
+  });
+
+describe('rights are known before the first byte', () => {
+  it.each([
+    ['may not push', (): Credentials => only('pull', 'team')],
+    ['may not pull', (): Credentials => only('push', 'team')],
+    [
+      'may not push',
+      (): Credentials => {
+        harbor.createProject('public', { public: true });
+        return harbor.addPusher('stranger', 'other');
+      },
+    ],
+  ])('a robot that %s', async (words, account) => {
+    const robot = account();
+    const args = [
+      '--include',
+      'team/web',
+      ...(robot.username.includes('other+') ? ['--map', 'team/**=public/**'] : []),
+    ];
+    const result = await push(source, harbor.host, { account: robot, args });
+    expect([result.code, failures(result)]).toEqual([1, { 'team/web:v1': 'PROJECT_FORBIDDEN' }]);
+    expect(result.stderr).toContain(words);
+    expect(uploads()).toEqual([]);
+  });
+
+  it('a limit that is not respected is told', async () => {
+    const alice = harbor.addUser('alice', 'Alice12345');
+    const args = ['--storage-limit', '10G', '--map', '**=new/**'];
+    const result = await push(source, harbor.host, { account: alice, args });
+    expect(result.code).toBe(0);
+    expect(result.stderr).toMatch(/storage limit is not used for new: .* administrators only/);
+    const asAdmin = await push(source, harbor.host, {
+      account: harbor.admin,
+      args: ['--storage-limit', '10G', '--map', '**=newer/**'],
+    });
+    expect(asAdmin.stderr).not.toContain('storage limit');
+  });
+});
+
+describe('a project without room', () => {
+  it('that is yet to be created has the quota of new projects', async () => {
+    harbor.settings.storagePerProject = 10;
+    const result = await push(source, harbor.host, { account: harbor.admin, args: ['--map', '**=new/**'] });
+    expect([result.code, new Set(Object.values(failures(result)))]).toEqual([1, new Set(['QUOTA_EXCEEDED'])]);
+    expect(harbor.requests.filter(({ method }) => method === 'POST')).toEqual([]);
+  });
+
+  it('stops with one reason for all of its images, and the other projects go on', async () => {
+    // A robot may not read quotas, so only the first refusal tells.
+    harbor.setQuota('team', 20_000);
+    const result = await push(full, harbor.host, { account: harbor.addPusher('pusher', '*'), args: ['-j', '2'] });
+    expect(result.code).toBe(3);
+    expect(new Set(Object.values(failures(result)))).toEqual(new Set(['QUOTA_EXCEEDED']));
+    expect(Object.keys(failures(result)).every((name) => name.startsWith('team/'))).toBe(true);
+    expect(result.stderr.match(/^regtar: /gm)).toHaveLength(1);
+    expect(result.stderr).toMatch(
+      /^regtar: QUOTA_EXCEEDED: project team of \S+ is full: .*\nhint: .*\n\d+ images: .* more .*\n/m,
+    );
+    expect(harbor.repositories()).toContain('other/api');
+    // What is known to be full is not tried image by image.
+    expect(harbor.requests.filter(({ status }) => status === 403).length).toBeLessThan(8);
+  });
+});
