@@ -134,6 +134,8 @@ const table = {
   // engines and reports
   ENGINE_UNREACHABLE: { side: 'target', harm: 'none', ends: 'rest', again: false },
   ENGINE_REFUSED: { side: 'target', harm: 'none', ends: 'rest', again: false },
+  SIGNATURE_INVALID: { side: 'source', harm: 'none', ends: 'run', again: false },
+  IMAGE_UNSIGNED: { side: 'source', harm: 'none', ends: 'run', again: false },
   REPORT_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
   INTERRUPTED: { side: 'usage', harm: 'none', ends: 'run', again: false },
   INTERNAL: { side: 'internal', harm: 'none', ends: 'image', again: false },

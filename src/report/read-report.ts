@@ -40,6 +40,15 @@ const schema: v.GenericSchema<unknown, Report> = v.object({
     path: optional(text),
     product: optional(text),
   }),
+  approval: optional(
+    v.object({
+      report: text,
+      tool: v.picklist(['ssh-keygen', 'minisign']),
+      name: text,
+      key: text,
+      comment: optional(text),
+    }),
+  ),
   delta: optional(v.literal(true)),
   shard: optional(v.object({ index: count, count })),
   shards: optional(v.object({ count, missing: v.array(count) })),

@@ -15,7 +15,7 @@ import {
 } from './report.ts';
 
 /** What a report says beside its images. */
-export type ReportSubject = Pick<Report, 'command' | 'versions' | 'target' | 'delta' | 'shard'>;
+export type ReportSubject = Pick<Report, 'command' | 'versions' | 'target' | 'approval' | 'delta' | 'shard'>;
 
 /** Keeps book of a copy, so that a report can be written at any moment of it. */
 export interface ReportRecorder {

@@ -1,7 +1,7 @@
 import { formatNames, formats } from '../formats/formats.ts';
 import { bytesCell, formatTime, shortDigest } from './inspect-page.ts';
 import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
-import type { Report, ReportImage, ReportStatus } from './report.ts';
+import type { Report, ReportApproval, ReportImage, ReportStatus } from './report.ts';
 import { formatBytes, formatCount, formatSeconds } from './sizes.ts';
 
 const paints = {
@@ -49,6 +49,7 @@ export function reportPage(report: Report): Page {
                   : `missing: ${report.shards.missing.join(', ')} of ${report.shards.count}`,
             },
           ]),
+      ...(report.approval === undefined ? [] : [{ name: 'Signed by', value: signerOf(report.approval), long: true }]),
       ...(report.delta === true ? [{ name: 'Delta', value: 'blobs of the base stayed behind' }] : []),
       ...report.sources.flatMap(sourceFacts),
       ...(report.error === undefined
@@ -77,6 +78,12 @@ function stateOf({ state, totals }: Report): string {
   if (state === 'finished') return failed > 0 ? `Finished, ${formatCount(failed)} failed` : 'Finished';
   const left = unfinished > 0 ? `, ${formatCount(unfinished)} unfinished` : '';
   return { running: `Not ended${left}`, interrupted: `Interrupted${left}`, failed: `Failed${left}` }[state];
+}
+
+/** Who allowed these images, and with which report; minisign's comment tells when. */
+function signerOf({ name, key, tool, report, comment }: ReportApproval): string {
+  const who = name === key ? name : `${name} (${key})`;
+  return `${who} with ${tool}, report ${report}${comment === undefined ? '' : `, ${comment}`}`;
 }
 
 function sourceFacts({ name, format, bytes, sha256, version }: Report['sources'][number]): Fact[] {

@@ -1,6 +1,7 @@
 import type { FormatReportKind } from '../formats/formats.ts';
 import { countStatuses } from '../copy/count-outcomes.ts';
 import { imageStatuses, type ImageStatus } from '../copy/events.ts';
+import type { Signer } from './signature/signer.ts';
 
 /**
  * The report that travels with the images: what was taken from where, and what became of each image. Plain data that is written as JSON;
@@ -20,6 +21,8 @@ export interface Report {
   readonly versions: { readonly regtar: string; readonly node: string; readonly system: string };
   readonly sources: readonly ReportSource[];
   readonly target: ReportTarget;
+  /** Who signed the report that allowed these images, where one was required. */
+  readonly approval?: ReportApproval;
   /** Blobs that the base had stayed behind on purpose. */
   readonly delta?: true;
   /** Which part of the whole this is, where it was split. */
@@ -35,6 +38,12 @@ export const reportFileKind = 'regtar report';
 
 /** What became of an image; `unfinished`: nobody came to it. */
 export type ReportStatus = ImageStatus | 'unfinished';
+
+/** The signed report that a push required, and its signer. */
+export interface ReportApproval extends Signer {
+  /** The name of its file. */
+  readonly report: string;
+}
 
 /** One SOURCE of what travelled. */
 export interface ReportSource {

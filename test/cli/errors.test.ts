@@ -69,6 +69,8 @@ const elsewhere: Partial<Record<ErrorCode, readonly [file: string, title: string
   READ_ONLY: ['push/preflight.test.ts', 'read-only mode, unless everything is there'],
   TAG_IMMUTABLE: ['push/preflight.test.ts', 'an immutable tag that would change; an equal one is present'],
   TAG_EXISTS: ['push/preflight.test.ts', 'a tag that exists, where that is an error'],
+  SIGNATURE_INVALID: ['report/signature.test.ts', 'none of them, no'],
+  IMAGE_UNSIGNED: ['e2e/signed-report.test.ts', 'images that are not in it stop the push before the first byte'],
   ENGINE_REFUSED: ['cli/examples.test.ts', 'what docker cannot unpack is said in its own words'],
 };
 

@@ -6,7 +6,6 @@ import { registryTarget } from '../../check/registry-target.ts';
 import { RegtarError } from '../../errors.ts';
 import { parseTarget } from '../../remote/target.ts';
 import type { Report } from '../../report/report.ts';
-import { readReport } from '../../report/read-report.ts';
 import { createRenamer } from '../../select/names.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
@@ -14,11 +13,13 @@ import { openTarget, type RemoteOptions } from '../open-target.ts';
 import { startProgress } from '../progress.ts';
 import { renderCheck } from '../render/check.ts';
 import { defaultJobs } from '../run-copy.ts';
-import { readTextFile } from '../selection.ts';
+import { readTrustedReport, type TrustedReport } from '../trusted-report.ts';
 
 /** Options of `regtar check`. */
 export interface CheckCommandOptions extends RemoteOptions {
   readonly report: string;
+  /** Keys of which one must have signed the report: an `allowed_signers` file, or minisign's public keys. */
+  readonly requireSignature?: string;
   readonly deep?: boolean;
   readonly jobs?: number;
   readonly project?: string;
@@ -27,12 +28,15 @@ export interface CheckCommandOptions extends RemoteOptions {
 
 /** `regtar check TARGET --report FILE`: exit code 4 where the target differs from what the report says. */
 export async function check(operand: string, options: CheckCommandOptions, context: Context): Promise<number> {
-  const report = readReport(await readTextFile(options.report), options.report);
+  const trusted = await readTrustedReport(options.report, options.requireSignature);
+  const { report, approval } = trusted;
+  if (approval !== undefined)
+    context.output.message(`${options.report} is signed by ${approval.name} (${approval.key})`);
   const names = { maps: options.map, project: options.project };
   const compare = (target: CheckedTarget, prefix?: string): Promise<number> =>
     compareAndSay(
       target,
-      report,
+      trusted,
       createRenamer({ ...names, ...(prefix !== undefined && { prefix }) }),
       options,
       context,
@@ -72,11 +76,12 @@ async function checkRegistry(
 
 async function compareAndSay(
   target: CheckedTarget,
-  report: Report,
+  trusted: TrustedReport,
   rename: (repository: string) => string,
   options: CheckCommandOptions,
   context: Context,
 ): Promise<number> {
+  const { report } = trusted;
   const progress = await startProgress(context);
   progress.onEvent({
     type: 'start',
@@ -97,17 +102,17 @@ async function compareAndSay(
       });
     },
   }).finally(() => progress.stop());
-  say(comparison, report, options, context);
+  say(comparison, trusted, options, context);
   const hasNothing = comparison.images.checked === 0 && comparison.images.notExpected > 0;
   return comparison.differences.length > 0 || hasNothing ? 4 : 0;
 }
 
 function say(
   comparison: CheckReport,
-  report: Report,
+  { report, approval }: TrustedReport,
   options: CheckCommandOptions,
   { output, json, verbose }: Context,
 ): void {
-  if (json) output.json({ report: options.report, state: report.state, ...comparison });
+  if (json) output.json({ report: options.report, state: report.state, ...(approval && { approval }), ...comparison });
   else output.line(renderCheck(comparison, report, verbose));
 }

@@ -10,6 +10,8 @@ import { preparePush, type PreparedPush } from '../../push/push.ts';
 import type { PushStorage } from '../../push/transfer.ts';
 import type { Registry } from '../../remote/registry.ts';
 import { parseTarget, type Target } from '../../remote/target.ts';
+import type { ReportApproval } from '../../report/report.ts';
+import { requireSignedImages } from '../../report/signed-images.ts';
 import { createRenamer } from '../../select/names.ts';
 import type { Plan } from '../../select/plan.ts';
 import type { Shard } from '../../select/shard.ts';
@@ -23,6 +25,7 @@ import { renderEstimate } from '../render/estimate.ts';
 import { defaultJobs, runCopy, type CopyCommandOptions, type RunCopyExtras } from '../run-copy.ts';
 import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
+import type { TrustedReport } from '../trusted-report.ts';
 
 /** Flags that decide what travels, and under which names. */
 interface PlanFlags extends SelectionOptions {
@@ -63,6 +66,10 @@ export interface PushOptions
   /** `--no-harbor` */
   readonly harbor?: boolean;
   readonly state?: string;
+  /** `--signed-report`: what may be pushed. */
+  readonly signedReport?: string;
+  /** `--require-signature`: whose word on that counts. */
+  readonly requireSignature?: string;
 }
 
 /** `regtar push [SOURCE] TARGET` */
@@ -74,6 +81,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
   const shard = chooseShard(options.shard, process.env);
   const path = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
   refuseStorageFlags(options);
+  const signed = await readSignedReport(options, context);
   const plan = await planner(options, path, shard, context);
   const jobs = options.jobs ?? defaultJobs;
   const registry = await openTarget(target, { ...options, jobs }, context);
@@ -98,14 +106,16 @@ export async function push(operands: readonly string[], options: PushOptions, co
     };
     return await withBackup(sources, opening, context, (opened) =>
       withStorage(options, async (storage) => {
-        const prepared = await preparePush(registry, await plan(opened, login), {
+        const planned = await plan(opened, login);
+        if (signed !== undefined) requireSignedImages(planned.images, signed.report, options.signedReport ?? '');
+        const prepared = await preparePush(registry, planned, {
           login,
           ...readPushFlags(options),
           storage,
           journal,
           signal: context.signal,
         });
-        return carryOut(prepared, opened, options, context, { target, path, shard });
+        return carryOut(prepared, opened, options, context, { target, path, shard, approval: signed?.approval });
       }),
     );
   } finally {
@@ -212,12 +222,36 @@ function openJournal(
   return openPushJournal(`${resolve(name)}.push-state${part}.json`, { origin, isNamed: false });
 }
 
+/** @throws RegtarError SIGNATURE_INVALID, REPORT_INVALID, USAGE where one of the two options stands alone */
+async function readSignedReport(
+  { signedReport, requireSignature }: PushOptions,
+  { output }: Context,
+): Promise<TrustedReport | undefined> {
+  if (signedReport === undefined && requireSignature === undefined) return undefined;
+  if (signedReport === undefined || requireSignature === undefined)
+    throw new RegtarError('USAGE', '--signed-report and --require-signature belong together', {
+      hint: 'name the report and the keys of those who may sign it',
+    });
+  const { readTrustedReport } = await import('../trusted-report.ts');
+  const trusted = await readTrustedReport(signedReport, requireSignature);
+  output.message(`${signedReport} is signed by ${trusted.approval?.name ?? ''} (${trusted.approval?.key ?? ''})`);
+  return trusted;
+}
+
+/** Where a push goes, and who allowed it. */
+interface Delivery {
+  readonly target: Target;
+  readonly path: string;
+  readonly shard: Shard | undefined;
+  readonly approval: ReportApproval | undefined;
+}
+
 function carryOut(
   prepared: PreparedPush,
   opened: OpenedBackup,
   options: CopyCommandOptions,
   context: Context,
-  { target, path, shard }: { readonly target: Target; readonly path: string; readonly shard: Shard | undefined },
+  { target, path, shard, approval }: Delivery,
 ): Promise<number> {
   const { harbor, inspection, estimate } = prepared;
   const { projectsToCreate } = inspection;
@@ -232,6 +266,7 @@ function carryOut(
         ...(harbor && { product: harbor.version === undefined ? 'Harbor' : `Harbor ${harbor.version}` }),
       },
       ...(shard && { shard }),
+      ...(approval && { approval }),
     },
     mustHoldAll: true,
     stateOf: prepared.stateOf,

@@ -2,7 +2,7 @@ import type { CheckCommandOptions } from '../commands/check.ts';
 import { addGeneral } from './options.ts';
 import { addRemote } from './push.ts';
 import type { Declare, GlobalOptions } from './run.ts';
-import { collect, wholeNumber } from './values.ts';
+import { collect, requireSignatureHelp, wholeNumber } from './values.ts';
 
 /** Declares `regtar check`. */
 export const declareCheck: Declare = (program, run) => {
@@ -21,6 +21,7 @@ export const declareCheck: Declare = (program, run) => {
       '--report <file>',
       'what `export --report` or `push --report` wrote, JSON or page; - is standard input',
     )
+    .option('--require-signature <keys>', requireSignatureHelp)
     .option('--deep', 'read and hash every blob, instead of looking whether it is there')
     .option('-j, --jobs <n>', 'images under way at once', wholeNumber)
     .option('--project <project>', 'as of the push: put before repositories of one component')

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { PushOptions } from '../commands/push.ts';
 import { addCommon, addCopy, addNames, addPatience, addReport, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
-import { byteLimit, byteSize, ownerIds } from './values.ts';
+import { byteLimit, byteSize, ownerIds, requireSignatureHelp } from './values.ts';
 
 /** Declares `regtar push`. */
 export const declarePush: Declare = (program, run) => {
@@ -48,6 +48,11 @@ export const declarePush: Declare = (program, run) => {
     .option('--verify-storage', '--storage: hash blobs that are there already')
     .option('--in-place', 'TARGET has all blobs already: send manifests only; SOURCE may be the folder of --storage')
     .option('--repair', 'look at everything that TARGET has, and bring what is damaged or gone')
+    .option(
+      '--signed-report <file>',
+      'push only images that stand in this report with the same digest; needs --require-signature',
+    )
+    .option('--require-signature <keys>', requireSignatureHelp)
     .option('--verify', 'at the end, read back what every tag means')
     .option('--chunk-size <size>', 'send blobs in pieces of this size, for proxies that limit bodies', byteSize)
     .option('--state <file>', 'where the sessions of large uploads are kept for a later run; beside SOURCE unless told')

@@ -110,3 +110,7 @@ function readMoment(value: string): { readonly first: number; readonly after: nu
 function seconds1970(date: Date): number {
   return date.getTime() / 1000;
 }
+
+/** What `--require-signature` takes, for every command that has it. */
+export const requireSignatureHelp =
+  'trust the report only when one of these keys signed it: an allowed_signers file of ssh-keygen, or public keys of minisign';

@@ -424,6 +424,17 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The engine did not take the images.',
     remedy: 'Read its own words in the message, often a full disk.',
   },
+  SIGNATURE_INVALID: {
+    cause:
+      'With `--require-signature`, the report has no signature, or none that one of the given keys made over exactly this file.',
+    remedy:
+      'Get the report and its `.sig` or `.minisig` file again from the signer, unchanged; check that the right file of keys is named.',
+  },
+  IMAGE_UNSIGNED: {
+    cause: 'Images that are to be pushed do not stand in the signed report, or stand there with another digest.',
+    remedy:
+      'Leave them out with `--images` or `--include`, or have a report signed that holds them. Nothing was pushed.',
+  },
   REPORT_INVALID: {
     cause: 'A file that regtar wrote on the other side cannot be understood.',
     remedy: 'Carry it over again.',

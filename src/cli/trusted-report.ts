@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { RegtarError, systemErrorCode } from '../errors.ts';
+import { readReport } from '../report/read-report.ts';
+import type { Report, ReportApproval } from '../report/report.ts';
+import { readTextFile } from './selection.ts';
+
+/** A report with who signed its file; undefined where nobody asked. */
+export interface TrustedReport {
+  readonly report: Report;
+  readonly approval: ReportApproval | undefined;
+}
+
+/**
+ * Reads a report, and with `keys` (`--require-signature`) only when one of them signed its file.
+ * @throws RegtarError REPORT_INVALID, SIGNATURE_INVALID, USAGE
+ */
+export async function readTrustedReport(path: string, keys: string | undefined): Promise<TrustedReport> {
+  if (keys === undefined) return { report: readReport(await readTextFile(path), path), approval: undefined };
+  if (path === '-')
+    throw new RegtarError('USAGE', 'the signature of a report lies beside its file, and this is standard input', {
+      hint: 'name the file',
+    });
+  const [{ requireSignature, signaturePath }, keyFile, file] = await Promise.all([
+    import('../report/signature/require-signature.ts'),
+    readNamed(keys, 'USAGE'),
+    readNamed(path, 'USAGE'),
+  ]);
+  // The bytes that were signed are the bytes that are read: the file is not opened a second time.
+  const signature = await readNamed(signaturePath(path, keyFile), 'SIGNATURE_INVALID');
+  const signer = requireSignature(file, signature, keyFile);
+  return {
+    report: readReport(Buffer.from(file.bytes).toString('utf8'), path),
+    approval: { report: basename(path), ...signer },
+  };
+}
+
+async function readNamed(
+  path: string,
+  code: 'USAGE' | 'SIGNATURE_INVALID',
+): Promise<{ path: string; bytes: Uint8Array }> {
+  try {
+    return { path, bytes: await readFile(path) };
+  } catch (cause) {
+    const isMissing = systemErrorCode(cause) === 'ENOENT';
+    throw new RegtarError(code, isMissing ? `${path} does not exist` : `${path} cannot be read: ${String(cause)}`, {
+      where: { path },
+      cause,
+      hint:
+        code === 'USAGE'
+          ? 'name a file that exists'
+          : 'sign the report with `ssh-keygen -Y sign -f KEY -n file REPORT`, or with `minisign -Sm REPORT`',
+    });
+  }
+}
