@@ -14,7 +14,7 @@ const read = (path: string, text?: string) => ({
   path,
   bytes: text === undefined ? readFileSync(path) : Buffer.from(text),
 });
-const refused = (reason: RegExp) =>
+const refused = (reason: RegExp): unknown =>
   expect.objectContaining({ code: 'SIGNATURE_INVALID', message: expect.stringMatching(reason) as string });
 
 describeWith('ssh-keygen', 'what ssh-keygen -Y sign wrote', () => {
