@@ -73,7 +73,7 @@ async function copyBlobs(
             if (stop.signal.aborted) return;
             signal.throwIfAborted();
             const open = (from = 0, own: Ring = ring): Body =>
-              skipBytes(verifiedBody(store.open(blob.digest, 0, own), blob), from);
+              skipBytes(verifiedBody(store.open(blob.digest, 0, own), blob, store.stat(blob.digest)?.size), from);
             const outcome = await writer.putBlob(blob, open, {
               signal,
               onBytes: options.onBytes,

@@ -28,6 +28,12 @@ export async function openFileSink(format: Format, options: FileSinkOptions): Pr
   return (await archive())(options);
 }
 
+/** Whether OUT becomes an archive in a file, not a folder, a stream or a device. */
+export function isArchiveFile(format: Format, out: string): boolean {
+  const { folder }: FormatDeclaration = formats[format];
+  return out !== '-' && !isSpecialFile(out) && (folder === undefined || out.endsWith('.tar'));
+}
+
 function usage(message: string, hint: string): RegtarError {
   return new RegtarError('USAGE', message, { hint });
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, write, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, write, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Body } from './body.ts';
 import { onOutput, outputError } from './output-error.ts';
@@ -25,10 +25,14 @@ export async function writeBody(path: string, body: Body, options: WriteBodyOpti
   let pending: Promise<void> | undefined;
   try {
     let position = 0;
+    let isHoleLast = false;
     for await (const chunk of body) {
       await pending;
       options.signal?.throwIfAborted();
-      if (chunk.length <= syncWriteBytes) writeFullySync(descriptor, chunk, position, path);
+      isHoleLast = isHole(chunk);
+      if (isHoleLast) {
+        // Zeros need no room on the disk.
+      } else if (chunk.length <= syncWriteBytes) writeFullySync(descriptor, chunk, position, path);
       else {
         pending = writeFully(descriptor, chunk, position, path);
         // Marked as handled: the next turn awaits it, but the body may fail before.
@@ -38,10 +42,20 @@ export async function writeBody(path: string, body: Body, options: WriteBodyOpti
       options.onBytes?.(chunk.length);
     }
     await pending;
+    if (isHoleLast) onOutput(path, () => ftruncateSync(descriptor, position));
   } finally {
     await pending?.catch(() => undefined);
     closeSync(descriptor);
   }
+}
+
+/** Smaller holes save no block. */
+const smallestHole = 64 * 1024;
+const zeros = Buffer.alloc(1024 * 1024);
+
+function isHole(chunk: Uint8Array): boolean {
+  if (chunk[0] !== 0 || chunk.length < smallestHole || chunk.length > zeros.length) return false;
+  return zeros.subarray(0, chunk.length).equals(chunk);
 }
 
 /**

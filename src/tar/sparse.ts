@@ -13,6 +13,12 @@ export interface PlacedRun extends SparseRun {
 }
 
 /**
+ * What ext4 takes at most, in bytes: 16 TiB. A header of 512 bytes may claim 8 PiB of zeros, which nobody must have to
+ * read or write.
+ */
+const largestFile = 2 ** 44;
+
+/**
  * Gives each run its place, one after the other.
  * @throws RegtarError TAR_SPARSE when runs overlap, run backwards or leave the file
  */
@@ -22,6 +28,7 @@ export function placeRuns(
   storedSize: number,
   realSize: number,
 ): PlacedRun[] {
+  if (realSize > largestFile) throw invalid(`it claims ${realSize} bytes, which is more than a file can have`);
   const placed: PlacedRun[] = [];
   let position = start;
   let previousEnd = 0;

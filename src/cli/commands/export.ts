@@ -9,11 +9,12 @@ import { createRenamer } from '../../select/names.ts';
 import type { Plan } from '../../select/plan.ts';
 import { skopeoSyncCommand } from '../../formats/dir/names.ts';
 import { formats, formatsWhere, type Format } from '../../formats/formats.ts';
-import { openFileSink } from '../../formats/open-file-sink.ts';
+import { isArchiveFile, openFileSink } from '../../formats/open-file-sink.ts';
 import type { FileSinkOptions } from '../../formats/options.ts';
 import { openSpecial, requireWritable, writeNamedFile } from '../../io/named-file.ts';
 import { isSpecialFile } from '../../io/output-stream.ts';
 import { refuseOverlap } from '../../io/overlap.ts';
+import { requireRoom } from '../../io/require-room.ts';
 import { reportPaths } from '../run-report.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
@@ -72,6 +73,9 @@ export async function exportImages(
       const planning = { traits: sink.traits, untagged, referrers, sparse, base };
       const whole = await planSelection(selection, opened, { rename, maps }, planning, context);
       const plan = takeShard(whole, shard, { isShared: false }, context);
+      // Only holes make more bytes than the source has; in an archive they are zeros on the disk.
+      const isBloated = plan.bytes > (opened.backup.bytes ?? 0);
+      if (isBloated && isArchiveFile(options.format, out) && options.dryRun !== true) requireRoom(out, plan.bytes);
       limitHeapGrowth(60);
       return runCopy(sinkJob(plan, store, sink, options), options, context, {
         subject: {

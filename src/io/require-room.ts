@@ -1,0 +1,28 @@
+import { statfsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { RegtarError } from '../errors.ts';
+
+/**
+ * Refuses to begin a file that the disk cannot hold.
+ * @param out where it will be
+ * @param bytes how many it will have at least
+ * @throws RegtarError OUTPUT_FULL
+ */
+export function requireRoom(out: string, bytes: number): void {
+  const free = freeBytes(dirname(resolve(out)));
+  if (free === undefined || bytes <= free) return;
+  throw new RegtarError('OUTPUT_FULL', `${out} needs ${bytes} bytes, and ${free} are free there`, {
+    where: { path: out },
+    hint: 'choose another disk, or a folder as OUT: there, zeros take no room',
+  });
+}
+
+/** @returns undefined where the file system does not say */
+function freeBytes(folder: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}
