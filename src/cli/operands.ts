@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { RegtarError } from '../errors.ts';
+import { isRepository } from '../oci/reference.ts';
 import { isFarOperand } from '../source/far/operand.ts';
 import { indexSuffix } from '../source/index-suffix.ts';
 
@@ -56,7 +57,11 @@ export function splitReference(
   options: SourceOption,
 ): { readonly sources: readonly string[]; readonly reference: string | undefined } {
   const last = operands.at(-1);
-  return last !== undefined && (operands.length === 2 ? !isFarOperand(last) && !existsSync(last) : isReference(last))
+  const isOperand = (operand: string): boolean =>
+    operands.length === 2
+      ? !isFarOperand(operand) && !existsSync(operand)
+      : isReference(operand) || (operands.length === 1 && namesRepository(operand));
+  return last !== undefined && isOperand(last)
     ? { sources: sourceOperands(operands.slice(0, -1), options), reference: last }
     : { sources: sourceOperands(operands, options), reference: undefined };
 }
@@ -69,6 +74,11 @@ function isReference(operand: string): boolean {
     /[:@]/.test(operand) &&
     !/\.(?:tar|tgz|gz|zst)$/.test(operand)
   );
+}
+
+/** A word that is no file, where SOURCE is known without it. */
+function namesRepository(operand: string): boolean {
+  return existsSync(defaultSource) && !existsSync(operand) && isRepository(operand) && !/\.[a-z0-9]+$/.test(operand);
 }
 
 function isFile(path: string): boolean {

@@ -7,6 +7,8 @@ import { writeStandardOutput } from './standard-output.ts';
 export interface Output {
   /** Results, on standard output. */
   line(text: string): void;
+  /** Bytes as they are, on standard output: what somebody asked for to the byte. */
+  raw(bytes: Uint8Array): void;
   /** Messages for people, on standard error; `--quiet` drops them. */
   message(text: string): void;
   /** Failures, on standard error, whatever else was asked for. */
@@ -27,6 +29,7 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
   };
   return {
     line: (text) => writeStandardOutput(`${printableLines(text)}\n`),
+    raw: writeStandardOutput,
     message: (text) => {
       if (options.quiet) return;
       if (events === undefined) write(text);

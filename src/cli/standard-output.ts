@@ -14,7 +14,7 @@ let isFile: boolean | undefined;
  * Writes results. What cannot be written is remembered for `settleStandardOutput`, so that a command ends its work: a push that is done must
  * still say what it did.
  */
-export function writeStandardOutput(text: string): void {
+export function writeStandardOutput(text: string | Uint8Array): void {
   if (isClosed || failure !== undefined) return;
   isFile ??= isFileOrDevice();
   // Node's stream for files takes part of a text for all of it when the disk fills up.

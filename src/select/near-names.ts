@@ -1,4 +1,5 @@
 import type { Catalog } from '../content/contracts.ts';
+import { referrerTagSubject } from '../content/referrers.ts';
 import type { NamedImage } from '../oci/reference.ts';
 import { editDistance } from './nearest.ts';
 
@@ -12,8 +13,9 @@ export function nearImages(catalog: Catalog, { repository, tag }: NamedImage): r
   const repositories = [...catalog.repositories()];
   if (repositories.includes(repository)) {
     const tags = [...catalog.tags(repository)].map((entry) => entry.tag);
-    const near = nearestOf(tag ?? '', tags);
-    return (near.length > 0 ? near : tags.slice(-namesShown)).map((name) => `${repository}:${name}`);
+    const own = tags.filter((name) => referrerTagSubject(name) === undefined);
+    const near = nearestOf(tag ?? '', own);
+    return (near.length > 0 ? near : own.slice(0, namesShown)).map((name) => `${repository}:${name}`);
   }
   return nearRepositories(repository, repositories).map((name) =>
     tag !== undefined && [...catalog.tags(name)].some((entry) => entry.tag === tag) ? `${name}:${tag}` : name,

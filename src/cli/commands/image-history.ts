@@ -1,6 +1,6 @@
-import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { parseImageReference } from '../../oci/reference.ts';
+import { formatImageReference, type NamedImage } from '../../oci/reference.ts';
+import { unknownImage } from '../../select/unknown-image.ts';
 import { tagHistory } from '../../names/choose-tags.ts';
 import type { OpenedBackup } from '../open-backup.ts';
 
@@ -16,14 +16,10 @@ export interface HistoryEntry {
 }
 
 /** Everything that a tag ever meant; storage keeps no order and no times of it. @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN */
-export function imageHistory({ catalog, store }: OpenedBackup, text: string): readonly HistoryEntry[] {
-  const { repository, tag } = parseImageReference(text);
+export function imageHistory({ catalog, store }: OpenedBackup, name: NamedImage): readonly HistoryEntry[] {
+  const { repository, tag } = name;
   const history = tag === undefined ? undefined : tagHistory(catalog, repository, tag);
-  if (tag === undefined || history === undefined)
-    throw new RegtarError('TAG_UNKNOWN', `${text} is no tag of the backup`, {
-      where: { repository },
-      hint: 'run `regtar list` to see what is',
-    });
+  if (tag === undefined || history === undefined) throw unknownImage(catalog, formatImageReference(name), name);
   const current = [...catalog.tags(repository)].find((entry) => entry.tag === tag)?.digest;
   return history.map((digest) => ({
     repository,

@@ -1,12 +1,24 @@
 import { RegtarError, type Problem } from '../../errors.ts';
-import { createGraphReader, imagePlatforms, imageProblems } from '../../content/image-graph.ts';
+import { artifactKind, type ArtifactKind } from '../../content/artifact-kind.ts';
+import type { TagEntry } from '../../content/contracts.ts';
+import { digestsBelow, measure } from '../../content/garbage.ts';
+import {
+  childrenFirst,
+  createGraphReader,
+  imagePlatforms,
+  imageProblems,
+  tryReadNode,
+  type GraphReader,
+} from '../../content/image-graph.ts';
+import { platformFacts, type PlatformFacts } from '../../content/platform-facts.ts';
 import { findReferrers, type Referrer } from '../../content/referrers.ts';
 import { limits } from '../../io/limits.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-types.ts';
 import { formatPlatform } from '../../oci/platform.ts';
-import { formatImageReference, parseImageReference } from '../../oci/reference.ts';
+import { formatImageReference, type NamedImage } from '../../oci/reference.ts';
+import { unknownImage } from '../../select/unknown-image.ts';
 import { unreachedRevisions } from '../../content/unreached-revisions.ts';
 import type { OpenedBackup } from '../open-backup.ts';
 
@@ -17,6 +29,12 @@ export interface ImageDetail {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly size: number;
+  /** What it is: an image, a Helm chart, a signature of what. */
+  readonly artifact: ArtifactKind & { readonly names?: readonly string[] };
+  /** Everything that it needs, each blob once. */
+  readonly bytes: number;
+  /** Every platform of an image, with what its config says. */
+  readonly images?: readonly PlatformFacts[];
   readonly artifactType?: string;
   readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -24,33 +42,43 @@ export interface ImageDetail {
   /** The config's own JSON, where it is JSON. */
   readonly config?: unknown;
   readonly layers?: readonly (Descriptor & { readonly present: boolean })[];
-  readonly manifests?: readonly (Descriptor & { readonly present: boolean })[];
+  /** What an index lists; `kind` of what can be read. */
+  readonly manifests?: readonly (Descriptor & { readonly present: boolean; readonly kind?: string })[];
   readonly referrers: readonly Referrer[];
   readonly history: readonly Digest[];
   readonly problems: readonly Problem[];
 }
 
-/** @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN, TAG_AMBIGUOUS, TAG_NO_CURRENT, LINK_INVALID, and what makes the manifest itself unusable */
-export function inspectImage({ catalog, store }: OpenedBackup, text: string): ImageDetail {
-  const { repository, tag, digest: wanted } = parseImageReference(text);
-  const tags = [...catalog.tags(repository)];
-  const entry = tag === undefined ? undefined : tags.find((candidate) => candidate.tag === tag);
-  const revisions = [...catalog.revisions(repository)];
+/** Which manifest a REF means. */
+export interface FoundImage {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: Digest;
+  readonly history: readonly Digest[];
+}
+
+/**
+ * Looks a REF up. A host before it is understood.
+ * @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN, TAG_AMBIGUOUS, TAG_NO_CURRENT, LINK_INVALID
+ */
+export function findImage({ catalog, store }: OpenedBackup, name: NamedImage): FoundImage {
+  const { repository, tag, digest: wanted } = name;
+  const entry = tag === undefined ? undefined : [...catalog.tags(repository)].find((each) => each.tag === tag);
   const digest = wanted ?? entry?.digest;
   if (tag !== undefined && digest === undefined) refuseLostTag(catalog, repository, tag);
-  if (
-    digest === undefined ||
-    (tag !== undefined && entry === undefined && wanted === undefined) ||
-    (wanted !== undefined && !revisions.includes(wanted) && store.stat(wanted) === undefined)
-  ) {
-    throw new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, {
-      where: { repository },
-      hint: nearest(
-        tags.map((candidate) => candidate.tag),
-        repository,
-      ),
-    });
-  }
+  const isThere = (looked: Digest): boolean =>
+    store.stat(looked) !== undefined || [...catalog.revisions(repository)].includes(looked);
+  if (digest === undefined || (wanted !== undefined && !isThere(wanted)))
+    throw unknownImage(catalog, formatImageReference(name), name);
+  return { repository, tag, digest, history: entry?.history ?? [] };
+}
+
+/** @throws RegtarError those of `findImage`, and what makes the manifest itself unusable */
+export function inspectImage(opened: OpenedBackup, name: NamedImage): ImageDetail {
+  const { catalog, store } = opened;
+  const { repository, tag, digest, history } = findImage(opened, name);
+  const tags = [...catalog.tags(repository)];
+  const revisions = [...catalog.revisions(repository)];
   const graph = createGraphReader(store);
   const root = graph.read(digest);
   const unreached = unreachedRevisions(
@@ -59,6 +87,7 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
     revisions,
   );
   const platforms = imagePlatforms(root).map(formatPlatform);
+  const images = platformFacts(store, root);
   const withPresence = (descriptor: Descriptor): Descriptor & { present: boolean } => ({
     ...descriptor,
     present: store.stat(descriptor.digest) !== undefined,
@@ -69,6 +98,9 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
     digest,
     mediaType: root.descriptor.mediaType,
     size: root.descriptor.size,
+    artifact: withNames(artifactKind(store, root, tag), tags, graph, repository),
+    bytes: measure(store, [...new Set(digestsBelow(catalog, graph, digest))]).bytes,
+    ...(images.length > 0 && { images }),
     ...(root.descriptor.artifactType !== undefined && { artifactType: root.descriptor.artifactType }),
     ...(root.subject !== undefined && { subject: root.subject }),
     ...(Object.keys(root.annotations).length > 0 && { annotations: root.annotations }),
@@ -77,14 +109,35 @@ export function inspectImage({ catalog, store }: OpenedBackup, text: string): Im
     ...(root.kind !== 'index' && { layers: (root.kind === 'schema1' ? root.blobs : root.layers).map(withPresence) }),
     ...(isIndexType(root.descriptor.mediaType) && {
       manifests: [
-        ...root.children.map((child) => child.reference ?? child.descriptor),
-        ...root.lostChildren.map((child) => child.descriptor),
-      ].map(withPresence),
+        ...root.children.map((child) => ({
+          ...withPresence(child.reference ?? child.descriptor),
+          kind: artifactKind(store, child).kind,
+        })),
+        ...root.lostChildren.map((child) => withPresence(child.descriptor)),
+      ],
     }),
     referrers: findReferrers(graph, [digest], tags, unreached),
-    history: entry?.history ?? [],
+    history,
     problems: imageProblems(root, { repository, tag }),
   };
+}
+
+/** How a person knows what an artifact is of: its tags, or those of the index that holds it. */
+function withNames(
+  kind: ArtifactKind,
+  tags: readonly TagEntry[],
+  graph: GraphReader,
+  repository: string,
+): ImageDetail['artifact'] {
+  const { of } = kind;
+  if (of === undefined) return kind;
+  const exact = tags.filter(({ digest }) => digest === of);
+  const holds = ({ digest }: TagEntry): boolean => {
+    const node = tryReadNode(graph, digest);
+    return !(node instanceof RegtarError) && childrenFirst(node).some(({ descriptor }) => descriptor.digest === of);
+  };
+  const named = exact.length > 0 ? exact : tags.filter(holds);
+  return { ...kind, names: named.map(({ tag }) => `${repository}:${tag}`) };
 }
 
 function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
@@ -97,14 +150,6 @@ function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
     // Artifacts may carry configs that are no JSON.
     return undefined;
   }
-}
-
-function nearest(tags: readonly string[], repository: string): string {
-  if (tags.length === 0) return 'run `regtar list` to see what is';
-  return `${repository} has ${tags
-    .slice(0, 10)
-    .map((tag) => formatImageReference({ repository, tag }))
-    .join(', ')}${tags.length > 10 ? ', …' : ''}`;
 }
 
 /** A tag that is there and has lost its meaning is not one that is unknown. */

@@ -1,18 +1,23 @@
 import { createGraphReader, type GraphReader } from '../../content/image-graph.ts';
 import { findGarbage } from '../../content/garbage.ts';
 import { summarize, type BackupSummary } from '../../content/summarize.ts';
+import { readManifest } from '../../content/read-manifest.ts';
 import { RegtarError } from '../../errors.ts';
 import { requireWritable } from '../../io/named-file.ts';
+import { repositoriesOf, resolveName } from '../../select/resolve-name.ts';
+import { parseNamedImage } from '../../oci/reference.ts';
 import { whatIf } from '../../select/what-if.ts';
 import type { Context } from '../context.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { splitReference } from '../operands.ts';
 import { imageHistory } from './image-history.ts';
-import { inspectImage } from './inspect-image.ts';
+import { findImage, inspectImage } from './inspect-image.ts';
+import { inspectRepository } from './inspect-repository.ts';
 import { readSelection, settleSelection, tellReasons, type ChoiceOptions, type Selection } from '../selection.ts';
 import { renderGarbage } from '../render/garbage.ts';
 import { renderHistory } from '../render/history.ts';
 import { renderImage } from '../render/image.ts';
+import { renderRepository } from '../render/repository.ts';
 import { renderSummary } from '../render/summary.ts';
 import { renderWhatIf } from '../render/what-if.ts';
 
@@ -20,6 +25,8 @@ import { renderWhatIf } from '../render/what-if.ts';
 export interface InspectOptions extends ChoiceOptions {
   /** Everything that the tag ever meant, one digest a line. */
   readonly history?: boolean;
+  /** The manifest's bytes as they are stored. */
+  readonly raw?: boolean;
   /** What nothing needs. */
   readonly unreferenced?: boolean;
   /** Where to write the whole backup as one page. */
@@ -34,18 +41,7 @@ export async function inspect(operands: readonly string[], options: InspectOptio
   if (options.html !== undefined) requireWritable(options.html);
   const outputs = options.html === undefined ? [] : [{ name: '--html', path: options.html }];
   return withBackup(sources, { ...options, keep: 'small', checkLinks: true, outputs }, context, async (opened) => {
-    if (reference !== undefined && options.history === true) {
-      const history = imageHistory(opened, reference);
-      if (context.json) context.output.json(history);
-      else context.output.line(renderHistory(history));
-      return 0;
-    }
-    if (reference !== undefined) {
-      const image = inspectImage(opened, reference);
-      if (context.json) context.output.json(image);
-      else context.output.line(renderImage(image));
-      return 0;
-    }
+    if (reference !== undefined) return showReference(opened, reference, options, context);
     if (options.unreferenced === true) return showGarbage(opened, context);
     if (selection.isNarrow) return showWhatIf(opened, selection, context);
     const { backup, catalog, store } = opened;
@@ -76,7 +72,14 @@ export async function inspect(operands: readonly string[], options: InspectOptio
 }
 
 /** A question at a time. @throws RegtarError USAGE */
-function refuseMixture({ html, unreferenced }: InspectOptions, isNarrow: boolean, reference: string | undefined): void {
+function refuseMixture(options: InspectOptions, isNarrow: boolean, reference: string | undefined): void {
+  const { html, unreferenced, raw, history } = options;
+  if (reference === undefined && (raw === true || history === true))
+    throw new RegtarError('USAGE', `${raw === true ? '--raw' : '--history'} is for one image, and no REF was given`, {
+      hint: 'write `regtar inspect [SOURCE] REPOSITORY:TAG`',
+    });
+  if (raw === true && history === true)
+    throw new RegtarError('USAGE', '--raw and --history ask for different things', { hint: 'ask one after the other' });
   const questions = [
     ...(reference === undefined ? [] : ['REF']),
     ...(html === undefined ? [] : ['--html']),
@@ -89,8 +92,42 @@ function refuseMixture({ html, unreferenced }: InspectOptions, isNarrow: boolean
     });
 }
 
+/** One image, its history or its bytes; the tags of a repository where REF names nothing below it. */
+function showReference(opened: OpenedBackup, text: string, options: InspectOptions, context: Context): number {
+  const { output, json } = context;
+  const name = resolveName(repositoriesOf(opened.catalog), parseNamedImage(text));
+  if (name.tag === undefined && name.digest === undefined)
+    return showRepository(opened, name.repository, options, context);
+  if (options.raw === true) output.raw(readManifest(opened.store, findImage(opened, name).digest).bytes);
+  else if (options.history === true) {
+    const history = imageHistory(opened, name);
+    if (json) output.json(history);
+    else output.line(renderHistory(history));
+  } else {
+    const image = inspectImage(opened, name);
+    if (json) output.json(image);
+    else output.line(renderImage(image));
+  }
+  return 0;
+}
+
+function showRepository(opened: OpenedBackup, repository: string, options: InspectOptions, context: Context): number {
+  if (options.raw === true || options.history === true)
+    throw new RegtarError(
+      'USAGE',
+      `${repository} is a repository, and ${options.raw === true ? '--raw' : '--history'} is for one image`,
+      {
+        hint: `name one: ${repository}:TAG`,
+      },
+    );
+  const tags = inspectRepository(opened, repository);
+  if (context.json) context.output.json(tags);
+  else context.output.line(renderRepository(tags));
+  return 0;
+}
+
 async function showGarbage({ backup, catalog, store }: OpenedBackup, context: Context): Promise<number> {
-  const garbage = findGarbage(catalog, store, createGraphReader(store));
+  const garbage = findGarbage(catalog, store, createGraphReader(store, { mostNodes: 10_000 }));
   if (context.json) context.output.json({ source: backup.describe, format: backup.format, ...garbage });
   else context.output.line(renderGarbage(garbage, { describe: backup.describe, verbose: context.verbose }));
   return 0;

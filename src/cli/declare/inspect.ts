@@ -11,10 +11,11 @@ export const declareInspect: Declare = (program, run) => {
         .command('inspect')
         .description('show what a backup holds, one image of it, or what would stay of it')
         .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
-        .argument('[REF]', 'repository:tag or repository@digest')
+        .argument('[REF]', 'repository:tag or repository@digest; a repository alone for its tags')
         .allowExcessArguments(),
     ),
   )
+    .option('--raw', "with REF: the manifest's bytes as they are stored")
     .option('--unreferenced', 'what no tag and no manifest needs, as garbage collection would find it')
     .option('--history', 'with REF: everything that the tag ever meant')
     .option('--html <file>', 'also write it as one page that needs no network')

@@ -12,6 +12,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
   inspect: [
     { about: 'docker.tar in the working directory, at a glance', run: 'regtar inspect' },
     { about: 'One image: platforms, config, layers', run: 'regtar inspect docker.tar team/app/web:2.0' },
+    { about: 'The tags of a repository', run: 'regtar inspect docker.tar tools/hello' },
     { about: 'What garbage collection would find', run: 'regtar inspect docker.tar --unreferenced' },
     { about: 'What would stay of some images', run: "regtar inspect docker.tar --include 'team/**'" },
     { about: 'What a tag ever meant', run: 'regtar inspect docker.tar tools/hello:latest --history' },
