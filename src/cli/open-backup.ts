@@ -136,7 +136,9 @@ async function renameTags(catalog: Catalog, options: BackupOptions): Promise<Cat
     const { repository, tag, digest } = parseImageReference(text);
     if (tag === undefined || digest === undefined) {
       throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag shall have which digest`, {
-        hint: 'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what the tag meant',
+        hint:
+          'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what ' +
+          'the tag meant',
       });
     }
     return withTagAt(chosen, { repository, tag, digest });

@@ -49,7 +49,10 @@ export interface RunCopyExtras {
   readonly planJson?: Readonly<Record<string, unknown>>;
   /** `--dry-run` for people: lines below the table. */
   readonly planLines?: readonly string[];
-  /** Whether an image that the target cannot hold counts as one that failed. @defaultValue false: an output of this kind was asked for */
+  /**
+   * Whether an image that the target cannot hold counts as one that failed.
+   * @defaultValue false: an output of this kind was asked for
+   */
   readonly mustHoldAll?: boolean;
   /** What the output has of an image already: `new`, `changed`, `present`. */
   readonly stateOf?: (image: PlannedImage) => string;

@@ -41,7 +41,8 @@ export function createDefaultNames(wanted: string | undefined, count: number): D
       [...made].map(([describe, { name, has }]) =>
         has === 'tags'
           ? `${describe} names tags only: its images are read as ${name}:TAG; --repository names another repository`
-          : `${describe} does not name its image: it is read as ${name}:${defaultTag}; --repository names another repository`,
+          : `${describe} does not name its image: it is read as ${name}:${defaultTag}; --repository names ` +
+            'another repository',
       ),
   };
 }

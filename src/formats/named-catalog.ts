@@ -88,7 +88,9 @@ function reportAmbiguous(repositories: ReadonlyMap<string, Repository>, report: 
           code: 'TAG_AMBIGUOUS',
           repository,
           tag,
-          message: `${repository}:${tag} names ${meanings.size} images: ${[...meanings].slice(0, 10).join(', ')}; choose with --at-digest`,
+          message:
+            `${repository}:${tag} names ${meanings.size} images: ${[...meanings].slice(0, 10).join(', ')}; ` +
+            'choose with --at-digest',
         });
 }
 

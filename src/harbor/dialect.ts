@@ -73,9 +73,12 @@ export function quotaExceeded(
 ): RegtarError {
   return new RegtarError(
     'QUOTA_EXCEEDED',
-    `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`,
+    `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} ` +
+      `bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`,
     {
-      hint: 'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push less with --include',
+      hint:
+        'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push ' +
+        'less with --include',
       cause,
     },
   );

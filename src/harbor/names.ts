@@ -26,7 +26,8 @@ export function refuseName(repository: string): RegtarError | undefined {
   if (!projectPattern.test(project))
     return new RegtarError(
       'PROJECT_INVALID',
-      `"${project}" in ${repository} cannot be the name of a Harbor project: there only one . _ or - may stand between letters and digits`,
+      `"${project}" in ${repository} cannot be the name of a Harbor project: there only one . _ or - may stand ` +
+        'between letters and digits',
       {
         where,
         hint: `rename it, such as with --map '${project}/**=${project.replace(/([._-])[._-]+/g, '$1')}/**'`,

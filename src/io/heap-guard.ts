@@ -50,7 +50,9 @@ function tooLarge(describe: string, limit: number): RegtarError {
     `${describe} holds more names than fit into the ${megabytes} MiB that Node gives to this program`,
     {
       where: { path: describe },
-      hint: `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if nobody has millions of tags, the backup was made to do harm`,
+      hint:
+        `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if ` +
+        'nobody has millions of tags, the backup was made to do harm',
     },
   );
 }

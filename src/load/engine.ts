@@ -30,7 +30,9 @@ export async function openEngineSink(options: EngineOptions): Promise<ImageSink>
   return {
     ...archive,
     describe: (target) =>
-      `${options.host} ${options.prefix === undefined ? '' : `${options.prefix}/`}${formatImageReference({ ...target, digest: target.root.digest })}`,
+      `${options.host} ` +
+      `${options.prefix === undefined ? '' : `${options.prefix}/`}` +
+      `${formatImageReference({ ...target, digest: target.root.digest })}`,
     async close() {
       await archive.close();
       await request.close();
@@ -204,7 +206,8 @@ function refused(host: string, words: string): RegtarError {
 function unreachable(host: string, cause: unknown): RegtarError {
   return new RegtarError(
     'ENGINE_UNREACHABLE',
-    `no engine answers at ${host}: ${systemErrorCode(cause) ?? (cause instanceof Error ? cause.message : String(cause))}`,
+    `no engine answers at ${host}: ` +
+      `${systemErrorCode(cause) ?? (cause instanceof Error ? cause.message : String(cause))}`,
     {
       where: { url: host },
       cause,

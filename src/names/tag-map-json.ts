@@ -100,7 +100,8 @@ function* artifactRows(
     throw invalidTagMap(
       options,
       line,
-      `artifact ${digest.slice(0, 140)} does not say its repository; put the lists into one object with the repositories' names as keys`,
+      `artifact ${digest.slice(0, 140)} does not say its repository; put the lists into one object with the ` +
+        `repositories' names as keys`,
     );
   }
   for (const tag of names) yield { repository, tag, digest, line };

@@ -21,6 +21,8 @@ export function invalidTagMap(options: TagMapOptions, line: number, reason: stri
   return new RegtarError('TAG_MAP_INVALID', `${options.describe}, line ${line}: ${reason}`, {
     where: { path: options.describe },
     cause,
-    hint: "a tag map is CSV (repository,tag,digest), the JSON of Harbor's artifact lists, or a plain pg_dump of its tables repository, artifact and tag",
+    hint:
+      "a tag map is CSV (repository,tag,digest), the JSON of Harbor's artifact lists, or a plain pg_dump of " +
+      'its tables repository, artifact and tag',
   });
 }

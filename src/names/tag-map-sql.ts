@@ -57,7 +57,10 @@ export async function* parseSqlTagMap(
         code: 'TAG_MAP_INVALID',
         path: options.describe,
         tag: name,
-        message: `${options.describe}, line ${line}: tag ${name} belongs to ${artifact === undefined ? `artifact ${artifactId}` : `repository ${repositoryId}`}, which is not in the dump`,
+        message:
+          `${options.describe}, line ${line}: tag ${name} belongs to ` +
+          `${artifact === undefined ? `artifact ${artifactId}` : `repository ${repositoryId}`}, which is ` +
+          'not in the dump',
       });
     } else yield { repository, tag: name, digest: artifact.digest, line };
   }

@@ -94,7 +94,8 @@ export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): So
           repository,
           tag,
           digest,
-          message: `the tag map names ${repository}:${tag}, but ${digest} is no manifest of ${repository} in this backup`,
+          message:
+            `the tag map names ${repository}:${tag}, but ${digest} is no manifest of ${repository} ` + 'in this backup',
         });
         continue;
       }

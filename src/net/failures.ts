@@ -100,7 +100,10 @@ function certificateHint(trouble: CertificateTrouble, { noun, options }: ServerW
   const skip = options.insecure === undefined ? '' : `; ${options.insecure} skips the check`;
   switch (trouble) {
     case 'untrusted':
-      return `if this is the right server, pass its authority with ${options.caFile} (or put it into certs.d/<host>/ca.crt)${skip}`;
+      return (
+        `if this is the right server, pass its authority with ${options.caFile} (or put it into ` +
+        `certs.d/<host>/ca.crt)${skip}`
+      );
     case 'expired':
       return `renew the ${noun}’s certificate, and check this machine’s clock${skip}`;
     case 'early':

@@ -102,9 +102,12 @@ function notTarget(
 ): RegtarError {
   return new RegtarError(
     'STORAGE_NOT_TARGET',
-    `${place.describe} is not the storage that ${host} serves: ${reason}${removed > 0 ? `; the ${removed} files that were placed are removed again` : ''}`,
+    `${place.describe} is not the storage that ${host} serves: ` +
+      `${reason}${removed > 0 ? `; the ${removed} files that were placed are removed again` : ''}`,
     {
-      hint: 'look for `rootdirectory` in the registry’s configuration (Harbor: `data_volume` in harbor.yml, and /registry beneath it), and name the folder that it is mounted from here',
+      hint:
+        'look for `rootdirectory` in the registry’s configuration (Harbor: `data_volume` in harbor.yml, and ' +
+        '/registry beneath it), and name the folder that it is mounted from here',
       cause,
     },
   );

@@ -17,7 +17,8 @@ interface ReadBackOptions {
 }
 
 /**
- * Reads back the bytes of every manifest, by the tag for the image's own, and asks for every blob in the repository that needs it.
+ * Reads back the bytes of every manifest, by the tag for the image's own, and asks for every blob in the repository
+ * that needs it.
  * @returns what is wrong, by image
  */
 export async function verifyRemote<Image extends RemoteImage>(

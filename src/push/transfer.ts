@@ -119,7 +119,8 @@ export async function prepareTransfer(
       layers.uploaded.size === 0
         ? []
         : [
-            `${registry.host} did not know ${layers.uploaded.size} blobs that were placed; they were sent through its API`,
+            `${registry.host} did not know ${layers.uploaded.size} blobs that were placed; they were sent ` +
+              'through its API',
           ],
   };
 }
@@ -186,7 +187,9 @@ function requireRoom(place: Place, { missing }: StorageFacts): void {
     `${place.describe} has ${free} bytes free, and ${missing.bytes} are to be placed`,
     {
       where: { path: place.describe },
-      hint: 'make room there, or push less with --include; --link takes no room where SOURCE lies on the same file system',
+      hint:
+        'make room there, or push less with --include; --link takes no room where SOURCE lies on the ' +
+        'same file system',
     },
   );
 }

@@ -29,6 +29,8 @@ export async function requireWritable(
   if (answer.status !== 405) return;
   throw new RegtarError('READ_ONLY', `${registry.host} takes no pushes: it is read-only, or a mirror`, {
     where: { repository, status: 405 },
-    hint: 'end its read-only mode (`storage: maintenance: readonly` in its configuration), then run the same command again',
+    hint:
+      'end its read-only mode (`storage: maintenance: readonly` in its configuration), then run the same ' +
+      'command again',
   });
 }

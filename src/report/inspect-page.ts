@@ -28,7 +28,10 @@ export function inspectPage(
   const { bytes } = summary;
   return {
     title: options.source,
-    subtitle: `Registry backup (${options.format}${options.bytes === undefined ? '' : `, ${formatBytes(options.bytes)}`}), read ${formatTime(options.made)}`,
+    subtitle:
+      'Registry backup ' +
+      `(${options.format}${options.bytes === undefined ? '' : `, ${formatBytes(options.bytes)}`}), read ` +
+      `${formatTime(options.made)}`,
     facts: [
       { name: 'Repositories', value: formatCount(summary.repositories) },
       { name: 'Tags', value: formatCount(summary.tags) },
@@ -117,7 +120,9 @@ function repositoryNode({ repository, images, kept }: WeighedRepository): MapNod
           name: nameOf(repository, image.tags, image.digest),
           kind: 'own',
           bytes: image.own,
-          note: `of ${formatBytes(image.bytes)} that it needs${image.tags.length > 1 ? `; also tagged ${image.tags.slice(1, 4).join(', ')}${image.tags.length > 4 ? ', …' : ''}` : ''}${image.problems.length > 0 ? `; ${image.problems.join(', ')}` : ''}`,
+          note:
+            `of ${formatBytes(image.bytes)} that it ` +
+            `needs${image.tags.length > 1 ? `; also tagged ${image.tags.slice(1, 4).join(', ')}${image.tags.length > 4 ? ', …' : ''}` : ''}${image.problems.length > 0 ? `; ${image.problems.join(', ')}` : ''}`,
           ...(image.problems.length > 0 && { problem: true }),
         })),
       ...(kept > 0
@@ -212,7 +217,11 @@ function garbageTable({ repositories, untagged, unreferenced }: Garbage): Table 
   return {
     id: 'garbage',
     title: 'What no tag needs',
-    note: `Garbage collection of a registry removes ${plural(unreferenced.blobs, 'unreferenced blob')} (${formatBytes(unreferenced.bytes)}), and with --delete-untagged ${plural(untagged.blobs, 'blob')} (${formatBytes(untagged.bytes)}) of ${plural(untagged.manifests.length, 'untagged manifest')} beside. A blob of several repositories stands in each.`,
+    note:
+      `Garbage collection of a registry removes ${plural(unreferenced.blobs, 'unreferenced blob')} ` +
+      `(${formatBytes(unreferenced.bytes)}), and with --delete-untagged ${plural(untagged.blobs, 'blob')} ` +
+      `(${formatBytes(untagged.bytes)}) of ${plural(untagged.manifests.length, 'untagged manifest')} beside. A ` +
+      'blob of several repositories stands in each.',
     columns: [
       { name: 'Repository', kind: 'name' },
       { name: 'Untagged manifests', kind: 'number' },

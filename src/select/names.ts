@@ -30,7 +30,9 @@ export function createRenamer(options: NameOptions): RenameRepository {
     if (!isRepository(name)) {
       throw new RegtarError('MAP_INVALID', `${repository} would become "${name}", which is no repository name`, {
         where: { repository },
-        hint: 'names are lower-case components separated by /, 255 characters at most: see --map, --project and --prefix',
+        hint:
+          'names are lower-case components separated by /, 255 characters at most: see --map, --project ' +
+          'and --prefix',
       });
     }
     return name;

@@ -305,7 +305,8 @@ function chooseNode(
   const chosen = choosePlatforms(store, root, { platforms: [wanted], sparse: false }, name);
   if (platforms.length === 0)
     note(
-      `${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of several platforms (--platform chooses another)`,
+      `${formatPlatform(chosen.node.platform ?? wanted)} was chosen out of several platforms (--platform ` +
+        'chooses another)',
       name,
     );
   return chosen;
@@ -396,7 +397,8 @@ function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedIm
       const problem = reasons.get(`${repository}:${tag}`);
       const hint =
         candidates.length > 0
-          ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} --history\`, or leave it behind with --exclude`
+          ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} ` +
+            `--history\`, or leave it behind with --exclude`
           : 'leave it behind with --exclude, or push it again in the source';
       const error = new RegtarError(
         problem?.code ?? 'TAG_NO_CURRENT',

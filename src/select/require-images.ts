@@ -21,12 +21,14 @@ export function nothingSelected(catalog: Catalog, reasons: readonly string[] = [
       hint:
         reasons.length > 0
           ? reasons.join('\n      ')
-          : '`regtar list` shows what there is; a glob without `:` matches whole repositories, and `*` stays within one component',
+          : '`regtar list` shows what there is; a glob without `:` matches whole repositories, and `*` stays ' +
+            'within one component',
     });
   if (repositories.some((repository) => !isEmpty(catalog.revisions(repository)))) {
     return new RegtarError(
       'NOTHING_SELECTED',
-      'this backup has images but no tags: Harbor 2.15 and newer, and GitLab with its metadata database, keep tags elsewhere',
+      'this backup has images but no tags: Harbor 2.15 and newer, and GitLab with its metadata database, keep ' +
+        'tags elsewhere',
       { hint: 'give the names with --tag-map, or take images by digest with --untagged' },
     );
   }

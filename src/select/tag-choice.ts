@@ -172,7 +172,8 @@ function requireTimes(source: Source, clock: Clock): Span {
   if (dated > 1 && first === last)
     throw unusable(
       clock === 'created'
-        ? `all ${dated} tags are on images that were created at the same time, ${formatDay(first)}: they were built to be reproducible`
+        ? `all ${dated} tags are on images that were created at the same time, ${formatDay(first)}: they were ` +
+            'built to be reproducible'
         : `all ${dated} tags have the same push time, ${formatDay(first)}: this storage was copied without its times`,
       clock,
     );
@@ -184,7 +185,8 @@ function unusable(message: string, clock: Clock): RegtarError {
     hint:
       clock === 'created'
         ? 'order tags as versions with --by version, or leave --by out to go by push time'
-        : 'go by the image with --by created or by the tag with --by version; `tar -p`, `cp -a` and `rsync -t` keep times',
+        : 'go by the image with --by created or by the tag with --by version; `tar -p`, `cp -a` and `rsync ' +
+          '-t` keep times',
   });
 }
 

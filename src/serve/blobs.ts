@@ -93,7 +93,8 @@ function severalRanges(
   const boundary = randomBytes(16).toString('hex');
   const body: (Uint8Array | BlobPiece)[] = ranges.flatMap((range, index) => [
     Buffer.from(
-      `${index === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${mediaType}\r\nContent-Range: ${contentRange(range, size)}\r\n\r\n`,
+      `${index === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${mediaType}\r\nContent-Range: ` +
+        `${contentRange(range, size)}\r\n\r\n`,
     ),
     { digest, ...range },
   ]);

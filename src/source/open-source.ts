@@ -145,7 +145,8 @@ async function openTar(
   const index = openSavedIndex(indexPath, indexedFile(access));
   if (index !== undefined && 'replay' in index) return openTarFile(access, describe, { index });
   options.onNotice?.(
-    `INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and \`regtar index\` makes the index anew`,
+    `INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and ` +
+      `\`regtar index\` makes the index anew`,
   );
   return openTarFile(access, describe, { keepCopies });
 }

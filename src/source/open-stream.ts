@@ -119,7 +119,10 @@ function spoolNotice(describe: string, folder: string, bytes: number | undefined
       : bytes !== undefined && free < bytes
         ? `, but only ${gigabytes(free)} are free there`
         : `; ${gigabytes(free)} are free there`;
-  return `${describe} can be read only once: its blobs are kept in ${folder} until they are in the output, which needs ${need}${room}${isDefault ? ' (TMPDIR names another place)' : ''}`;
+  return (
+    `${describe} can be read only once: its blobs are kept in ${folder} until they are in the output, which ` +
+    `needs ${need}${room}${isDefault ? ' (TMPDIR names another place)' : ''}`
+  );
 }
 
 /** @returns undefined where the file system does not tell */
@@ -149,7 +152,9 @@ async function* untilDamage(
     yield* chunks;
   } catch (error) {
     if (error instanceof RegtarError || (error instanceof Error && error.name === 'AbortError')) throw error;
-    damage.message = `is damaged: its ${form} data cannot be unpacked further (${error instanceof Error ? error.message : String(error)})`;
+    damage.message =
+      `is damaged: its ${form} data cannot be unpacked further ` +
+      `(${error instanceof Error ? error.message : String(error)})`;
   }
 }
 

@@ -105,7 +105,9 @@ export function recogniseAccess(access: RandomAccess, describe: string): Exclude
 export function notTar(describe: string, what: string): RegtarError {
   return new RegtarError('SOURCE_NOT_TAR', `${describe} is not a tar archive but ${what}`, {
     where: { path: describe },
-    hint: "give the registry's storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the folder itself",
+    hint:
+      "give the registry's storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the " +
+      'folder itself',
   });
 }
 

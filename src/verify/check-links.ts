@@ -43,7 +43,9 @@ export function checkLinks(
               code: 'LAYER_LINK_MISSING',
               ...placeOf(image),
               digest,
-              message: `${formatImageReference(image)} needs ${digest}, which is in the backup without a link in ${repository}: it is used`,
+              message:
+                `${formatImageReference(image)} needs ${digest}, which is in the backup without a link in ` +
+                `${repository}: it is used`,
             });
         }
         if (node !== image.root && !revisions.has(node.descriptor.digest)) {
@@ -51,7 +53,9 @@ export function checkLinks(
             code: 'REVISION_LINK_MISSING',
             ...placeOf(image),
             digest: node.descriptor.digest,
-            message: `${formatImageReference(image)} needs manifest ${node.descriptor.digest}, which is in the backup without a link in ${repository}: it is used`,
+            message:
+              `${formatImageReference(image)} needs manifest ${node.descriptor.digest}, which is in the ` +
+              `backup without a link in ${repository}: it is used`,
           });
         }
       }

@@ -67,7 +67,8 @@ export function collectProblems(
         find(
           'MANIFEST_INVALID',
           node.descriptor.digest,
-          `index ${node.descriptor.digest} says ${child.reference.size} bytes for ${child.descriptor.digest}, which has ${child.descriptor.size}`,
+          `index ${node.descriptor.digest} says ${child.reference.size} bytes for ${child.descriptor.digest}, ` +
+            `which has ${child.descriptor.size}`,
           image,
         );
     }

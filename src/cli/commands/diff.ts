@@ -42,6 +42,8 @@ function renderDiff({ added, changed, gone, unchanged, travel }: BackupDiff): st
     ...lines('+', added),
     ...lines('~', changed),
     ...lines('-', gone),
-    `${plural(added.length, 'image')} new, ${formatCount(changed.length)} changed, ${formatCount(gone.length)} gone, ${formatCount(unchanged)} unchanged; ${plural(travel.blobs, 'blob')} must travel, ${formatBytes(travel.bytes)}`,
+    `${plural(added.length, 'image')} new, ${formatCount(changed.length)} changed, ${formatCount(gone.length)} ` +
+      `gone, ${formatCount(unchanged)} unchanged; ${plural(travel.blobs, 'blob')} must travel, ` +
+      `${formatBytes(travel.bytes)}`,
   ].join('\n');
 }

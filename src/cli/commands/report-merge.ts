@@ -32,7 +32,8 @@ export async function reportMerge(
       ...(unfinished > 0 ? [`${formatCount(unfinished)} unfinished`] : []),
       ...(missing.length > 0
         ? [
-            `no report of ${missing.length === 1 ? 'shard' : 'shards'} ${missing.join(', ')} of ${merged.shards?.count ?? 0}`,
+            `no report of ${missing.length === 1 ? 'shard' : 'shards'} ${missing.join(', ')} of ` +
+              `${merged.shards?.count ?? 0}`,
           ]
         : []),
     ].join(', '),

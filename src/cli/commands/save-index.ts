@@ -28,7 +28,8 @@ export async function saveIndex(operands: readonly string[], options: IndexOptio
         });
       else
         context.output.line(
-          `wrote ${facts.file}: ${formatCount(facts.entries)} files and links, ${formatCount(facts.copies)} manifests and configs, ${formatBytes(facts.bytes)}`,
+          `wrote ${facts.file}: ${formatCount(facts.entries)} files and links, ${formatCount(facts.copies)} ` +
+            `manifests and configs, ${formatBytes(facts.bytes)}`,
         );
       return 0;
     },

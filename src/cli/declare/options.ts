@@ -114,7 +114,8 @@ export function addReport(command: Command): Command {
     .addOption(
       new Option(
         '--report <file>',
-        'write what was taken from where and what became of each image: JSON, or a page where FILE ends in .html; repeatable',
+        'write what was taken from where and what became of each image: JSON, or a page where FILE ends in ' +
+          '.html; repeatable',
       )
         .argParser(collect)
         .conflicts('dryRun'),

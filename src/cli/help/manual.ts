@@ -69,7 +69,10 @@ function optionEntry(option: Option): string {
     option.defaultValue === undefined || typeof option.defaultValue === 'boolean'
       ? ''
       : `; ${String(option.defaultValue)} unless told`;
-  return `.TP\n${flags}${value === undefined ? '' : ` \\fI${escape(value)}\\fR`}\n${text(`${option.description}${choices}${usual}`)}`;
+  return (
+    `.TP\n${flags}${value === undefined ? '' : ` \\fI${escape(value)}\\fR`}\n` +
+    `${text(`${option.description}${choices}${usual}`)}`
+  );
 }
 
 function verbatim(block: string): string {

@@ -29,14 +29,17 @@ export function renderCheck(comparison: CheckReport, report: Report, verbose: bo
           '',
         ]
       : []),
-    `${plural(images.checked, 'image')}: ${[`${formatCount(images.same)} as they should be`, ...counts].join(', ')}; ${read}; ${formatSeconds(comparison.seconds)}`,
+    `${plural(images.checked, 'image')}: ` +
+      `${[`${formatCount(images.same)} as they should be`, ...counts].join(', ')}; ${read}; ` +
+      `${formatSeconds(comparison.seconds)}`,
     ...(images.notExpected > 0
       ? [`${plural(images.notExpected, 'image')} had not arrived when the report was written`]
       : []),
     ...(report.state === 'finished'
       ? []
       : [
-          `the report is of a run that ${report.state === 'running' ? 'was not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
+          'the report is of a run that ' +
+            `${report.state === 'running' ? 'was not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
         ]),
   ].join('\n');
 }

@@ -20,8 +20,10 @@ export function renderEstimate(
     ...(lacking === undefined
       ? []
       : [
-          `not in SOURCE: ${plural(lacking.inTarget.blobs, 'blob')}, ${formatBytes(lacking.inTarget.bytes)}, in the target; ${plural(lacking.nowhere.blobs, 'blob')}, ${formatBytes(lacking.nowhere.bytes)}, nowhere`,
+          `not in SOURCE: ${plural(lacking.inTarget.blobs, 'blob')}, ${formatBytes(lacking.inTarget.bytes)}, in ` +
+            `the target; ${plural(lacking.nowhere.blobs, 'blob')}, ${formatBytes(lacking.nowhere.bytes)}, nowhere`,
         ]),
-    `to upload: ${plural(upload.blobs, 'blob')}, ${formatBytes(upload.bytes)}; to mount: ${plural(mount.blobs, 'blob')}, ${formatBytes(mount.bytes)}; about ${plural(requests, 'request')}`,
+    `to upload: ${plural(upload.blobs, 'blob')}, ${formatBytes(upload.bytes)}; to mount: ` +
+      `${plural(mount.blobs, 'blob')}, ${formatBytes(mount.bytes)}; about ${plural(requests, 'request')}`,
   ];
 }

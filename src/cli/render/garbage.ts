@@ -16,7 +16,8 @@ export function renderGarbage(
     describe,
     '',
     `unreferenced  ${size(unreferenced)}: no manifest names them; \`registry garbage-collect\` removes them`,
-    `untagged      ${size(untagged)} of ${plural(untagged.manifests.length, 'manifest')} without a tag; --delete-untagged removes them`,
+    `untagged      ${size(untagged)} of ${plural(untagged.manifests.length, 'manifest')} without a tag; ` +
+      '--delete-untagged removes them',
     ...(shown.length === 0
       ? []
       : [

@@ -33,6 +33,7 @@ export function renderPlan(
       : []),
     ...(left > 0 ? [`… and ${formatCount(left)} more; -v shows all`] : []),
     '',
-    `${plural(plan.images.length, 'image')}, ${plural(plan.blobs, 'blob')}, ${formatBytes(plan.bytes)}; ${formatCount(plan.refused.length)} cannot travel; nothing was written`,
+    `${plural(plan.images.length, 'image')}, ${plural(plan.blobs, 'blob')}, ${formatBytes(plan.bytes)}; ` +
+      `${formatCount(plan.refused.length)} cannot travel; nothing was written`,
   ].join('\n');
 }

@@ -75,7 +75,8 @@ function countsOf({ images, spared }: Reading, columns: number): string {
 function namesOf({ underWay }: Reading, columns: number): string {
   const names = underWay.map(printable);
   for (let shown = names.length; shown > 0; shown--) {
-    const text = `${names.slice(0, shown).join(', ')}${shown < names.length ? ` and ${names.length - shown} more` : ''}`;
+    const text =
+      `${names.slice(0, shown).join(', ')}` + `${shown < names.length ? ` and ${names.length - shown} more` : ''}`;
     if (text.length <= columns) return text;
   }
   // The end of a name tells more than its beginning.

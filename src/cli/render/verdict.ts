@@ -16,14 +16,18 @@ export function renderVerdict(report: VerifyReport, describe: string, verbose: b
   const parts = [
     `${printable(describe)}: ${report.sound ? 'sound' : 'damaged'}`,
     '',
-    `images    ${formatCount(images.whole)} whole, ${formatCount(images.partial)} partial, ${formatCount(images.lost)} lost`,
+    `images    ${formatCount(images.whole)} whole, ${formatCount(images.partial)} partial, ` +
+      `${formatCount(images.lost)} lost`,
     ...(untagged.whole + untagged.partial + untagged.lost > 0
       ? [
-          `untagged  ${formatCount(untagged.whole)} whole, ${formatCount(untagged.partial)} partial, ${formatCount(untagged.lost)} lost`,
+          `untagged  ${formatCount(untagged.whole)} whole, ${formatCount(untagged.partial)} partial, ` +
+            `${formatCount(untagged.lost)} lost`,
         ]
       : []),
     `blobs     ${report.quick ? 'not hashed (--quick)' : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(report.seconds)}`}`,
-    `          ${formatCount(blobs.corrupt)} corrupt (${formatBytes(blobs.corruptBytes)}), ${formatCount(blobs.missing)} missing (${formatBytes(blobs.missingBytes)}), ${formatCount(blobs.unreferenced)} unreferenced (${formatBytes(blobs.unreferencedBytes)})`,
+    `          ${formatCount(blobs.corrupt)} corrupt (${formatBytes(blobs.corruptBytes)}), ` +
+      `${formatCount(blobs.missing)} missing (${formatBytes(blobs.missingBytes)}), ` +
+      `${formatCount(blobs.unreferenced)} unreferenced (${formatBytes(blobs.unreferencedBytes)})`,
   ];
   if (shown.length > 0) {
     const rows = shown.map((verdict) => [
@@ -39,7 +43,8 @@ export function renderVerdict(report: VerifyReport, describe: string, verbose: b
       '',
       ...problems.map(
         ({ code, message, neededBy }) =>
-          `${code}: ${printable(message)}${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`,
+          `${code}: ${printable(message)}` +
+          `${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`,
       ),
     );
   if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);

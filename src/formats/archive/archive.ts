@@ -19,7 +19,8 @@ export function createArchiveSink(
 ): ImageSink {
   let parts: ArchiveParts | undefined;
   const describe = (target: ImageTarget): string =>
-    `${format.name}:${parts?.pathOf(target) ?? options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
+    `${format.name}:${parts?.pathOf(target) ?? options.out}:` +
+    `${formatImageReference({ ...target, digest: target.root.digest })}`;
   return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () =>
     startArchives((parts = openArchiveParts(format, options))),
   );

@@ -19,7 +19,10 @@ interface Named {
 export function imageFolderName({ repository, tag, root }: Named, style: PathStyle): string {
   if (style === 'skopeo') return tag === undefined ? `${repository}@${root.digest}` : `${repository}:${tag}`;
   if (tag === undefined) return `${safeRepository(repository)}@${root.digest.replace(':', '=')}`;
-  return `${safeRepository(repository)}=${tag.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`).replace(/\.$/, '.!')}`;
+  return (
+    `${safeRepository(repository)}=` +
+    `${tag.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`).replace(/\.$/, '.!')}`
+  );
 }
 
 /**

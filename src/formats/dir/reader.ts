@@ -110,7 +110,9 @@ async function rootOf(source: SourceFolder, manifest: SourceFile, names: NameLis
     names.report({
       code: 'MANIFEST_TOO_LARGE',
       path: manifest.path,
-      message: `${manifest.path} has ${manifest.location.size} bytes; no registry takes more than ${limits.manifestBytes}`,
+      message:
+        `${manifest.path} has ${manifest.location.size} bytes; no registry takes more than ` +
+        `${limits.manifestBytes}`,
     });
     return undefined;
   }

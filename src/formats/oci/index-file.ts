@@ -123,7 +123,10 @@ function keyOf(entry: IndexEntry): string {
 function sortKey(entry: IndexEntry): string {
   const names = isRecord(entry['annotations']) ? entry['annotations'] : {};
   const isLast = names[regtarName] !== undefined && names[containerdName] === undefined;
-  return `${isLast ? '~' : ''}${keyOf(entry)} ${typeof entry['digest'] === 'string' ? entry['digest'] : ''} ${JSON.stringify(entry)}`;
+  return (
+    `${isLast ? '~' : ''}${keyOf(entry)} ${typeof entry['digest'] === 'string' ? entry['digest'] : ''} ` +
+    `${JSON.stringify(entry)}`
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -31,7 +31,9 @@ export function readIndexEntries(
   if (manifests.length > mostIndexEntries)
     throw new RegtarError('SOURCE_TOO_LARGE', `${path} lists ${manifests.length} images`, {
       where: { path },
-      hint: `regtar reads layouts of up to ${mostIndexEntries} images; split it, or write one layout for each repository`,
+      hint:
+        `regtar reads layouts of up to ${mostIndexEntries} images; split it, or write one layout for ` +
+        'each repository',
     });
   const entries: ReadEntry[] = [];
   for (const entry of manifests as readonly unknown[]) {

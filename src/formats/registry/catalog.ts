@@ -246,7 +246,10 @@ function createBuilder(nameOf: (source: number) => string) {
         repository,
         tag,
         digest: digest ?? record.current,
-        message: `${repository}:${tag} is ${record.current} in ${nameOf(record.source)} (${dateOf(record.modified)}) and ${digest ?? 'a damaged link'} in ${nameOf(archive)} (${dateOf(source.modified)}); ${kept} is followed`,
+        message:
+          `${repository}:${tag} is ${record.current} in ${nameOf(record.source)} ` +
+          `(${dateOf(record.modified)}) and ${digest ?? 'a damaged link'} in ${nameOf(archive)} ` +
+          `(${dateOf(source.modified)}); ${kept} is followed`,
       });
       (record.history ??= []).push(record.current);
       // A link that a crash emptied says nothing against the older backup.
@@ -334,7 +337,9 @@ function createBuilder(nameOf: (source: number) => string) {
       if (roots.size > 1)
         report({
           code: 'SOURCE_ROOTS',
-          message: `the backup holds ${roots.size} registry trees, which are read as one: ${[...roots].map((root) => root || '.').join(', ')}`,
+          message:
+            `the backup holds ${roots.size} registry trees, which are read as one: ` +
+            `${[...roots].map((root) => root || '.').join(', ')}`,
         });
       for (const [digest, path] of emptyBlobs) {
         if (blobs.get(digest)?.location === undefined)
@@ -384,7 +389,9 @@ function settleTags(
           code: 'TAG_AMBIGUOUS',
           repository,
           tag,
-          message: `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest`,
+          message:
+            `${repository}:${tag} has an empty link and ${history.length} candidates: ${listed(history)}; ` +
+            'choose with --at-digest',
         });
       } else if (record.currentState === 'absent') {
         report({
@@ -404,7 +411,9 @@ function settleTags(
           repository,
           tag,
           digest: record.current,
-          message: `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was deleted, ${fate}`,
+          message:
+            `${repository}:${tag} points to ${record.current}, whose revision link is gone: it was ` +
+            `deleted, ${fate}`,
         });
       }
     }

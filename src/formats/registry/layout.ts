@@ -21,7 +21,10 @@ export function layerLinkPath(repository: string, digest: Digest): string {
 
 /** The link by which a repository has a manifest. */
 export function revisionLinkPath(repository: string, digest: Digest): string {
-  return `${storageRoot}/repositories/${repository}/_manifests/revisions/${digestAlgorithm(digest)}/${digestHex(digest)}/link`;
+  return (
+    `${storageRoot}/repositories/${repository}/_manifests/revisions/${digestAlgorithm(digest)}/` +
+    `${digestHex(digest)}/link`
+  );
 }
 
 /** The link that says what a tag means now. */
@@ -31,7 +34,10 @@ export function tagCurrentPath(repository: string, tag: string): string {
 
 /** The link that says that a tag meant a digest once. */
 export function tagIndexPath(repository: string, tag: string, digest: Digest): string {
-  return `${storageRoot}/repositories/${repository}/_manifests/tags/${tag}/index/${digestAlgorithm(digest)}/${digestHex(digest)}/link`;
+  return (
+    `${storageRoot}/repositories/${repository}/_manifests/tags/${tag}/index/${digestAlgorithm(digest)}/` +
+    `${digestHex(digest)}/link`
+  );
 }
 
 /** What a path inside a backup means. `root` is what stands before `blobs/` and `repositories/`. */

@@ -79,7 +79,8 @@ async function requireStorage(place: Place, root: string): Promise<void> {
         where: { path: root },
         hint: isBelow
           ? 'name the folder above `docker/registry/v2`'
-          : `it holds no docker/registry/v2${isLayout ? ', and looks like zot’s or an OCI layout' : ''}; other registries take images through the API: leave --storage out`,
+          : `it holds no docker/registry/v2${isLayout ? ', and looks like zot’s or an OCI layout' : ''}; other ` +
+            'registries take images through the API: leave --storage out',
       },
     );
   }
@@ -127,7 +128,9 @@ function cannotWrite(error: unknown, root: string): RegtarError {
   return new RegtarError('OUTPUT_UNWRITABLE', `${root} cannot be written: ${reason}`, {
     where: { path: root },
     cause,
-    hint: 'run it as root, or as the user that the registry runs as (Harbor: 10000), where the storage is mounted for writing',
+    hint:
+      'run it as root, or as the user that the registry runs as (Harbor: 10000), where the storage is ' +
+      'mounted for writing',
   });
 }
 

@@ -84,6 +84,9 @@ function whyUnusable({ authority, certificate, key }: SelfSigned, names: readonl
     const lacking = names.find((name) => (isIP(name) === 0 ? leaf.checkHost(name) : leaf.checkIP(name)) === undefined);
     return lacking === undefined ? undefined : `has a certificate that does not name ${lacking}`;
   } catch (cause) {
-    return `has a certificate or key that cannot be understood: ${cause instanceof Error ? cause.message : String(cause)}`;
+    return (
+      'has a certificate or key that cannot be understood: ' +
+      `${cause instanceof Error ? cause.message : String(cause)}`
+    );
   }
 }

@@ -25,11 +25,16 @@ export interface FarObject {
   readonly describe: string;
   /** In bytes. */
   readonly size: number;
-  /** What the server calls this version of it: its ETag, or when it was last modified; undefined where it says neither. */
+  /**
+   * What the server calls this version of it: its ETag, or when it was last modified; undefined where it says neither.
+   */
   readonly version: string | undefined;
   /** Its first bytes, which came with the first answer. */
   readonly start: Uint8Array;
-  /** A small part as a whole. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREACHABLE, SOURCE_DENIED, SOURCE_UNREADABLE */
+  /**
+   * A small part as a whole.
+   * @throws RegtarError SOURCE_CHANGED, SOURCE_UNREACHABLE, SOURCE_DENIED, SOURCE_UNREADABLE
+   */
   fetch(start: number, size: number, signal?: AbortSignal): Promise<Uint8Array>;
   /** A part of any size; goes on where a connection broke. @throws the same, while iterating */
   read(start: number, size: number, ring?: Ring): AsyncGenerator<Uint8Array>;
@@ -39,7 +44,8 @@ export interface FarObject {
 /**
  * Asks for an object's first bytes and learns its size and version from the answer.
  * @param startBytes how many of them
- * @throws RegtarError SOURCE_NO_RANGES where parts cannot be had; SOURCE_EMPTY, SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_UNREACHABLE
+ * @throws RegtarError SOURCE_NO_RANGES where parts cannot be had; SOURCE_EMPTY, SOURCE_NOT_FOUND, SOURCE_DENIED,
+ * SOURCE_UNREACHABLE
  */
 export async function openFarObject(
   server: ObjectServer,

@@ -21,7 +21,8 @@ function commandLines(
     ...commands.map((command) => `${here} -a ${command.name} -d ${quote(command.about)}`),
     ...options.map(
       ({ flags, about, value }) =>
-        `${here} ${flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`)).join(' ')} -d ${quote(about)}${value === undefined ? '' : ` -r ${action(value.completion)}`}`,
+        `${here} ${flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`)).join(' ')} ` +
+        `-d ${quote(about)}${value === undefined ? '' : ` -r ${action(value.completion)}`}`,
     ),
     ...operands
       .filter(({ completion }) => completion.kind !== 'text')

@@ -56,7 +56,8 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
   };
   const hint = (): string =>
     inside === root
-      ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, an image to find it in the table.`
+      ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, an image to find it ` +
+        'in the table.'
       : 'Choose an image to find it in the table.';
   const enter = (node: MapNode): void => {
     inside = node;
