@@ -2,7 +2,8 @@ import { RegtarError } from '../errors.ts';
 import type { Answer } from '../net/transport.ts';
 import { wordsOf } from '../remote/answers.ts';
 import type { RegistryRequest } from '../remote/exchange.ts';
-import type { Dialect, Registry } from '../remote/registry.ts';
+import type { Dialect } from '../remote/dialect.ts';
+import type { Registry } from '../remote/registry.ts';
 import { projectOf } from './names.ts';
 import { readQuota, type Quota } from './projects.ts';
 

@@ -1,10 +1,7 @@
-import { RegtarError } from '../errors.ts';
 import { createTurns, type Turns } from '../io/per-key.ts';
-import { openClient, type Client, type ClientOptions } from '../net/client.ts';
+import { openClient, type ClientOptions } from '../net/client.ts';
 import type { Scheme } from '../net/host.ts';
-import type { Backoff } from '../net/retry.ts';
 import { redact } from '../net/secret.ts';
-import type { Answer } from '../net/transport.ts';
 import { createAuthenticator, type AuthScheme } from './auth.ts';
 import { mayShowPassword } from './clear-password.ts';
 import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
@@ -12,17 +9,11 @@ import { createExchange, type Outcome, type RegistryRequest } from './exchange.t
 import { createGreeter, type Greeting } from './greet.ts';
 import { createHealth } from './health.ts';
 import { followLocation } from './location.ts';
-import { gaveUp } from './patience.ts';
+import type { Dialect } from './dialect.ts';
+import { createPatience, type Patience } from './patience.ts';
 import { registryWords } from './registry-words.ts';
-import {
-  fetchToken,
-  isTokenOutage,
-  tokenOutage,
-  tokenService,
-  type Token,
-  type TokenNeed,
-  type TokenService,
-} from './token.ts';
+import { askForToken } from './ask-token.ts';
+import { tokenService } from './token.ts';
 
 /** How a registry is reached. `onRequest` hears of its token service too. */
 export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
@@ -34,21 +25,8 @@ export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
   readonly onTrouble?: ((text: string) => void) | undefined;
 }
 
-/** What a particular registry software does differently. */
-export interface Dialect {
-  /** Widens a scope, so that one token serves more requests: Harbor checks projects, not repositories. */
-  readonly tokenScope?: ((scope: string) => string) | undefined;
-  /** Looks behind a passing failure before the request is tried again. @returns an error that will stay, to be thrown in its place */
-  readonly beforeRetry?:
-    ((request: RegistryRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
-  /** Whether a 401 says something else than what a proven account may not do: then it passes like a 503. */
-  readonly isOutage?: ((answer: Answer, request: RegistryRequest) => Promise<boolean>) | undefined;
-  /** Whether a failure that often stays is an outage this time. */
-  readonly isAway?: ((request: RegistryRequest) => Promise<boolean>) | undefined;
-}
-
 /** One registry, spoken to with one set of credentials. What can be asked of it is in blobs.ts, upload.ts, manifests.ts and lists.ts. */
-export interface Registry {
+export interface Registry extends Patience {
   /** As it was asked for, for messages. */
   readonly host: string;
   /** `https://host`, or what it turned out to be once something was asked. */
@@ -67,15 +45,8 @@ export interface Registry {
   hasPathCredentials(): Promise<boolean>;
   /** What the account may do in a repository, by the token that it gets: `pull`, `push`. @returns undefined where only trying tells */
   granted(repository: string): Promise<ReadonlySet<string> | undefined>;
-  /** One request with credentials, redirects and retries. @throws RegtarError for statuses other than 2xx and `accept` */
-  request(request: RegistryRequest): Promise<Answer>;
   /** The same once: the caller retries, because it has to begin elsewhere. @throws what will not pass by itself: a body's own error, a credential's, an interruption */
   exchange(request: RegistryRequest): Promise<Outcome>;
-  backoff(timesAtMost?: number): Backoff;
-  /** Looks behind a passing failure, and tells of it. @throws RegtarError what will not pass */
-  beforeRetry(request: RegistryRequest, error: RegtarError, backoff: Backoff): Promise<void>;
-  /** The last error of a request that has used up its patience. */
-  gaveUp(error: RegtarError, backoff: Backoff): RegtarError;
   /** A Location of an answer, absolute or relative. */
   resolve(location: string, base: URL): URL | undefined;
   speak(dialect: Dialect): void;
@@ -135,29 +106,7 @@ function makeRegistry(options: RegistryOptions): Registry {
     isOutage: async (answer, asked) => (await dialect.isOutage?.(answer, asked)) === true,
     redact: hide,
   });
-  const backoff: Registry['backoff'] = (timesAtMost) => health.share(client.backoff(timesAtMost));
-  const giveUp: Registry['gaveUp'] = (error, patience) => {
-    const last = gaveUp(error, patience);
-    health.gaveUp(last);
-    return last;
-  };
-  const beforeRetry: Registry['beforeRetry'] = async (request, error, patience) => {
-    health.failed(error, patience);
-    const lasting = await dialect.beforeRetry?.(request, error);
-    if (lasting) throw lasting;
-  };
-  const request: Registry['request'] = async (asked) => {
-    const patience = backoff(asked.retryTimes);
-    for (;;) {
-      const outcome = await exchange(asked);
-      if ('answer' in outcome) return outcome.answer;
-      const { error, transient, retryAfterSeconds } = outcome;
-      const is500TooOften = error.where.status === 500 && patience.retries >= (asked.retryTimesOf500 ?? Infinity);
-      if (!transient || (is500TooOften && (await dialect.isAway?.(asked)) !== true)) throw giveUp(error, patience);
-      await beforeRetry(asked, error, patience);
-      if (!(await patience.wait(retryAfterSeconds, asked.signal ?? options.signal))) throw giveUp(error, patience);
-    }
-  };
+  const patience = createPatience({ exchange, client, health, dialect: () => dialect, signal: options.signal });
 
   return {
     host: options.host,
@@ -171,7 +120,7 @@ function makeRegistry(options: RegistryOptions): Registry {
       const credential = await credentials(repository);
       // Harbor refuses tokens without a scope to anonymous clients, and there is nothing to prove.
       if (credential.kind === 'anonymous') return credential;
-      await request({ method: 'GET', path: '/v2/', doing: 'log in', repository, scopes: [], signal });
+      await patience.request({ method: 'GET', path: '/v2/', doing: 'log in', repository, scopes: [], signal });
       authenticator.prove(credential);
       return credential;
     },
@@ -181,11 +130,8 @@ function makeRegistry(options: RegistryOptions): Registry {
       await greeter.greet();
       return authenticator.granted(repository);
     },
-    request,
     exchange,
-    backoff,
-    beforeRetry,
-    gaveUp: giveUp,
+    ...patience,
     resolve(location, base) {
       const origin = originNow();
       if (URL.canParse(location, base.href) && new URL(location, base).protocol === 'https:') saidHttps = true;
@@ -203,32 +149,3 @@ function makeRegistry(options: RegistryOptions): Registry {
 
 /** A mistyped host must not take a minute to be told. */
 const firstContactRetries = 2;
-
-async function askForToken(
-  service: TokenService,
-  need: TokenNeed,
-  {
-    client,
-    signal,
-    isProven,
-  }: { readonly client: Client; readonly signal: AbortSignal | undefined; readonly isProven: boolean },
-): Promise<Token> {
-  try {
-    return await fetchToken(service, need, async (request) => {
-      const patience = client.backoff();
-      for (;;) {
-        const answer = await client.patiently({ ...request, signal }, patience, false);
-        if (!isProven || !isTokenOutage(answer)) return answer;
-        if (!(await patience.wait(undefined, signal))) throw gaveUp(tokenOutage(service), patience);
-      }
-    });
-  } catch (error) {
-    if (!(error instanceof RegtarError) || error.code.startsWith('AUTH_') || error.code === 'TARGET_UNAVAILABLE')
-      throw error;
-    throw new RegtarError(
-      'AUTH_TOKEN',
-      `no token from the token service ${service.realm.origin}${service.realm.pathname}: ${error.message}`,
-      { hint: error.hint, cause: error },
-    );
-  }
-}
