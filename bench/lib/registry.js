@@ -15,6 +15,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 export async function startRegistry(folder, given) {
   rmSync(folder, { recursive: true, force: true });
   const storage = given ?? join(folder, 'storage');
+  mkdirSync(folder, { recursive: true });
   mkdirSync(storage, { recursive: true });
   const host = `127.0.0.1:${await freePort()}`;
   const config = join(folder, 'config.json');
