@@ -138,6 +138,7 @@ const table = {
   IMAGE_UNSIGNED: { side: 'source', harm: 'none', ends: 'run', again: false },
   REPORT_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
   INTERRUPTED: { side: 'usage', harm: 'none', ends: 'run', again: false },
+  TOO_MANY_FILES: { side: 'usage', harm: 'none', ends: 'run', again: false },
   INTERNAL: { side: 'internal', harm: 'none', ends: 'image', again: false },
 } satisfies Readonly<Record<string, CodeFacts>>;
 
@@ -206,6 +207,7 @@ export function toRegtarError(error: unknown): RegtarError {
     });
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (isOutOfFiles(error)) return tooManyFiles(error);
   return new RegtarError('INTERNAL', message, { cause: error });
 }
 
@@ -214,4 +216,17 @@ export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && !(error instanceof RegtarError) && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined;
+}
+
+/** Whether the system gives this process, or anybody, no further open file. */
+export function isOutOfFiles(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(systemErrorCode(error) ?? '');
+}
+
+/** What such an error means to whoever started the program. */
+export function tooManyFiles(cause: unknown): RegtarError {
+  return new RegtarError('TOO_MANY_FILES', 'the system gives no further open file to this program', {
+    cause,
+    hint: 'raise the limit, such as `ulimit -n 4096`, or give fewer --jobs',
+  });
 }

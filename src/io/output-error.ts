@@ -1,4 +1,4 @@
-import { RegtarError, systemErrorCode, type ErrorCode } from '../errors.ts';
+import { isOutOfFiles, RegtarError, systemErrorCode, type ErrorCode, tooManyFiles } from '../errors.ts';
 
 /**
  * Runs a step that touches the output, and names what the system says of it.
@@ -16,6 +16,7 @@ export function onOutput<Result>(path: string, step: () => Result): Result {
 export function outputError(error: unknown, path: string): unknown {
   const system = systemErrorCode(error);
   if (system === undefined || error instanceof RegtarError) return error;
+  if (isOutOfFiles(error)) return tooManyFiles(error);
   const { code, reason, hint } = meaningOf(system);
   return new RegtarError(code, `${path} cannot be written: ${reason}`, {
     side: 'target',

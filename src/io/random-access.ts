@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { isOutOfFiles, RegtarError, systemErrorCode, tooManyFiles } from '../errors.ts';
 
 /** A stretch of a plain file, for readers that open it themselves: worker threads. */
 export interface FileRange {
@@ -154,6 +154,7 @@ function openForReading(path: string): number {
         hint: 'name the backup: `regtar inspect path/to/docker.tar`',
       });
     }
+    if (isOutOfFiles(cause)) throw tooManyFiles(cause);
     throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
       where: { path },
       cause,

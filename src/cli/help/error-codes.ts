@@ -444,6 +444,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'Ctrl-C, or a signal to end.',
     remedy: 'Run the same command again: what was finished stays valid.',
   },
+  TOO_MANY_FILES: {
+    cause: 'The system gives no further open file to this program: its limit is low, or others hold too many.',
+    remedy: 'Raise the limit, such as `ulimit -n 4096`, or give fewer `--jobs`.',
+  },
   INTERNAL: {
     cause: 'A fault of regtar itself.',
     remedy: 'Run again with `-v` and report the output; it holds no passwords.',

@@ -8,6 +8,19 @@ import type { ErrorCase } from './case.ts';
 /** Places and formats that cannot hold what is asked for. */
 export const outputs: readonly ErrorCase[] = [
   {
+    code: 'TOO_MANY_FILES',
+    title: 'more parts than files may be open',
+    exit: 2,
+    says: /no further open file/,
+    hint: /ulimit -n/,
+    provoke: async (folder) => {
+      const tar = buildStorage((s) => s.image('app', 'v1')).tar();
+      for (let at = 0; at * 256 < tar.length; at++)
+        writeFileSync(folder.file(`docker.tar.${String(at).padStart(3, '0')}`), tar.subarray(at * 256, at * 256 + 256));
+      return typed(`ulimit -n 40; regtar list ${folder.file('docker.tar.000')}`, { allowFailure: true });
+    },
+  },
+  {
     code: 'OUTPUT_IS_SOURCE',
     title: 'OUT is SOURCE',
     exit: 2,
