@@ -4,6 +4,9 @@ import { startServe } from '../serve/support/start-serve.ts';
 import type { WhatIf } from '../../src/select/what-if.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { withPushTimes } from '../support/push-times.ts';
+import { describeWith } from '../support/peers.ts';
+import { listRegistry } from '../support/read-registry.ts';
+import { startRegistry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { regtar, regtarDone, regtarJson } from './support/regtar.ts';
@@ -104,6 +107,33 @@ describe('every command that takes images takes the same ones', () => {
       const { code, stderr } = await regtar(args);
       expect([code, stderr]).toEqual([2, expect.stringMatching(words)]);
     }
+  });
+});
+
+describeWith('docker-registry', 'and so does push', () => {
+  it('with what refers to them', async () => {
+    const registry = await startRegistry();
+    try {
+      await regtarDone(['push', source, registry.host, '--newest', '1']);
+      const names = (await listRegistry(registry)).map(({ repository, tag }) => lines(`${repository}:${tag}`)[0]);
+      expect(names.sort()).toEqual(['team/app:1.1', 'team/tool:sha256-….sig', 'team/tool:v3']);
+    } finally {
+      await registry.stop();
+    }
+  });
+});
+
+describe('a source without push times', () => {
+  it('says so, and can go by another clock', async () => {
+    const layout = folder.file('layout');
+    await regtarDone(['export', source, layout]);
+    const { code, stderr } = await regtar(['list', layout, '--newest', '1']);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/TIMES_UNUSABLE: this source keeps no push times/)]);
+    expect(lines((await regtarDone(['list', layout, '--newest', '1', '--by', 'version'])).stdout)).toEqual([
+      'team/app:2.0',
+      'team/tool:sha256-….sig',
+      'team/tool:v3',
+    ]);
   });
 });
 
