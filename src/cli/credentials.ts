@@ -1,9 +1,9 @@
-import { homedir, userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { RegtarError } from '../errors.ts';
 import type { CredentialSource } from '../remote/credential.ts';
 import { findCredentials } from '../remote/credentials.ts';
 import { Secret } from '../net/secret.ts';
+import { homeFolder } from './user.ts';
 
 /** How the account of TARGET is given on the command line. */
 export interface CredentialOptions {
@@ -35,8 +35,9 @@ export async function readCredentials(host: string, options: CredentialOptions):
     anonymous: options.anonymous,
     authFile: options.authfile,
     env: process.env,
-    home: homedir(),
-    uid: userInfo().uid,
+    home: homeFolder(),
+    // A number is enough; a container's may have no name anywhere.
+    uid: process.getuid?.() ?? 0,
   });
 }
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { Secret } from '../net/secret.ts';
 import type { FarAccess } from '../source/far/access.ts';
 import type { Context } from './context.ts';
+import { homeFolder } from './user.ts';
 
 /** What the command line says of a SOURCE that lies on a server; TARGET's options are others. */
 export interface FarOptions {
@@ -30,7 +30,7 @@ export function farAccess(options: FarOptions, context: Context): FarAccess {
     s3Endpoint: options.s3Endpoint,
     plainHttp: options.plainHttp,
     env: process.env,
-    home: homedir(),
+    home: homeFolder(),
     retry: {
       ...(options.retryTimes !== undefined && { times: options.retryTimes }),
       ...(options.retryDelay !== undefined && { delaySeconds: options.retryDelay }),

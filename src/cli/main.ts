@@ -8,6 +8,9 @@ declare const REGTAR_VERSION: string;
 /** The version of the package, put in when the program is bundled. */
 export const version: string = REGTAR_VERSION;
 
+/** @see package.json, engines */
+const oldestNode = [20, 18] as const;
+
 const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   // Nothing else is loaded for this: wrappers ask often.
@@ -15,6 +18,19 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   void settle(0, false).then((code) => void (process.exitCode = code));
 } else {
   void run(args).then((code) => void (process.exitCode = code));
+}
+
+/** What older versions lack shows up somewhere inside, in words that nobody could use. @throws RegtarError USAGE */
+function refuseOldNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  throw new RegtarError(
+    'USAGE',
+    `regtar needs Node.js ${oldestNode.join('.')} or newer; this is ${process.versions.node}`,
+    {
+      hint: 'install a newer Node.js, or use the executable regtar-linux-x64, which has its own',
+    },
+  );
 }
 
 async function run(argv: readonly string[]): Promise<number> {
@@ -34,6 +50,7 @@ async function run(argv: readonly string[]): Promise<number> {
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
+    refuseOldNode();
     const { runProgram } = await import('./program.ts');
     return await settle(await runProgram(argv, { version, signal: interrupted.signal }), isVerbose);
   } catch (thrown) {

@@ -1,8 +1,8 @@
-import { homedir } from 'node:os';
 import { openRegistry, type Registry } from '../remote/registry.ts';
 import type { Target } from '../remote/target.ts';
 import type { Context } from './context.ts';
 import { readCredentials, type CredentialOptions } from './credentials.ts';
+import { homeFolder } from './user.ts';
 
 /** How a registry is spoken to: credentials, certificates, patience. */
 export interface RemoteOptions extends CredentialOptions {
@@ -38,7 +38,7 @@ export function openTarget(
         certDir: options.certDir,
         insecure: options.insecure,
         env: process.env,
-        home: homedir(),
+        home: homeFolder(),
       },
       env: process.env,
       retry: {

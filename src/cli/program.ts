@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { createProgram } from './declare/program.ts';
 import type { GlobalOptions } from './declare/run.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { understandHabits } from './habits.ts';
 import { createOutput } from './output.ts';
 import { createEventWriter } from './progress/event-writer.ts';
 import { settleStandardOutput } from './standard-output.ts';
@@ -29,11 +30,13 @@ export async function runProgram(
   if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h' || word === 'help'))
     (await import('./help/add-examples.ts')).addExamples(program);
   if (argv.length === 0) {
+    program.configureOutput({ writeErr: (text) => void process.stderr.write(text) });
     program.outputHelp({ error: true });
     return 2;
   }
+  const words = understandHabits(argv, program);
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;

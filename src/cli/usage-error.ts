@@ -1,11 +1,15 @@
 import type { Command, CommanderError } from 'commander';
 import { existsSync } from 'node:fs';
 import { RegtarError } from '../errors.ts';
+import { habitualCommand } from './habits.ts';
 
 /** What the parser has to say, in the form of every other error: the nearest name becomes the hint. */
 export function toUsageError(error: CommanderError, argv: readonly string[], program: Command): RegtarError {
   if (error.code === 'commander.help') return missingCommand(argv, program);
   const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n');
+  const habit = error.code === 'commander.unknownCommand' ? habitualCommand(argv[0] ?? '') : undefined;
+  if (habit !== undefined)
+    return new RegtarError('USAGE', `there is no command ${argv[0] ?? ''}`, { hint: `write ${habit}` });
   const suggestion = /^\(Did you mean (one of )?(.+)\?\)$/.exec(more.join(' '))?.[2];
   return new RegtarError('USAGE', first.replace(/\.$/, ''), {
     hint: suggestion === undefined ? hintFor(error, argv, program) : `did you mean ${suggestion}?`,

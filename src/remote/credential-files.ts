@@ -52,7 +52,8 @@ const fileSchema = v.looseObject({
 export function credentialFiles(options: {
   readonly authFile?: string | undefined;
   readonly env: Environment;
-  readonly home: string;
+  /** undefined where the user has none: then nothing is looked for in it. */
+  readonly home: string | undefined;
   readonly uid: number;
 }): readonly CredentialPlace[] {
   const { env, home } = options;
@@ -61,13 +62,18 @@ export function credentialFiles(options: {
   const runtime = env['XDG_RUNTIME_DIR'] || undefined;
   const paths = [
     runtime === undefined ? `/run/containers/${options.uid}/auth.json` : join(runtime, 'containers/auth.json'),
-    join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json'),
-    join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
+    under(env['XDG_CONFIG_HOME'] || under(home, '.config'), 'containers/auth.json'),
+    under(env['DOCKER_CONFIG'] || under(home, '.docker'), 'config.json'),
   ];
+  const old = under(home, '.dockercfg');
   return [
-    ...paths.map((path) => ({ path, legacy: false, required: false })),
-    { path: join(home, '.dockercfg'), legacy: true, required: false },
+    ...paths.flatMap((path) => (path === undefined ? [] : [{ path, legacy: false, required: false }])),
+    ...(old === undefined ? [] : [{ path: old, legacy: true, required: false }]),
   ];
+}
+
+function under(folder: string | undefined, name: string): string | undefined {
+  return folder === undefined ? undefined : join(folder, name);
 }
 
 /**

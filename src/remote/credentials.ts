@@ -21,7 +21,8 @@ export interface CredentialOptions {
   readonly authFile?: string | undefined;
   /** The variables that name users and files, and `PATH` for helpers. */
   readonly env: Environment;
-  readonly home: string;
+  /** undefined where the user has none. */
+  readonly home: string | undefined;
   readonly uid: number;
   readonly signal?: AbortSignal | undefined;
 }

@@ -18,7 +18,9 @@ export async function help(
   const command = findCommand(program, subject);
   if (options.man === true)
     context.output.line((await import('../help/manual.ts')).formatManual(program, context.version).trimEnd());
-  else if (command === undefined) context.output.line(explain(subject, program));
+  // `config` is a command and a topic: the topic says what the command's options cannot.
+  else if (command === undefined || (subject.length === 1 && isTopic(subject[0] ?? '')))
+    context.output.line(explain(subject, program));
   // Only this way what follows the options is printed too.
   else command.outputHelp();
   return 0;

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { createProgram } from '../../src/cli/declare/program.ts';
+import { understandHabits } from '../../src/cli/habits.ts';
+import { regtar, regtarDone, program } from '../e2e/support/regtar.ts';
+import { fixturePath } from '../support/fixture.ts';
+import { run } from '../support/run.ts';
+
+const parser = createProgram('0', async () => undefined);
+const understood = (line: string): string => understandHabits(line.split(' '), parser).join(' ');
+
+describe('what hands type by habit', () => {
+  it.each([
+    ['version', '--version'],
+    ['push a.tar host --debug', 'push a.tar host -v'],
+    ['list a.tar --format json', 'list a.tar --json'],
+    ['list a.tar --format=json', 'list a.tar --json'],
+    ['inspect -o json a.tar', 'inspect --json a.tar'],
+    ['push a.tar host --filter team/*', 'push a.tar host --include team/*'],
+    ['export a.tar out --concurrency=4', 'export a.tar out --jobs 4'],
+    ['push a.tar host --dest-tls-verify=true', 'push a.tar host'],
+    ['push a.tar host --tls-verify true', 'push a.tar host'],
+    ['push a.tar host --dest-authfile x', 'push a.tar host --authfile x'],
+  ])('%s means what ours does', (typed, ours) => {
+    expect(understood(typed)).toBe(ours);
+  });
+
+  it.each([
+    'export a.tar out --format oci',
+    'export a.tar out --force',
+    'push a.tar host --include -u',
+    'list a.tar -- --creds',
+    'nonsense --creds x',
+  ])('%s is left as it is', (line) => {
+    // -u stands for a value here, and is not declared: it is refused by name rather than taken for a password.
+    if (line.includes('-u')) expect(() => understood(line)).toThrow(/has no option -u/);
+    else expect(understood(line)).toBe(line);
+  });
+
+  it.each([
+    ['push a.tar host --tls-verify=false', /--insecure .*--plain-http/],
+    ['push a.tar host --dest-tls-verify=false', /--insecure .*--plain-http/],
+    ['push a.tar host --dest-tls-verify false', /--insecure .*--plain-http/],
+    ['push a.tar host --creds me:hunter2', /--username with --password-stdin/],
+    ['push a.tar host --dest-creds=me:hunter2', /--username with --password-stdin/],
+    ['push a.tar host -u me', /--username with --password-stdin/],
+    ['push a.tar host -p hunter2', /--username with --password-stdin/],
+    ['push a.tar host --password=hunter2', /--username with --password-stdin/],
+    ['push a.tar host --force', /replaces tags anyway/],
+    ['push a.tar host --all', /every image and every platform/],
+    ['push a.tar host -n', /--dry-run/],
+    ['export a.tar -o out', /OUT is an operand/],
+  ])('%s is answered with ours, and no value is repeated', async (line, hint) => {
+    const { code, stderr } = await regtar(line.split(' '));
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^regtar: USAGE: regtar \w+ has no option/)]);
+    expect(stderr).toMatch(hint);
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['restore', 'write push'],
+    ['import', 'write load'],
+    ['sync', 'write push or export'],
+    ['ls', 'write list'],
+  ])('the command %s is answered with: %s', async (word, hint) => {
+    const { code, stderr } = await regtar([word, fixturePath]);
+    expect([code, stderr]).toEqual([2, `regtar: USAGE: there is no command ${word}\nhint: ${hint}\n`]);
+  });
+
+  it('the program alone shows what it can do', async () => {
+    const { code, stdout, stderr } = await regtar([]);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^Usage: regtar[\s\S]*push[\s\S]*help/)]);
+  });
+
+  it('help about settings is the topic', async () => {
+    expect((await regtarDone(['help', 'config'])).stdout).toMatch(/regtar\.yaml/);
+  });
+
+  it('--format json prints what --json prints', async () => {
+    const [habitual, ours] = [
+      await regtarDone(['list', fixturePath, '--format', 'json']),
+      await regtarDone(['list', fixturePath, '--json']),
+    ];
+    expect(JSON.parse(habitual.stdout)).toEqual(JSON.parse(ours.stdout));
+  });
+});
+
+it('a user without a name and a home gets an answer about the registry, and no failure inside', async () => {
+  // As in OpenShift: a number that no passwd file has, and no HOME.
+  const { code, stderr } = await run(
+    'setpriv',
+    [
+      '--reuid',
+      '12345',
+      '--regid',
+      '0',
+      '--clear-groups',
+      process.execPath,
+      program,
+      'push',
+      fixturePath,
+      '127.0.0.1:1',
+      '--retry-times',
+      '0',
+    ],
+    { env: { HOME: undefined }, allowFailure: true, cwd: '/' },
+  );
+  expect([code, stderr]).toEqual([1, expect.stringContaining('TARGET_UNREACHABLE')]);
+});
