@@ -17,7 +17,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   s3: ['errors', 'io', 'net'],
   source: ['errors', 'oci', 'io', 'net', 's3', 'tar', 'formats/registry/layout'],
   content: ['errors', 'oci', 'io'],
-  formats: ['errors', 'oci', 'io', 'tar', 'source/backup', 'content'],
+  formats: ['errors', 'oci', 'io', 'net', 's3', 'tar', 'source/backup', 'content'],
   names: ['errors', 'oci', 'io', 'content'],
   select: ['errors', 'oci', 'content'],
   copy: ['errors', 'oci', 'io', 'content', 'select'],

@@ -12,8 +12,10 @@ import type { FileSinkOptions } from './options.ts';
  */
 export async function openFileSink(format: Format, options: FileSinkOptions): Promise<ImageSink> {
   const { folder, archive }: FormatDeclaration = formats[format];
-  const wantsArchive =
-    folder === undefined || options.out === '-' || options.out.endsWith('.tar') || isSpecialFile(options.out);
+  if (options.place !== undefined && format !== 'registry')
+    throw usage(`the format ${format} is written to files, not to ${options.place.describe}`, 'use --format registry');
+  const isFile = options.out === '-' || options.out.endsWith('.tar') || isSpecialFile(options.out);
+  const wantsArchive = folder === undefined || (options.place === undefined && isFile);
   if (!wantsArchive) {
     if (options.split !== undefined)
       throw usage('--split cuts archives, and this is a folder', 'name an OUT that ends in .tar');

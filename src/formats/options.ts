@@ -1,5 +1,6 @@
 import type { OutputStream } from '../io/output-stream.ts';
 import type { OwnerIds } from '../io/output-folder.ts';
+import type { Place } from './registry/place.ts';
 
 /** How archives are cut: one an image, one a repository, or as many as keep each below a number of bytes. */
 export type Split = 'image' | 'repository' | { readonly bytes: number };
@@ -25,6 +26,8 @@ export interface FileSinkOptions {
   readonly split?: Split | undefined;
   /** Whom files of a registry's storage belong to, as numbers. */
   readonly owner?: OwnerIds | undefined;
+  /** Where a registry's storage goes that is no folder of this machine: a bucket. */
+  readonly place?: Place | undefined;
   /** An open file descriptor for `-`, 1 where absent, or for a pipe or device that OUT names. */
   readonly descriptor?: number | undefined;
   /** Where `-` goes instead of a descriptor. */

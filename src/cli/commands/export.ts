@@ -16,6 +16,8 @@ import { isSpecialFile } from '../../io/output-stream.ts';
 import { refuseOverlap } from '../../io/overlap.ts';
 import { requireRoom } from '../../io/require-room.ts';
 import { reportPaths } from '../run-report.ts';
+import { describeOperand } from '../../source/far/operand.ts';
+import { isBucketOutput, openBucketOutput } from '../bucket-output.ts';
 import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
@@ -49,7 +51,8 @@ export async function exportImages(
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options, context.signal);
   if (options.saveDigests !== undefined) requireWritable(options.saveDigests);
-  if (options.base !== undefined && out !== '-') refuseOverlap([{ name: 'OUT', path: out }], [options.base]);
+  const bucket = isBucketOutput(out);
+  if (options.base !== undefined && out !== '-' && !bucket) refuseOverlap([{ name: 'OUT', path: out }], [options.base]);
   const base = options.base === undefined ? undefined : await readBase(options.base, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
   return withBackup(
@@ -58,17 +61,19 @@ export async function exportImages(
       ...options,
       hashInput: options.report !== undefined,
       outputs: [
-        { name: 'OUT', path: out === '-' ? '/dev/stdout' : out },
+        ...(bucket ? [] : [{ name: 'OUT', path: out === '-' ? '/dev/stdout' : out }]),
         ...reportPaths(options),
         ...(options.saveDigests === undefined ? [] : [{ name: '--save-digests', path: options.saveDigests }]),
       ],
-      spoolFolder: out === '-' ? undefined : dirname(resolve(out)),
+      spoolFolder: out === '-' || bucket ? undefined : dirname(resolve(out)),
     },
     context,
     async (opened) => {
       const { store } = opened;
-      const descriptor = out !== '-' && isSpecialFile(out) ? await openSpecial(out, context.signal) : undefined;
-      const sink = await openFileSink(options.format, { ...options, out, descriptor });
+      const place = bucket ? await openBucketOutput(out, 'OUT', sources, options, context) : undefined;
+      const descriptor =
+        out !== '-' && !bucket && isSpecialFile(out) ? await openSpecial(out, context.signal) : undefined;
+      const sink = await openFileSink(options.format, { ...options, out: place?.describe ?? out, descriptor, place });
       const { untagged = false, referrers = true, sparse = false, map: maps } = options;
       const planning = { traits: sink.traits, untagged, referrers, sparse, base };
       const whole = await planSelection(selection, opened, { rename, maps }, planning, context);
@@ -81,7 +86,7 @@ export async function exportImages(
         subject: {
           command: 'export',
           opened,
-          target: { kind: formats[options.format].reportKind, name: out },
+          target: { kind: formats[options.format].reportKind, name: describeOperand(out) },
           ...(base !== undefined && { delta: true }),
           ...(shard && { shard }),
         },

@@ -15,6 +15,9 @@ import { requireSignedImages } from '../../report/signed-images.ts';
 import { createRenamer } from '../../select/names.ts';
 import type { Plan } from '../../select/plan.ts';
 import type { Shard } from '../../select/shard.ts';
+import type { Place } from '../../formats/registry/place.ts';
+import { isBucketOutput, openBucketOutput } from '../bucket-output.ts';
+import type { FarOptions } from '../far-access.ts';
 import type { Context } from '../context.ts';
 import { reportPaths } from '../run-report.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
@@ -99,13 +102,13 @@ export async function push(operands: readonly string[], options: PushOptions, co
         ...reportPaths(options),
         ...(options.state === undefined ? [] : [{ name: '--state', path: options.state }]),
         // In place, what is there is only read.
-        ...(options.storage === undefined || options.inPlace === true
+        ...(options.storage === undefined || options.inPlace === true || isBucketOutput(options.storage)
           ? []
           : [{ name: '--storage', path: options.storage }]),
       ],
     };
     return await withBackup(sources, opening, context, (opened) =>
-      withStorage(options, async (storage) => {
+      withStorage(sources, options, context, async (storage) => {
         const planned = await plan(opened, login);
         if (signed !== undefined) requireSignedImages(planned.images, signed.report, options.signedReport ?? '');
         const prepared = await preparePush(registry, planned, {
@@ -180,17 +183,35 @@ function refuseStorageFlags({ storage, link, owner, verifyStorage, inPlace, repa
 
 /** Opens the target's storage where there is one, and closes it, whatever happens. */
 async function withStorage(
-  options: StorageFlags & Pick<CopyCommandOptions, 'dryRun'>,
+  sources: readonly string[],
+  options: StorageFlags & Pick<PushFlags, 'inPlace'> & FarOptions & Pick<CopyCommandOptions, 'dryRun'>,
+  context: Context,
   use: (storage: PushStorage | undefined) => Promise<number>,
 ): Promise<number> {
   if (options.storage === undefined) return use(undefined);
-  const { openLiveFolder } = await import('../../formats/registry/live-folder.ts');
-  const place = await openLiveFolder(options.storage, { owner: options.owner, isReadOnly: options.dryRun });
+  const place = isBucketOutput(options.storage)
+    ? await openBucketStorage(options.storage, sources, options, context)
+    : await (
+        await import('../../formats/registry/live-folder.ts')
+      ).openLiveFolder(options.storage, { owner: options.owner, isReadOnly: options.dryRun });
   try {
     return await use({ place, link: options.link, verify: options.verifyStorage });
   } finally {
     await place.close();
   }
+}
+
+/** @throws RegtarError USAGE for flags that mean files; whatever `openBucketOutput` throws */
+function openBucketStorage(
+  storage: string,
+  sources: readonly string[],
+  options: StorageFlags & Pick<PushFlags, 'inPlace'> & FarOptions,
+  context: Context,
+): Promise<Place> {
+  if (options.link === true || options.owner !== undefined)
+    throw new RegtarError('USAGE', 'a bucket has no links and no owners', { hint: 'leave --link and --owner out' });
+  // In place, what is there is only read.
+  return openBucketOutput(storage, '--storage', options.inPlace === true ? [] : sources, options, context);
 }
 
 function refuseSparse(registry: Registry, { harbor }: PushLogin, options: PlanFlags): void {

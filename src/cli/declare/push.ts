@@ -40,7 +40,7 @@ export const declarePush: Declare = (program, run) => {
     )
     .option('--no-harbor', 'treat the target as a plain registry, even if it is Harbor')
     .option(
-      '--storage <dir>',
+      '--storage <place>',
       "TARGET's own storage, as it is mounted here: blobs are placed there as files, and only manifests go through the API",
     )
     .option('--link', '--storage: hard-link files of SOURCE where owner and mode fit, instead of copying')

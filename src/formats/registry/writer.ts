@@ -10,6 +10,7 @@ import type { FileSinkOptions } from '../options.ts';
 import { registryTraits } from './traits.ts';
 import { imageLinks } from './archive-links.ts';
 import { openFolderPlace } from './folder-place.ts';
+import type { Place } from './place.ts';
 import { createPlacedBlobs } from './placed-blobs.ts';
 
 const parallelFiles = 2;
@@ -46,15 +47,9 @@ function startTree(options: FileSinkOptions): OpenedSink {
       { hint: 'leave one of them out' },
     );
   }
-  const folder = openOutputFolder(options.out, { format: 'registry', force: options.force ?? false, owner });
-  const place = openFolderPlace(folder.path, {
-    temporaryPath: () => folder.temporaryPath(),
-    live: false,
-    owner,
-    onClose: () => folder.close(),
-  });
+  const { place, isFresh } = openTree(options);
   const blobs = createPlacedBlobs(place, {
-    isFresh: folder.isFresh,
+    isFresh,
     replace: true,
     link: options.link === true ? 'sized' : undefined,
   });
@@ -80,4 +75,18 @@ function startTree(options: FileSinkOptions): OpenedSink {
     finish: async () => undefined,
     close: () => place.close(),
   };
+}
+
+function openTree(options: FileSinkOptions): { readonly place: Place; readonly isFresh: boolean } {
+  // What is in a bucket may be there already: each object is looked for.
+  if (options.place !== undefined) return { place: options.place, isFresh: false };
+  const { owner } = options;
+  const folder = openOutputFolder(options.out, { format: 'registry', force: options.force ?? false, owner });
+  const place = openFolderPlace(folder.path, {
+    temporaryPath: () => folder.temporaryPath(),
+    live: false,
+    owner,
+    onClose: () => folder.close(),
+  });
+  return { place, isFresh: folder.isFresh };
 }
