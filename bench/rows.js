@@ -10,6 +10,7 @@ import { row as verify } from './rows/verify.js';
 import { row as streams } from './rows/streams.js';
 import { row as link } from './rows/link.js';
 import { row as indexFile } from './rows/index-file.js';
+import { row as serve } from './rows/serve.js';
 import { row as hugeLayer } from './rows/huge-layer.js';
 import { row as startUp } from './rows/start-up.js';
 import { row as standalone } from './rows/standalone.js';
@@ -29,5 +30,6 @@ export const rows = [
   push,
   place,
   harbor,
+  serve,
   hugeLayer,
 ];

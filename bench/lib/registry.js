@@ -17,6 +17,7 @@ export async function startRegistry(folder, given) {
   const storage = given ?? join(folder, 'storage');
   mkdirSync(folder, { recursive: true });
   mkdirSync(storage, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const host = `127.0.0.1:${await freePort()}`;
   const config = join(folder, 'config.json');
   // JSON is YAML. Its own words: no log of every request, as an operator would set it.
@@ -57,8 +58,8 @@ async function untilReady(url) {
   throw new Error(`${url} does not answer`);
 }
 
-/** @returns {Promise<number>} */
-async function freePort() {
+/** @returns {Promise<number>} a port of the loopback interface that nobody listens on */
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
