@@ -25,7 +25,10 @@ beforeAll(async () => {
   writeFileSync(join(checkout, 'src/formats/flat/format.ts'), format);
   const table = join(checkout, 'src/formats/formats.ts');
   const text = readFileSync(table, 'utf8');
-  writeFileSync(table, `import { flat } from './flat/format.ts';\n${text.replace(', registry }', ', registry, flat }')}`);
+  writeFileSync(
+    table,
+    `import { flat } from './flat/format.ts';\n${text.replace(', registry }', ', registry, flat }')}`,
+  );
   await run(join(project, 'node_modules/.bin/rolldown'), ['-c', 'rolldown.config.js'], { cwd: checkout });
 });
 afterAll(() => folder.remove());
