@@ -5,8 +5,13 @@ export interface FirstNaming {
   /**
    * @param scope what counts blobs together: a project
    * @param digests everything that the manifest names, and its own
+   * @param put gets those that no manifest of the scope has named before
    */
-  run<Result>(scope: string, digests: readonly string[], put: () => Promise<Result>): Promise<Result>;
+  run<Result>(
+    scope: string,
+    digests: readonly string[],
+    put: (fresh: readonly string[]) => Promise<Result>,
+  ): Promise<Result>;
 }
 
 /**
@@ -26,11 +31,11 @@ export function createFirstNaming(): FirstNaming {
         await Promise.all(others);
       }
       const own = keys.filter((key) => !named.has(key));
-      if (own.length === 0) return put();
+      if (own.length === 0) return put([]);
       const { promise, resolve } = createDeferred<void>();
       for (const key of own) pending.set(key, promise);
       try {
-        const result = await put();
+        const result = await put(digests.filter((_digest, index) => own.includes(keys[index] ?? '')));
         for (const key of own) named.add(key);
         return result;
       } finally {

@@ -12,7 +12,7 @@ import { projectOf } from '../harbor/names.ts';
 import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
 import type { FirstNaming } from './first-naming.ts';
 import type { Passage, Proof } from './proof.ts';
-import { createSupplies, insistOn, namedDigests } from './supplies.ts';
+import { createSupplies, insistOn, namedDigests, repeatedBlobs } from './supplies.ts';
 import { createRoom, type Room } from './room.ts';
 import type { Heads } from './heads.ts';
 import { tagExists } from './inspect.ts';
@@ -167,7 +167,12 @@ function createWriter(
       );
     return options.naming === undefined
       ? insist()
-      : options.naming.run(projectOf(repository), namedDigests(manifest, bytes), insist);
+      : options.naming.run(projectOf(repository), namedDigests(manifest, bytes), async (fresh) => {
+          // Harbor counts a blob that it does not know once for each time that a manifest names it; what was sent it knows.
+          const repeated = repeatedBlobs(manifest, bytes).filter((digest) => fresh.includes(digest));
+          if (options.sendsNothing !== true) for (const digest of repeated) await supplies.send(digest, signal);
+          return insist();
+        });
   };
 
   const bringChild = async (

@@ -48,6 +48,8 @@ function isAboutContent(error: unknown): error is RegtarError {
 export interface Supplies {
   addBlob(blob: Descriptor, open: Parameters<ImageWriter['putBlob']>[1]): void;
   addManifest(manifest: Descriptor, bytes: Uint8Array): void;
+  /** Sends a blob or a manifest of the image through the API. @returns false where there are no bytes of it */
+  send(digest: Digest, signal: AbortSignal | undefined): Promise<boolean>;
   /**
    * Brings what a manifest names and the registry does not know.
    * @param error the registry's, with the digests where it says them
@@ -78,7 +80,7 @@ export function createSupplies(
     const ask = async (digest: Digest, head: typeof headBlob | typeof headManifest): Promise<void> => {
       if ((await head(registry, repository, digest, { signal })) === undefined) found.push(digest);
     };
-    await forEachParallel(named.blobs, 4, (digest) => ask(digest, headBlob));
+    await forEachParallel([...new Set(named.blobs)], 4, (digest) => ask(digest, headBlob));
     await forEachParallel(named.manifests, 4, (digest) => ask(digest, headManifest));
     return found;
   };
@@ -98,6 +100,7 @@ export function createSupplies(
   return {
     addBlob: (blob, open) => void blobs.set(blob.digest, { blob, open }),
     addManifest: (manifest, bytes) => void manifests.set(manifest.digest, { manifest, bytes }),
+    send: bringOne,
     async bring(manifest, bytes, error, { attempt, signal }) {
       const named = referencesOf(manifest, bytes);
       const said = new Set(error.where.digests);
@@ -124,7 +127,13 @@ function referencesOf({ mediaType }: Descriptor, bytes: Uint8Array): Named {
   if (manifest.kind !== 'image') return { blobs: [], manifests: [] };
   const layers = manifest.layers.filter((layer) => !isForeignLayerType(layer.mediaType));
   const blobs = [...(manifest.config === undefined ? [] : [manifest.config]), ...layers].map(({ digest }) => digest);
-  return { blobs: [...new Set(blobs)], manifests: [] };
+  return { blobs, manifests: [] };
+}
+
+/** Blobs that a manifest names more than once: an empty layer, the empty object as config and content. */
+export function repeatedBlobs(manifest: Descriptor, bytes: Uint8Array): readonly Digest[] {
+  const { blobs } = referencesOf(manifest, bytes);
+  return [...new Set(blobs.filter((digest, index) => blobs.indexOf(digest) !== index))];
 }
 
 /** A manifest's own digest, and those of everything that it names. */

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startHarborDouble, type HarborDouble } from '../harbor/double/start.ts';
+import { fixturePath } from '../support/fixture.ts';
 import { generateBackup, type GeneratedBackup } from '../support/generate-backup.ts';
 import { describeWith } from '../support/peers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -49,6 +50,22 @@ describeWith('docker-registry', 'the storage of a Harbor', () => {
       });
       expect([placed.code, failures(placed)]).toEqual([0, {}]);
       expect(other.quotaUsed('fresh')).toBe(harbor.quotaUsed('api'));
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('is exact for a blob that one manifest names twice', async () => {
+    const other = await startHarborDouble();
+    try {
+      mkdirSync(other.registryStorage, { recursive: true });
+      const placed = await push(fixturePath, `${other.host}/fresh`, {
+        account: other.admin,
+        args: ['--storage', other.registryStorage],
+      });
+      expect([placed.code, failures(placed)]).toEqual([0, {}]);
+      expect((await push(fixturePath, `${harbor.host}/sent`, { account: harbor.admin })).code).toBe(0);
+      expect(other.quotaUsed('fresh')).toBe(harbor.quotaUsed('sent'));
     } finally {
       await other.stop();
     }

@@ -10,7 +10,7 @@ export function renderCopySummary({ images, blobs, seconds }: CopyReport): strin
   const untried = images.filter((image) => image.untried === true).length;
   return [
     plural(copied + present, 'image'),
-    `${formatBytes(blobs.bytes)} sent`,
+    `${formatBytes(blobs.bytes)} ${(blobs.placed ?? 0) > 0 ? 'placed and sent' : 'sent'}`,
     ...(blobs.spared > 0 ? [`${formatBytes(blobs.spared)} mounted or present`] : []),
     ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
     ...(failed > untried ? [`${formatCount(failed - untried)} failed`] : []),

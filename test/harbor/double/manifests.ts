@@ -82,8 +82,18 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
       bytes: size,
     })),
   ];
-  const rowless = new Set(named.filter(({ digest: each }) => !world.rows.has(each)).map(({ digest: each }) => each));
+  // What one manifest counts in two repositories at once was not measured: here it counts once.
+  const rowless = new Set(
+    named.map(({ digest: each }) => each).filter((each) => each !== pushedDigest && !world.rows.has(each)),
+  );
   const settle = reserve(project, named, (each) => rowless.has(each));
+  // What has no row is counted once for each time that the manifest names it.
+  const again = named.filter(
+    ({ digest: each }, index) =>
+      rowless.has(each) &&
+      !project.counted.has(each) &&
+      named.findIndex(({ digest: other }) => other === each) !== index,
+  );
   const answer = await ask(upstream, exchange, {
     method: 'PUT',
     path: manifestPath(name, rewritesTags(world) ? pushedDigest : reference),
@@ -103,6 +113,7 @@ async function putManifest(upstream: Upstream, exchange: Exchange, name: string,
   const config = await readConfig(world, facts);
   if (config === 'unreadable') throw new Refusal(500, 'UNKNOWN', 'internal server error');
   for (const { digest: each } of named) world.rows.add(each);
+  for (const { bytes: each } of again) project.used += each;
   record(world, name, { digest, facts, bytes: body.length, config, tag });
   send(response, 201, '', {
     'Docker-Content-Digest': digest,
