@@ -6,16 +6,19 @@ export interface CodeFacts {
   /** Who has to act, unless the place that throws knows better. */
   readonly side: ErrorSide;
   /**
-   * What a problem with this code says about the backup: `none` harms no image, `damage` makes `regtar verify` end with 4, and `loss` is
-   * damage after which something may be missing that cannot be named.
+   * What a problem with this code says about the backup: `none` harms no image, `damage` makes `regtar verify` end with
+   * 4, and `loss` is damage after which something may be missing that cannot be named.
    */
   readonly harm: 'none' | 'damage' | 'loss';
   /**
-   * How much of a run ends with it: `run` leaves no output worth a report; after `rest` what arrived stays, and nothing more is tried;
+   * How much of a run ends with it: `run` leaves no output worth a report; after `rest` what arrived stays, and nothing
+   * more is tried;
    * `repository` refuses one repository or project, `image` one image.
    */
   readonly ends: 'run' | 'rest' | 'repository' | 'image';
-  /** Whether it may pass, so that another attempt makes sense. When many images in a row meet it, the target is gone. */
+  /**
+   * Whether it may pass, so that another attempt makes sense. When many images in a row meet it, the target is gone.
+   */
   readonly again: boolean;
   /** The output cannot hold such an image: it is skipped, it did not fail. */
   readonly skips?: true;
@@ -174,7 +177,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-/** The only error that regtar throws on purpose: `code` for programs, `message` (what and where) and `hint` for people. */
+/**
+ * The only error that regtar throws on purpose: `code` for programs, `message` (what and where) and `hint` for people.
+ */
 export class RegtarError extends Error {
   readonly code: ErrorCode;
   readonly side: ErrorSide;
@@ -211,7 +216,9 @@ export function toRegtarError(error: unknown): RegtarError {
   return new RegtarError('INTERNAL', message, { cause: error });
 }
 
-/** The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors, whose codes are no system's. */
+/**
+ * The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors, whose codes are no system's.
+ */
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && !(error instanceof RegtarError) && 'code' in error && typeof error.code === 'string'
     ? error.code

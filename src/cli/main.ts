@@ -34,7 +34,7 @@ function refuseOldNode(): void {
 }
 
 async function run(argv: readonly string[]): Promise<number> {
-  // Messages that nobody can take, such as a full disk under `2> log`, must not end the work.
+  // Messages that cannot be written, such as a full disk under `2> log`, must not end the work.
   process.stderr.on('error', () => undefined);
   const isVerbose = argv.includes('-v') || argv.includes('--verbose');
   const interrupted = new AbortController();

@@ -22,7 +22,10 @@ export interface OpenedBackup {
   readonly store: ContentStore;
   /** Where single images lie, and which formats they have. */
   readonly read: ReadSource;
-  /** The SHA-256 of what came through standard input, once it has been read to its end; absent where nobody asked. */
+  /**
+   * The SHA-256 of what came through standard input, once it has been read to its end; absent where it was not asked
+   * for.
+   */
   readonly inputHash?: () => string | undefined;
 }
 
@@ -56,11 +59,11 @@ export interface OpenOptions extends BackupOptions {
   readonly recordIndex?: boolean;
   /** What is going to be written: none of it may be what is read. */
   readonly outputs?: readonly WrittenPath[];
-  /** Whether somebody will ask for the SHA-256 of standard input. */
+  /** Whether the SHA-256 of standard input will be needed. */
   readonly hashInput?: boolean;
 }
 
-/** Opens SOURCE, reads its catalog, gives it to `use` and closes it, whatever happens. */
+/** Opens SOURCE, reads its catalog, gives it to `use` and closes it in every case. */
 export async function withBackup<Result>(
   sources: readonly string[],
   options: OpenOptions,
@@ -89,7 +92,7 @@ export async function withBackup<Result>(
     await backup.close();
     throw error;
   }
-  // A second Ctrl-C, or a failure that nobody caught, must not leave gigabytes behind.
+  // A second Ctrl-C, or a failure that was not caught, must not leave gigabytes behind.
   const onExit = (): void => backup.removeSpoolSync?.();
   process.once('exit', onExit);
   try {
@@ -125,7 +128,7 @@ function hashedInput(): { readonly stream: Readable; readonly hash: () => string
       done();
     },
   });
-  // Whoever stops reading early lets go of standard input too; an error reaches the reader by itself.
+  // A reader that stops early lets go of standard input too; an error reaches the reader by itself.
   pipeline(process.stdin, stream, () => undefined);
   return { stream, hash: () => hex };
 }

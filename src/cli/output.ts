@@ -7,11 +7,11 @@ import { writeStandardOutput } from './standard-output.ts';
 export interface Output {
   /** Results, on standard output. */
   line(text: string): void;
-  /** Bytes as they are, on standard output: what somebody asked for to the byte. */
+  /** Bytes as they are, on standard output: what was asked for to the byte. */
   raw(bytes: Uint8Array): void;
   /** Messages for people, on standard error; `--quiet` drops them. */
   message(text: string): void;
-  /** Failures, on standard error, whatever else was asked for. */
+  /** Failures, on standard error, even with --quiet. */
   error(text: string): void;
   /** A report for programs, alone on standard output. */
   json(value: unknown): void;
@@ -46,7 +46,8 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
 
 /** `regtar: CODE: what and where`, then the hint. */
 export function formatError(error: RegtarError, verbose: boolean): string {
-  // Words of others, such as those of a library, may have several lines; ours have one, so a line break in them is a name's.
+  // Words of others, such as those of a library, may have several lines; ours have one, so a line break in them is a
+  // name's.
   const line = (text: string): string => printable(error.code === 'INTERNAL' ? text.replace(/\s*\n\s*/g, ' ') : text);
   return [
     `regtar: ${error.code}: ${line(error.message)}`,

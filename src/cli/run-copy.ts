@@ -99,7 +99,7 @@ export async function runCopy(
   return exitCodeOf(report, losesMembers(plan.problems), extras.mustHoldAll === true);
 }
 
-/** Copies; whatever happens, it is shown on the way and kept in the report. */
+/** Copies; what happens is shown on the way and kept in the report. */
 async function copyOnTheRecord(
   job: CopyJob,
   options: CopyCommandOptions,

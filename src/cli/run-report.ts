@@ -36,7 +36,7 @@ export interface RunReport {
 
 /**
  * Writes the report once before the first byte, so that a place that cannot be written is found while it costs nothing,
- * and so that even after a power cut it says how far things were meant to go; and once at the end, whatever the end is.
+ * and so that even after a power cut it says how far things were meant to go; and once at the end, however it ends.
  * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL
  */
 export async function startRunReport(
@@ -104,7 +104,7 @@ export async function startRunReport(
           error,
           sources: sourcesOf(await Promise.all(hashes)),
         }),
-        // Nobody waits for the reader of a pipe then.
+        // The reader of a pipe is not waited for then.
         AbortSignal.timeout(lastWordMilliseconds),
       ).catch((failure: unknown) => {
         if (failure instanceof RegtarError) throw failure;
@@ -128,7 +128,7 @@ export async function writeReportFiles(files: readonly string[], report: Report,
   }
 }
 
-/** Somebody who waits at the end should know for what. */
+/** A person who waits at the end should know for what. */
 async function sayWhileWaiting(hashes: readonly Promise<unknown>[], context: Context): Promise<undefined> {
   const isLate = await Promise.race([
     Promise.all(hashes).then(() => false),

@@ -34,7 +34,7 @@ export interface SelectionOptions extends ChoiceOptions {
   readonly untagged?: boolean;
 }
 
-/** What somebody asked for, before any backup is open. */
+/** What was asked for, before any backup is open. */
 export interface Selection extends FilterOptions {
   readonly choice: TagChoice;
   readonly platforms: readonly Platform[];

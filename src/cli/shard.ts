@@ -29,7 +29,7 @@ export function chooseShard(
   return { index: Number(variable) + 1, count };
 }
 
-/** The part of a plan that this process carries out; the whole where nobody split it. */
+/** The part of a plan that this process carries out; the whole where it was not split. */
 export function takeShard(plan: Plan, shard: Shard | undefined, options: ShardOptions, { output }: Context): Plan {
   if (shard === undefined) return plan;
   const part = shardPlan(plan, shard, options);

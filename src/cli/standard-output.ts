@@ -6,13 +6,13 @@ const descriptor = 1;
 const pauseMilliseconds = 5;
 
 let failure: RegtarError | undefined;
-/** Whoever read it has stopped, as `head` does: that is no failure, and nothing more need be written. */
+/** The reader has stopped, as `head` does: that is no failure, and nothing more need be written. */
 let isClosed = false;
 let isFile: boolean | undefined;
 
 /**
- * Writes results. What cannot be written is remembered for `settleStandardOutput`, so that a command ends its work: a push that is done must
- * still say what it did.
+ * Writes results. What cannot be written is remembered for `settleStandardOutput`, so that a command ends its work: a
+ * push that is done must still say what it did.
  */
 export function writeStandardOutput(text: string | Uint8Array): void {
   if (isClosed || failure !== undefined) return;

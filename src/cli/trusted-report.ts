@@ -5,7 +5,7 @@ import { readReport } from '../report/read-report.ts';
 import type { Report, ReportApproval } from '../report/report.ts';
 import { readTextFile } from './selection.ts';
 
-/** A report with who signed its file; undefined where nobody asked. */
+/** A report with who signed its file; undefined where that was not asked for. */
 export interface TrustedReport {
   readonly report: Report;
   readonly approval: ReportApproval | undefined;

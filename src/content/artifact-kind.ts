@@ -9,7 +9,9 @@ import { referrerTagSubject } from './referrers.ts';
 
 /** What a manifest is, for people, and what it speaks of. */
 export interface ArtifactKind {
-  /** `image`, `multi-arch image`, `Helm chart`, `signature`, `SBOM (SPDX)`, `provenance`, …, or an artifact's own type. */
+  /**
+   * `image`, `multi-arch image`, `Helm chart`, `signature`, `SBOM (SPDX)`, `provenance`, …, or an artifact's own type.
+   */
   readonly kind: string;
   /** Of a Helm chart. */
   readonly name?: string;
@@ -20,7 +22,10 @@ export interface ArtifactKind {
   readonly of?: Digest;
 }
 
-/** Media and artifact types, by what they are. @see cosign, specs; notation, signature-specification; buildkit, docs/attestations */
+/**
+ * Media and artifact types, by what they are.
+ * @see cosign, specs; notation, signature-specification; buildkit, docs/attestations
+ */
 const kinds: readonly (readonly [pattern: RegExp, kind: string])[] = [
   [/^application\/vnd\.dev\.cosign\.simplesigning\./, 'signature (cosign)'],
   [/^application\/vnd\.dev\.sigstore\.bundle/, 'signature (sigstore bundle)'],

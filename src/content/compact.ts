@@ -2,7 +2,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ContentStore } from './contracts.ts';
 
-/** Real backups have a dozen media types; names that somebody made up by the million are kept as they come. */
+/** Real backups have a dozen media types; names that were made up by the million are kept as they come. */
 const mostTexts = 1000;
 
 /** What gives equal parts of many manifests one object each. */

@@ -18,13 +18,16 @@ export interface ContentStore {
   /** A plain file that holds just this blob, for hard links. */
   file(digest: Digest): string | undefined;
   /**
-   * The digest that the bytes had when this very run read them, so that nobody needs a second look; undefined or absent
+   * The digest that the bytes had when this very run read them, so that no second look is needed; undefined or absent
    * where they were not hashed.
    */
   hashedAs?(digest: Digest): Digest | undefined;
-  /** Whether what the blobs lie in was written to since it was opened: nothing that was hashed before proves anything then. Absent where that cannot be told. */
+  /**
+   * Whether what the blobs lie in was written to since it was opened: nothing that was hashed before proves anything
+   * then. Absent where that cannot be told.
+   */
   changed?(): boolean;
-  /** Lets go of whatever is held on disk for other blobs. Absent where nothing is held. */
+  /** Lets go of what is held on disk for other blobs. Absent where nothing is held. */
   keepOnly?(digests: Iterable<Digest>): Promise<void>;
   /**
    * Where the blob's bytes lie in plain files, in order, for readers in other threads; undefined or absent where only
@@ -59,7 +62,7 @@ export interface LostTag {
 export interface Catalog {
   repositories(): Iterable<string>;
   tags(repository: string): Iterable<TagEntry>;
-  /** Tags that somebody has to decide about. */
+  /** Tags that a person has to decide about. */
   lostTags(repository: string): Iterable<LostTag>;
   /** Manifests of a repository, tagged or not. */
   revisions(repository: string): Iterable<Digest>;
@@ -116,7 +119,7 @@ export interface ImageWriter {
    * @param blob size is in bytes and always known; mediaType tells configs from layers
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at
    * a time may call it as late as `commit`, and with a ring of its own
-   * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where somebody
+   * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where a person
    * asked for that, or where it is verified
    */
   putBlob(

@@ -54,7 +54,7 @@ export interface GraphReader {
 
 /**
  * Reads manifests and configs, each once, however many images share them.
- * @param options.mostNodes when more are kept, all are forgotten before the next root is read: for whoever looks at
+ * @param options.mostNodes when more are kept, all are forgotten before the next root is read: for callers that look at
  * each image once.
  * Never in the middle of a graph, whose indexes may share their children. @defaultValue Infinity
  */
@@ -205,7 +205,8 @@ export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
 /**
  * Reads a root that may be broken.
  * @returns what makes it unusable in its place
- * @throws RegtarError SOURCE_CHANGED, which ends everything, and whatever is no RegtarError, since that is a bug
+ * @throws RegtarError SOURCE_CHANGED, which ends everything, and anything that is not a RegtarError, since that is a
+ * bug
  */
 export function tryReadNode(graph: GraphReader, digest: Digest): ManifestNode | RegtarError {
   try {
@@ -258,7 +259,7 @@ function platformOf(store: ContentStore, config: Descriptor | undefined): Platfo
   try {
     return parseImageConfig(store.readSmall(config.digest))?.platform;
   } catch (error) {
-    // Whoever reads the config as a blob meets the bad sector again and says so.
+    // A read of the config as a blob meets the bad sector again and says so.
     if (error instanceof RegtarError && error.code === 'SOURCE_UNREADABLE') return undefined;
     throw error;
   }

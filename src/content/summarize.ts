@@ -58,7 +58,7 @@ export interface RepositorySummary {
 
 const biggestShown = 20;
 
-/** Follows every tag and revision. @param graph share it with whoever reads the same backup next */
+/** Follows every tag and revision. @param graph share it with the next reader of the same backup */
 export function summarize(
   catalog: Catalog,
   store: ContentStore,

@@ -13,7 +13,7 @@ import type { FirstTransfers } from './first-transfers.ts';
 
 /** What the images of one run share. */
 export interface CopyImageOptions {
-  /** Shared by all images: bounds the transfers under way, whatever the number of images. */
+  /** Shared by all images: bounds the transfers under way, for any number of images. */
   readonly slots: Slots;
   readonly firsts: FirstTransfers;
   readonly signal: AbortSignal;

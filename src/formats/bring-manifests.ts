@@ -43,7 +43,7 @@ export async function bringManifests(
   await backup.bring(locate(configs));
 }
 
-/** What cannot be read is told by whoever needs it. */
+/** What cannot be read is reported where it is needed. */
 function partsOf(
   store: Parameters<typeof readManifest>[0],
   digest: Digest,

@@ -8,7 +8,7 @@ export interface DefaultNames {
   /**
    * @param base where the image lies in SOURCE: `''` or a path that ends in `/`
    * @param has what its names tell: tags, or nothing
-   * @throws RegtarError SOURCE_NAMES_MISSING where nobody says a name
+   * @throws RegtarError SOURCE_NAMES_MISSING where no name is given
    */
   repository(source: SourceFolder, base: string, has: 'tags' | 'nothing'): string;
   /** What a person should know of names that were taken from files. */

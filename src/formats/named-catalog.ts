@@ -41,7 +41,7 @@ export interface NameList {
   /** Roots of a repository's images. */
   roots(repository: string): Iterable<Digest>;
   isEmpty(): boolean;
-  /** What a repository holds follows from its manifests, which are read when somebody asks. */
+  /** What a repository holds follows from its manifests, which are read when they are asked for. */
   catalog(placed: Placed, store: ContentStore, damage: readonly Problem[]): Catalog;
 }
 

@@ -17,7 +17,7 @@ export interface ReadSource extends ReadImages {
 const unfinished = /(?:^|\/)\.regtar-tmp\//;
 
 /**
- * Reads the catalog of a SOURCE in one pass, whatever its format: content decides, never a name.
+ * Reads the catalog of a SOURCE in one pass. Content decides on the format, never a name.
  * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_DOCKER_LEGACY where it holds no images;
  * SOURCE_NAMES_MISSING, SOURCE_TOO_LARGE, SOURCE_CHANGED, SOURCE_UNREADABLE
  */

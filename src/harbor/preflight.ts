@@ -77,7 +77,9 @@ function createAccounts(
       if (credential.kind === 'anonymous')
         return new RegtarError('AUTH_FAILED', `there is no credential for ${repository} of ${registry.host}`, {
           where: { repository },
-          hint: `give ${registry.host} or its project a key in the file of --authfile, or pass --username and --password-stdin`,
+          hint:
+            `give ${registry.host} or its project a key in the file of --authfile, or pass --username and ` +
+            '--password-stdin',
         });
       try {
         await registry.login(signal, repository);
@@ -151,7 +153,9 @@ async function inspectProject(
   return { ...nothing, state: 'exists', obstacle, quota, repositories: repositories && new Set(repositories) };
 }
 
-/** A token says what it allows before anything is tried; everything but the first write works without the right to push. */
+/**
+ * A token says what it allows before anything is tried; everything but the first write works without the right to push.
+ */
 async function refuseRights(registry: Registry, name: string, repository: string): Promise<RegtarError | undefined> {
   const granted = await registry.granted(repository);
   const missing = ['pull', 'push'].filter((action) => granted?.has(action) === false);
@@ -160,7 +164,9 @@ async function refuseRights(registry: Registry, name: string, repository: string
   const who = credential.kind === 'basic' ? `user "${credential.username}"` : 'this account';
   const has = missing.length === 2 ? 'has no rights' : `may not ${missing.join('')}`;
   return new RegtarError('PROJECT_FORBIDDEN', `${who} ${has} in project ${name} of ${registry.host}`, {
-    hint: `a push needs pull and push in every project: give the account ${missing.join(' and ')}, or push as another one`,
+    hint:
+      `a push needs pull and push in every project: give the account ${missing.join(' and ')}, or push ` +
+      'as another one',
   });
 }
 

@@ -21,7 +21,7 @@ export interface Quota {
 /** What a new project is created with. */
 export interface NewProject {
   readonly isPublic?: boolean | undefined;
-  /** Bytes, -1 for none; the server's default unless told. Harbor heeds it from administrators only. */
+  /** Bytes, -1 for none; the server's own where absent. Harbor respects it from administrators only. */
   readonly storageLimit?: number | undefined;
 }
 
@@ -38,7 +38,10 @@ const artifactSchema = v.object({
   tags: v.optional(v.nullable(v.array(v.object({ name: v.string(), immutable: v.optional(v.nullable(v.boolean())) })))),
 });
 
-/** projectAdmin, developer, maintainer; guests and limited guests only pull. @see goharbor/harbor, src/common/const.go */
+/**
+ * projectAdmin, developer, maintainer; guests and limited guests only pull.
+ * @see goharbor/harbor, src/common/const.go
+ */
 const pushingRoles: ReadonlySet<number> = new Set([1, 2, 4]);
 /** Digits alone would be taken for an ID. */
 const byName = { 'x-is-resource-name': 'true' };
@@ -90,7 +93,10 @@ export async function findProject(
   return listed === undefined ? { isProxyCache: undefined, mayPush: false } : projectFrom(listed, account);
 }
 
-/** Creates a project; one that somebody else has just created is as good. @throws RegtarError PROJECT_FORBIDDEN, PROJECT_INVALID, READ_ONLY */
+/**
+ * Creates a project; one that another client has just created is as good.
+ * @throws RegtarError PROJECT_FORBIDDEN, PROJECT_INVALID, READ_ONLY
+ */
 export async function createProject(
   registry: Registry,
   name: string,
@@ -152,7 +158,10 @@ export async function readQuota(
 
 const configurationsSchema = v.object({ storage_per_project: v.object({ value: v.number() }) });
 
-/** The quota that new projects get, in bytes, -1 for none. @returns undefined for everybody but administrators, who alone may read it */
+/**
+ * The quota that new projects get, in bytes, -1 for none.
+ * @returns undefined for everybody but administrators, who alone may read it
+ */
 export async function readDefaultQuota(registry: Registry, options: ApiOptions = {}): Promise<number | undefined> {
   const answer = await askApi(registry, {
     method: 'GET',
@@ -165,7 +174,10 @@ export async function readDefaultQuota(registry: Registry, options: ApiOptions =
   return answer.status === 200 ? tryParseApi(configurationsSchema, answer)?.storage_per_project.value : undefined;
 }
 
-/** Full names of a project's repositories. @returns undefined where the account may not list them, or there are more than are worth listing */
+/**
+ * Full names of a project's repositories.
+ * @returns undefined where the account may not list them, or there are more than are worth listing
+ */
 export async function listProjectRepositories(
   registry: Registry,
   name: string,
@@ -204,7 +216,9 @@ export async function isTagImmutable(
   const inProject = encodeURIComponent(encodeURIComponent(repository.slice(slash + 1)));
   const answer = await askApi(registry, {
     method: 'GET',
-    path: `/projects/${repository.slice(0, slash)}/repositories/${inProject}/artifacts/${tag}?with_tag=true&with_immutable_status=true`,
+    path:
+      `/projects/${repository.slice(0, slash)}/repositories/${inProject}/artifacts/` +
+      `${tag}?with_tag=true&with_immutable_status=true`,
     doing: `ask whether ${repository}:${tag} is immutable`,
     headers: byName,
     accept: [400, 401, 403, 404],

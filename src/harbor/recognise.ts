@@ -32,7 +32,8 @@ const systemSchema = v.object({
 const userSchema = v.object({ sysadmin_flag: v.optional(v.nullable(v.boolean())) });
 
 /**
- * Recognises Harbor by what it answers, whatever it is called: `systeminfo` of its API, which every account and nobody may read.
+ * Recognises Harbor by what it answers, not by its name: `systeminfo` of its API, which may be read with any account
+ * and with none.
  * @returns undefined for every other registry
  */
 export async function recogniseHarbor(
@@ -51,7 +52,10 @@ export async function recogniseHarbor(
   };
 }
 
-/** What the account of one repository may do, where paths have credentials of their own. @param options repository: whose */
+/**
+ * What the account of one repository may do, where paths have credentials of their own.
+ * @param options repository: whose
+ */
 export async function recogniseAccount(
   registry: Registry,
   credential: Credential,
@@ -140,18 +144,21 @@ function creationRight(
         return {
           mayCreateProjects: 'no',
           creationHint:
-            'a robot of one project may not create others: have them created, or push as a user or a robot of the system',
+            'a robot of one project may not create others: have them created, or push as a user or a robot ' +
+            'of the system',
         };
       return {
         mayCreateProjects: isRestricted ? 'unknown' : 'yes',
         creationHint:
-          'only administrators may create projects in this Harbor: have one do it, or give the robot the permission to create projects',
+          'only administrators may create projects in this Harbor: have one do it, or give the robot the ' +
+          'permission to create projects',
       };
     case 'none':
       return {
         mayCreateProjects: 'unknown',
         creationHint:
-          'Harbor creates projects for accounts with a password only: have them created, or pass --username and --password-stdin',
+          'Harbor creates projects for accounts with a password only: have them created, or pass --username and ' +
+          '--password-stdin',
       };
   }
 }

@@ -5,7 +5,7 @@ export interface Deferred<Result> {
   reject(error: unknown): void;
 }
 
-/** @returns a promise and its two ends. A rejection that nobody awaits is no failure of the process. */
+/** @returns a promise and its two ends. A rejection that is not awaited does not end the process. */
 export function createDeferred<Result>(): Deferred<Result> {
   let resolve!: (result: Result) => void;
   let reject!: (error: unknown) => void;

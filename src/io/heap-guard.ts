@@ -26,7 +26,7 @@ export function createHeapGuard(describe: string): () => void {
     if (now < next) return;
     next = now + checkMilliseconds;
     if (usedBytes() < full) return;
-    // What looks full may be garbage that nobody has asked for yet.
+    // What looks full may be garbage that has not been collected yet.
     collectGarbage();
     const used = usedBytes();
     if (used > room * fullShare) throw tooLarge(describe, limit);
@@ -52,7 +52,7 @@ function tooLarge(describe: string, limit: number): RegtarError {
       where: { path: describe },
       hint:
         `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if ` +
-        'nobody has millions of tags, the backup was made to do harm',
+        'no real backup has millions of tags, this one was made to do harm',
     },
   );
 }

@@ -16,9 +16,9 @@ type Target =
   | { readonly kind: 'descriptor'; readonly descriptor: number };
 
 /**
- * Writes a file that a person named: whole or not at all where it is a file, and into whatever else is there. A device
- * is never replaced.
- * @param options signal: ends the wait for somebody who reads a pipe
+ * Writes a file that a person named: whole or not at all where it is a file, and into anything else that is there. A
+ * device is never replaced.
+ * @param options signal: ends the wait for the reader of a pipe
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
 export async function writeNamedFile(
@@ -103,8 +103,8 @@ function replace(path: string, mode: number | undefined, bytes: Uint8Array): voi
 const pollMilliseconds = 20;
 
 /**
- * Opens a pipe or a device for writing. Nothing waits in the system, where no signal would end it: a pipe that nobody
- * reads yet is asked for again and again.
+ * Opens a pipe or a device for writing. Nothing waits in the system, where no signal would end it: a pipe without a
+ * reader is asked for again and again.
  * @returns a descriptor; a write to a full pipe fails with EAGAIN
  * @throws RegtarError OUTPUT_UNWRITABLE; the signal's reason
  */

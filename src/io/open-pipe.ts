@@ -3,8 +3,8 @@ import { Socket } from 'node:net';
 import { addAbortSignal, type Readable } from 'node:stream';
 
 /**
- * Opens a pipe or a device for reading. Nothing waits in the system, where no signal would end it: neither for somebody
- * who writes into a pipe nor for the next bytes.
+ * Opens a pipe or a device for reading. Nothing waits in the system, where no signal would end it: neither for the
+ * first writer of a pipe nor for the next bytes.
  * @param signal destroys the stream
  * @throws the system's error
  */

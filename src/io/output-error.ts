@@ -63,7 +63,7 @@ function meaningOf(system: string): Meaning {
     case 'EPIPE':
       return {
         code: 'OUTPUT_UNWRITABLE',
-        reason: 'whoever read it has stopped',
+        reason: 'its reader has stopped',
         hint: 'see what the reading command said',
       };
     case 'ENAMETOOLONG':

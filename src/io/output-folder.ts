@@ -19,7 +19,7 @@ export interface OutputFolderOptions {
   readonly force?: boolean;
   /** Whether a non-empty folder without regtar's marker may be added to all the same. @defaultValue none may */
   readonly adopt?: (path: string) => boolean;
-  /** Gives every folder that is made to somebody. */
+  /** Gives every folder that is made to this owner. */
   readonly owner?: OwnerIds | undefined;
 }
 
@@ -45,7 +45,7 @@ const lockName = '.regtar-lock';
 const temporaryName = '.regtar-tmp';
 
 /**
- * Opens OUT as a folder: makes it, refuses what somebody else put there, removes what an interrupted run left.
+ * Opens OUT as a folder: makes it, refuses what others put there, removes what an interrupted run left.
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
 export function openOutputFolder(out: string, options: OutputFolderOptions): OutputFolder {
@@ -66,7 +66,7 @@ export function openOutputFolder(out: string, options: OutputFolderOptions): Out
   const lock = lockOutput(join(path, lockName), path);
   try {
     rmSync(join(path, temporaryName), { recursive: true, force: true });
-    // Emptied with the marker last, so that an interrupted emptying is not mistaken for somebody else's folder.
+    // Emptied with the marker last, so that an interrupted emptying is not mistaken for a foreign folder.
     if (options.force === true)
       for (const name of [...kept.filter((each) => each !== markerName), ...kept.filter((each) => each === markerName)])
         rmSync(join(path, name), { recursive: true, force: true });
@@ -136,7 +136,7 @@ function refuseOtherFormat(path: string, options: OutputFolderOptions): void {
     if (typeof json === 'object' && json !== null && 'format' in json && typeof json.format === 'string')
       found = json.format;
   } catch {
-    // A marker that a full disk or a power cut emptied: what it stood for is not known, so it is nobody's.
+    // A marker that a full disk or a power cut emptied: what it stood for is not known, so it belongs to no format.
   }
   if (found === options.format || (found !== '' && options.force === true)) return;
   throw new RegtarError(

@@ -42,7 +42,7 @@ export function lockOutput(path: string, output: string): OutputLock {
   throw busy(output, path, readLock(path) ?? '');
 }
 
-/** Whether a living process holds a lock: one that is not there, or that a killed process left, is held by nobody. */
+/** Whether a living process holds a lock: one that is not there, or that a killed process left, is free. */
 export function isLockHeld(path: string): boolean {
   const found = readLock(path);
   return found !== undefined && isHeld(path, found);
@@ -72,7 +72,7 @@ function create(path: string, content: string): boolean {
 function releasing(path: string, mine: string): OutputLock {
   return {
     release() {
-      // Somebody who removed the lock by hand and started again owns it now.
+      // A person who removed the lock by hand and started again owns it now.
       if (readLock(path) === mine) rmSync(path, { force: true });
     },
   };

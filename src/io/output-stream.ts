@@ -85,7 +85,7 @@ export function refuseForeignFile(path: string, beginning: Uint8Array): void {
  */
 export function createOutputFile(path: string, temporary: string): OutputStream {
   const descriptor = onOutput(temporary, () => {
-    // What a killed run left, or a link that somebody put there: neither is written through.
+    // What a killed run left, or a link that was put there: neither is written through.
     rmSync(temporary, { force: true });
     return createNewFile(temporary);
   });

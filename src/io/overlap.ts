@@ -10,9 +10,9 @@ export interface WrittenPath {
 }
 
 /**
- * Refuses to write what is read: an output that is a source, lies inside one or holds one, whatever names lead there.
+ * Refuses to write what is read: an output that is a source, lies inside one or holds one, by any of its names.
  * Symbolic links are followed, and files and folders are compared by device and inode, so that hard links and bind
- * mounts count as what they are. Pipes and devices are nobody's loss.
+ * mounts count as what they are. Writing to pipes and devices loses nothing.
  * @param written need not exist yet
  * @param read every file and folder of every source, parts included
  * @throws RegtarError OUTPUT_IS_SOURCE; USAGE where two outputs are one file

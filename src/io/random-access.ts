@@ -13,8 +13,8 @@ export interface FileRange {
 export interface RandomAccess {
   readonly size: number;
   /**
-   * When it was last written, in milliseconds since 1970; the sum of these for several pieces. Absent where nobody
-   * knows.
+   * When it was last written, in milliseconds since 1970; the sum of these for several pieces. Absent where that
+   * is not known.
    */
   readonly modified?: number;
   /** Reads up to `length` bytes at `position` into `buffer` from `offset` on. @returns how many, 0 at the end */
@@ -35,7 +35,7 @@ export interface RandomAccess {
 }
 
 /**
- * Bytes that are still elsewhere. Whoever reads leaves everything as it was, so that the same step can be taken again
+ * Bytes that are still elsewhere. A reader leaves everything as it was, so that the same step can be taken again
  * when they are here.
  */
 export class NotAtHand extends Error {

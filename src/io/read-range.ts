@@ -8,7 +8,7 @@ const syncReadBytes = 128 * 1024;
 
 /**
  * Streams `size` bytes from `start` on, one chunk read ahead while the consumer works on the last.
- * @returns fewer bytes when the file has become shorter: whoever verifies sees it
+ * @returns fewer bytes when the file has become shorter: verifying shows it
  */
 export async function* readRange(
   access: RandomAccess,
@@ -62,9 +62,9 @@ const readsAfterSlow = 64;
 const pooledReads = new WeakMap<RandomAccess, number>();
 
 /**
- * Reads a chunk that somebody waits for. What lies in memory is read at once, for less than half of what a trip to the
+ * Reads a chunk that is waited for. What lies in memory is read at once, for less than half of what a trip to the
  * thread pool costs;
- * a medium that is slow holds nobody else up.
+ * a medium that is slow holds nothing else up.
  */
 async function readNow(access: RandomAccess, buffer: Uint8Array, position: number): Promise<number> {
   const pooled = pooledReads.get(access) ?? 0;

@@ -4,7 +4,8 @@ import { limits } from './limits.ts';
 /**
  * A few buffers in turn, so that streaming any number of blobs costs no allocation: fresh megabytes are page faults and
  * garbage.
- * A ring serves one transfer at a time; whoever starts the next one on it has seen the last one's consumer finish.
+ * A ring serves one transfer at a time; before the next one starts on it, its user has seen the last one's consumer
+ * finish.
  */
 export interface Ring {
   /**

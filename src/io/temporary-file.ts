@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /**
- * A name beside a file for what is not finished. Nobody can foresee it, so that nobody can put a link there; the
+ * A name beside a file for what is not finished. It cannot be foreseen, so that no link can be put there; the
  * process's number stands in it, so that a later run can tell what a killed one left.
  */
 export function temporaryName(path: string): string {

@@ -5,7 +5,7 @@ import type { Body } from './body.ts';
 /** What a body should be. */
 export interface Expected {
   readonly digest: Digest;
-  /** In bytes; -1 where nobody knows it (layers of schema1). */
+  /** In bytes; -1 where it is not known (layers of schema1). */
   readonly size: number;
 }
 
@@ -39,6 +39,8 @@ export async function* verifiedBody(body: Body, expected: Expected, stored?: num
 function corrupt(expected: Expected, reason: string): RegtarError {
   return new RegtarError('BLOB_CORRUPT', `blob ${expected.digest} is damaged: ${reason}`, {
     where: { digest: expected.digest },
-    hint: 'run `regtar verify` to list everything that is damaged, then make the backup again or take the blob from another one',
+    hint:
+      'run `regtar verify` to list everything that is damaged, then make the backup again or take the blob ' +
+      'from another one',
   });
 }

@@ -17,7 +17,7 @@ const syncWriteBytes = 128 * 1024;
  * Writes a body into a new file, or over an unfinished one. While one chunk is on its way to the file the next is read
  * and hashed.
  * Not synced to the disk: see `writeFileAtomically` for why.
- * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE; whatever the body throws; the file is left for its owner to
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE; what the body throws; the file is left for its owner to
  * remove
  */
 export async function writeBody(path: string, body: Body, options: WriteBodyOptions = {}): Promise<void> {
@@ -87,7 +87,7 @@ export function writeFileAtomically(path: string, bytes: Uint8Array, options: Wr
 export interface WriteAtomicallyOptions {
   /** False where an output has thousands of such files. @defaultValue true */
   readonly sync?: boolean | undefined;
-  /** A new name on the same file system. @defaultValue one beside the file that nobody can foresee */
+  /** A new name on the same file system. @defaultValue one beside the file that cannot be foreseen */
   readonly temporary?: string | undefined;
   /** Permissions, before the umask. @defaultValue 0o666 */
   readonly mode?: number | undefined;
@@ -128,7 +128,7 @@ export async function writeFully(
     done += await new Promise<number>((resolve, reject) => {
       write(descriptor, bytes, done, bytes.length - done, at, (error, count) => {
         if (error === null) resolve(count);
-        // Whoever shares a pipe may have made it non-blocking: full is no failure then.
+        // Another user of a pipe may have made it non-blocking: full is no failure then.
         else if (error.code === 'EAGAIN') setTimeout(resolve, 2, 0);
         else reject(outputError(error, path) as Error);
       });

@@ -41,7 +41,7 @@ export interface Sender {
   stream(request: TransportRequest): Promise<StreamedAnswer>;
   /**
    * The whole answer.
-   * @param take gets the body of a 2xx answer as it comes, whatever its size
+   * @param take gets the body of a 2xx answer as it comes, of any size
    * @throws the network's own error
    */
   once(request: TransportRequest, take?: (chunk: Uint8Array) => void): Promise<Answer>;
@@ -68,7 +68,7 @@ export function createSender(options: SenderOptions): Sender {
       options.onRequest?.({ ...told, status: answer.status });
       warnings.read(answer);
       const seconds = retryAfterOf(answer);
-      // Nobody has the patience for more, so nobody is kept waiting for it.
+      // More is not worth the wait.
       if (seconds !== undefined && seconds <= options.maxPauseSeconds && isTransientStatus(answer.status))
         gate.closeFor(seconds);
       return answer;

@@ -34,7 +34,7 @@ export interface Answer extends AnswerHead {
   readonly body: Uint8Array;
 }
 
-/** An answer whose body is taken at the reader's own pace: nothing more is received while nobody asks for it. */
+/** An answer whose body is taken at the reader's own pace: nothing more is received while it is not asked for. */
 export interface StreamedAnswer extends AnswerHead {
   /**
    * Read once; chunks stay valid. While iterating it throws the network's own error, or RegtarError (`codes.timeout`).
@@ -88,7 +88,7 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     stream: (request) => streamAnswer(dispatcherOf(request.url), request, options),
     async close() {
-      // destroy, not close: nothing is awaited from answers that nobody reads any more.
+      // destroy, not close: nothing is awaited from answers that are not read any more.
       await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
     },
   };
@@ -96,7 +96,7 @@ export function createTransport(options: TransportOptions): Transport {
 
 /**
  * The whole of a small answer.
- * @param take gets the body of a 2xx answer as it comes instead, whatever its size
+ * @param take gets the body of a 2xx answer as it comes instead, of any size
  * @throws RegtarError (`codes.refused`) when it is larger than answers may be
  */
 export async function readAnswer(
@@ -186,7 +186,7 @@ async function streamAnswer(
       // Without this undici closes the connection after every HEAD.
       ...(method === 'HEAD' ? { reset: false } : {}),
     });
-    // Nobody has asked for its body yet.
+    // Its body has not been asked for yet.
     watch.pause();
     return {
       status: response.statusCode,

@@ -12,7 +12,7 @@ for (const [value, digit] of [...'0123456789abcdef'].entries()) nibbles[digit.ch
 /** The key that is looked for. One for all maps: nothing is awaited between filling and using it. */
 const key = new Int32Array(wordsPerKey);
 
-/** Names come from archives: with a hash that anybody can foresee, somebody could make all of them meet in one slot. */
+/** Names come from archives: with a hash that can be foreseen, all of them could be made to meet in one slot. */
 const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).buffer).map((factor) => factor | 1);
 
 /**

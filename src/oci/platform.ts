@@ -26,7 +26,7 @@ export function parsePlatform(text: string): Platform {
 }
 
 /**
- * Whether an image of platform `actual` is what somebody who asked for `wanted` means: a variant counts only when both
+ * Whether an image of platform `actual` is what a request for `wanted` means: a variant counts only when both
  * name one; arm64 is arm64/v8.
  */
 export function platformMatches(wanted: Platform, actual: Platform): boolean {

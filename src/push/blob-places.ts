@@ -21,8 +21,8 @@ export interface BlobPlacesOptions {
       ) => { readonly session: UploadSession | undefined; readonly journal: UploadJournal } | undefined)
     | undefined;
   /**
-   * Where in the target somebody else is about to bring a blob: it is waited for as long as sending it would take, then
-   * mounted.
+   * Where in the target another machine is about to bring a blob: it is waited for as long as sending it would take,
+   * then mounted.
    */
   readonly elsewhere?: ReadonlyMap<Digest, string> | undefined;
   /**
@@ -51,11 +51,11 @@ export interface BlobPlaces {
    * @throws RegtarError TARGET_BLOB_MISSING where the target does not have it
    */
   adopt(blob: Descriptor, repository: string, options: WriteOptions): Promise<BlobOutcome>;
-  /** Sends a blob through the API, whatever is believed of it. */
+  /** Sends a blob through the API, even if it is believed to be there. */
   upload(blob: Descriptor, repository: string, open: (from?: number) => Body, options: WriteOptions): Promise<void>;
 }
 
-/** Of a blob that nobody has. */
+/** Of a blob that is not anywhere. */
 export function blobMissing(
   registry: Pick<Registry, 'host'>,
   repository: string,
@@ -190,8 +190,8 @@ const longestWaitSeconds = 60;
 const lookEverySeconds = 0.25;
 
 /**
- * Nobody knows whether the other one is running at all. Waiting as long as an upload would take costs at most twice of
- * what knowing it would.
+ * It is not known whether the other one is running at all. Waiting as long as an upload would take costs at most twice
+ * of what knowing it would.
  * @returns the repository to try a mount from: a mount of what is not there begins an upload, so a wrong guess costs
  * nothing
  */

@@ -24,7 +24,7 @@ export function createFirstNaming(): FirstNaming {
   return {
     async run(scope, digests, put) {
       const keys = digests.map((digest) => `${scope} ${digest}`);
-      // All of them are waited for before any is taken, so that nobody holds one while waiting for another.
+      // All of them are waited for before any is taken, so that none is held while another is waited for.
       for (;;) {
         const others = keys.flatMap((key) => pending.get(key) ?? []);
         if (others.length === 0) break;

@@ -20,7 +20,9 @@ export interface Heads {
 
 /** How a registry is asked for its tags. */
 export interface HeadsOptions {
-  /** Whether a repository has nothing, undefined where nobody knows. Absent: the registry is asked where that pays. */
+  /**
+   * Whether a repository has nothing, undefined where that is not known. Absent: the registry is asked where that pays.
+   */
   readonly isFresh?: ((repository: string) => boolean | undefined) | undefined;
   readonly jobs: number;
   readonly signal: AbortSignal;

@@ -136,7 +136,8 @@ async function refuseChanges<Image extends RemoteImage>(
 export function tagExists(registry: Registry, target: ImageTarget, digest?: Digest): RegtarError {
   return new RegtarError(
     'TAG_EXISTS',
-    `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there already${digest === undefined ? '' : ` as ${digest}`}`,
+    `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there ` +
+      `already${digest === undefined ? '' : ` as ${digest}`}`,
     {
       where: {
         repository: target.repository,

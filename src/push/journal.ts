@@ -9,7 +9,7 @@ import type { UploadJournal } from '../remote/upload.ts';
 
 /**
  * Remembers the upload sessions of large blobs for a later run. It holds what the registry has signed, and no
- * credential; whoever has it and may push could continue these uploads, so nobody else may read it. Losing it costs
+ * credential; a reader who may push could continue these uploads, so only its owner may read it. Losing it costs
  * time and nothing else.
  */
 export interface PushJournal {
@@ -24,7 +24,7 @@ export interface PushJournalOptions {
   /** The registry's origin: sessions of other registries are kept for them, and never used here. */
   readonly origin: string;
   /**
-   * Whether somebody named the file: then it must be one of ours; else a foreign file means that there is no journal.
+   * Whether the file was named: then it must be one of ours; else a foreign file means that there is no journal.
    */
   readonly isNamed: boolean;
   readonly now?: number | undefined;
@@ -138,7 +138,7 @@ function readSessions(
   }
   const parsed = v.safeParse(fileSchema, text.trim() === '' ? { kind, version: 1, sessions: {} } : parseJson(text));
   if (!parsed.success) {
-    // A file of somebody else's must not be lost.
+    // A foreign file must not be lost.
     if (!isNamed) return undefined;
     throw new RegtarError('STATE_INVALID', `${path} is no file that a push has written`, {
       where: { path },

@@ -18,7 +18,10 @@ export interface LogInOptions {
   readonly jobs?: number | undefined;
   /** Whether a Harbor is treated as one. @defaultValue true */
   readonly harbor?: boolean | undefined;
-  /** Where in the registry everything goes, `team/sub`: its credential is the one that is proven. @defaultValue the registry's own */
+  /**
+   * Where in the registry everything goes, `team/sub`: its credential is the one that is proven.
+   * @defaultValue the registry's own
+   */
   readonly path?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,8 +30,8 @@ export interface LogInOptions {
 export const defaultPushJobs = 8;
 
 /**
- * Proves the credential and learns what the registry is. Nothing of the backup is needed for it, so that a mistyped password does not cost
- * the scan of a terabyte.
+ * Proves the credential and learns what the registry is. Nothing of the backup is needed for it, so that a mistyped
+ * password does not cost the scan of a terabyte.
  * @throws RegtarError TARGET_UNREACHABLE, TARGET_TLS, AUTH_FAILED, …
  */
 export async function logIn(

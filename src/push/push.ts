@@ -9,7 +9,6 @@ import type { Harbor } from '../harbor/recognise.ts';
 import { imageKey } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
-import { withoutFallbackTags } from './fallback-tags.ts';
 import { estimatePush, type Estimate } from './estimate.ts';
 import { inspectRemote, type Inspection } from './inspect.ts';
 import type { PushJournal } from './journal.ts';
@@ -39,20 +38,27 @@ export interface PreparePushOptions {
   /** @defaultValue `overwrite`, as `docker push` does */
   readonly onExistingTag?: OnExistingTag | undefined;
   readonly projects?: NewProjects | undefined;
-  /** Send blobs in pieces of this many bytes. @defaultValue only large blobs, so that an upload which breaks can go on */
+  /**
+   * Send blobs in pieces of this many bytes.
+   * @defaultValue only large blobs, so that an upload which breaks can go on
+   */
   readonly chunkBytes?: number | undefined;
   /** Where the sessions of large uploads are kept for a later run. @defaultValue nowhere */
   readonly journal?: PushJournal | undefined;
   /** Whether what arrived is read back at the end. @defaultValue false */
   readonly verify?: boolean | undefined;
-  /** The storage that the registry serves: blobs are placed there, and only manifests go through the API. @defaultValue not at hand */
+  /**
+   * The storage that the registry serves: blobs are placed there, and only manifests go through the API.
+   * @defaultValue not at hand
+   */
   readonly storage?: PushStorage | undefined;
-  /** The target has all blobs already: nothing but manifests is sent, and with `storage` links are added. @defaultValue false */
+  /**
+   * The target has all blobs already: nothing but manifests is sent, and with `storage` links are added.
+   * @defaultValue false
+   */
   readonly inPlace?: boolean | undefined;
   /** Looks at everything that is there, and brings what is damaged or gone. @defaultValue false */
   readonly repair?: boolean | undefined;
-  /** Push `sha256-<hex>` indexes of referrers also where the target lists referrers itself. @defaultValue false */
-  readonly keepFallbackTags?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -81,7 +87,8 @@ export interface PreparedPush {
   /** `new`, `changed`, `present`, or `skipped` where another image keeps the tag. */
   stateOf(image: PlannedImage): string;
   /**
-   * Creates missing projects, sends what is missing, and reads it back where that was asked for. An image that fails is in the report.
+   * Creates missing projects, sends what is missing, and reads it back where that was asked for. An image that fails is
+   * in the report.
    * @throws RegtarError when the target as a whole failed
    */
   run(store: ContentStore, options?: RunPushOptions): Promise<CopyReport>;
@@ -91,12 +98,12 @@ export interface PreparedPush {
 
 /**
  * Checks a plan against a registry: login, projects, tags, rules and room. Writes nothing until `run`.
- * @param given made with the traits that `logIn` gives, or with `remoteTraits`
+ * @param plan made with the traits that `logIn` gives, or with `remoteTraits`
  * @throws RegtarError when the target as a whole cannot be asked
  */
 export async function preparePush(
   registry: Registry,
-  given: Plan,
+  planned: Plan,
   options: PreparePushOptions = {},
 ): Promise<PreparedPush> {
   const { jobs = defaultPushJobs, onExistingTag = 'overwrite', projects = {}, verify = false } = options;
@@ -104,8 +111,6 @@ export async function preparePush(
   const { harbor } = options.login ?? (await logIn(registry, { jobs, signal }));
   const limited = new Set<string>();
   if (harbor !== undefined) registry.speak(harborDialect(registry, (project) => limited.has(project)));
-  const planned =
-    options.keepFallbackTags === true ? given : await withoutFallbackTags(registry, given, { harbor, signal });
   const inspection = await inspectRemote(registry, planned.images, {
     harbor,
     createProjects: projects.create !== false,
@@ -187,7 +192,8 @@ function limitNotices(
   return storageLimit === undefined || names.length === 0
     ? []
     : [
-        `the storage limit is not used for ${names.join(', ')}: ${host} takes one from administrators only; new projects get its default`,
+        `the storage limit is not used for ${names.join(', ')}: ${host} takes one from administrators only; new ` +
+          'projects get its default',
       ];
 }
 

@@ -79,7 +79,7 @@ async function requireImage(
   if (found !== root.digest)
     throw new RegtarError('TARGET_DIFFERS', `${name} is ${found ?? 'not there'} and not ${root.digest}`, {
       where,
-      hint: 'somebody else pushes to this tag, or the registry has lost it: push again',
+      hint: 'another client pushes to this tag, or the registry has lost it: push again',
     });
   const lack = (what: string, hint: string): RegtarError =>
     new RegtarError('TARGET_DIFFERS', `${name} lacks ${what}`, { where, hint });
@@ -93,7 +93,7 @@ async function requireImage(
       throw lack(`its blob ${blob.digest}`, 'push again with --repair, which brings what the registry has lost');
 }
 
-/** -1 stands for a size that nobody knows. */
+/** -1 stands for a size that is not known. */
 function isSize(found: number | undefined, { size }: Descriptor): boolean {
   return found !== undefined && (found === size || found < 0 || size < 0);
 }

@@ -38,19 +38,22 @@ export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
   readonly mend?: ((manifest: Descriptor, bytes: Uint8Array) => Promise<void>) | undefined;
   /** Images under way at once; as many blobs and connections. */
   readonly jobs: number;
-  /** What to do where the tag is there with another digest; `overwrite`, as `docker push` does, unless told. */
+  /** What to do where the tag is there with another digest. @defaultValue `overwrite`, as `docker push` does */
   readonly onExistingTag?: OnExistingTag | undefined;
-  /** Whether this registry takes schema1 manifests; none does any more unless told. */
+  /** Whether this registry takes schema1 manifests. @defaultValue false, since hardly any does */
   readonly schema1?: boolean | undefined;
   /** What the tags mean now, where that has been asked. */
   readonly heads?: Heads | undefined;
-  /** Whether room is counted by project, as in Harbor: a full one then refuses all of its images with one reason. @defaultValue false */
+  /**
+   * Whether room is counted by project, as in Harbor: a full one then refuses all of its images with one reason.
+   * @defaultValue false
+   */
   readonly hasProjects?: boolean | undefined;
   /** Images that are there: others may mount their blobs. */
   readonly present?: Iterable<ImageTarget> | undefined;
 }
 
-/** @param options schema1: whether this registry takes schema1 manifests; none does any more unless told */
+/** @param options schema1: whether this registry takes schema1 manifests */
 export function remoteTraits(options: { readonly jobs: number; readonly schema1?: boolean | undefined }): SinkTraits {
   return {
     schema1: options.schema1 === true,
@@ -68,7 +71,8 @@ export function describeRemote(registry: Registry, target: ImageTarget): string 
 }
 
 /**
- * Pushes to a registry: each unique blob is brought once and mounted everywhere else, children come before indexes, tags last.
+ * Pushes to a registry: each unique blob is brought once and mounted everywhere else, children come before indexes,
+ * tags last.
  * @see OCI distribution-spec v1.1, "Push"
  */
 export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): ImageSink {
@@ -252,7 +256,10 @@ function unknownThere(registry: Registry, repository: string, error: RegtarError
   return digests.length === 0 ? error : blobMissing(registry, repository, digests);
 }
 
-/** Registries without the referrers API answer without `OCI-Subject`: there the client keeps the list. @see OCI distribution-spec v1.1, "Pushing Manifests with Subject" */
+/**
+ * Registries without the referrers API answer without `OCI-Subject`: there the client keeps the list.
+ * @see OCI distribution-spec v1.1, "Pushing Manifests with Subject"
+ */
 async function keepReferrer(
   registry: Registry,
   repository: string,

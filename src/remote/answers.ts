@@ -54,7 +54,10 @@ function registryErrors(answer: Pick<Answer, 'body'>): readonly RegistryError[] 
   }
 }
 
-/** What the registry, or a proxy before it, says in its own words: one line without control characters, at most 600 characters. */
+/**
+ * What the registry, or a proxy before it, says in its own words: one line without control characters, at most 600
+ * characters.
+ */
 export function wordsOf(answer: Pick<Answer, 'body' | 'headers'>): string {
   const errors = registryErrors(answer);
   if (errors.length > 0)
@@ -65,8 +68,10 @@ export function wordsOf(answer: Pick<Answer, 'body' | 'headers'>): string {
 }
 
 /**
- * A refusal as an error that says whose turn it is. Harbor's meanings are among them because its answers cannot be mistaken:
- * 403 with a quota's or read-only mode's words, 412 for immutable tags, 401 with an empty challenge for a missing project.
+ * A refusal as an error that says whose turn it is. Harbor's meanings are among them because its answers cannot be
+ * mistaken:
+ * 403 with a quota's or read-only mode's words, 412 for immutable tags, 401 with an empty challenge for a missing
+ * project.
  */
 export function explainAnswer(answer: Answer, asked: Asked): RegtarError {
   const redact = asked.redact ?? ((text: string) => text);
@@ -114,12 +119,16 @@ function meaningOf(answer: Answer, words: string, asked: Asked): Meaning {
     case 412:
       return {
         code: 'TAG_IMMUTABLE',
-        hint: 'the tag may not be changed: delete it or its immutability rule, or leave it out with --exclude or --on-existing-tag skip',
+        hint:
+          'the tag may not be changed: delete it or its immutability rule, or leave it out with --exclude or ' +
+          '--on-existing-tag skip',
       };
     case 413:
       return {
         code: 'BODY_TOO_LARGE',
-        hint: 'a proxy before the registry limits bodies: raise its limit (client_max_body_size 0; in nginx), or push with a smaller --chunk-size',
+        hint:
+          'a proxy before the registry limits bodies: raise its limit (client_max_body_size 0; in nginx), or ' +
+          'push with a smaller --chunk-size',
       };
     case 408:
     case 429:
@@ -153,7 +162,9 @@ function badRequest(codes: readonly string[]): Meaning {
   if (codes.some((code) => /^(?:MANIFEST_BLOB_UNKNOWN|MANIFEST_UNKNOWN|BLOB_UNKNOWN)$/.test(code)))
     return {
       code: 'CHILD_MISSING',
-      hint: 'the registry lacks a blob or manifest that this one names; `regtar verify` shows whether the backup has it',
+      hint:
+        'the registry lacks a blob or manifest that this one names; `regtar verify` shows whether the ' +
+        'backup has it',
     };
   if (codes.includes('MANIFEST_INVALID'))
     return { code: 'MANIFEST_UNSUPPORTED', hint: 'this registry does not take manifests of this type or size' };
@@ -182,7 +193,10 @@ function unauthorized(answer: Answer, words: string, { isProven, where }: Asked)
   if (isProven === true)
     return {
       code: 'AUTH_DENIED',
-      hint: `the login works, but the account has no such right${where?.repository === undefined ? '' : ` in ${where.repository}`}: it needs pull and push in the project`,
+      hint:
+        'the login works, but the account has no such ' +
+        `right${where?.repository === undefined ? '' : ` in ${where.repository}`}: it needs pull and push ` +
+        'in the project',
     };
   return {
     code: 'AUTH_FAILED',

@@ -8,7 +8,10 @@ import { grantedActions, isFresh, type Token, type TokenNeed } from './token.ts'
 /** What a request must be allowed to do. */
 export interface AuthNeed {
   readonly repository?: string | undefined;
-  /** `repository:library/app:pull,push`; the first decides which token grows. @see distribution, docs/spec/auth/scope.md */
+  /**
+   * `repository:library/app:pull,push`; the first decides which token grows.
+   * @see distribution, docs/spec/auth/scope.md
+   */
   readonly scopes: readonly string[];
   /** @defaultValue `any` */
   readonly shows?: ShownCredential | undefined;
@@ -32,7 +35,8 @@ export interface Authenticator {
   authorize(need: AuthNeed): Promise<Authorization | undefined>;
   /**
    * What to try after a 401.
-   * @param since when the refused request began, of `performance.now()`: a token that was fetched later is fresh, so the 401 means no
+   * @param since when the refused request began, of `performance.now()`: a token that was fetched later is fresh, so
+   * the 401 means no
    * @returns undefined when nothing better is left
    */
   renew(
@@ -62,7 +66,8 @@ export interface AuthenticatorOptions {
   readonly fetchToken: (bearer: Challenge, need: TokenNeed) => Promise<Token>;
   /**
    * Asked before a password goes to the registry itself; `asked` is how it wants to be asked, if at all.
-   * @returns false where the registry has no use for one. @throws RegtarError AUTH_FAILED where it would travel in clear
+   * @returns false where the registry has no use for one. @throws RegtarError AUTH_FAILED where it would travel in
+   * clear
    */
   readonly mayShowPassword: (asked: Challenge | undefined) => boolean;
   /** May widen a scope, so that fewer tokens serve more requests. */

@@ -151,7 +151,7 @@ export async function mountBlob(
   }
 }
 
-/** Harbor answers in sha256 whatever was asked. */
+/** Harbor answers in sha256 to every algorithm. */
 function isSameAlgorithm(answered: string, digest: Digest): boolean {
   return answered.startsWith(`${digestAlgorithm(digest)}:`);
 }

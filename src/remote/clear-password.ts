@@ -3,7 +3,7 @@ import type { Challenge } from './challenge.ts';
 import { tokenService } from './token.ts';
 
 /**
- * Whether a password may go to the registry itself, where a token service may be somebody else's.
+ * Whether a password may go to the registry itself, where a token service may belong to another party.
  * @param asked how the registry wants to be asked
  * @param saidHttps whether it has called itself a server on https
  * @returns false where its token service is on another host: then only that one is to see the password

@@ -11,7 +11,7 @@ export interface CredentialPlace {
   readonly path: string;
   /** `~/.dockercfg`: the hosts stand at the top. */
   readonly legacy: boolean;
-  /** Somebody asked for this very file, so it has to be there. */
+  /** This very file was asked for, so it has to be there. */
   readonly required: boolean;
 }
 
@@ -77,7 +77,7 @@ function under(folder: string | undefined, name: string): string | undefined {
 }
 
 /**
- * @returns undefined when the file is not there and nobody insisted on it, or is empty
+ * @returns undefined when the file is not there and was not asked for, or is empty
  * @throws RegtarError CREDENTIALS_INVALID naming the file; never with anything that stands in it
  */
 export function readCredentialFile(place: CredentialPlace): CredentialFile | undefined {

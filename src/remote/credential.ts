@@ -13,14 +13,17 @@ export type Credential = {
   | { readonly kind: 'registry-token'; readonly token: Secret }
 );
 
-/** Finds the credential for a repository, which may differ by path; without one, that of the whole registry. Always the same object for the same credential. */
+/**
+ * Finds the credential for a repository, which may differ by path; without one, that of the whole registry. Always the
+ * same object for the same credential.
+ */
 export interface CredentialSource {
   (repository?: string): Promise<Credential>;
   /** Whether some paths of the registry have credentials of their own. @defaultValue none has */
   readonly hasPaths?: (() => Promise<boolean>) | undefined;
 }
 
-/** Nobody in particular. */
+/** No account in particular. */
 export const anonymous: Credential = { kind: 'anonymous', origin: 'anonymous' };
 const anonymousSource: CredentialSource = () => Promise.resolve(anonymous);
 

@@ -28,10 +28,12 @@ export interface CredentialOptions {
 }
 
 /**
- * Where credentials come from, in this order: options, `REGTAR_USERNAME` and `REGTAR_PASSWORD`, the named file, then the places of
- * podman, skopeo and docker. Within a file the most specific key wins (`host/a/b`, `host/a`, `host`); for a whole host, helpers before stored passwords.
+ * Where credentials come from, in this order: options, `REGTAR_USERNAME` and `REGTAR_PASSWORD`, the named file, then
+ * the places of podman, skopeo and docker. Within a file the most specific key wins (`host/a/b`, `host/a`, `host`); for
+ * a whole host, helpers before stored passwords.
  * Nothing is read before the first credential is asked for.
- * @returns a source that throws CREDENTIALS_INVALID for files that cannot be understood and CREDENTIAL_HELPER for helpers that fail
+ * @returns a source that throws CREDENTIALS_INVALID for files that cannot be understood and CREDENTIAL_HELPER for
+ * helpers that fail
  * @throws RegtarError CREDENTIALS_INVALID when a user name or a password is missing beside the other
  * @see containers-auth.json(5); docker, docs/reference/commandline/login.md
  */
@@ -64,7 +66,9 @@ function givenCredential(options: CredentialOptions): Credential | undefined {
       'CREDENTIALS_INVALID',
       username === undefined ? 'there is a password but no user name' : `there is no password for user "${username}"`,
       {
-        hint: "pass --username and --password-stdin, or set REGTAR_USERNAME and REGTAR_PASSWORD; write 'robot$name' in single quotes, or the shell takes the $ away",
+        hint:
+          'pass --username and --password-stdin, or set REGTAR_USERNAME and REGTAR_PASSWORD; write ' +
+          "'robot$name' in single quotes, or the shell takes the $ away",
       },
     );
   }

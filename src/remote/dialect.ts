@@ -6,7 +6,10 @@ import type { RegistryRequest } from './exchange.ts';
 export interface Dialect {
   /** Widens a scope, so that one token serves more requests: Harbor checks projects, not repositories. */
   readonly tokenScope?: ((scope: string) => string) | undefined;
-  /** Looks behind a passing failure before the request is tried again. @returns an error that will stay, to be thrown in its place */
+  /**
+   * Looks behind a passing failure before the request is tried again.
+   * @returns an error that will stay, to be thrown in its place
+   */
   readonly beforeRetry?:
     ((request: RegistryRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
   /** Whether a 401 says something else than what a proven account may not do: then it passes like a 503. */

@@ -22,13 +22,19 @@ export interface RegistryRequest {
   readonly where?: ErrorPlace | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: TransportRequest['body'];
-  /** Takes the body of a 2xx answer as it comes, whatever its size: asked for a taker at each attempt, since an attempt may break off. */
+  /**
+   * Takes the body of a 2xx answer as it comes, of any size: asked for a taker at each attempt, since an attempt may
+   * break off.
+   */
   readonly receive?: (() => (chunk: Uint8Array) => void) | undefined;
   /** Chooses the credential, and the scope where `scopes` has none. */
   readonly repository?: string | undefined;
   /** @defaultValue `repository:<repository>:pull,push` */
   readonly scopes?: readonly string[] | undefined;
-  /** `password` for paths that know passwords alone, such as Harbor's API. @defaultValue `any`: what the registry asks for */
+  /**
+   * `password` for paths that know passwords alone, such as Harbor's API.
+   * @defaultValue `any`: what the registry asks for
+   */
   readonly shows?: ShownCredential | undefined;
   /** Statuses that are answers here, besides 2xx. */
   readonly accept?: readonly number[] | undefined;
@@ -195,7 +201,9 @@ function outageOf(answer: Answer, { doing, where }: RegistryRequest, { host, red
     `${host} cannot say who may ${doing}, although this login has worked (401: ${redact(wordsOf(answer))})`,
     {
       where: { ...where, status: answer.status },
-      hint: 'look into the registry’s log, and at its database; then run the same command again: it continues where it stopped',
+      hint:
+        'look into the registry’s log, and at its database; then run the same command again: it continues ' +
+        'where it stopped',
     },
   );
 }

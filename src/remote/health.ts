@@ -6,7 +6,7 @@ import type { Backoff } from '../net/retry.ts';
  * together.
  */
 export interface Health {
-  /** Something answered, whatever it said. */
+  /** Something answered, with any status. */
   answered(status: number): void;
   /** Nothing has moved for so long, although a request is under way. */
   quiet(host: string, seconds: number): void;

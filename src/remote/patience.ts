@@ -9,7 +9,10 @@ import type { Health } from './health.ts';
 
 /** How often and how long a registry is asked again; shared by all of its requests. */
 export interface Patience {
-  /** One request with credentials, redirects and retries. @throws RegtarError for statuses other than 2xx and `accept` */
+  /**
+   * One request with credentials, redirects and retries.
+   * @throws RegtarError for statuses other than 2xx and `accept`
+   */
   request(request: RegistryRequest): Promise<Answer>;
   /** New patience for one request. */
   backoff(timesAtMost?: number): Backoff;

@@ -21,17 +21,26 @@ export interface RegistryOptions extends Omit<ClientOptions, 'words'> {
   readonly scheme?: Scheme | undefined;
   /** @defaultValue anonymous */
   readonly credentials?: CredentialSource | undefined;
-  /** Told in words when the registry does not answer, and which attempt follows; once for all requests that meet the same. */
+  /**
+   * Told in words when the registry does not answer, and which attempt follows; once for all requests that meet the
+   * same.
+   */
   readonly onTrouble?: ((text: string) => void) | undefined;
 }
 
-/** One registry, spoken to with one set of credentials. What can be asked of it is in blobs.ts, upload.ts, manifests.ts and lists.ts. */
+/**
+ * One registry, spoken to with one set of credentials. What can be asked of it is in blobs.ts, upload.ts, manifests.ts
+ * and lists.ts.
+ */
 export interface Registry extends Patience {
   /** As it was asked for, for messages. */
   readonly host: string;
   /** `https://host`, or what it turned out to be once something was asked. */
   describe(): string;
-  /** Asks `GET /v2/` without credentials, once, and learns scheme and way of authentication. @throws RegtarError TARGET_NOT_REGISTRY, TARGET_UNREACHABLE, TARGET_TLS */
+  /**
+   * Asks `GET /v2/` without credentials, once, and learns scheme and way of authentication.
+   * @throws RegtarError TARGET_NOT_REGISTRY, TARGET_UNREACHABLE, TARGET_TLS
+   */
   ping(signal?: AbortSignal): Promise<Greeting & { readonly authentication: AuthScheme }>;
   /**
    * Proves a credential, as `docker login` does: elsewhere a wrong password may pass as anonymous.
@@ -43,16 +52,22 @@ export interface Registry extends Patience {
   credentialFor(repository?: string): Promise<Credential>;
   /** Whether some paths have credentials of their own. */
   hasPathCredentials(): Promise<boolean>;
-  /** What the account may do in a repository, by the token that it gets: `pull`, `push`. @returns undefined where only trying tells */
+  /**
+   * What the account may do in a repository, by the token that it gets: `pull`, `push`.
+   * @returns undefined where only trying tells
+   */
   granted(repository: string): Promise<ReadonlySet<string> | undefined>;
-  /** The same once: the caller retries, because it has to begin elsewhere. @throws what will not pass by itself: a body's own error, a credential's, an interruption */
+  /**
+   * The same once: the caller retries, because it has to begin elsewhere.
+   * @throws what will not pass by itself: a body's own error, a credential's, an interruption
+   */
   exchange(request: RegistryRequest): Promise<Outcome>;
   /** A Location of an answer, absolute or relative. */
   resolve(location: string, base: URL): URL | undefined;
   speak(dialect: Dialect): void;
   /** The largest body that what stands before the registry takes, as far as this run has found out. */
   readonly bodyLimit: { bytes: number | undefined };
-  /** Whoever adds to the list of one subject's referrers waits for the others. */
+  /** Additions to the list of one subject's referrers wait for each other. */
   readonly referrerTurns: Turns<string>;
   /** After something was created that tokens do not know yet. */
   forgetTokens(): void;

@@ -38,9 +38,11 @@ const documentSchema = v.object({
 });
 
 /**
- * Asks the token service for one token that covers all scopes: GET with a password or anonymously, OAuth2 POST for identity tokens.
- * @param send one request with retries, whatever the status of its answer
- * @throws RegtarError AUTH_FAILED when it refuses the credential, AUTH_DENIED, AUTH_TOKEN when it is down or gives no token
+ * Asks the token service for one token that covers all scopes: GET with a password or anonymously, OAuth2 POST for
+ * identity tokens.
+ * @param send one request with retries, for any status of its answer
+ * @throws RegtarError AUTH_FAILED when it refuses the credential, AUTH_DENIED, AUTH_TOKEN when it is down or gives no
+ * token
  */
 export async function fetchToken(
   service: TokenService,
@@ -136,8 +138,8 @@ function postRequest(service: TokenService, scopes: readonly string[], identity:
 }
 
 /**
- * The token service that a registry's own challenge names. A password may go to another host over https; over http it stays on the host
- * that was named, or on this machine.
+ * The token service that a registry's own challenge names. A password may go to another host over https; over http it
+ * stays on the host that was named, or on this machine.
  * @throws RegtarError AUTH_TOKEN when the realm is no such address
  */
 export function tokenService(parameters: Readonly<Record<string, string>>, registry: URL): TokenService {
@@ -186,7 +188,8 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
         )
       : new RegtarError(
           'AUTH_FAILED',
-          `wrong ${credential.kind === 'basic' ? `password for user "${credential.username}"` : 'identity token'}, from ${credential.origin}: the token service ${nameOf(service)} refused it (${said})`,
+          `wrong ${credential.kind === 'basic' ? `password for user "${credential.username}"` : 'identity token'}, ` +
+            `from ${credential.origin}: the token service ${nameOf(service)} refused it (${said})`,
           {
             where,
             hint: 'check user and password; after a wrong one some registries lock the user for a moment',

@@ -276,7 +276,7 @@ function withDigest(location: string, digest: Digest): URL {
 
 function checkDigest({ registry, repository, blob }: Upload, answer: Answer): void {
   const arrived = headerOf(answer, 'docker-content-digest');
-  // Harbor answers in sha256 whatever was asked.
+  // Harbor answers in sha256 to every algorithm.
   if (arrived === undefined || !arrived.startsWith(`${digestAlgorithm(blob.digest)}:`) || arrived === blob.digest)
     return;
   throw new RegtarError('TARGET_DIFFERS', `${registry.host} stored blob ${blob.digest} as ${arrived}`, {

@@ -20,7 +20,10 @@ export type ReportSubject = Pick<Report, 'command' | 'versions' | 'target' | 'ap
 /** Keeps book of a copy, so that a report can be written at any moment of it. */
 export interface ReportRecorder {
   follow(event: CopyEvent): void;
-  /** The report as it stands. @param end with `report`: what became of everything, where that is known; it overrules what was seen on the way */
+  /**
+   * The report as it stands.
+   * @param end with `report`: what became of everything, where that is known; it overrules what was seen on the way
+   */
   report(end: {
     readonly state: Report['state'];
     readonly error?: RegtarError;

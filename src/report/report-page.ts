@@ -25,7 +25,10 @@ export function reportPage(report: Report): Page {
   const statuses = Object.keys(paints) as ReportStatus[];
   return {
     title: `${command === 'push' ? 'Push to' : 'Export to'} ${placeOf(report)}`,
-    subtitle: `${stateOf(report)}, started ${formatTime(new Date(report.started))}${report.ended === undefined ? '' : `, ended ${formatTime(new Date(report.ended))}`}`,
+    subtitle:
+      `${stateOf(report)}, started ` +
+      `${formatTime(new Date(report.started))}` +
+      `${report.ended === undefined ? '' : `, ended ${formatTime(new Date(report.ended))}`}`,
     facts: [
       { name: 'Images', value: formatCount(report.images.length) },
       { name: command === 'push' ? 'Sent' : 'Written', value: formatBytes(totals.blobs.bytes) },
@@ -58,7 +61,10 @@ export function reportPage(report: Report): Page {
     ],
     shares: statuses.map((name) => ({ name, count: totals.images[name], paint: paints[name] })),
     tables: [...failures(report), images(report)],
-    footer: `Made by regtar ${report.versions.regtar}, Node.js ${report.versions.node}, ${report.versions.system}. Times are UTC. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes. \`regtar check TARGET --report FILE\` compares a target with this page.`,
+    footer:
+      `Made by regtar ${report.versions.regtar}, Node.js ${report.versions.node}, ` +
+      `${report.versions.system}. Times are UTC. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes. \`regtar ` +
+      `check TARGET --report FILE\` compares a target with this page.`,
     data: report,
   };
 }

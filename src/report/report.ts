@@ -4,7 +4,8 @@ import { imageStatuses, type ImageStatus } from '../copy/events.ts';
 import type { Signer } from './signature/signer.ts';
 
 /**
- * The report that travels with the images: what was taken from where, and what became of each image. Plain data that is written as JSON;
+ * The report that travels with the images: what was taken from where, and what became of each image. Plain data that is
+ * written as JSON;
  * fields may be added, never renamed. Sizes are bytes, times are UTC as `Date.toISOString` writes them.
  */
 export interface Report {
@@ -36,7 +37,7 @@ export interface Report {
 /** What tells a report from other JSON. */
 export const reportFileKind = 'regtar report';
 
-/** What became of an image; `unfinished`: nobody came to it. */
+/** What became of an image; `unfinished`: its turn did not come. */
 export type ReportStatus = ImageStatus | 'unfinished';
 
 /** The signed report that a push required, and its signer. */
@@ -50,9 +51,15 @@ export interface ReportSource {
   readonly name: string;
   readonly format: string;
   readonly bytes?: number;
-  /** Of the file as it was given, of all parts in their order, or of what came through standard input; absent where it is not known. */
+  /**
+   * Of the file as it was given, of all parts in their order, or of what came through standard input; absent where it
+   * is not known.
+   */
   readonly sha256?: string;
-  /** What a server calls the version that was read: its ETag, or when it was modified. It stands in for the SHA-256, for which SOURCE would be read again. */
+  /**
+   * What a server calls the version that was read: its ETag, or when it was modified. It stands in for the SHA-256, for
+   * which SOURCE would be read again.
+   */
   readonly version?: string;
 }
 
@@ -77,7 +84,9 @@ export interface ReportImage {
   readonly platforms?: readonly string[];
   /** Everything it needs, in bytes. */
   readonly bytes?: number;
-  /** What it is called in the target, and its digest there: another one where an index was reduced to some platforms. */
+  /**
+   * What it is called in the target, and its digest there: another one where an index was reduced to some platforms.
+   */
   readonly arrived?: { readonly repository: string; readonly tag?: string; readonly digest: string };
   /** Its place, for people. */
   readonly target?: string;
@@ -108,7 +117,9 @@ export function countImages(images: readonly { readonly status: ReportStatus }[]
   return countStatuses<ReportStatus>(images, [...imageStatuses, 'unfinished']);
 }
 
-/** A report as JSON, an image a line: so it is half as long as indented throughout, and `grep` and `diff` find images. */
+/**
+ * A report as JSON, an image a line: so it is half as long as indented throughout, and `grep` and `diff` find images.
+ */
 export function formatReport({ images, ...head }: Report): string {
   const lines = images.map((image) => `    ${JSON.stringify(image)}`);
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n${lines.join(',\n')}\n  ]\n}\n`;

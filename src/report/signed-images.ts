@@ -4,8 +4,9 @@ import type { PlannedImage } from '../select/plan.ts';
 import type { Report, ReportImage } from './report.ts';
 
 /**
- * Requires that everything that is planned stands in a signed report, under the same name and with the same digest: what the signer saw
- * arrive is what travels on, and nothing else. A name is either the one in the report's source or the one under which the image arrived.
+ * Requires that everything that is planned stands in a signed report, under the same name and with the same digest:
+ * what the signer saw arrive is what travels on, and nothing else. A name is either the one in the report's source or
+ * the one under which the image arrived.
  * @param path of the report, for the message
  * @throws RegtarError IMAGE_UNSIGNED naming the images that are not in it
  */

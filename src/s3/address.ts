@@ -42,7 +42,7 @@ export function describeBucket({ bucket, key }: Pick<BucketAddress, 'bucket' | '
   return key === '' ? `s3://${bucket}` : `s3://${bucket}/${key}`;
 }
 
-/** Somebody may have typed a secret in the wrong place. */
+/** A secret may have been typed in the wrong place. */
 function shown(text: string): string {
   return text
     .replaceAll(/[^\x20-\x7e]/g, '?')

@@ -48,7 +48,11 @@ export interface Bucket {
   readonly endpoint: string;
   /** One request once; keys that are over are read again. @throws the network's own error */
   stream(request: BucketRequest): Promise<StreamedAnswer>;
-  /** A small answer; what may pass is tried again. @param accept statuses that are answers, beside 2xx @throws RegtarError */
+  /**
+   * A small answer; what may pass is tried again.
+   * @param accept statuses that are answers, beside 2xx
+   * @throws RegtarError
+   */
   request(request: BucketRequest, accept?: readonly number[]): Promise<Answer>;
   /** One page of keys. @param options `delimiter`: only what comes before the next `/` */
   list(prefix: string, options?: ListOptions): Promise<ListedPage>;
@@ -72,7 +76,10 @@ export interface ListOptions {
 /** Requests under way at once; connections as many. */
 const mostRequests = 16;
 
-/** Opens a bucket; nothing is sent before the first request. @throws RegtarError USAGE, CONFIG_INVALID, CREDENTIALS_INVALID */
+/**
+ * Opens a bucket; nothing is sent before the first request.
+ * @throws RegtarError USAGE, CONFIG_INVALID, CREDENTIALS_INVALID
+ */
 export function openBucket(address: BucketAddress, access: BucketAccess): Bucket {
   const readSettings = (): ReturnType<typeof readS3Settings> => readS3Settings(access.env ?? {}, access.home);
   const settings = readSettings();
@@ -217,7 +224,7 @@ function serverOf(
   const text = endpoint ?? `https://${isOwnHost ? `${bucket}.` : ''}s3.${region}.amazonaws.com`;
   const full = text.includes('://') ? text : `https://${text}`;
   const base = URL.canParse(full) ? new URL(full) : undefined;
-  // The value stays out of the message: somebody may have put keys into it.
+  // The value stays out of the message: it may contain keys.
   if (
     base === undefined ||
     !['http:', 'https:'].includes(base.protocol) ||

@@ -22,15 +22,17 @@ export interface S3Settings {
 }
 
 /**
- * Reads what the tools of AWS read, in their order: the environment, then the profile of `AWS_PROFILE` in the shared files. What needs a
- * program or a service (SSO, roles, instances) is left to `aws configure export-credentials --format env`.
+ * Reads what the tools of AWS read, in their order: the environment, then the profile of `AWS_PROFILE` in the shared
+ * files. What needs a program or a service (SSO, roles, instances) is left to `aws configure export-credentials
+ * --format env`.
  * @throws RegtarError CREDENTIALS_INVALID for a profile that is named and is not there, or half a pair of keys
  */
 export function readS3Settings(env: Environment, home: string | undefined): S3Settings {
   const profileName = env['AWS_PROFILE'] ?? env['AWS_DEFAULT_PROFILE'];
   const profile = readProfile(profileName ?? 'default', env, home);
   const id = env['AWS_ACCESS_KEY_ID'];
-  // As for the tools of AWS: a profile that is named is more than keys that happen to be in the environment only where these are absent.
+  // As for the tools of AWS: a profile that is named is more than keys that happen to be in the environment only where
+  // these are absent.
   const fromEnvironment = isGiven(id);
   if (profileName !== undefined && !fromEnvironment && profile === undefined)
     throw invalid(`the profile ${profileName.slice(0, 100)} is in none of the shared files`);
@@ -114,6 +116,8 @@ function readSection(path: string | undefined, name: string): ReadonlyMap<string
 
 function invalid(message: string): RegtarError {
   return new RegtarError('CREDENTIALS_INVALID', `credentials for s3: ${message}`, {
-    hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; `aws configure export-credentials --format env` prints them',
+    hint:
+      'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; `aws configure export-credentials ' +
+      '--format env` prints them',
   });
 }

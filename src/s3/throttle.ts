@@ -1,4 +1,7 @@
-/** How many requests are under way at once: fewer when a server says that they are too many, more again while it is content. */
+/**
+ * How many requests are under way at once: fewer when a server says that they are too many, more again while it is
+ * content.
+ */
 export interface Throttle {
   run<Result>(work: () => Promise<Result>): Promise<Result>;
   /** The server said 503 SlowDown. */

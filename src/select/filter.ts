@@ -22,7 +22,7 @@ export interface ImageFilter {
   /** Whether a manifest was asked for by its digest: then it travels although no tag names it. Absent: none was. */
   readonly namesRevision?: (name: FilteredImage) => boolean;
   /**
-   * Whether somebody asked to leave it out: then it does not come with what it refers to either. Absent: nothing was.
+   * Whether it was asked to be left out: then it does not come with what it refers to either. Absent: nothing was.
    */
   readonly excludes?: (name: FilteredImage) => boolean;
 }

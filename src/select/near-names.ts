@@ -6,7 +6,7 @@ import { editDistance } from './nearest.ts';
 const namesShown = 3;
 
 /**
- * Names of a backup that somebody may have meant, the nearest first: tags where the repository is there, else
+ * Names of a backup that may have been meant, the nearest first: tags where the repository is there, else
  * repositories, with the tag where they have it.
  */
 export function nearImages(catalog: Catalog, { repository, tag }: NamedImage): readonly string[] {

@@ -42,10 +42,11 @@ export interface PlanOptions {
   readonly wanted?: ReadonlySet<string> | undefined;
   /** Blobs that the other side has already: they stay behind. Manifests always travel. */
   readonly base?: ReadonlySet<string> | undefined;
-  /** Whoever has read manifests of this backup already. @defaultValue a new one */
+  /** A reader that knows manifests of this backup already. @defaultValue a new one */
   readonly graph?: GraphReader | undefined;
   /**
-   * Whether images may lack configs and layers, because the target may have them: whoever carries the plan out looks.
+   * Whether images may lack configs and layers, because the target may have them: that is looked up when the plan is
+   * carried out.
    * @defaultValue false
    */
   readonly mayLack?: boolean | undefined;
@@ -210,7 +211,7 @@ export function* selectCandidates(catalog: Catalog, graph: GraphReader, options:
     } else if (selected.size > 0) {
       for (const referrer of findReferrers(graph, roots, tags, unreached)) {
         const key = referrer.tag ?? referrer.digest;
-        // What somebody asked for by its digest is an image of its own, whatever it also refers to; what somebody
+        // What was asked for by its digest is an image of its own, even if it refers to another; what was
         // excluded stays.
         if (!named.has(referrer.digest) && options.filter.excludes?.({ repository, ...referrer }) !== true)
           selected.set(key, { repository, ...referrer, referrer: true });
@@ -382,7 +383,7 @@ function problemsOf(graph: GraphReader, candidate: Candidate): readonly Problem[
 }
 
 /**
- * Tags that are there and mean nothing any more: somebody has to decide about them, so they are failures and not
+ * Tags that are there and mean nothing any more: a person has to decide about them, so they are failures and not
  * absent.
  */
 function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {

@@ -83,7 +83,7 @@ function groupByRepository(plan: Plan): readonly Group[] {
       group.bytes += size;
     }
   }
-  // A repository of which nothing can travel is reported by somebody, too.
+  // A repository of which nothing can travel has to be reported, too.
   for (const refused of plan.refused)
     groupOf(nameOf.get(refused.source.repository) ?? refused.source.repository).refused.push(refused);
   return [...groups.values()].sort(

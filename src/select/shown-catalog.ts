@@ -91,7 +91,7 @@ interface Shown {
 }
 
 function addGraph(graph: GraphReader, root: Digest, { revisions, layers }: Shown): void {
-  // A root that cannot be read is named all the same: whoever asks for it hears why it is not there.
+  // A root that cannot be read is named all the same: asking for it shows why it is not there.
   revisions.add(root);
   try {
     for (const node of childrenFirst(graph.read(root))) {

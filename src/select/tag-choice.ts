@@ -114,7 +114,7 @@ function takingPart(
       tag,
       time: clock === 'created' ? imageCreated(graph, store, digest) : pushed,
     }));
-  // A tag that lost its meaning still was pushed: whoever asks for the newest is told of it.
+  // A tag that lost its meaning still was pushed: a choice of the newest reports it.
   const lost = [...catalog.lostTags(repository)]
     .filter(({ tag }) => filter({ repository, tag, digest: '' }))
     .map(({ tag, pushed }) => ({ repository, tag, time: clock === 'created' ? undefined : pushed }));

@@ -3,7 +3,7 @@ import { RegtarError } from '../errors.ts';
 import { parseImageReference, type NamedImage } from '../oci/reference.ts';
 import { nearImages } from './near-names.ts';
 
-/** An image that somebody named and a backup does not have, with the names that are near. */
+/** An image that was named and a backup does not have, with the names that are near. */
 export function unknownImage(catalog: Catalog, text: string, image: NamedImage): RegtarError {
   const near = nearImages(catalog, image);
   return new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, {

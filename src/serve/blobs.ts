@@ -6,7 +6,7 @@ import { refuse } from './refusal.ts';
 import type { ServedRepository } from './repositories.ts';
 import type { BlobPiece, RegistryAnswer, RegistryRequest } from './request.ts';
 
-/** Blobs never change, so whoever has one need not ask again. */
+/** Blobs never change, so a client that has one need not ask again. */
 const cacheControl = 'max-age=31536000';
 const mediaType = 'application/octet-stream';
 

@@ -71,7 +71,10 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
   };
 }
 
-/** What was right once may be something else now, and ranges are not hashed at all. @throws RegtarError SOURCE_CHANGED */
+/**
+ * What was right once may be something else now, and ranges are not hashed at all.
+ * @throws RegtarError SOURCE_CHANGED
+ */
 function refuseChanged(store: ContentStore): void {
   if (store.changed?.() === true)
     throw new RegtarError(

@@ -4,7 +4,7 @@ import { RegtarError } from '../errors.ts';
 /** Users and the bcrypt hashes of their passwords. */
 export type Htpasswd = ReadonlyMap<string, string>;
 
-/** What somebody who may come in says, or why not. */
+/** What a known user says, or why a request is refused. */
 export type Admission = 'welcome' | 'unknown' | 'busy';
 
 /** Checks the `Authorization` of a request. */
@@ -67,7 +67,7 @@ export function createDoorkeeper(users: Htpasswd, { compare, failureTime = 1000 
   const right = new Set<string>();
   const wrong = new Set<string>();
   const queues = new Map<string, { waiting: number; last: Promise<unknown> }>();
-  // Somebody who is not there costs as much as somebody who is, so that nobody learns names from the time.
+  // An unknown user costs as much as a known one, so that the time does not tell names.
   const [decoy = ''] = users.values();
 
   const check = async (user: string, password: string): Promise<boolean> => {
@@ -120,7 +120,7 @@ function parseBasic(
   return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/** The oldest goes: whoever it was is checked again. */
+/** The oldest goes: that user is checked again. */
 function remember(marks: Set<string>, mark: string): void {
   marks.add(mark);
   const [oldest] = marks;

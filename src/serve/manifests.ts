@@ -15,7 +15,7 @@ export interface ManifestContext {
 }
 
 /**
- * `GET` and `HEAD /v2/<name>/manifests/<tag or digest>`. The bytes are those of the backup, whatever `Accept` says, and
+ * `GET` and `HEAD /v2/<name>/manifests/<tag or digest>`. The bytes are those of the backup, with any `Accept`, and
  * their digest is checked each time.
  * @see OCI distribution-spec v1.1, "Pulling manifests"
  */

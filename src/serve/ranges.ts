@@ -4,7 +4,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** More than this in one request is nobody's need: partial pulls of podman ask for 1,024 at most. */
+/** More than this in one request is not needed: partial pulls of podman ask for 1,024 at most. */
 const mostRanges = 1024;
 
 const rangePattern = /^(?:(\d+)-(\d*)|-(\d+))$/;

@@ -13,7 +13,7 @@ export interface ServedRepository {
   manifests(): Iterable<Digest>;
 }
 
-/** All repositories; what they hold is looked up when somebody asks for it. */
+/** All repositories; what they hold is looked up when it is asked for. */
 export interface ServedRepositories {
   /** In code point order, which is the order of `_catalog`. */
   readonly names: readonly string[];

@@ -24,7 +24,7 @@ export interface RegistryAnswer {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent one after the other; empty for HEAD. */
   readonly body: readonly (Uint8Array | BlobPiece)[];
-  /** The manifest that this answer speaks of, for whoever tells pulls. */
+  /** The manifest that this answer speaks of, for the log of pulls. */
   readonly manifest?: ServedManifest;
 }
 

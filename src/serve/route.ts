@@ -22,7 +22,7 @@ const inRepository = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/;
 const tagsList = /^\/v2\/(.+)\/tags\/list$/;
 
 /**
- * Takes the target of a request apart. Escapes are resolved once, as registries do it; whatever comes out is looked up
+ * Takes the target of a request apart. Escapes are resolved once, as registries do it; the result is looked up
  * among names and never becomes a path of this machine.
  * @see OCI distribution-spec v1.1, "Endpoints"
  */

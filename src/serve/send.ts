@@ -8,7 +8,7 @@ const mostUnyielded = 1024 * 1024;
 
 /**
  * Sends an answer, a chunk at a time and never more than the client takes.
- * @throws whatever reading throws; nothing was sent where `response.headersSent` is false then
+ * @throws what reading throws; nothing was sent where `response.headersSent` is false then
  * @throws ClientGone where the client went away before the end
  */
 export async function sendAnswer(
@@ -46,7 +46,7 @@ export async function sendAnswer(
   });
 }
 
-/** The client is not there any more: nobody's failure. */
+/** The client is not there any more: not a failure. */
 export class ClientGone extends Error {}
 
 function sendHead(response: ServerResponse, answer: RegistryAnswer): void {

@@ -42,7 +42,7 @@ export interface ServedRequest {
 export interface ServeOptions {
   readonly routes: Routes;
   readonly blobs: CheckedBlobs;
-  /** A descriptor is a socket that somebody else listens on already. @defaultValue 127.0.0.1, port 5000 */
+  /** A descriptor is a socket that another program listens on already. @defaultValue 127.0.0.1, port 5000 */
   readonly listen?: { readonly host: string; readonly port: number } | { readonly descriptor: number };
   readonly tls?: ServerTls | undefined;
   /** Allow http on addresses that other machines reach. @defaultValue false */
@@ -203,7 +203,7 @@ async function listen(server: Server, options: ServeOptions): Promise<{ address:
   const isAllowed = options.plainHttp === true && options.doorkeeper === undefined;
   if (options.tls === undefined && !isAllowed && port !== 0 && !isLoopbackAddress(address)) {
     server.close();
-    throw new RegtarError('LISTEN_INSECURE', `other machines reach ${address}, and http protects nobody there`, {
+    throw new RegtarError('LISTEN_INSECURE', `other machines reach ${address}, and http protects nothing there`, {
       side: 'usage',
       hint:
         options.doorkeeper === undefined
@@ -227,7 +227,7 @@ function listenFailed(at: NonNullable<ServeOptions['listen']>, cause: NodeJS.Err
   const code = systemErrorCode(cause) ?? cause.message;
   const where = 'descriptor' in at ? `the socket with descriptor ${at.descriptor}` : `${at.host}:${at.port}`;
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'somebody else listens there',
+    EADDRINUSE: 'another program listens there',
     EADDRNOTAVAIL: 'this machine does not have that address',
     EACCES: 'ports below 1024 need a privilege',
     ENOTFOUND: 'there is no such host',

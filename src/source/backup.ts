@@ -31,7 +31,7 @@ export type EntryKind = 'file' | 'hardlink' | 'symlink' | 'directory' | 'other';
 export interface Entry {
   /** As stored, with `/` between components; bytes that are not UTF-8 appear as U+FFFD. */
   readonly path: string;
-  /** The same in bytes, where they lie in memory anyway: cheaper than a string for whoever only looks at them. */
+  /** The same in bytes, where they lie in memory anyway: cheaper than a string for a look at them. */
   readonly pathBytes?: PathBytes | undefined;
   readonly kind: EntryKind;
   /** Target of a link, as stored; empty for other kinds. */
@@ -50,7 +50,7 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /**
-   * Whether somebody may ask for the content of a file that is not part of a registry's storage, by its path. What a
+   * Whether the content may be asked for of a file that is not part of a registry's storage, by its path. What a
    * stream brings once is kept for these only, and in a folder only these are looked at.
    * @defaultValue none
    */
@@ -124,7 +124,7 @@ export interface Backup {
    */
   digestOf?(location: Location): Digest | undefined;
   /**
-   * Drops what is held of other places, where anything is held: a spool keeps everything until somebody knows what is
+   * Drops what is held of other places, where anything is held: a spool keeps everything until it is known what is
    * needed.
    */
   keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;

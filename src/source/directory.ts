@@ -44,15 +44,15 @@ export function openDirectory(folder: string, options: DirectoryOptions = {}): B
 
 /** How far below the given folder anything is looked for: repositories have up to 128 components, people have fewer. */
 const deepestFolder = 40;
-/** Looking through somebody's whole home must end. */
+/** Looking through a whole home folder must end. */
 const mostFoldersInVain = 20_000;
 /** A folder in which something was found pays for those above it. */
 const foldersPerFind = 10;
 const foldersPerProgress = 1024;
 
 /**
- * What the search for folders leaves to `visitLayers`, `visitManifests` and nobody: where every file has a folder of
- * its own, knowing the form saves most of the work.
+ * What the search for folders leaves to `visitLayers`, `visitManifests` or to no visitor: where every file has a folder
+ * of its own, knowing the form saves most of the work.
  */
 const leftAlone = ['**/_uploads/**', '**/_layers/*/**', '**/_manifests/*/**'];
 

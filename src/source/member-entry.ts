@@ -3,7 +3,7 @@ import type { Entry } from './backup.ts';
 
 /**
  * What a scan says of a member as an entry. The scan fills the same member again and again, so one entry passes on
- * whatever it holds.
+ * what that holds.
  */
 export function entryOf(member: Member, place: { readonly copy: number | undefined }): Entry {
   return {

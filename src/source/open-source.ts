@@ -17,7 +17,7 @@ import type { OpenSourceOptions } from './options.ts';
 import { openTarFile } from './tar-file.ts';
 
 /**
- * Opens SOURCE, whatever it is; content decides, never the name. Several operands become one store, oldest first.
+ * Opens SOURCE in any form; content decides, never the name. Several operands become one store, oldest first.
  * @param operands paths, globs, the first of several parts, or `-`
  * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR,
  * SOURCE_PART_MISSING

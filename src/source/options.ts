@@ -12,7 +12,7 @@ export interface OpenSourceOptions {
    */
   readonly spoolFolder?: string | undefined;
   /**
-   * `small` where nobody reads layers, `digests` where they are only to be verified: a stream is then read without
+   * `small` where layers are not read, `digests` where they are only to be verified: a stream is then read without
    * keeping them.
    * @defaultValue `all`
    */

@@ -20,11 +20,11 @@ export type PartBeginning =
   /** Anything: the middle of an archive looks like this. */
   | { readonly kind: 'data' };
 
-/** Holds the first member with whatever goes before it. */
+/** Holds the first member with all that goes before it. */
 const headBytes = 256 * 1024;
 const endMarkBytes = 1024;
 
-/** Looks at a file that may be a part. What cannot be read counts as data: whoever opens it says why. */
+/** Looks at a file that may be a part. What cannot be read counts as data: opening it says why. */
 export async function beginningOf(path: string): Promise<PartBeginning> {
   return withFile(path, { kind: 'data' }, async (access) => {
     const head = Buffer.alloc(Math.min(headBytes, access.size));

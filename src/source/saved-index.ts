@@ -66,7 +66,7 @@ export function indexedFile(tar: RandomAccess): IndexedTar {
 /**
  * Opens the index of a tar.
  * @returns the index, or why it cannot be used; undefined where there is none
- * @throws nothing for an index that is damaged, cut, of another tar, or made by somebody who means harm
+ * @throws nothing for an index that is damaged, cut, of another tar, or made to do harm
  */
 export function openSavedIndex(path: string, tar: IndexedTar): SavedIndex | { readonly stale: string } | undefined {
   if (!existsSync(path)) return undefined;

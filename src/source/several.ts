@@ -58,7 +58,7 @@ export function openSeveral(backups: readonly Backup[]): Backup {
   };
 }
 
-/** Entries ask for sizes and contents only where somebody looks, so the fields are passed on, not copied. */
+/** Entries ask for sizes and contents only where they are needed, so the fields are passed on, not copied. */
 function withSource(entry: Entry, source: number): Entry {
   return {
     path: entry.path,

@@ -19,7 +19,7 @@ import { openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { createDigester, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
 
 /**
- * What a stream held, on disk until nobody needs it: small contents in one file, each large one in a file of its own.
+ * What a stream held, on disk while it is needed: small contents in one file, each large one in a file of its own.
  */
 export interface Spool {
   readonly folder: string;
@@ -147,7 +147,7 @@ function removeDeadSpools(parent: string): void {
     try {
       rmSync(folder, { recursive: true, force: true });
     } catch {
-      // Somebody else's, or on its way out already: it does not hinder this run.
+      // Of another user, or on its way out already: it does not hinder this run.
     }
   }
 }

@@ -10,7 +10,7 @@ import { createEntryLog } from './entry-log.ts';
 import type { Spool } from './spool.ts';
 
 /**
- * What a pass keeps: `all` for outputs, `small` (manifests, configs, links) where nobody reads layers, `digests` where
+ * What a pass keeps: `all` for outputs, `small` (manifests, configs, links) where layers are not read, `digests` where
  * they are only to be hashed.
  */
 export type Kept = 'all' | 'small' | 'digests';
@@ -107,7 +107,7 @@ export async function passStream(
     };
   };
 
-  /** A blob that is here already: the second is dropped, whatever it holds, since the first is right. */
+  /** A blob that is here already: the second is dropped without a look, since the first is right. */
   const repeated = (member: Member, first: { readonly file: number; readonly size: number }): BodyTaker => ({
     write: () => undefined,
     end: (isWhole) => {

@@ -16,11 +16,11 @@ export interface TarFileOptions {
   readonly index?: SavedIndex | undefined;
   /** Writes such an index during the first scan. */
   readonly indexWriter?: IndexWriter | undefined;
-  /** Whether the first scan keeps copies of manifests and configs, for whoever is going to read all of them. */
+  /** Whether the first scan keeps copies of manifests and configs, for callers that are going to read all of them. */
   readonly keepCopies?: boolean | undefined;
 }
 
-/** What copies may take in memory, in pages; whoever needs more reads it from the tar. */
+/** What copies may take in memory, in pages; more is read from the tar. */
 const mostPagesHeld = 160;
 
 /** A plain tar that can be sought: nothing is unpacked, every byte is read where it lies. */
@@ -38,7 +38,9 @@ export function openTarFile(
   const changed = (location: Location, cause?: unknown): RegtarError =>
     new RegtarError(
       access.changed() ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE',
-      `${describe} could not be read at byte ${location.start}${access.changed() ? ': it changed while it was read' : `: ${systemErrorCode(cause) ?? 'it ended early'}`}`,
+      `${describe} could not be read at byte ` +
+        `${location.start}` +
+        `${access.changed() ? ': it changed while it was read' : `: ${systemErrorCode(cause) ?? 'it ended early'}`}`,
       {
         side: 'source',
         where: { path: describe, offset: location.start },
@@ -91,7 +93,7 @@ export function openTarFile(
     // The holes of a sparse member lie nowhere.
     ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
     saveIndex() {
-      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'nobody asked for an index');
+      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'no index was asked for');
       return indexWriter.finish(problems);
     },
     async close() {

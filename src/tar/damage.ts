@@ -67,7 +67,7 @@ export const gaps = {
   trailing: 'is no part of the archive',
 } as const;
 
-/** A tar that is made for tapes may be padded to a record as long as this, in bytes: nobody need be told. */
+/** A tar that is made for tapes may be padded to a record as long as this, in bytes: that is not worth a message. */
 const longestPadding = 1024 * 1024;
 
 /** Copies are written in whole pages: one that stopped left zeros from such a place on. */

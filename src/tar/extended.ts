@@ -6,7 +6,7 @@ import type { SparseRun } from './sparse.ts';
 export const longTextBytes = 1024 * 1024;
 
 /**
- * What extended records say of the next real member. They wait for it, whatever other extended records stand between.
+ * What extended records say of the next real member. They wait for it, over other extended records in between.
  * @see POSIX pax, "pax Extended Header"; GNU tar manual, "GNU Formats and sparse members"
  */
 export interface Extended {

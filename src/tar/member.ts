@@ -26,8 +26,8 @@ export interface PathBytes {
 /**
  * One real member. The object is reused for the next: keep its fields, never the member, and ask for them before the
  * visitor returns.
- * Path, time and bytes are made when somebody asks: half of the members of a backup are folders that nobody wants to
- * know more of.
+ * Path, time and bytes are made when they are asked for: half of the members of a backup are folders that nothing needs
+ * to know more of.
  */
 export class Member implements PathBytes {
   kind: MemberKind = 'other';

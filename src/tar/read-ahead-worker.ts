@@ -14,7 +14,7 @@ export interface ReadAheadData {
 }
 
 /**
- * `next`: the first segment that nobody has taken. `scanned`: the segment in which the scan is, -1 when it has ended.
+ * `next`: the first segment that is not taken. `scanned`: the segment in which the scan is, -1 when it has ended.
  */
 export const slots = { next: 0, scanned: 1 } as const;
 
@@ -122,7 +122,7 @@ export function readAheadWorker(): void {
       }
       const at = position - start;
       if (!isHeader(at)) return;
-      // Links and folders have no body, whatever their size says.
+      // Links and folders have no body, even if their size says so.
       const typeFlag = buffer[at + 156] as number;
       position += blockBytes + (typeFlag >= 49 && typeFlag <= 54 ? 0 : Math.ceil(sizeAt(at) / blockBytes) * blockBytes);
     }

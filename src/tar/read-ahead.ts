@@ -5,7 +5,7 @@ import { readAheadWorker, slots, type ReadAheadData } from './read-ahead-worker.
 /**
  * Readers that go ahead of a scan on a slow medium, so that its reads do not wait for each other. They keep nothing and
  * tell nothing:
- * all that they do is to bring blocks into the system's memory, so whatever they guess wrong, the scan sees the archive
+ * all that they do is to bring blocks into the system's memory, so even if they guess wrong, the scan sees the archive
  * as it is.
  */
 export interface ReadAhead {

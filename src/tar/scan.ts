@@ -137,7 +137,7 @@ export interface ScannedPart {
 export class Scanner {
   /** Offset of the next header. */
   position: number;
-  /** Where the archive ended, for whoever asked for its end alone. */
+  /** Where the archive ended, for callers that asked for its end alone. */
   endMark: number | undefined = undefined;
   private readonly damage = createDamage();
   private readonly window: Window;
@@ -204,7 +204,7 @@ export class Scanner {
   /**
    * A plain file or folder, with or without GNU's long name before it: nearly every member of a backup, so it is read
    * without making anything that is kept.
-   * @returns false for everything else, and for whatever is wrong: `advance` looks at that again
+   * @returns false for everything else, and for all that is wrong: `advance` looks at that again
    */
   private takeCommon(): boolean {
     const { access, window, position } = this;
@@ -244,7 +244,7 @@ export class Scanner {
     return true;
   }
 
-  /** Takes whatever comes next, by all the rules. @returns false at the end */
+  /** Takes what comes next, by all the rules. @returns false at the end */
   private advance(): boolean {
     const { access, window, position } = this;
     if (position >= access.size) return false;

@@ -13,8 +13,8 @@ export interface PlacedRun extends SparseRun {
 }
 
 /**
- * What ext4 takes at most, in bytes: 16 TiB. A header of 512 bytes may claim 8 PiB of zeros, which nobody must have to
- * read or write.
+ * What ext4 takes at most, in bytes: 16 TiB. A header of 512 bytes may claim 8 PiB of zeros, which no reader should
+ * have to produce.
  */
 const largestFile = 2 ** 44;
 

@@ -37,7 +37,7 @@ const sparseMapBytes = 1024 * 1024;
  * Reads an archive that cannot be sought, in one pass, by the same rules as the seeking scan.
  * @param begin is called with each member; what it returns takes the member's body
  * @returns damage; what is whole has been visited
- * @throws whatever `chunks` throws
+ * @throws what `chunks` throws
  */
 export async function scanTarStream(
   chunks: AsyncIterable<Uint8Array>,

@@ -13,7 +13,7 @@ export interface CheckedLinks {
 }
 
 /**
- * Compares what images need with what their repositories link. A link that is missing harms nobody who reads the blob
+ * Compares what images need with what their repositories link. A link that is missing harms no reader of the blob
  * itself, but the registry would not have served it.
  * @param isFiltered images are not all there are: a link without an image says nothing then
  */

@@ -2,7 +2,7 @@ import type { FileRange } from '../io/random-access.ts';
 
 /** What a worker is told at its start. */
 export interface HashWorkerData {
-  /** One Int32 that all workers share: whoever holds it reads. */
+  /** One Int32 that all workers share: the one that holds it reads. */
   readonly turn: SharedArrayBuffer;
   readonly bufferBytes: number;
 }

@@ -107,7 +107,10 @@ function referencedBlobs(images: readonly VerifiedImage[], { aliases }: Catalog)
   return referenced;
 }
 
-/** So far above what manifests say a blob need not be read to be wrong, in bytes: a member with holes may claim terabytes of zeros. */
+/**
+ * So far above what manifests say a blob need not be read to be wrong, in bytes: a member with holes may claim
+ * terabytes of zeros.
+ */
 const bloatBytes = 1024 ** 3;
 
 function bloatedBlobs(

@@ -136,7 +136,8 @@ function skopeoAdvice(plan: Plan, out: string): readonly string[] {
     ...(first === undefined
       ? []
       : [
-          `note: ${formatImageReference(first.source)}${more} holds an index inside an index, which skopeo cannot copy; \`regtar push\` can`,
+          `note: ${formatImageReference(first.source)}${more} holds an index inside an index, which skopeo cannot ` +
+            `copy; \`regtar push\` can`,
         ]),
     `push it with: ${skopeoSyncCommand(out)}`,
   ];

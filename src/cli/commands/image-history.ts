@@ -15,7 +15,10 @@ export interface HistoryEntry {
   readonly present: boolean;
 }
 
-/** Everything that a tag ever meant; storage keeps no order and no times of it. @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN */
+/**
+ * Everything that a tag ever meant; storage keeps no order and no times of it.
+ * @throws RegtarError REFERENCE_INVALID, TAG_UNKNOWN
+ */
 export function imageHistory({ catalog, store }: OpenedBackup, name: NamedImage): readonly HistoryEntry[] {
   const { repository, tag } = name;
   const history = tag === undefined ? undefined : tagHistory(catalog, repository, tag);

@@ -51,7 +51,6 @@ interface PushFlags {
   readonly chunkSize?: number;
   readonly inPlace?: boolean;
   readonly repair?: boolean;
-  readonly keepFallbackTags?: boolean;
 }
 
 /** Flags of the target's own storage. */
@@ -162,7 +161,6 @@ function readPushFlags(options: PushFlags): Parameters<typeof preparePush>[2] {
     verify: options.verify,
     inPlace: options.inPlace,
     repair: options.repair,
-    keepFallbackTags: options.keepFallbackTags,
   };
 }
 
@@ -183,7 +181,7 @@ function refuseStorageFlags({ storage, link, owner, verifyStorage, inPlace, repa
     });
 }
 
-/** Opens the target's storage where there is one, and closes it, whatever happens. */
+/** Opens the target's storage where there is one, and closes it in every case. */
 async function withStorage(
   sources: readonly string[],
   options: StorageFlags & Pick<PushFlags, 'inPlace'> & FarOptions & Pick<CopyCommandOptions, 'dryRun'>,
@@ -220,9 +218,12 @@ function refuseSparse(registry: Registry, { harbor }: PushLogin, options: PlanFl
   if (harbor === undefined || options.sparse !== true) return;
   throw new RegtarError(
     'USAGE',
-    `${registry.host} is a Harbor, which refuses an index of which a platform is missing, so --sparse has no place here`,
+    `${registry.host} is a Harbor, which refuses an index of which a platform is missing, so --sparse has ` +
+      'no place here',
     {
-      hint: 'leave it out: the index is then written anew with the platforms that you choose; --no-harbor tries all the same',
+      hint:
+        'leave it out: the index is then written anew with the platforms that you choose; --no-harbor tries ' +
+        'all the same',
     },
   );
 }

@@ -30,7 +30,7 @@ export interface ServeCommandOptions extends ShownOptions, TlsOptions {
   readonly printConfig?: Client;
 }
 
-/** `regtar serve [SOURCE]`: the backup is a registry until somebody ends it. */
+/** `regtar serve [SOURCE]`: the backup is a registry until the command is ended. */
 export async function serve(
   sources: readonly string[],
   options: ServeCommandOptions,

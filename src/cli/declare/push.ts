@@ -41,14 +41,14 @@ export const declarePush: Declare = (program, run) => {
     .option('--no-harbor', 'treat the target as a plain registry, even if it is Harbor')
     .option(
       '--storage <place>',
-      "TARGET's own storage, as it is mounted here: blobs are placed there as files, and only manifests go through the API",
+      "TARGET's own storage, as it is mounted here: blobs are placed there as files, and only manifests go " +
+        'through the API',
     )
     .option('--link', '--storage: hard-link files of SOURCE where owner and mode fit, instead of copying')
     .option('--owner <uid:gid>', '--storage: whom new files belong to, instead of the owner of what is there', ownerIds)
     .option('--verify-storage', '--storage: hash blobs that are there already')
     .option('--in-place', 'TARGET has all blobs already: send manifests only; SOURCE may be the folder of --storage')
     .option('--repair', 'look at everything that TARGET has, and bring what is damaged or gone')
-    .option('--keep-fallback-tags', 'push sha256-… indexes of referrers also where TARGET lists referrers itself')
     .option(
       '--signed-report <file>',
       'push only images that stand in this report with the same digest; needs --require-signature',
@@ -56,7 +56,7 @@ export const declarePush: Declare = (program, run) => {
     .option('--require-signature <keys>', requireSignatureHelp)
     .option('--verify', 'at the end, read back what every tag means')
     .option('--chunk-size <size>', 'send blobs in pieces of this size, for proxies that limit bodies', byteSize)
-    .option('--state <file>', 'where the sessions of large uploads are kept for a later run; beside SOURCE unless told')
+    .option('--state <file>', 'where the sessions of large uploads are kept for a later run (default: beside SOURCE)')
     .action(async (_source: unknown, _operand: unknown, options: GlobalOptions & PushOptions, command: Command) =>
       run(options, async (context) => (await import('../commands/push.ts')).push(command.args, options, context)),
     );

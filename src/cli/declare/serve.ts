@@ -17,10 +17,7 @@ export const declareServe: Declare = (program, run) => {
   )
     .option('--project <project>', 'put before repositories of one component')
     .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect)
-    .option(
-      '--listen <host:port>',
-      'where to listen; :5000 is every address of this machine; 127.0.0.1:5000 unless told',
-    )
+    .option('--listen <host:port>', 'where to listen; :5000 is every address of this machine (default 127.0.0.1:5000)')
     .option('--tls-cert <file>', 'certificate of the server with those above it, PEM')
     .option('--tls-key <file>', 'its key, PEM')
     .option('--tls-self-signed', 'make a certificate, and print the one that clients must trust')

@@ -2,7 +2,10 @@ import { InvalidArgumentError } from 'commander';
 import type { Split } from '../../formats/options.ts';
 import type { ShardChoice } from '../shard.ts';
 
-/** Collects the values of a repeatable option. Its identity tells completions, manual and settings that an option may be repeated. */
+/**
+ * Collects the values of a repeatable option. Its identity tells completions, manual and settings that an option may be
+ * repeated.
+ */
 export function collect(value: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), value];
 }
@@ -113,4 +116,5 @@ function seconds1970(date: Date): number {
 
 /** What `--require-signature` takes, for every command that has it. */
 export const requireSignatureHelp =
-  'trust the report only when one of these keys signed it: an allowed_signers file of ssh-keygen, or public keys of minisign';
+  'trust the report only when one of these keys signed it: an allowed_signers file of ssh-keygen, or public ' +
+  'keys of minisign';

@@ -28,7 +28,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   MAP_INVALID: {
     cause: '`--map` or `--project` makes no valid repository name.',
     remedy:
-      "Write `'FROM=TO'` with as many stars on the right as on the left, or fewer; look at the result with `--dry-run`.",
+      "Write `'FROM=TO'` with as many stars on the right as on the left, or fewer; look at the result with " +
+      '`--dry-run`.',
   },
   CONFIG_INVALID: {
     cause: 'A settings file, a `REGTAR_*` or proxy variable, or a certificate cannot be used.',
@@ -41,7 +42,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   SOURCE_UNREADABLE: {
     cause:
-      'The medium or the file system refuses to read: permissions, a bad sector, a lost mount, an unpacked stream that ended early.',
+      'The medium or the file system refuses to read: permissions, a bad sector, a lost mount, an unpacked stream ' +
+      'that ended early.',
     remedy: 'Check permissions and the medium; copy the backup again and compare checksums.',
   },
   SOURCE_EMPTY: {
@@ -71,11 +73,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   SOURCE_TOO_LARGE: {
     cause: 'The backup names more tags, links and blobs than fit into the memory that Node gives to a program.',
-    remedy: 'Give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; nobody has so many by honest means.',
+    remedy: 'Give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; no real registry has so many.',
   },
   SOURCE_CHANGED: {
     cause: 'The backup was written to, cut or replaced while it was read.',
-    remedy: 'Wait until whatever writes it has ended, then run the command again.',
+    remedy: 'Wait until the program that writes to it has ended, then run the command again.',
   },
   SOURCE_PART_MISSING: {
     cause: 'One of the numbered parts of a split backup is not beside the others.',
@@ -83,7 +85,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   SOURCE_UNREACHABLE: {
     cause:
-      'The server that holds SOURCE does not answer, has a certificate that is not trusted, or breaks off again and again.',
+      'The server that holds SOURCE does not answer, has a certificate that is not trusted, or breaks off ' +
+      'again and again.',
     remedy: 'Check address, network and proxies; `--source-ca-file` names an authority of your own.',
   },
   SOURCE_DENIED: {
@@ -152,7 +155,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   TIMES_UNUSABLE: {
     cause:
-      'Tags were to be chosen by time, and all times are equal or missing: the storage was copied without its times, or its images were built to be reproducible.',
+      'Tags were to be chosen by time, and all times are equal or missing: the storage was copied without its ' +
+      'times, or its images were built to be reproducible.',
     remedy: 'Choose by another clock with `--by`, or make the backup again with a tool that keeps times.',
   },
   NOTHING_SELECTED: {
@@ -197,7 +201,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   BLOB_MISSING: {
     cause:
-      'An image needs a blob that the backup does not hold: garbage collection, a cut backup, a delta without its base.',
+      'An image needs a blob that the backup does not hold: garbage collection, a cut backup, a delta ' +
+      'without its base.',
     remedy: 'Run `regtar verify` for the whole list; back up again, or push those images again in the source.',
   },
   BLOB_CORRUPT: {
@@ -285,7 +290,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
 
   TARGET_UNREACHABLE: {
-    cause: 'Nobody answers at the address: name, route, firewall, proxy.',
+    cause: 'Nothing answers at the address: name, route, firewall, proxy.',
     remedy: 'Try `curl -v https://HOST/v2/`; check HTTPS_PROXY and NO_PROXY.',
   },
   TARGET_TLS: {
@@ -310,7 +315,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   TARGET_DIFFERS: {
     cause: 'The registry has, or stored, other bytes than it should.',
-    remedy: 'Look at whatever changes bytes on the way (proxies), then run again.',
+    remedy: 'Look at what changes bytes on the way (proxies), then run again.',
   },
   TARGET_BLOB_MISSING: {
     cause: 'The target does not have a blob that an image needs, and nothing was to be sent.',
@@ -399,13 +404,14 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
 
   LISTEN_FAILED: {
-    cause: 'The address of `--listen` cannot be had: somebody else listens there, or it is not one of this machine.',
+    cause: 'The address of `--listen` cannot be used: another program listens there, or it is not one of this machine.',
     remedy: 'Choose another one with `--listen HOST:PORT`; port 0 takes a free one.',
   },
   LISTEN_INSECURE: {
     cause: 'Other machines reach the address, and answers would go over plain http.',
     remedy:
-      'Give `--tls-cert` and `--tls-key`, or `--tls-self-signed`; or allow it with `--plain-http`, which `--htpasswd` never has.',
+      'Give `--tls-cert` and `--tls-key`, or `--tls-self-signed`; or allow it with `--plain-http`, which ' +
+      '`--htpasswd` never has.',
   },
   TLS_INVALID: {
     cause: 'The certificate and key of `--tls-cert` and `--tls-key`, or the folder of `--tls-dir`, cannot be used.',
@@ -426,9 +432,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   SIGNATURE_INVALID: {
     cause:
-      'With `--require-signature`, the report has no signature, or none that one of the given keys made over exactly this file.',
+      'With `--require-signature`, the report has no signature, or none that one of the given keys made over ' +
+      'exactly this file.',
     remedy:
-      'Get the report and its `.sig` or `.minisig` file again from the signer, unchanged; check that the right file of keys is named.',
+      'Get the report and its `.sig` or `.minisig` file again from the signer, unchanged; check that the right ' +
+      'file of keys is named.',
   },
   IMAGE_UNSIGNED: {
     cause: 'Images that are to be pushed do not stand in the signed report, or stand there with another digest.',

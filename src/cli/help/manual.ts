@@ -68,7 +68,7 @@ function optionEntry(option: Option): string {
   const usual =
     option.defaultValue === undefined || typeof option.defaultValue === 'boolean'
       ? ''
-      : `; ${String(option.defaultValue)} unless told`;
+      : ` (default ${String(option.defaultValue)})`;
   return (
     `.TP\n${flags}${value === undefined ? '' : ` \\fI${escape(value)}\\fR`}\n` +
     `${text(`${option.description}${choices}${usual}`)}`

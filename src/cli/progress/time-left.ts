@@ -23,7 +23,7 @@ const correctionPart = 1 / 4;
 const correctionSeconds = { least: 1.5, most: 15 };
 /** After so long without a byte no estimate is worth anything. */
 const stillSeconds = 10;
-/** Nobody knows anything before. */
+/** Before this nothing is known. */
 const silentSeconds = 3;
 
 /** Begins to measure at the first sample. */

@@ -14,7 +14,10 @@ export interface FailedImage {
   readonly untried?: true;
 }
 
-/** Every failed image by name; images with the same reason share its words. What failed because the target is gone is one reason. */
+/**
+ * Every failed image by name; images with the same reason share its words. What failed because the target is gone is
+ * one reason.
+ */
 export function renderFailures(images: readonly FailedImage[], verbose: boolean): string[] {
   const groups = new Map<string, FailedImage[]>();
   const outage = images.find(({ untried }) => untried === true)?.error;
@@ -34,7 +37,8 @@ function renderGroup(group: readonly FailedImage[], verbose: boolean): string {
   if (first === undefined) return '';
   const names = group.map((image) => formatImageReference(image));
   const words = `${first.status === 'skipped' ? 'skipped: ' : ''}${formatError(first.error, verbose)}`;
-  // What an output cannot hold is no surprise, and of what a gone registry or a full project leaves behind one image is as good as the next.
+  // What an output cannot hold is no surprise, and of what a gone registry or a full project leaves behind one image is
+  // as good as the next.
   if (first.status === 'skipped' || first.untried === true || first.error.code === 'QUOTA_EXCEEDED')
     return `${words}\n${plural(names.length, 'image')}: ${someOf(names, verbose)}`;
   if (names.length === 1 && names[0] !== undefined && first.error.message.includes(names[0])) return words;

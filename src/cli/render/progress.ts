@@ -44,7 +44,7 @@ function numbersOf({ bytes, bytesPerSecond, secondsLeft }: Reading): string[] {
   ];
 }
 
-/** In steps that fit its size: seconds that nobody can promise only flicker. */
+/** In steps that fit its size: seconds cannot be promised and only flicker. */
 function formatLeft(seconds: number): string {
   const step = seconds < 10 ? 1 : seconds < 60 ? 5 : seconds < 600 ? 10 : seconds < 3600 ? 60 : 300;
   const rounded = Math.ceil(seconds / step) * step;

@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { RegtarError } from '../../errors.ts';
 
-/** Where a server shall listen: an address, or a socket that somebody else opened. */
+/** Where a server shall listen: an address, or a socket that another program opened. */
 export type ListenPlace = { readonly host: string; readonly port: number } | { readonly descriptor: number };
 
-/** The address that nobody else reaches. */
+/** The address that only this machine reaches. */
 export const defaultListen = '127.0.0.1:5000';
 
 /** Sockets of systemd begin behind standard error. @see sd_listen_fds(3) */

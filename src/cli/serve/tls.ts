@@ -18,13 +18,13 @@ export interface TlsOptions {
 
 /** A certificate with its key, and the authority that clients must be told of. */
 export interface ChosenTls extends ServerTls {
-  /** undefined where somebody else made the certificate. */
+  /** undefined where the certificate was given. */
   readonly authority: string | undefined;
 }
 
 /**
  * Reads or makes what TLS needs.
- * @param host where the server listens; undefined for a socket that somebody else opened
+ * @param host where the server listens; undefined for a socket that another program opened
  * @returns undefined where no option asks for TLS
  * @throws RegtarError USAGE, TLS_INVALID, OUTPUT_UNWRITABLE
  */

@@ -4,7 +4,7 @@ import { nearest } from '../../select/nearest.ts';
 import { settingsOf, type Setting } from './names.ts';
 import { invalid, readSettingsFile, type FileValue, type SettingsFile } from './read-file.ts';
 
-/** A setting that somebody made, and where. */
+/** A setting that was made, and where. */
 export interface FoundSetting {
   readonly setting: Setting;
   /** As the option's parser gives it. */

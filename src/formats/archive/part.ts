@@ -13,7 +13,7 @@ export interface ArchivePart {
   has(digest: Digest): boolean;
   /** Where the archive would end with this image in it, in bytes; at most. */
   sizeWith(image: ArchivedImage, blobs: readonly PutBlob[]): number;
-  /** Writes an image. @throws whatever its bodies throw; the archive is then as it was before, or spoilt */
+  /** Writes an image. @throws what its bodies throw; the archive is then as it was before, or spoilt */
   write(image: ArchivedImage, blobs: readonly PutBlob[], options: WriteOptions): Promise<void>;
   /** Whether a member was cut on a stream that cannot be rewound. */
   readonly isSpoilt: boolean;

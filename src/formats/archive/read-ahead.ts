@@ -37,7 +37,7 @@ export async function* readAhead(
       yield { blob, chunks: await current };
     }
   } finally {
-    // Its buffers are used again, so it must have ended; its failure is told when it is its turn, or nobody's any more.
+    // Its buffers are used again, so it must have ended; its failure is reported when it is its turn, or not at all.
     await next?.catch(() => undefined);
   }
 }

@@ -50,7 +50,7 @@ export function skopeoSyncCommand(out: string, target = 'registry.example.com'):
   return `skopeo sync --src dir --dest docker --scoped --all --preserve-digests --keep-going ${quoted} ${target}`;
 }
 
-/** Windows takes some names for devices, whatever follows their first dot. */
+/** Windows takes some names for devices, with anything after their first dot. */
 function safeRepository(repository: string): string {
   return repository
     .split('/')

@@ -133,7 +133,7 @@ function nameOf(
   return ofSource ?? { repository: defaults.repository(source, base, 'nothing'), tag: defaultTag };
 }
 
-/** A tree that regtar wrote has names as they were in the registry, whatever they look like. */
+/** A tree that regtar wrote has names as they were in the registry, of any form. */
 function isOwnTree(source: SourceFolder): boolean {
   return source.get('.regtar.json') !== undefined;
 }

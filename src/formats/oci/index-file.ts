@@ -88,7 +88,7 @@ export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
 
 /**
  * Adds entries to what is there: an entry of the same name gives way, everything else stays. Images come first, then
- * what has no name for containerd, each in the order of names, whoever came first.
+ * what has no name for containerd, each in the order of names, not of arrival.
  */
 export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]): LayoutIndex {
   const entries = new Map<string, IndexEntry>();

@@ -101,7 +101,7 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
     keepTime(final, modified);
     return isThere ? 'present' : 'written';
   };
-  /** Owner, mode and, for blobs, the disk, while nobody sees it. */
+  /** Owner, mode and, for blobs, the disk, while it has no name yet. */
   const finish = async (temporary: string, rights: Rights, isSmall: boolean): Promise<Stats> => {
     const descriptor = onOutput(temporary, () => openSync(temporary, 'r+'));
     try {
@@ -223,7 +223,7 @@ function createFolders(root: string, { live, owner }: FolderPlaceOptions): Folde
         try {
           rmdirSync(folder);
         } catch {
-          // Somebody else has put something into it.
+          // Another process has put something into it.
         }
       }
       known.clear();
@@ -232,7 +232,7 @@ function createFolders(root: string, { live, owner }: FolderPlaceOptions): Folde
   };
 }
 
-/** The umask takes part in what mkdir does, and nobody but the owner of a folder may change it. */
+/** The umask takes part in what mkdir does, and only the owner of a folder may change it. */
 function giveRights(folder: string, { uid, gid, folder: mode }: Rights): void {
   const found = statSync(folder);
   if (found.uid !== uid || found.gid !== gid) chownSync(folder, uid, gid);
@@ -251,12 +251,12 @@ function keepTime(path: string, seconds: number | undefined): void {
   try {
     utimesSync(path, seconds, seconds);
   } catch {
-    // Whoever may write a file may not always date it, and no image fails for its date.
+    // A user who may write a file may not always date it, and no image fails for its date.
   }
 }
 
 /**
- * A rename would replace what somebody has put there in this very moment; a link refuses.
+ * A rename would replace what another process has put there in this very moment; a link refuses.
  * @returns false when something is there
  */
 function moveIn(temporary: string, final: string): boolean {

@@ -65,7 +65,7 @@ function requireFolder(root: string): void {
   });
 }
 
-/** A registry that nobody has pushed to has an empty folder. */
+/** A registry without a single push has an empty folder. */
 async function requireStorage(place: Place, root: string): Promise<void> {
   for await (const _file of place.list(storageRoot)) return;
   for await (const { path } of place.list('')) {

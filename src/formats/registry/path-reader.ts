@@ -42,7 +42,7 @@ const data = Buffer.from('/data');
 
 /**
  * Members come folder by folder, so thousands of paths differ in their tails only, and these have few forms. They are
- * recognised by their bytes, without a string for anything that nobody keeps; whatever looks different in any way is
+ * recognised by their bytes, without a string for anything that is not kept; what looks different in any way is
  * left to `parseStoragePath`, which alone knows the rules.
  * @param digestAt gives the digests, so that one that is known needs no second string
  */

@@ -29,14 +29,14 @@ export interface PutOptions {
 }
 
 /**
- * Where a registry's storage lies, for somebody who writes there: a folder, or a bucket. Everything that knows the
+ * Where a registry's storage lies, for a writer: a folder, or a bucket. Everything that knows the
  * storage's layout writes through it, so that exporting a tree and placing blobs into a living registry's storage are
  * one code.
  *
  * Paths are those of `layout.ts`: relative, with `/` between components, `docker/registry/v2/…`. A place never looks
  * into what it is given.
- * Methods reject with a RegtarError: OUTPUT_FULL and OUTPUT_UNWRITABLE for what concerns all of the place, whatever a
- * body throws as it is.
+ * Methods reject with a RegtarError: OUTPUT_FULL and OUTPUT_UNWRITABLE for what concerns all of the place; what a
+ * body throws comes as it is.
  * All of them may be called side by side, also for the same path.
  */
 export interface Place {
@@ -58,8 +58,8 @@ export interface Place {
   list(folder: string): AsyncIterable<PlacedFile & { readonly path: string }>;
   /**
    * Makes a file. It appears under its path with all of its bytes, or not at all: a body that throws in place of its
-   * last chunk, which is how a wrong digest is told, leaves nothing. What is there already is left as it is, whatever
-   * it holds, unless `replace` is given.
+   * last chunk, which is how a wrong digest is told, leaves nothing. What is there already is left as it is, also
+   * when it differs, unless `replace` is given.
    * @param content small files as bytes; blobs as the opener of a verified body, which is called again for a retry
    * @returns 'present' when something is there already, of which nothing is said
    */
@@ -80,7 +80,7 @@ export interface Place {
   takeBack(): Promise<number>;
   /** What was made so far stays, and need not be remembered. */
   settle(): void;
-  /** Bytes that are free there; absent or undefined where nobody can say. */
+  /** Bytes that are free there; absent or undefined where that is not known. */
   freeBytes?(): number | undefined;
   /** Removes what is unfinished. May be called twice. */
   close(): Promise<void>;

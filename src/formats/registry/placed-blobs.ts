@@ -97,7 +97,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
         signal: write.signal,
         onBytes: write.onBytes,
       });
-      // Somebody else has been quicker: then it is judged like everything that was there before.
+      // Another process has been quicker: then it is judged like everything that was there before.
       if (outcome === 'present') await judge(blob, write);
       done.add(blob.digest);
       return outcome;

@@ -10,7 +10,7 @@ export interface ProblemList {
   all(): readonly Problem[];
 }
 
-/** Nobody reads more of one kind, and each costs half a kilobyte. */
+/** More of one kind are not read, and each costs half a kilobyte. */
 const mostOfOneCode = 10_000;
 
 /** An empty list. */

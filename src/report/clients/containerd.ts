@@ -4,8 +4,8 @@ import { authorityFile, type ClientFile, type ClientSetup, type Mirror } from '.
 const folder = '/etc/containerd/certs.d';
 
 /**
- * A `hosts.toml` for each name that leads to the registry. Nobody else is asked: behind a gap the other one is not
- * there.
+ * A `hosts.toml` for each name that leads to the registry. No other registry is asked: behind a gap the other one is
+ * not there.
  * @throws RegtarError USAGE for repositories that were renamed one by one
  * @see containerd, docs/hosts.md
  */

@@ -17,7 +17,8 @@ export interface AllowedSigner {
 }
 
 /**
- * Reads an `allowed_signers` file: `principals [options] keytype base64-key [comment]` a line; empty lines and `#` comments are left out.
+ * Reads an `allowed_signers` file: `principals [options] keytype base64-key [comment]` a line; empty lines and `#`
+ * comments are left out.
  * @throws RangeError naming the line that is wrong
  * @see ssh-keygen(1), "ALLOWED SIGNERS"
  */

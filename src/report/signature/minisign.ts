@@ -16,8 +16,8 @@ export function isMinisignKeys(text: string): boolean {
 }
 
 /**
- * Checks what `minisign -S -m FILE` wrote; any key of `keys` counts. Both forms are read: of the whole file (`Ed`) and of its BLAKE2b
- * hash (`ED`, the usual one).
+ * Checks what `minisign -S -m FILE` wrote; any key of `keys` counts. Both forms are read: of the whole file (`Ed`) and
+ * of its BLAKE2b hash (`ED`, the usual one).
  * @throws SignatureRefusal with the reason
  * @see jedisct1.github.io/minisign, "Signature format" and "Public key format"
  */

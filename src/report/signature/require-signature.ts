@@ -16,7 +16,8 @@ export function signaturePath(path: string, keys: ReadFile): string {
 }
 
 /**
- * Checks that one of the given keys signed exactly these bytes, with the tools that are everywhere: `ssh-keygen -Y sign` or minisign.
+ * Checks that one of the given keys signed exactly these bytes, with the tools that are everywhere: `ssh-keygen -Y
+ * sign` or minisign.
  * @param keys an `allowed_signers` file, or public keys of minisign
  * @param now milliseconds since 1970
  * @throws RegtarError SIGNATURE_INVALID
@@ -31,7 +32,7 @@ export function requireSignature(file: ReadFile, signature: ReadFile, keys: Read
     throw new RegtarError('SIGNATURE_INVALID', `${signature.path} does not sign ${file.path}: ${error.message}`, {
       where: { path: signature.path },
       cause: error,
-      hint: `trust nothing in ${file.path} until somebody whose key stands in ${keys.path} has signed it`,
+      hint: `trust nothing in ${file.path} until it is signed by a key of ${keys.path}`,
     });
   }
 }

@@ -13,7 +13,7 @@ import {
   utf8String,
 } from './der.ts';
 
-/** PEM texts of a server that nobody else vouches for. */
+/** PEM texts of a server that vouches for itself. */
 export interface SelfSigned {
   /** What clients are to trust. The key that signed with it exists no more. */
   readonly authority: string;

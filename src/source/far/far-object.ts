@@ -229,7 +229,9 @@ async function* readOn(
   }
 }
 
-/** Joins the network's pieces: whoever hashes and writes pays for each. What has come is given before a failure is. */
+/**
+ * Joins the network's pieces: hashing and writing cost something for each. What has come is given before a failure is.
+ */
 async function* inLargeChunks(body: AsyncIterable<Uint8Array>, size: number, ring: Ring): AsyncGenerator<Uint8Array> {
   let left = size;
   let buffer = ring.take(Math.min(limits.chunkBytes, left));

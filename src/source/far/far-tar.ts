@@ -50,7 +50,7 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
         where: { path: describe, offset: location.start },
       });
     },
-    // Whoever writes an index reads no manifests.
+    // The writer of an index reads no manifests.
     ...(indexWriter === undefined && {
       bring: (locations: Iterable<Location>) =>
         forEachParallel(
@@ -61,7 +61,7 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
     }),
     file: () => undefined,
     saveIndex() {
-      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'nobody asked for an index');
+      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'no index was asked for');
       return indexWriter.finish(problems);
     },
     async close() {

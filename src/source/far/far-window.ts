@@ -77,7 +77,7 @@ export function openFarWindow(object: FarObject, signal: AbortSignal | undefined
       }
       if (ahead >= readAheadBytes && end < object.size) {
         next = { start: end, bytes: object.fetch(end, Math.min(longestBring, object.size - end), signal) };
-        // Whoever asks for it sees the failure; nobody may.
+        // A later request sees the failure, if there is one.
         next.bytes.catch(() => undefined);
       }
     },

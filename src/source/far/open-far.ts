@@ -11,7 +11,7 @@ import { openFarTar } from './far-tar.ts';
 
 /**
  * Opens a SOURCE that lies elsewhere.
- * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_UNREACHABLE, SOURCE_NO_RANGES, and whatever its form is
+ * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_UNREACHABLE, SOURCE_NO_RANGES, and what its form is
  * refused for
  */
 export async function openFarSource(operand: string, options: OpenSourceOptions): Promise<Backup> {

@@ -28,7 +28,7 @@ interface SeenPart {
 
 /**
  * Scans a tar elsewhere. Headers depend on each other, so one scan waits for one answer after the other; several begin
- * at guessed places and keep what they see. Whatever one of them saw counts only when the scan from the beginning comes
+ * at guessed places and keep what they see. What one of them saw counts only when the scan from the beginning comes
  * exactly to where it began;
  * otherwise that scan goes on itself. So the members, their order and the problems are those of a scan from one end to
  * the other.
@@ -81,7 +81,7 @@ function startParts(
 ): readonly Promise<SeenPart>[] {
   const done: ((part: SeenPart | PromiseLike<SeenPart>) => void)[] = [];
   const parts = starts.map((_, index) => new Promise<SeenPart>((resolve) => (done[index] = resolve)));
-  // A rejection is for whoever waits for the part; nobody may.
+  // A rejection is for a caller that waits for the part, if there is one.
   for (const part of parts) part.catch(() => undefined);
   void forEachParallel([...starts.keys()], options.connections - 1, async (index) => {
     const part = seePart(object, starts[index] ?? 0, starts[index + 1], options);

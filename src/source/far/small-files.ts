@@ -1,7 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 /**
- * Manifests and configs of bytes elsewhere, kept while they are needed: whoever reads them does not wait for a network.
+ * Manifests and configs of bytes elsewhere, kept while they are needed: reading them does not wait for a network.
  */
 export interface SmallFiles {
   has(key: number): boolean;

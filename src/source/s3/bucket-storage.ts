@@ -22,8 +22,8 @@ export interface BucketStorageOptions {
 const parallel = 16;
 
 /**
- * The storage of a registry's s3 driver: a listing says what there is, how large and how old; links are read only where neither their
- * path nor their ETag says what they hold.
+ * The storage of a registry's s3 driver: a listing says what there is, how large and how old; links are read only where
+ * neither their path nor their ETag says what they hold.
  * @param root what all keys of the tree begin with
  */
 export function openBucketStorage(bucket: Bucket, root: string, options: BucketStorageOptions = {}): Backup {
@@ -139,7 +139,10 @@ function provenText(object: ListedObject, candidates: readonly string[]): Uint8A
   return text === undefined ? undefined : Buffer.from(text, 'latin1');
 }
 
-/** The ETag of a small object is the MD5 of its bytes, unless the server encrypts with keys of its own: then it is another one. */
+/**
+ * The ETag of a small object is the MD5 of its bytes, unless the server encrypts with keys of its own: then it is
+ * another one.
+ */
 function isProven({ etag }: ListedObject, text: string): boolean {
   return etag.length === 32 && createHash('md5').update(text, 'latin1').digest('hex') === etag.toLowerCase();
 }

@@ -27,8 +27,8 @@ export async function findRoot(
 const parallel = 16;
 
 /**
- * Lists all blobs and links, `visit` as pages come. What fits into one page is one request. More is divided: blobs by their 256 prefixes,
- * repositories by their folders, since pages of one prefix come only one after the other.
+ * Lists all blobs and links, `visit` as pages come. What fits into one page is one request. More is divided: blobs by
+ * their 256 prefixes, repositories by their folders, since pages of one prefix come only one after the other.
  */
 export async function listStorage(
   bucket: Bucket,

@@ -29,7 +29,10 @@ export function bucketObject(bucket: Bucket, key: string): ObjectServer {
   };
 }
 
-/** Whether the address names an object, not what many objects begin with. @throws RegtarError SOURCE_DENIED, SOURCE_UNREACHABLE */
+/**
+ * Whether the address names an object, not what many objects begin with.
+ * @throws RegtarError SOURCE_DENIED, SOURCE_UNREACHABLE
+ */
 export async function isObject(bucket: Bucket, signal: AbortSignal | undefined): Promise<boolean> {
   const { key } = bucket.address;
   if (key === '') return false;

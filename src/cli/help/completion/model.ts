@@ -4,7 +4,7 @@ import { commandName } from '../command-names.ts';
 import { errorHelp } from '../error-codes.ts';
 import { topics } from '../topics.ts';
 
-/** What may stand somewhere. `text` is known to nobody but the person who types. */
+/** What may stand somewhere. `text` is known only to the person who types. */
 export type Completion =
   { readonly kind: 'file' } | { readonly kind: 'text' } | { readonly kind: 'words'; readonly words: readonly string[] };
 

@@ -1,6 +1,6 @@
 /** Rows that are in the page at once: thousands of them make every change slow. */
 const pageRows = 100;
-/** Below this nobody searches. */
+/** Below this a search is not needed. */
 const searchFrom = 12;
 
 interface Row {
