@@ -1,4 +1,5 @@
 import { RegtarError, type ErrorCode } from '../errors.ts';
+import { artifactKind } from '../content/artifact-kind.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import {
   childrenFirst,
@@ -16,7 +17,7 @@ export interface WeighedImage {
   readonly repository: string;
   readonly tags: readonly string[];
   readonly digest: Digest;
-  /** `image`, `index`, or what the artifact says it is. */
+  /** @see artifactKind */
   readonly kind: string;
   readonly platforms: readonly string[];
   /** Everything it needs. */
@@ -89,7 +90,7 @@ export function weighImages(catalog: Catalog, store: ContentStore, graph: GraphR
   });
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   return {
-    repositories: repositories.map(({ repository, roots }) => weighRepository(repository, roots, reached, sizeOf)),
+    repositories: repositories.map(({ repository, roots }) => weighRepository(repository, roots, reached, store)),
     common: [...reached]
       .filter(([, { repositories: count }]) => count > 1)
       .map(([digest, { repositories: count, images, example }]) => ({
@@ -107,8 +108,9 @@ function weighRepository(
   repository: string,
   roots: readonly Root[],
   reached: ReadonlyMap<Digest, Reach>,
-  sizeOf: (digest: Digest) => number,
+  store: ContentStore,
 ): WeighedRepository {
+  const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   const kept = new Set<Digest>();
   const images = roots.map(({ digest, tags, node }): WeighedImage => {
     if (typeof node === 'string')
@@ -126,7 +128,7 @@ function weighRepository(
       repository,
       tags,
       digest,
-      kind: kindOf(node),
+      kind: artifactKind(store, node, tags[0]).kind,
       platforms: imagePlatforms(node).map(formatPlatform),
       bytes,
       own,
@@ -166,9 +168,4 @@ function partsOf(root: ManifestNode): ReadonlySet<Digest> {
     for (const { digest } of node.blobs) parts.add(digest);
   }
   return parts;
-}
-
-function kindOf(node: ManifestNode): string {
-  if (node.descriptor.artifactType !== undefined) return node.descriptor.artifactType;
-  return node.kind;
 }
