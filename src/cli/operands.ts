@@ -33,13 +33,33 @@ export function splitOperands(
   const operand = operands.at(-1) ?? options.configured?.[operandName === 'OUT' ? 'out' : 'target'];
   if (operand === undefined)
     throw new RegtarError('USAGE', `${operandName} is missing`, {
-      hint: `write \`regtar COMMAND [SOURCE] ${operandName}\`; see --help`,
+      hint:
+        operandName === 'OUT'
+          ? 'write `regtar export [SOURCE] OUT`'
+          : 'write `regtar push [SOURCE] TARGET`, such as harbor.example.com',
     });
   if (operandName === 'TARGET' && operands.length > 0 && operands.length !== 2 && isFile(operand))
     throw new RegtarError('USAGE', `TARGET is missing: ${operand} is a file`, {
       hint: `write where it shall go: \`regtar push ${operand} harbor.example.com\``,
     });
+  if (operandName === 'OUT') refuseSwapped(operands, options);
   return { sources: sourceOperands(operands.slice(0, -1), options), operand };
+}
+
+/** A single operand is OUT; where there is no SOURCE for it, a file that exists is more likely SOURCE. */
+function refuseSwapped(operands: readonly string[], options: SourceOption): void {
+  const [first = '', second = ''] = operands;
+  const hasSource =
+    options.source !== undefined || options.configured?.source !== undefined || existsSync(defaultSource);
+  if (operands.length === 1 && !hasSource && isFile(first))
+    throw new RegtarError('USAGE', `OUT is missing: ${first} is a file`, {
+      hint: `write where it shall go: \`regtar export ${first} OUT\``,
+    });
+  if (operands.length === 2 && !isFarOperand(first) && first !== '-' && !existsSync(first) && isFile(second))
+    throw new RegtarError('SOURCE_NOT_FOUND', `${first} does not exist`, {
+      where: { path: first },
+      hint: `SOURCE comes first: \`regtar export ${second} ${first}\``,
+    });
 }
 
 /** Every SOURCE that is named, `docker.tar` where none is. @throws RegtarError SOURCE_NOT_FOUND */

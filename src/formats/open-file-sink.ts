@@ -2,7 +2,7 @@ import { RegtarError } from '../errors.ts';
 import type { ImageSink } from '../content/contracts.ts';
 import { isSpecialFile } from '../io/output-stream.ts';
 import type { FormatDeclaration } from './format.ts';
-import { formats, type Format } from './formats.ts';
+import { formatNames, formats, formatsWhere, type Format } from './formats.ts';
 import type { FileSinkOptions } from './options.ts';
 
 /**
@@ -11,6 +11,7 @@ import type { FileSinkOptions } from './options.ts';
  * @throws RegtarError USAGE where the format does not go with OUT or an option
  */
 export async function openFileSink(format: Format, options: FileSinkOptions): Promise<ImageSink> {
+  refuseForeignOptions(format, options);
   const { folder, archive }: FormatDeclaration = formats[format];
   if (options.place !== undefined && format !== 'registry')
     throw usage(`the format ${format} is written to files, not to ${options.place.describe}`, 'use --format registry');
@@ -28,6 +29,18 @@ export async function openFileSink(format: Format, options: FileSinkOptions): Pr
   if (options.perRepository === true)
     throw usage('--per-repository makes a folder for each repository, and OUT is one archive', 'name a folder');
   return (await archive())(options);
+}
+
+/** An option that changes nothing is a mistake, and not one that shows in the output. */
+function refuseForeignOptions(format: Format, options: FileSinkOptions): void {
+  const own: FormatDeclaration['options'] = formats[format].options;
+  const special = new Set(formatNames.flatMap((name): FormatDeclaration['options'] => formats[name].options));
+  for (const option of special) {
+    if (own.includes(option) || options[option] === undefined || options[option] === false) continue;
+    const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const able = formatsWhere((each) => each.options.includes(option)).join(' and ');
+    throw usage(`${flag} has no meaning for --format ${format}`, `leave it out; it is for ${able}`);
+  }
 }
 
 /** Whether OUT becomes an archive in a file, not a folder, a stream or a device. */

@@ -22,6 +22,7 @@ import type { Context } from '../context.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
+import { refuseOddOut } from '../out-operand.ts';
 import { readBase } from '../read-base.ts';
 import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
@@ -47,6 +48,7 @@ export async function exportImages(
   context: Context,
 ): Promise<number> {
   const { sources, operand: out } = splitOperands(operands, options, 'OUT');
+  refuseOddOut(out);
   refuseBase(options);
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options, context.signal);

@@ -1,5 +1,14 @@
 import { Option, type Command } from 'commander';
-import { collect, firstMoment, momentAfter, seconds, shardOf, wholeNumber, wholeNumberFrom0 } from './values.ts';
+import {
+  collect,
+  firstMoment,
+  momentAfter,
+  patience,
+  seconds,
+  shardOf,
+  wholeNumber,
+  wholeNumberFrom0,
+} from './values.ts';
 
 /**
  * What every command understands that reads a backup.
@@ -40,7 +49,7 @@ export function addPatience(command: Command, plainHttp = 'speak http'): Command
     .option('--plain-http', plainHttp)
     .option('--retry-times <n>', 'how often a request is repeated after a passing failure', wholeNumberFrom0)
     .option('--retry-delay <seconds>', 'the first pause between attempts', seconds)
-    .option('--stall-timeout <seconds>', 'give up a connection on which no byte moves', seconds);
+    .option('--stall-timeout <seconds>', 'give up a connection on which no byte moves', patience);
 }
 
 /** What every command understands. */

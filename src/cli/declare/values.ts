@@ -69,6 +69,13 @@ export function wholeNumberFrom0(value: string): number {
   return Number(value);
 }
 
+/** Seconds after which something is given up: none at all would give up at once. @throws InvalidArgumentError for anything else */
+export function patience(value: string): number {
+  const number = seconds(value);
+  if (number === 0) throw new InvalidArgumentError('more than 0 seconds were expected; a day is 86400.');
+  return number;
+}
+
 /** Seconds, fractions allowed. @throws InvalidArgumentError for anything else */
 export function seconds(value: string): number {
   if (!/^[0-9]+(?:\.[0-9]+)?$/.test(value)) throw new InvalidArgumentError('a number of seconds was expected.');

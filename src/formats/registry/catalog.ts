@@ -323,6 +323,7 @@ function createBuilder(nameOf: (source: number) => string) {
     },
     finish(damage: readonly Problem[]): StorageCatalog | undefined {
       if (repositories.size + blobs.size === 0 && !seen.v1) return undefined;
+      if (repositories.size + blobs.size === 0) throw onlyV1();
       if (seen.v1)
         report({
           code: 'STORAGE_V1',
@@ -355,6 +356,15 @@ function createBuilder(nameOf: (source: number) => string) {
       return catalogOf(repositories, blobs, aliases, [...damage, ...problems.all()]);
     },
   };
+}
+
+/** Nothing of such a backup could be listed, so an empty list would be a lie. */
+function onlyV1(): RegtarError {
+  return new RegtarError(
+    'STORAGE_V1',
+    'this is the storage of a registry before Distribution 2 (images/<id>/…), and nothing in it can be read',
+    { hint: 'start that registry once more, pull its images with docker, and push them to a current registry' },
+  );
 }
 
 /** Keeps the aliases that have no bytes of their own, and whose stored digest has them. */
