@@ -9,6 +9,7 @@ import type { Harbor } from '../harbor/recognise.ts';
 import { imageKey } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
+import { withoutFallbackTags } from './fallback-tags.ts';
 import { estimatePush, type Estimate } from './estimate.ts';
 import { inspectRemote, type Inspection } from './inspect.ts';
 import type { PushJournal } from './journal.ts';
@@ -59,6 +60,8 @@ export interface PreparePushOptions {
   readonly inPlace?: boolean | undefined;
   /** Looks at everything that is there, and brings what is damaged or gone. @defaultValue false */
   readonly repair?: boolean | undefined;
+  /** Push `sha256-<hex>` indexes of referrers also where the target lists referrers itself. @defaultValue false */
+  readonly keepFallbackTags?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -98,12 +101,12 @@ export interface PreparedPush {
 
 /**
  * Checks a plan against a registry: login, projects, tags, rules and room. Writes nothing until `run`.
- * @param plan made with the traits that `logIn` gives, or with `remoteTraits`
+ * @param given made with the traits that `logIn` gives, or with `remoteTraits`
  * @throws RegtarError when the target as a whole cannot be asked
  */
 export async function preparePush(
   registry: Registry,
-  planned: Plan,
+  given: Plan,
   options: PreparePushOptions = {},
 ): Promise<PreparedPush> {
   const { jobs = defaultPushJobs, onExistingTag = 'overwrite', projects = {}, verify = false } = options;
@@ -111,6 +114,8 @@ export async function preparePush(
   const { harbor } = options.login ?? (await logIn(registry, { jobs, signal }));
   const limited = new Set<string>();
   if (harbor !== undefined) registry.speak(harborDialect(registry, (project) => limited.has(project)));
+  const planned =
+    options.keepFallbackTags === true ? given : await withoutFallbackTags(registry, given, { harbor, signal });
   const inspection = await inspectRemote(registry, planned.images, {
     harbor,
     createProjects: projects.create !== false,

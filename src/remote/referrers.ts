@@ -47,6 +47,26 @@ export async function listReferrers(
   return index.kind === 'index' ? index.manifests : [];
 }
 
+/** Whether the registry answers for referrers by itself. @see OCI distribution-spec v1.1, "Listing Referrers" */
+export async function hasReferrersApi(
+  registry: Registry,
+  repository: string,
+  subject: Digest,
+  options: BlobRequestOptions = {},
+): Promise<boolean> {
+  const answer = await registry.request({
+    method: 'GET',
+    path: `/v2/${repository}/referrers/${subject}`,
+    doing: `ask whether ${repository} lists referrers`,
+    where: { repository, digest: subject },
+    repository,
+    headers: { accept: mediaTypes.ociIndex },
+    accept: [400, 401, 403, 404, 405],
+    ...options,
+  });
+  return answer.status === 200;
+}
+
 /**
  * Adds a referrer to its subject's fallback tag; owed only where the registry's answer to the referrer had no
  * `OCI-Subject`.

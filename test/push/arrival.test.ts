@@ -66,7 +66,7 @@ describe('everything arrives with its digest', () => {
     const harbor = await harborDouble();
     const result = await push(fixturePath, harbor.host, {
       account: harbor.admin,
-      args: ['--untagged', '--project', 'library', '--verify'],
+      args: ['--untagged', '--keep-fallback-tags', '--project', 'library', '--verify'],
     });
     expect(result.stderr).not.toMatch(/regtar:|Warning/);
     expect(result.code).toBe(0);

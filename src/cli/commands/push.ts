@@ -51,6 +51,7 @@ interface PushFlags {
   readonly chunkSize?: number;
   readonly inPlace?: boolean;
   readonly repair?: boolean;
+  readonly keepFallbackTags?: boolean;
 }
 
 /** Flags of the target's own storage. */
@@ -161,6 +162,7 @@ function readPushFlags(options: PushFlags): Parameters<typeof preparePush>[2] {
     verify: options.verify,
     inPlace: options.inPlace,
     repair: options.repair,
+    keepFallbackTags: options.keepFallbackTags,
   };
 }
 

@@ -49,6 +49,7 @@ export const declarePush: Declare = (program, run) => {
     .option('--verify-storage', '--storage: hash blobs that are there already')
     .option('--in-place', 'TARGET has all blobs already: send manifests only; SOURCE may be the folder of --storage')
     .option('--repair', 'look at everything that TARGET has, and bring what is damaged or gone')
+    .option('--keep-fallback-tags', 'push sha256-… indexes of referrers also where TARGET lists referrers itself')
     .option(
       '--signed-report <file>',
       'push only images that stand in this report with the same digest; needs --require-signature',
