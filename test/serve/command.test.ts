@@ -4,7 +4,8 @@ import { get as httpGet } from 'node:http';
 import { createServer } from 'node:net';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { examples } from '../../src/cli/help/examples.ts';
-import { bareEnvironment, program, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
+import { keepSelfSigned } from '../../src/serve/tls/tls-folder.ts';
+import { bareEnvironment, program, regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -91,6 +92,14 @@ describe('the console', () => {
     const { stdout, stderr } = await regtarDone(['serve', '--listen', '10.0.0.7:5000', '--print-config', 'docker']);
     expect(JSON.parse(stdout)).toEqual({ 'insecure-registries': ['10.0.0.7:5000'] });
     expect(stderr).toBe('for /etc/docker/daemon.json:\n');
+    const missing = await regtar([
+      ...['serve', '--tls-self-signed', '--tls-dir', here.file('tls'), '--print-config', 'k3s'],
+    ]);
+    expect([missing.code, missing.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^regtar: USAGE: .*holds no certificate yet/),
+    ]);
+    keepSelfSigned(here.file('tls'), ['10.0.0.7', 'localhost', '127.0.0.1', '::1']);
     const { files } = await regtarJson<{ files: { path: string; text: string }[] }>([
       ...['serve', '--listen', '10.0.0.7:5000', '--tls-self-signed', '--tls-dir', here.file('tls')],
       ...['--print-config', 'containerd'],

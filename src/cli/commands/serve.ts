@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import type { Catalog } from '../../content/contracts.ts';
+import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { clientFiles } from '../../report/clients/client-files.ts';
 import type { Client } from '../../report/clients/setup.ts';
@@ -37,6 +39,7 @@ export async function serve(
   context: Context,
 ): Promise<number> {
   const listen = chooseListen(options.listen, process.env, process.pid);
+  if (options.printConfig !== undefined) refuseMissingFolder(options);
   const tls = await chooseTls(options, 'host' in listen ? listen.host : undefined);
   if (options.printConfig !== undefined) return printConfig(options.printConfig, tls, options, context);
   const doorkeeper = options.htpasswd === undefined ? undefined : await openDoor(options.htpasswd);
@@ -75,6 +78,14 @@ export async function serve(
   });
 }
 
+/** Who prints what a client needs does not expect a key to be made. @throws RegtarError USAGE */
+function refuseMissingFolder({ tlsDir }: ServeCommandOptions): void {
+  if (tlsDir === undefined || existsSync(tlsDir)) return;
+  throw new RegtarError('USAGE', `${tlsDir} holds no certificate yet`, {
+    hint: 'start `regtar serve` with the same --tls-dir first: it makes one',
+  });
+}
+
 /** The file of a client for exactly this address. Nothing is edited. */
 function printConfig(
   client: Client,
@@ -92,6 +103,10 @@ function printConfig(
     },
     mirrors: (options.ns ?? []).map((from) => ({ from })),
   });
+  if (tls?.authority !== undefined && options.tlsDir === undefined)
+    context.output.message(
+      'note: the certificate is made anew at each start, and clients must be told of it each time; --tls-dir keeps it',
+    );
   if (context.json) context.output.json({ files });
   else {
     if (files.length === 1 && files[0] !== undefined) context.output.message(`for ${files[0].path}:`);
