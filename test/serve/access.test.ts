@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync, chmodSync, writeFileSync, readdirSync } from 'node:fs';
 import { get as httpsGet } from 'node:https';
 import bcrypt from 'bcryptjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createDoorkeeper, parseHtpasswd } from '../../src/serve/htpasswd.ts';
 import { isLoopbackAddress } from '../../src/serve/server.ts';
 import { makeSelfSigned } from '../../src/serve/tls/certificate.ts';
@@ -186,7 +186,12 @@ describe('a certificate of its own', () => {
 
   it('serves whoever trusts what is printed', async () => {
     const served = await startServe([fixturePath, '--tls-self-signed']);
-    const [authority] = /-----BEGIN[\s\S]*END CERTIFICATE-----/.exec(served.process.log()) ?? [];
+    // It is said behind the line that tells that the server is there.
+    const authority = await vi.waitFor(() => {
+      const [found] = /-----BEGIN[\s\S]*END CERTIFICATE-----/.exec(served.process.log()) ?? [];
+      expect(found).toBeDefined();
+      return found;
+    });
     const status = await new Promise<number>((resolve, reject) => {
       httpsGet(`${served.url}/v2/`, { ca: authority }, (response) => {
         response.resume();
