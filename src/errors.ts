@@ -69,6 +69,7 @@ const table = {
   NOTHING_SELECTED: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAG_CONFLICT: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAG_MAP_INVALID: { side: 'usage', harm: 'none', ends: 'image', again: false },
+  TAG_MAP_INCOMPLETE: { side: 'source', harm: 'none', ends: 'image', again: false },
   TAG_MAP_UNKNOWN: { side: 'usage', harm: 'damage', ends: 'image', again: false },
   PATH_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false },
   REPOSITORY_INVALID: { side: 'usage', harm: 'damage', ends: 'repository', again: false },

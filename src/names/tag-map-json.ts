@@ -1,4 +1,5 @@
 import type { NumberedLine } from '../io/read-lines.ts';
+import type { Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row.ts';
 
@@ -11,9 +12,19 @@ import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row
 export async function* parseJsonTagMap(
   lines: AsyncIterable<NumberedLine>,
   options: TagMapOptions,
+  problems: Problem[],
 ): AsyncGenerator<TagMapRow> {
+  const seen = { artifacts: 0, accessories: 0 };
   for (const { value, line } of parseDocuments(await collect(lines, options), options))
-    yield* rowsOf(value, { options, line, repository: options.repository, depth: 0 });
+    yield* rowsOf(value, { options, line, repository: options.repository, depth: 0, seen });
+  if (seen.artifacts > 0 && seen.accessories === 0)
+    problems.push({
+      code: 'TAG_MAP_INCOMPLETE',
+      path: options.describe,
+      message:
+        `${options.describe} is a list of Harbor's artifacts without accessories: where images are signed, it lacks the ` +
+        'tags of their signatures; ask for it with ?with_accessory=true',
+    });
 }
 
 interface Context {
@@ -22,6 +33,8 @@ interface Context {
   /** Of the key above. */
   readonly repository: string | undefined;
   readonly depth: number;
+  /** Artifacts as Harbor lists them, and accessories among them. */
+  readonly seen: { artifacts: number; accessories: number };
 }
 
 /** An object of pages of artifacts, with room to spare. */
@@ -91,10 +104,12 @@ function* rowsOf(value: unknown, above: Context): Generator<TagMapRow> {
 function* artifactRows(
   artifact: Readonly<Record<string, unknown>>,
   digest: string,
-  { options, line, repository: above }: Context,
+  { options, line, repository: above, seen }: Context,
 ): Generator<TagMapRow> {
+  if ('accessories' in artifact || 'manifest_media_type' in artifact) seen.artifacts++;
+  const signatures = signaturesOf(artifact, digest, seen);
   const names = tagNames(artifact);
-  if (names.length === 0) return;
+  if (names.length + signatures.length === 0) return;
   const repository = above ?? text(artifact['repository_name']) ?? text(artifact['repository']);
   if (repository === undefined) {
     throw invalidTagMap(
@@ -105,6 +120,27 @@ function* artifactRows(
     );
   }
   for (const tag of names) yield { repository, tag, digest, line };
+  for (const signature of signatures) yield { repository, ...signature, line };
+}
+
+/**
+ * Signatures of cosign are tags in storage (`sha256-<hex>.sig`), but accessories in Harbor's list, which are no artifacts of their own
+ * there. Other kinds name their subject themselves and need no tag.
+ * @see Harbor API v2.0, Accessory
+ */
+function signaturesOf(
+  artifact: Readonly<Record<string, unknown>>,
+  subject: string,
+  seen: Context['seen'],
+): readonly { readonly tag: string; readonly digest: string }[] {
+  const { accessories } = artifact;
+  const listed = Array.isArray(accessories) ? (accessories as unknown[]).filter(isObject) : [];
+  seen.accessories += listed.length;
+  return listed.flatMap(({ type, digest, subject_artifact_digest: stated }) =>
+    type === 'signature.cosign' && typeof digest === 'string'
+      ? [{ tag: `${(text(stated) ?? subject).replace(':', '-')}.sig`, digest }]
+      : [],
+  );
 }
 
 function tagNames(artifact: Readonly<Record<string, unknown>>): string[] {

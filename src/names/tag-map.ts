@@ -59,7 +59,7 @@ export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: Tag
     const problems: Problem[] = [];
     const all = prepend(head, lines);
     const rows = /^[[{]/.test(first)
-      ? parseJsonTagMap(all, options)
+      ? parseJsonTagMap(all, options, problems)
       : isSql(first)
         ? parseSqlTagMap(all, options, problems)
         : parseCsvTagMap(all, options);

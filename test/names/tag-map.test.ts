@@ -108,6 +108,32 @@ describe("JSON of Harbor's artifact lists", () => {
     await expect(parse(JSON.stringify([artifact(one, ['v1'])]))).rejects.toMatchObject({ code: 'TAG_MAP_INVALID' });
   });
 
+  it('accessories that are signatures of cosign have the tags that storage had', async () => {
+    const signature = { type: 'signature.cosign', digest: two, subject_artifact_digest: one };
+    const others = [
+      { type: 'sbom.harbor', digest: two },
+      { type: 'signature.notation', digest: two },
+    ];
+    const list = [artifact(one, ['v1'], { accessories: [signature, ...others] })];
+    const map = await parse(JSON.stringify(list), 'team/app');
+    expect(map.entries.map(({ tag, digest }) => [tag, digest])).toEqual([
+      ['v1', one],
+      [`${one.replace(':', '-')}.sig`, two],
+    ]);
+    expect(map.problems).toEqual([]);
+    // An image without a tag may be signed, too.
+    const untagged = await parse(JSON.stringify([artifact(one, null, { accessories: [signature] })]), 'team/app');
+    expect(untagged.entries).toHaveLength(1);
+  });
+
+  it('a list that was asked for without accessories is said to be incomplete', async () => {
+    const map = await parse(JSON.stringify([artifact(one, ['v1'], { accessories: null })]), 'team/app');
+    expect(map.entries).toHaveLength(1);
+    expect(map.problems).toMatchObject([
+      { code: 'TAG_MAP_INCOMPLETE', message: expect.stringContaining('with_accessory=true') as string },
+    ]);
+  });
+
   it.each([
     ['cut', '[{"digest":'],
     ['of another kind', '{"errors":"none"}'],

@@ -171,6 +171,12 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The file of `--tag-map` cannot be understood.',
     remedy: "Give CSV (`repository,tag,digest`), the JSON of Harbor's artifact API, or a plain `pg_dump`.",
   },
+  TAG_MAP_INCOMPLETE: {
+    cause:
+      "The tag map is a list of Harbor's artifacts that was asked for without accessories, which signatures are there.",
+    remedy:
+      'Ask for the list with `?with_accessory=true`, or use a `pg_dump` of the tables, which has everything. Nothing is missing where no image is signed.',
+  },
   TAG_MAP_UNKNOWN: {
     cause: 'The file of `--tag-map` names images that the backup does not hold.',
     remedy: 'Take map and storage from the same moment; the others travel.',

@@ -243,6 +243,17 @@ export const problems: readonly ProblemCase[] = [
     },
   },
   {
+    code: 'TAG_MAP_INCOMPLETE',
+    title: "a list of Harbor's artifacts without accessories",
+    says: /with_accessory=true/,
+    args: (folder) => ['--tag-map', folder.file('tags.json')],
+    make: (folder) => {
+      const artifact = { digest, repository_name: 'app', tags: [{ name: 'v9' }], accessories: null };
+      writeFileSync(folder.file('tags.json'), JSON.stringify([artifact]));
+      return backup(() => undefined)(folder);
+    },
+  },
+  {
     code: 'TAG_CONFLICT',
     title: 'two sources that disagree',
     says: /app:v1/,
