@@ -23,7 +23,6 @@ const backup = folder.file('backup.tar');
 const sources = [
   { name: 'layout', args: [], whole: true },
   { name: 'layouts', args: ['--per-repository'], whole: true },
-  { name: 'layout.tar', args: [], whole: true },
   { name: 'tree', args: ['--format', 'dir'], whole: true },
   { name: 'images.tar', args: ['--format', 'docker-archive', '--platform', 'linux/amd64'], whole: false },
 ] as const;

@@ -112,7 +112,7 @@ it.each(forms)('%s%s, read back and written again, has the same bytes', async (f
       if (Object.keys(bytesOf(first)).length === 0) return;
       expect(bytesOf(await exportTo(first, format, ending))).toEqual(bytesOf(first));
     }),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
 });
 
