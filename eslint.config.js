@@ -46,4 +46,20 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    // prettier wraps neither strings nor comments.
+    files: ['src/**/*.ts'],
+    ignores: [
+      'src/cli/commands/serve.ts',
+      'src/cli/help/completion/fish.ts',
+      'src/cli/render/{check,verdict}.ts',
+      'src/content/image-graph.ts',
+      'src/net/failures.ts',
+      'src/remote/answers.ts',
+      'src/report/clients/refuse-renamed.ts',
+      'src/report/inspect-page.ts',
+      'src/report/page/render-page.ts',
+    ],
+    rules: { 'max-len': ['error', { code: 120, tabWidth: 2 }] },
+  },
 );

@@ -11,7 +11,8 @@ export function isBucketOutput(operand: string): boolean {
 /**
  * Opens a bucket to be written; nothing is written by that.
  * @param name as the person knows it: `OUT`, `--storage`
- * @throws RegtarError USAGE, CREDENTIALS_INVALID, CONFIG_INVALID; OUTPUT_IS_SOURCE where a SOURCE is the same place, lies in it or holds it
+ * @throws RegtarError USAGE, CREDENTIALS_INVALID, CONFIG_INVALID; OUTPUT_IS_SOURCE where a SOURCE is the same place,
+ * lies in it or holds it
  */
 export async function openBucketOutput(
   operand: string,
@@ -47,7 +48,8 @@ export async function openBucketOutput(
     if (!ours?.startsWith(theirs ?? '') && !theirs?.startsWith(ours ?? '')) continue;
     throw new RegtarError(
       'OUTPUT_IS_SOURCE',
-      `${name} ${describeBucket(bucket.address)} and ${describeBucket(other.address)}, which is read, are one place or one in the other`,
+      `${name} ${describeBucket(bucket.address)} and ${describeBucket(other.address)}, which is read, are one ` +
+        'place or one in the other',
       { hint: 'choose another prefix or bucket: what is read is never written to' },
     );
   }

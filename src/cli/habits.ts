@@ -58,7 +58,8 @@ const commandHabits: Readonly<Record<string, string>> = {
 
 /**
  * Puts our words in the place of others' where these mean the same.
- * @throws RegtarError USAGE naming ours where they do not quite; values are left out of it, since passwords are among them
+ * @throws RegtarError USAGE naming ours where they do not quite; values are left out of it, since passwords are among
+ * them
  */
 export function understandHabits(argv: readonly string[], program: Command): readonly string[] {
   if (argv.length === 1 && argv[0] === 'version') return ['--version'];
@@ -95,7 +96,10 @@ export function habitualCommand(word: string): string | undefined {
   return Object.hasOwn(commandHabits, word) ? commandHabits[word] : undefined;
 }
 
-/** `--tls-verify true` is two words for some programs and one for others: a value that stands apart must be the one that is meant. */
+/**
+ * `--tls-verify true` is two words for some programs and one for others: a value that stands apart must be the one that
+ * is meant.
+ */
 function fits({ value: expected }: Habit, value: string | undefined, isJoined: boolean): boolean {
   return expected === undefined || (value === undefined ? !isJoined : expected.test(value));
 }

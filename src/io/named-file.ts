@@ -72,7 +72,7 @@ function targetOf(path: string): Target {
   const real = realPath(path);
   const found = onOutput(path, () => statSync(real, { throwIfNoEntry: false }));
   if (found === undefined && !existsSync(dirname(real)))
-    throw unwritable(path, `the folder ${dirname(real)} is not there`);
+    throw unwritable(path, `the folder ${dirname(real)} is not there`, 'make the folder, or name another file');
   if (found?.isDirectory() === true) throw unwritable(path, 'it is a folder');
   if (found === undefined || found.isFile()) return { kind: 'file', path: real, mode: found && found.mode & 0o777 };
   return { kind: 'special', path: real };
@@ -137,10 +137,10 @@ async function writeThrough(
   }
 }
 
-function unwritable(path: string, reason: string): RegtarError {
+function unwritable(path: string, reason: string, hint = 'name another file'): RegtarError {
   return new RegtarError('OUTPUT_UNWRITABLE', `${path} cannot be written: ${reason}`, {
     side: 'usage',
     where: { path },
-    hint: 'name another file',
+    hint,
   });
 }

@@ -11,8 +11,8 @@ import type { Plan, PlannedImage } from '../select/plan.ts';
 const harborWithReferrers = 9;
 
 /**
- * Leaves `sha256-<hex>` indexes behind where the target lists referrers itself: there they would stand as odd images. What they list
- * travels, each by its digest.
+ * Leaves `sha256-<hex>` indexes behind where the target lists referrers itself: there they would stand as odd images.
+ * What they list travels, each by its digest.
  * @param plan a registry is asked only where it has such an index
  * @see OCI distribution-spec v1.1, "Referrers Tag Schema"
  */

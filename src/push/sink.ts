@@ -172,7 +172,8 @@ function createWriter(
     return options.naming === undefined
       ? insist()
       : options.naming.run(projectOf(repository), namedDigests(manifest, bytes), async (fresh) => {
-          // Harbor counts a blob that it does not know once for each time that a manifest names it; what was sent it knows.
+          // Harbor counts a blob that it does not know once for each time that a manifest names it; what was sent it
+          // knows.
           const repeated = repeatedBlobs(manifest, bytes).filter((digest) => fresh.includes(digest));
           if (options.sendsNothing !== true) for (const digest of repeated) await supplies.send(digest, signal);
           return insist();

@@ -147,7 +147,10 @@ describe('the report of an export', () => {
       '--report',
       folder.file('gone', 'x.json'),
     ]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('OUTPUT_UNWRITABLE: the report')]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`OUTPUT_UNWRITABLE: ${folder.file('gone', 'x.json')} cannot be written`),
+    ]);
     expect(stderr).toContain('hint: make the folder, or name another file');
     expect(existsSync(folder.file('never'))).toBe(false);
   });

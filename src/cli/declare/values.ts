@@ -69,7 +69,10 @@ export function wholeNumberFrom0(value: string): number {
   return Number(value);
 }
 
-/** Seconds after which something is given up: none at all would give up at once. @throws InvalidArgumentError for anything else */
+/**
+ * Seconds after which something is given up: none at all would give up at once.
+ * @throws InvalidArgumentError for anything else
+ */
 export function patience(value: string): number {
   const number = seconds(value);
   if (number === 0) throw new InvalidArgumentError('more than 0 seconds were expected; a day is 86400.');

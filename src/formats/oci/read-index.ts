@@ -8,7 +8,7 @@ export interface ReadEntry {
 }
 
 /** What one index.json may list: a million tags take more memory than reading them is worth. */
-export const mostIndexEntries = 500_000;
+const mostIndexEntries = 500_000;
 
 /**
  * Reads an index.json that anybody may have written.

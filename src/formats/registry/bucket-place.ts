@@ -27,14 +27,18 @@ export const bucketWords: ServerWords = {
   },
 };
 
-/** A part of an upload: sent once it is whole and hashed, so that the server can check it. S3 takes none below 5 MiB but the last. */
+/**
+ * A part of an upload: sent once it is whole and hashed, so that the server can check it. S3 takes none below 5 MiB but
+ * the last.
+ */
 const partBytes = 8 * 1024 * 1024;
 /** S3 takes 10,000. */
 const mostParts = 9_000;
 
 /**
- * A place that is a bucket, or what lies beneath a prefix of one. Objects appear whole: small ones by one PUT, larger ones when all parts of
- * their upload are there. Each request carries the SHA-256 of its bytes, which the server checks.
+ * A place that is a bucket, or what lies beneath a prefix of one. Objects appear whole: small ones by one PUT, larger
+ * ones when all parts of their upload are there. Each request carries the SHA-256 of its bytes, which the server
+ * checks.
  */
 export function openBucketPlace(bucket: Bucket): Place {
   const { bucket: name, key: prefix } = bucket.address;
