@@ -28,4 +28,4 @@ export interface FarAccess {
 }
 
 /** Connections to one server. The figures of docs/decisions say why not more. */
-export const farConnections = 8;
+export const farConnections = 12;

@@ -10,7 +10,7 @@ export interface FarWindow extends RandomAccess {
 }
 
 /** Brought after a jump: a header with a long name, a manifest behind it, and the next header, mostly. */
-const jumpBytes = 12 * 1024;
+const jumpBytes = 14 * 1024;
 const longestBring = 1024 * 1024;
 /** From here on headers follow each other closely, so the next piece is asked for while this one is scanned. */
 const readAheadBytes = 256 * 1024;
@@ -54,10 +54,11 @@ export function openFarWindow(object: FarObject, signal: AbortSignal | undefined
     atHand,
     async bring({ position, length }) {
       const isClose = position >= start && position <= end;
-      ahead = isClose && end > start ? Math.min(Math.max(ahead, jumpBytes) * 2, longestBring) : jumpBytes;
+      // The first piece behind a jump's is as long as that: half of the time the next body begins in it.
+      ahead = isClose && end > start ? Math.min(ahead * 2, longestBring) : jumpBytes / 2;
       const from = isClose ? end : position;
       const needed = position + length - from;
-      const size = Math.min(Math.max(ahead, needed + slackBytes), object.size - from);
+      const size = Math.min(Math.max(isClose ? ahead : jumpBytes, needed + slackBytes), object.size - from);
       const awaited = next?.start === from ? next.bytes : undefined;
       next = undefined;
       const bytes = await (awaited ?? object.fetch(from, size, signal));

@@ -5,9 +5,9 @@ import type { FarObject } from './far-object.ts';
 /** A part that is shorter is scanned before others have found their beginning. */
 const shortestPart = 64 * 1024 * 1024;
 const mostParts = 32;
-/** So long that most probes meet a header, so short that one in a large layer costs little. */
-const probeBytes = 256 * 1024;
-const probesPerPart = 8;
+/** So long that one of a few meets a header, so short that those in large layers cost little. */
+const probeBytes = 64 * 1024;
+const probesPerPart = 12;
 
 /** How an archive is divided. */
 export interface GuessOptions {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Problem } from '../../errors.ts';
 import { NotAtHand } from '../../io/random-access.ts';
@@ -40,6 +41,8 @@ export async function scanParts(
 ): Promise<readonly Problem[]> {
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  // Each request under way listens to it.
+  setMaxListeners(0, signal);
   const { bytesWanted, meet } = options;
   const starts = await guessHeaders(object, { ...options, signal });
   const parts = startParts(object, starts, { ...options, signal });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { RegtarError } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { forEachParallel } from '../../io/parallel.ts';
@@ -37,6 +38,8 @@ export function openBucketStorage(bucket: Bucket, root: string, options: BucketS
     format: 's3',
     bytes: undefined,
     async scan(visit, { signal, onProgress } = {}) {
+      // Each request under way listens to it.
+      if (signal !== undefined) setMaxListeners(0, signal);
       const links = collectLinks(options.trustLinks === true);
       let count = 0;
       await listStorage(
