@@ -25,10 +25,12 @@ export function openFarWindow(object: FarObject, signal: AbortSignal | undefined
   let pieces: { readonly start: number; readonly bytes: Uint8Array }[] = [{ start: 0, bytes: object.start }];
   let start = 0;
   let end = object.start.length;
-  let ahead = 0;
+  let ahead = jumpBytes / 2;
   let next: { readonly start: number; readonly bytes: Promise<Uint8Array> } | undefined;
 
   const atHand = (position: number, length: number): number => {
+    // The scan looks back there from anywhere, to know another archive by its first member.
+    if (position + length <= object.start.length) return object.start.length - position;
     if (position < start || position + length > end) throw new NotAtHand(position, length);
     return end - position;
   };
@@ -36,6 +38,10 @@ export function openFarWindow(object: FarObject, signal: AbortSignal | undefined
     const wanted = Math.min(length, object.size - position);
     if (wanted <= 0) return 0;
     atHand(position, wanted);
+    if (position + wanted <= object.start.length) {
+      buffer.set(object.start.subarray(position, position + wanted), offset);
+      return wanted;
+    }
     let done = 0;
     for (const { start: from, bytes } of pieces) {
       const skip = position + done - from;
