@@ -92,11 +92,11 @@ export async function runCopy(
     context,
   );
   for (const note of job.notes?.() ?? []) output.message(`note: ${note}`);
-  if (context.json) output.json(reportJson(report));
+  if (context.json) output.json(copyJson(report));
   if (context.events === undefined) output.message(renderCopySummary(report));
   else context.events.write('summary', summaryJson(report));
   await extras.onReport?.(report);
-  return exitCodeOf(report, losesMembers(plan.problems), extras.mustHoldAll === true);
+  return copyExitCode(report, losesMembers(plan.problems), extras.mustHoldAll === true);
 }
 
 /** Copies; what happens is shown on the way and kept in the report. */
@@ -167,7 +167,7 @@ function showPlan({ plan, describe }: CopyJob, extras: RunCopyExtras, context: C
     : 0;
 }
 
-function reportJson(report: CopyReport): unknown {
+function copyJson(report: CopyReport): unknown {
   return {
     images: report.images.map(resultJson),
     blobs: report.blobs,
@@ -177,7 +177,7 @@ function reportJson(report: CopyReport): unknown {
 }
 
 /** 3 where some images failed or a damaged backup may have lost some, 1 where nothing useful was completed. */
-function exitCodeOf({ images }: CopyReport, isIncomplete: boolean, mustHoldAll: boolean): number {
+function copyExitCode({ images }: CopyReport, isIncomplete: boolean, mustHoldAll: boolean): number {
   if (!isIncomplete && !images.some((image) => hasFailed(image, mustHoldAll))) return 0;
   return images.some(({ status }) => status === 'copied' || status === 'present') ? 3 : 1;
 }

@@ -42,13 +42,13 @@ export async function verify(
           },
         },
       ).finally(() => progress.stop());
-      if (context.json) context.output.json(reportJson(report));
+      if (context.json) context.output.json(verifyJson(report));
       else context.output.line(renderVerdict(report, backup.describe, context.verbose));
       return report.sound ? 0 : 4;
     },
   );
 }
 
-function reportJson({ verdicts, ...report }: VerifyReport): unknown {
+function verifyJson({ verdicts, ...report }: VerifyReport): unknown {
   return { ...report, damaged: verdicts.filter(({ state }) => state !== 'whole') };
 }
