@@ -93,7 +93,9 @@ export async function runCopy(
   );
   for (const note of job.notes?.() ?? []) output.message(`note: ${note}`);
   if (context.json) output.json(copyJson(report));
-  if (context.events === undefined) output.message(renderCopySummary(report));
+  const command = extras.subject?.command ?? 'load';
+  if (context.events === undefined)
+    output.message(renderCopySummary(report, { command, seconds: performance.now() / 1000 }));
   else context.events.write('summary', summaryJson(report));
   await extras.onReport?.(report);
   return copyExitCode(report, losesMembers(plan.problems), extras.mustHoldAll === true);
@@ -122,9 +124,7 @@ async function copyOnTheRecord(
     await runReport?.finish(report);
     return report;
   } catch (error) {
-    context.output.message(
-      `${formatCount(done)} of ${plural(plan.images.length + plan.refused.length, 'image')} were done`,
-    );
+    context.output.message(`${formatCount(done)} of ${plural(plan.images.length + plan.refused.length, 'image')} done`);
     await runReport?.fail(error);
     throw error;
   }

@@ -316,7 +316,7 @@ function chooseNode(
 function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: SinkTraits, note: AddNote): void {
   const nodes = childrenFirst(node);
   if (!traits.schema1 && nodes.some(isSchema1)) {
-    throw new RegtarError('SCHEMA1', 'docker schema1 images cannot be held by this output', {
+    throw new RegtarError('SCHEMA1', 'this output does not hold docker schema 1 images', {
       where: placeOf(candidate),
       hint: 'export it with --format dir or registry, or push the image again with a current docker',
     });
@@ -326,7 +326,7 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
     if (node.kind !== 'image' || !isRunnable(node))
       throw new RegtarError(
         'MANIFEST_UNSUPPORTED',
-        `${node.config?.mediaType ?? node.descriptor.mediaType} is no runnable image, and this output holds no other`,
+        'not a runnable image (a chart, a signature, an index), and this output holds no others',
         { where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
       );
     if (foreign.length > 0)

@@ -2,21 +2,33 @@ import { countStatuses } from '../../copy/count-outcomes.ts';
 import { imageStatuses, type CopyReport } from '../../copy/events.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from './sizes.ts';
 
+/** What a command does with bytes, and what it calls those that need not move. */
+const verbs = {
+  push: { moved: 'sent', spared: 'mounted or already there' },
+  export: { moved: 'written', spared: 'shared or already there' },
+  load: { moved: 'loaded', spared: 'shared or already there' },
+} as const;
+
 /**
- * What became of everything, in one line: `5,184 images, 3.1 GB sent, 6.2 GB mounted or present, 2 failed, 4 m 10 s`.
+ * What became of everything, in one line: `5,184 images: 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s`.
+ * @param run.seconds since the command was started: people wait for the preflight, too
  */
-export function renderCopySummary({ images, blobs, seconds }: CopyReport): string {
+export function renderCopySummary(
+  { images, blobs }: CopyReport,
+  run: { readonly command: keyof typeof verbs; readonly seconds: number },
+): string {
   const { copied, present, skipped, failed } = countStatuses(images, imageStatuses);
   const untried = images.filter((image) => image.untried === true).length;
-  return [
-    plural(copied + present, 'image'),
-    `${formatBytes(blobs.bytes)} ${(blobs.placed ?? 0) > 0 ? 'placed and sent' : 'sent'}`,
-    ...(blobs.spared > 0 ? [`${formatBytes(blobs.spared)} mounted or present`] : []),
+  const { moved, spared } = verbs[run.command];
+  const parts = [
+    `${formatBytes(blobs.bytes)} ${(blobs.placed ?? 0) > 0 ? 'placed and sent' : moved}`,
+    ...(blobs.spared > 0 ? [`${formatBytes(blobs.spared)} ${spared}`] : []),
     ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
     ...(failed > untried ? [`${formatCount(failed - untried)} failed`] : []),
     ...(untried > 0 ? [`${formatCount(untried)} not tried`] : []),
-    formatSeconds(seconds),
-  ].join(', ');
+    formatSeconds(run.seconds),
+  ];
+  return `${plural(copied + present, 'image')}: ${parts.join(', ')}`;
 }
 
 /** The same for programs. */

@@ -13,7 +13,7 @@ export const oci = {
   ],
   holds: ociTraits,
   delta: true,
-  options: ['perRepository', 'prefix'],
+  options: ['perRepository', 'prefix', 'split'],
   folder: async () => (await import('./folder.ts')).openOciSink,
   archive: async () => (await import('./archive.ts')).openOciArchiveSink,
   paths: /(?:^|\/)(?:oci-layout|index\.json|blobs\/sha(?:256|512)\/[0-9a-f]+)$/,

@@ -13,7 +13,7 @@ export const registry = {
   ],
   holds: registryTraits,
   delta: true,
-  options: ['owner'],
+  options: ['owner', 'split'],
   folder: async () => (await import('./writer.ts')).openRegistrySink,
   archive: async () => (await import('./writer.ts')).openRegistryArchiveSink,
   reader: async () => (await import('./reader.ts')).openRegistryReader,
