@@ -10,7 +10,8 @@ const verbs = {
 } as const;
 
 /**
- * What became of everything, in one line: `5,184 images: 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s`.
+ * What became of everything, in one line:
+ * `5,184 images: 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s`.
  * @param run.seconds since the command was started: people wait for the preflight, too
  */
 export function renderCopySummary(
