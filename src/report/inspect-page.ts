@@ -1,6 +1,7 @@
 import type { Garbage } from '../content/garbage.ts';
 import type { BackupSummary } from '../content/summarize.ts';
-import type { Cell, MapNode, Page, Table } from './page/model.ts';
+import { groupBy } from './group-by.ts';
+import type { Cell, MapNode, Page, Table, Verdict } from './page/model.ts';
 import { formatBytes, formatCount, plural } from './sizes.ts';
 import { nameOf, type WeighedImage, type WeighedRepository, type Weights } from './weigh-images.ts';
 
@@ -32,15 +33,15 @@ export function inspectPage(
       'Registry backup ' +
       `(${options.format}${options.bytes === undefined ? '' : `, ${formatBytes(options.bytes)}`}), read ` +
       `${formatTime(options.made)}`,
+    verdict: verdictOf(summary),
     facts: [
       { name: 'Repositories', value: formatCount(summary.repositories) },
       { name: 'Tags', value: formatCount(summary.tags) },
       { name: 'Images', value: formatCount(summary.images) },
       { name: 'Blobs', value: `${formatCount(summary.blobs)}, ${formatBytes(bytes.blobs)}` },
-      { name: 'Tags reach', value: formatBytes(bytes.referenced) },
-      { name: 'Only untagged reach', value: formatBytes(bytes.untagged) },
-      { name: 'Nothing reaches', value: formatBytes(bytes.unreferenced) },
-      { name: 'Problems', value: summary.problems.length === 0 ? 'none' : formatCount(summary.problems.length) },
+      { name: 'Used by tags', value: formatBytes(bytes.referenced) },
+      { name: 'Only by untagged manifests', value: formatBytes(bytes.untagged) },
+      { name: 'Unreferenced', value: formatBytes(bytes.unreferenced) },
       {
         name: 'Platforms',
         value:
@@ -49,8 +50,8 @@ export function inspectPage(
       },
     ],
     map: drawnMap(summary, weights, options.source),
+    problems: summary.problems.length > 0 ? [problemsTable(summary)] : [],
     tables: [
-      ...(summary.problems.length > 0 ? [problemsTable(summary)] : []),
       imagesTable(weights),
       repositoriesTable(summary),
       layersTable(summary),
@@ -58,6 +59,20 @@ export function inspectPage(
     ],
     footer: `Made by regtar ${options.version}. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes.`,
   };
+}
+
+/** Problems by their code, the most frequent first. Structure is all that `inspect` reads, and the note says so. */
+function verdictOf({ problems, images, tags }: BackupSummary): Verdict {
+  const whole = `${plural(tags, 'tag')} on ${plural(images, 'image')}`;
+  const note = 'Manifests and links were read. `regtar verify` also hashes every blob.';
+  if (problems.length === 0) return { text: `No problems found in ${whole}`, tone: 'good', note, reasons: [] };
+  const reasons = groupBy(problems, ({ code }) => code).map(([code, same]) => ({
+    count: formatCount(same.length),
+    tone: 'bad' as const,
+    code,
+    text: `${same.length > 1 ? 'for example ' : ''}${same[0].message}`,
+  }));
+  return { text: `${plural(problems.length, 'problem')} in ${whole}`, tone: 'bad', note, reasons };
 }
 
 /** To the minute, in UTC. */
@@ -151,8 +166,8 @@ function imagesTable({ repositories }: Weights): Table {
       { name: 'Platforms', kind: 'text', wide: true },
       { name: 'Bytes', kind: 'number' },
       { name: 'Own', kind: 'number' },
-      { name: 'Kind', kind: 'text', wide: true },
-      { name: 'Problems', kind: 'text' },
+      { name: 'Kind', kind: 'code', wide: true },
+      { name: 'Problems', kind: 'code', wide: true },
       { name: 'Digest', kind: 'hex', wide: true },
     ],
     rows: images.map(imageRow),
@@ -182,7 +197,7 @@ function repositoriesTable({ perRepository }: BackupSummary): Table {
       { name: 'Tags', kind: 'number' },
       { name: 'Bytes', kind: 'number' },
       { name: 'Own', kind: 'number' },
-      { name: 'Shared', kind: 'number' },
+      { name: 'Shared', kind: 'number', wide: true },
     ],
     rows: perRepository.map((row) => [
       row.repository,
@@ -201,7 +216,7 @@ function layersTable({ biggestLayers }: BackupSummary): Table {
     columns: [
       { name: 'Digest', kind: 'hex' },
       { name: 'Bytes', kind: 'number' },
-      { name: 'Repositories', kind: 'number' },
+      { name: 'Repositories', kind: 'number', wide: true },
       { name: 'For example in', kind: 'name' },
     ],
     rows: biggestLayers.map((layer) => [
@@ -224,10 +239,10 @@ function garbageTable({ repositories, untagged, unreferenced }: Garbage): Table 
       'blob of several repositories stands in each.',
     columns: [
       { name: 'Repository', kind: 'name' },
-      { name: 'Untagged manifests', kind: 'number' },
-      { name: 'Their bytes', kind: 'number' },
-      { name: 'Unreferenced blobs', kind: 'number' },
-      { name: 'Their bytes', kind: 'number' },
+      { name: 'Untagged manifests', kind: 'number', wide: true },
+      { name: 'Untagged bytes', kind: 'number' },
+      { name: 'Unreferenced blobs', kind: 'number', wide: true },
+      { name: 'Unreferenced bytes', kind: 'number' },
     ],
     rows: repositories.map((row) => [
       row.repository ?? '(none)',
@@ -243,8 +258,9 @@ function problemsTable({ problems }: BackupSummary): Table {
   return {
     id: 'problems',
     title: 'Problems',
+    isStacked: true,
     columns: [
-      { name: 'Code', kind: 'text' },
+      { name: 'Code', kind: 'code' },
       { name: 'Image', kind: 'name' },
       { name: 'What', kind: 'text' },
     ],
@@ -261,7 +277,8 @@ export function bytesCell(bytes: number): Cell {
   return { text: formatBytes(bytes), sort: bytes };
 }
 
-/** As far as anybody compares by eye; the whole is in the title. */
-export function shortDigest(digest: string): Cell {
-  return { text: digest.slice(0, digest.indexOf(':') + 13), title: digest };
+/** On screens as far as anybody compares by eye; the whole is in the title and in print. */
+export function shortDigest(digest: string): Exclude<Cell, string> {
+  const end = digest.indexOf(':') + 13;
+  return { text: digest.slice(0, end), rest: digest.slice(end), title: digest };
 }

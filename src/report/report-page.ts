@@ -2,22 +2,16 @@ import { formatNames, formats } from '../formats/formats.ts';
 import { bytesCell, formatTime, shortDigest } from './inspect-page.ts';
 import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
 import type { Report, ReportApproval, ReportImage, ReportStatus } from './report.ts';
-import { formatBytes, formatCount, formatSeconds } from './sizes.ts';
+import { formatBytes, formatSeconds } from './sizes.ts';
+import { tones, verdictOf } from './verdict.ts';
 
 const paints = {
   copied: 'good',
   present: 'present',
   skipped: 'warn',
   failed: 'bad',
-  unfinished: 'bad',
+  unfinished: 'grey',
 } as const satisfies Record<ReportStatus, Share['paint']>;
-const tones = {
-  copied: 'good',
-  present: 'good',
-  skipped: 'warn',
-  failed: 'bad',
-  unfinished: 'bad',
-} as const satisfies Record<ReportStatus, 'good' | 'warn' | 'bad'>;
 
 /** A report as a page. It carries the report itself, so that one file serves people and `regtar check`. */
 export function reportPage(report: Report): Page {
@@ -29,8 +23,8 @@ export function reportPage(report: Report): Page {
       `${stateOf(report)}, started ` +
       `${formatTime(new Date(report.started))}` +
       `${report.ended === undefined ? '' : `, ended ${formatTime(new Date(report.ended))}`}`,
+    verdict: verdictOf(report),
     facts: [
-      { name: 'Images', value: formatCount(report.images.length) },
       { name: command === 'push' ? 'Sent' : 'Written', value: formatBytes(totals.blobs.bytes) },
       { name: command === 'push' ? 'Mounted or present' : 'Present', value: formatBytes(totals.blobs.spared) },
       ...(report.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(report.seconds) }]),
@@ -55,12 +49,10 @@ export function reportPage(report: Report): Page {
       ...(report.approval === undefined ? [] : [{ name: 'Signed by', value: signerOf(report.approval), long: true }]),
       ...(report.delta === true ? [{ name: 'Delta', value: 'blobs of the base stayed behind' }] : []),
       ...report.sources.flatMap(sourceFacts),
-      ...(report.error === undefined
-        ? []
-        : [{ name: 'Ended early', value: `${report.error.code}: ${report.error.message}`, long: true }]),
     ],
     shares: statuses.map((name) => ({ name, count: totals.images[name], paint: paints[name] })),
-    tables: [...failures(report), images(report)],
+    problems: [...failures(report), ...skips(report)],
+    tables: [images(report)],
     footer:
       `Made by regtar ${report.versions.regtar}, Node.js ${report.versions.node}, ` +
       `${report.versions.system}. Times are UTC. Sizes are bytes as stored; 1 GB is 1,000,000,000 bytes. \`regtar ` +
@@ -79,11 +71,8 @@ function placeOf({ target }: Report): string {
   return target.path === undefined ? target.name : `${target.name}/${target.path}`;
 }
 
-function stateOf({ state, totals }: Report): string {
-  const { failed, unfinished } = totals.images;
-  if (state === 'finished') return failed > 0 ? `Finished, ${formatCount(failed)} failed` : 'Finished';
-  const left = unfinished > 0 ? `, ${formatCount(unfinished)} unfinished` : '';
-  return { running: `Not ended${left}`, interrupted: `Interrupted${left}`, failed: `Failed${left}` }[state];
+function stateOf({ state }: Report): string {
+  return { running: 'Not ended', finished: 'Finished', interrupted: 'Interrupted', failed: 'Failed' }[state];
 }
 
 /** Who allowed these images, and with which report; minisign's comment tells when. */
@@ -97,31 +86,45 @@ function sourceFacts({ name, format, bytes, sha256, version }: Report['sources']
   return [
     { name: 'Source', value: `${name} (${format}${size})`, long: true },
     ...(sha256 === undefined ? [] : [{ name: 'SHA-256 of the source', value: sha256, long: true }]),
-    ...(version === undefined ? [] : [{ name: 'version of the source', value: version, long: true }]),
+    ...(version === undefined ? [] : [{ name: 'Version of the source', value: version, long: true }]),
   ];
 }
 
 function failures({ images: all }: Report): Table[] {
-  const rows = all.filter(({ error }) => error !== undefined);
+  return reasons(
+    'problems',
+    'Failed',
+    all.filter(({ status }) => status === 'failed' || status === 'unfinished'),
+  );
+}
+
+function skips({ images: all }: Report): Table[] {
+  return reasons(
+    'skipped',
+    'Skipped',
+    all.filter(({ status }) => status === 'skipped'),
+  );
+}
+
+function reasons(id: string, title: string, all: readonly ReportImage[]): Table[] {
+  const rows = all.flatMap(({ error, ...image }): (readonly Cell[])[] =>
+    error === undefined
+      ? []
+      : [[imageName(image), { text: error.code, tone: tones[image.status] }, error.message, error.hint ?? '']],
+  );
   if (rows.length === 0) return [];
   return [
     {
-      id: 'problems',
-      title: 'Not there',
+      id,
+      title,
+      isStacked: true,
       columns: [
         { name: 'Image', kind: 'name' },
-        { name: 'Status', kind: 'text' },
-        { name: 'Code', kind: 'text' },
+        { name: 'Code', kind: 'code' },
         { name: 'Why', kind: 'text' },
         { name: 'What to do', kind: 'text' },
       ],
-      rows: rows.map((image) => [
-        imageName(image),
-        statusCell(image.status),
-        image.error?.code ?? '',
-        image.error?.message ?? '',
-        image.error?.hint ?? '',
-      ]),
+      rows,
     },
   ];
 }
@@ -132,12 +135,12 @@ function images({ images: all }: Report): Table {
     title: 'Images',
     columns: [
       { name: 'Image', kind: 'name' },
-      { name: 'Status', kind: 'text' },
+      { name: 'Status', kind: 'code' },
       { name: 'Bytes', kind: 'number' },
       { name: 'Platforms', kind: 'text', wide: true },
       { name: 'Digest', kind: 'hex' },
       { name: 'In the target', kind: 'name', wide: true },
-      { name: 'Ended', kind: 'text', wide: true },
+      { name: 'Ended', kind: 'code', wide: true },
     ],
     rows: all.map((image): readonly Cell[] => [
       imageName(image),
@@ -151,13 +154,13 @@ function images({ images: all }: Report): Table {
   };
 }
 
-/** The digest in the target; where it is a new one, the title says the old. */
+/** The digest in the target; where it is a new one, title and print say the old. */
 function digestCell({ digest, arrived }: ReportImage): Cell {
   if (arrived === undefined) return digest === undefined ? '–' : shortDigest(digest);
   const cell = shortDigest(arrived.digest);
-  return arrived.digest === digest || typeof cell === 'string'
-    ? cell
-    : { ...cell, title: `${arrived.digest}, reduced from ${digest ?? 'another'}`, tone: 'warn' };
+  if (arrived.digest === digest) return cell;
+  const reduced = `, reduced from ${digest ?? 'another'}`;
+  return { ...cell, rest: `${cell.rest ?? ''}${reduced}`, title: `${arrived.digest}${reduced}`, tone: 'warn' };
 }
 
 function statusCell(status: ReportStatus): Cell {

@@ -104,14 +104,16 @@ describeWith('chromium', 'the page of inspect --html, in a real browser', () => 
   });
 
   it.each([
-    { width: 400, dark: false },
-    { width: 400, dark: true },
+    { width: 360, dark: false },
+    { width: 360, dark: true },
     { width: 1400, dark: false },
     { width: 1400, dark: true },
   ])('fits $width pixels, dark: $dark', async (options) => {
     const tar = generateBackup({ images: 60, repositories: 8, bytes: 2_000_000 }, folder.path).file;
     const page = await browser.open(await writePage(tar, 'fits.html'), options);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.width);
+    const cut = '[...document.querySelectorAll(".scroll")].map((each) => each.scrollWidth - each.clientWidth)';
+    expect(await page.evaluate(cut)).toEqual([0, 0, 0, 0]);
     const [report, ink] = await page.evaluate<[string, string]>(
       '[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color].map(String)',
     );

@@ -9,6 +9,8 @@ export interface PageOptions {
   readonly dark?: boolean;
   /** Default true. */
   readonly scripts?: boolean;
+  /** As print rules lay it out, on the screen. */
+  readonly print?: boolean;
 }
 
 export interface BrowserPage {
@@ -16,6 +18,8 @@ export interface BrowserPage {
   evaluate<Value>(expression: string): Promise<Value>;
   /** PNG of what is to be seen; of the whole page where asked. */
   screenshot(path: string, options?: { readonly whole?: boolean }): Promise<void>;
+  /** PDF as the page's own print rules make it. */
+  print(): Promise<Buffer>;
   /** Console errors, exceptions, violations of the page's policy. */
   readonly complaints: readonly string[];
   /** Every URL that was asked for. */
@@ -93,7 +97,7 @@ export function openBrowser(): Browser {
     });
 
   return {
-    async open(url, { width = 1400, height = 900, dark = false, scripts = true } = {}) {
+    async open(url, { width = 1400, height = 900, dark = false, scripts = true, print = false } = {}) {
       const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
       const sessionId = (await send('Target.attachToTarget', { targetId, flatten: true }))['sessionId'] as string;
       const ask = (method: string, params: Parameters = {}): Promise<Record<string, unknown>> =>
@@ -114,6 +118,7 @@ export function openBrowser(): Browser {
       await Promise.all(['Page', 'Runtime', 'Log', 'Network'].map((domain) => ask(`${domain}.enable`)));
       await ask('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
       await ask('Emulation.setEmulatedMedia', {
+        media: print ? 'print' : '',
         features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }],
       });
       if (!scripts) await ask('Emulation.setScriptExecutionDisabled', { value: true });
@@ -140,6 +145,10 @@ export function openBrowser(): Browser {
             captureBeyondViewport: options.whole === true,
           });
           writeFileSync(path, Buffer.from(data as string, 'base64'));
+        },
+        async print() {
+          const { data } = await ask('Page.printToPDF', { preferCSSPageSize: true });
+          return Buffer.from(data as string, 'base64');
         },
         async close() {
           listeners.delete(listen);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { script, style } from 'regtar:report-page';
 import { plural } from '../sizes.ts';
 import { escapeHtml, escapeJson } from './escape.ts';
-import type { Cell, Column, Fact, MapKind, Page, Share, Table } from './model.ts';
+import type { Cell, Column, Fact, MapKind, Page, Reason, Share, Table, Verdict } from './model.ts';
 
 /**
  * One page of HTML that needs nothing else: no network, no other file. Without scripts it is tables; its own script,
@@ -24,7 +24,9 @@ export function renderPage(page: Page): string {
     '<body>',
     `<header><h1>${escapeHtml(page.title)}</h1><p>${escapeHtml(page.subtitle)}</p></header>`,
     '<main>',
+    renderVerdict(page.verdict),
     `<dl class="facts">${page.facts.map(renderFact).join('')}</dl>`,
+    ...page.problems.map(renderTable),
     ...(page.shares === undefined ? [] : [renderShares(page.shares)]),
     ...(page.map === undefined
       ? []
@@ -45,6 +47,21 @@ export function renderPage(page: Page): string {
 
 function hashSource(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}
+
+function renderVerdict({ text, tone, note, reasons }: Verdict): string {
+  return [
+    `<div class="verdict is-${tone}"><p>${escapeHtml(text)}</p>`,
+    ...(note === undefined ? [] : [`<p class="note">${escapeHtml(note)}</p>`]),
+    ...(reasons.length === 0 ? [] : [`<ul>${reasons.map(renderReason).join('')}</ul>`]),
+    '</div>',
+  ].join('\n');
+}
+
+function renderReason({ count, tone, code, text, hint }: Reason): string {
+  const todo = hint === undefined ? '' : `<span class="todo">${escapeHtml(hint)}</span>`;
+  const head = `<b class="${tone}">${escapeHtml(count)}</b> <code>${escapeHtml(code)}</code>`;
+  return `<li>${head} ${escapeHtml(text)}${todo}</li>`;
 }
 
 function renderFact({ name, value, long }: Fact): string {
@@ -118,7 +135,8 @@ function renderTable(table: Table): string {
     `<section id="${table.id}">`,
     `<h2>${escapeHtml(table.title)} <small>${plural(table.rows.length, 'row')}</small></h2>`,
     ...(table.note === undefined ? [] : [`<p class="note">${escapeHtml(table.note)}</p>`]),
-    `<div class="scroll"><table><caption>${escapeHtml(table.title)}</caption><thead><tr>${head}</tr></thead><tbody>`,
+    `<div class="scroll"><table${table.isStacked === true ? ' class="stacked"' : ''}>`,
+    `<caption>${escapeHtml(table.title)}</caption><thead><tr>${head}</tr></thead><tbody>`,
     ...rows,
     '</tbody></table></div>',
     '</section>',
@@ -126,9 +144,16 @@ function renderTable(table: Table): string {
 }
 
 function renderCell(cell: Cell, column: Column): string {
-  const { text, sort, title, tone } = typeof cell === 'string' ? { text: cell } : cell;
+  const { text, rest, sort, title, tone } = typeof cell === 'string' ? { text: cell } : cell;
   const attributes = `${classOf(column, tone)}${sort === undefined ? '' : ` data-sort="${sort}"`}${title === undefined ? '' : ` title="${escapeHtml(title)}"`}`;
-  return `<td${attributes}>${escapeHtml(text)}</td>`;
+  const hidden = rest === undefined ? '' : `<span class="rest">${escapeHtml(rest)}</span>`;
+  const shown = column.kind === 'name' ? breakable(escapeHtml(text)) : escapeHtml(text);
+  return `<td${attributes}>${shown}${hidden}</td>`;
+}
+
+/** Lets a name break between its components before it breaks anywhere else. */
+function breakable(html: string): string {
+  return html.replaceAll(/[/:](?=.)/g, '$&<wbr>');
 }
 
 function classOf({ kind, wide }: Column, tone?: string): string {

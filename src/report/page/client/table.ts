@@ -18,14 +18,16 @@ export function enhanceTable(section: HTMLElement, table: HTMLTableElement): (te
   let rows = [...all];
   let words: readonly string[] = [];
   let shown = pageRows;
+  let isPrinting = false;
 
   const count = document.createElement('span');
   count.setAttribute('aria-live', 'polite');
   const more = document.createElement('p');
 
   const show = (): void => {
-    const found = words.length === 0 ? rows : rows.filter(({ text }) => words.every((word) => text.includes(word)));
-    body.replaceChildren(...found.slice(0, shown).map(({ element }) => element));
+    const found =
+      words.length === 0 || isPrinting ? rows : rows.filter(({ text }) => words.every((word) => text.includes(word)));
+    body.replaceChildren(...found.slice(0, isPrinting ? undefined : shown).map(({ element }) => element));
     count.textContent =
       words.length === 0 ? '' : `${found.length.toLocaleString('en-US')} of ${all.length.toLocaleString('en-US')}`;
     const left = found.length - shown;
@@ -72,6 +74,13 @@ export function enhanceTable(section: HTMLElement, table: HTMLTableElement): (te
     rows = sorted(all, column, isDown);
     show();
   });
+  // A printed report is a record: it has every row, whatever the screen was searched for.
+  const print = (isStart: boolean): void => {
+    isPrinting = isStart;
+    show();
+  };
+  addEventListener('beforeprint', () => print(true));
+  addEventListener('afterprint', () => print(false));
   section.append(more);
   show();
   return (text) => {
