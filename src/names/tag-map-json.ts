@@ -22,7 +22,8 @@ export async function* parseJsonTagMap(
       code: 'TAG_MAP_INCOMPLETE',
       path: options.describe,
       message:
-        `${options.describe} is a list of Harbor's artifacts without accessories: where images are signed, it lacks the ` +
+        `${options.describe} is a list of Harbor's artifacts without accessories: where images are signed, ` +
+        'it lacks the ' +
         'tags of their signatures; ask for it with ?with_accessory=true',
     });
 }
@@ -124,8 +125,8 @@ function* artifactRows(
 }
 
 /**
- * Signatures of cosign are tags in storage (`sha256-<hex>.sig`), but accessories in Harbor's list, which are no artifacts of their own
- * there. Other kinds name their subject themselves and need no tag.
+ * Signatures of cosign are tags in storage (`sha256-<hex>.sig`), but accessories in Harbor's list, which are no
+ * artifacts of their own there. Other kinds name their subject themselves and need no tag.
  * @see Harbor API v2.0, Accessory
  */
 function signaturesOf(

@@ -175,7 +175,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause:
       "The tag map is a list of Harbor's artifacts that was asked for without accessories, which signatures are there.",
     remedy:
-      'Ask for the list with `?with_accessory=true`, or use a `pg_dump` of the tables, which has everything. Nothing is missing where no image is signed.',
+      'Ask for the list with `?with_accessory=true`, or use a `pg_dump` of the tables, which has everything. ' +
+      'Nothing is missing where no image is signed.',
   },
   TAG_MAP_UNKNOWN: {
     cause: 'The file of `--tag-map` names images that the backup does not hold.',
@@ -338,10 +339,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   STORAGE_NOT_TARGET: {
     cause: 'The folder of --storage is the storage of another registry than TARGET.',
-    remedy: 'Look for rootdirectory in the registry’s configuration, and name that folder as it is mounted here.',
+    remedy: 'Look for rootdirectory in the configuration of the registry, and name that folder as it is mounted here.',
   },
   GC_RUNNING: {
-    cause: 'Harbor’s garbage collection runs, and may take away what is placed meanwhile.',
+    cause: 'The garbage collection of Harbor runs, and may take away what is placed meanwhile.',
     remedy: 'Wait until it has ended, then run the same command again.',
   },
   AUTH_FAILED: {
