@@ -8,7 +8,7 @@ import { readSelection, settleSelection, tellReasons, type ChoiceOptions } from 
 import { formatBytes, formatCount, plural } from '../render/sizes.ts';
 
 /** Which images are compared. */
-export type DiffCommandOptions = ChoiceOptions & Pick<BackupOptions, 'repository'>;
+export type DiffCommandOptions = ChoiceOptions & BackupOptions;
 
 /** `regtar diff OLD NEW`: what a delta would carry. */
 export async function diff(
@@ -19,11 +19,17 @@ export async function diff(
   const [before, after] = operands;
   if (before === undefined || after === undefined)
     throw new RegtarError('USAGE', 'two backups are needed', { hint: 'write `regtar diff OLD NEW`' });
+  if (options.source !== undefined)
+    throw new RegtarError('USAGE', 'diff compares two backups, and --source would add a third', {
+      hint: 'leave it out; several archives are one backup for the other commands',
+    });
   const selection = await readSelection(options, context.signal);
   const { include, exclude, images } = selection;
-  const names = options.repository === undefined ? {} : { repository: options.repository };
-  return withBackup([before], names, context, async (old) =>
-    withBackup([after], names, context, async (fresh) => {
+  // A history that was chosen from, and an index, belong to one backup: the later one, which everything else chooses from.
+  const { atDigest, indexFile, ...shared } = options;
+  const later = { ...shared, ...(atDigest && { atDigest }), ...(indexFile !== undefined && { indexFile }) };
+  return withBackup([before], shared, context, async (old) =>
+    withBackup([after], later, context, async (fresh) => {
       const { filter: chosen, reasons } = await settleSelection(selection, fresh);
       tellReasons(reasons, context);
       const named = createFilter({ include, exclude, images: images && resolveNames(old.catalog, images) });
