@@ -25,7 +25,7 @@ export async function diff(
     });
   const selection = await readSelection(options, context.signal);
   const { include, exclude, images } = selection;
-  // A history that was chosen from, and an index, belong to one backup: the later one, which everything else chooses from.
+  // A chosen history and an index belong to one backup: the later one, as everything that is chosen.
   const { atDigest, indexFile, ...shared } = options;
   const later = { ...shared, ...(atDigest && { atDigest }), ...(indexFile !== undefined && { indexFile }) };
   return withBackup([before], shared, context, async (old) =>
