@@ -39,10 +39,10 @@ function plant(...paths: readonly string[]): void {
 }
 
 describe('what somebody put under a name that could be foreseen is not written through', () => {
-  it('by a report', () => {
+  it('by a report', async () => {
     const path = folder.file('report.json');
     plant(`${path}.regtar-${process.pid}`);
-    writeReport(path, '{}');
+    await writeReport(path, '{}');
     expect(readFileSync(path, 'utf8')).toBe('{}');
   });
 
@@ -75,8 +75,8 @@ describe('what somebody put under a name that could be foreseen is not written t
     expect(statSync(path).isFile()).toBe(true);
   });
 
-  it('and nothing unfinished stays behind', () => {
-    writeReport(folder.file('report.json'), '{}');
+  it('and nothing unfinished stays behind', async () => {
+    await writeReport(folder.file('report.json'), '{}');
     expect(readdirSync(folder.path).sort()).toEqual(['report.json', 'victim']);
   });
 });

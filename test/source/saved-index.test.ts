@@ -432,7 +432,8 @@ describe('regtar index', () => {
   it('nothing is left where it cannot be written, or the tar holds no registry', async () => {
     const tar = tarFile();
     const missing = await regtar(['index', tar, '--index-file', folder.file('no', 'folder', 'x')]);
-    expect(missing.code).toBe(1);
+    // A folder that is not there was mistyped: wrong use, found before the scan.
+    expect(missing.code).toBe(2);
     expect(missing.stderr).toContain('OUTPUT_UNWRITABLE');
     const foreign = tarFile(buildStorage((s) => s.write('../../../readme', 'x')).tar());
     expect((await regtar(['index', foreign])).code).toBe(1);
