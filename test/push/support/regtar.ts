@@ -17,6 +17,8 @@ export interface PushReport {
     readonly target?: string;
     readonly status: string;
     readonly state?: string;
+    /** It failed because the target was gone before its turn. */
+    readonly untried?: true;
     readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
   }[];
   readonly blobs: {
