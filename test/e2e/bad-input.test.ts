@@ -48,7 +48,7 @@ describe('what is no backup is named, and nothing is written', () => {
 
   it.each([
     [['inspect', fixturePath, ':::'], 'REFERENCE_INVALID'],
-    [['export', fixturePath], 'SOURCE_NOT_FOUND'],
+    [['export', fixturePath], 'USAGE'],
     [['push', fixturePath], 'USAGE'],
     [['push', fixturePath, 'https://somebody:secret@host'], 'TARGET_INVALID'],
     [['export', fixturePath, 'out', '--format', 'zip'], 'USAGE'],
