@@ -110,9 +110,9 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
   };
   return {
     traits:
-      options.places === undefined
-        ? remoteTraits(options)
-        : { ...remoteTraits(options), bigBlobsFirst: false, chunkBytes: limits.chunkBytes },
+      options.isPlaced === true
+        ? { ...remoteTraits(options), bigBlobsFirst: false, chunkBytes: limits.chunkBytes }
+        : remoteTraits(options),
     describe: (target) => describeRemote(registry, target),
     begin,
     finish: async () => undefined,

@@ -44,7 +44,7 @@ describe('a pipe as SOURCE', () => {
     const { stdout } = await typed(`regtar verify <(cat ${at(name)})`);
     expect(stdout).toMatch(/sound[^]*1 whole/);
     const report = at(`report-${name}.json`);
-    await typed(`regtar export <(cat ${at(name)}) ${at(`out-${name}`)} --report ${report}`);
+    await typed(`regtar export <(cat ${at(name)}) ${at(`out-${name.replaceAll('.', '-')}`)} --report ${report}`);
   });
 
   it('has no index, and an empty one is said', async () => {

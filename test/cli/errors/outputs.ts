@@ -91,7 +91,7 @@ export const outputs: readonly ErrorCase[] = [
     code: 'MANIFEST_UNSUPPORTED',
     title: 'a chart for docker',
     exit: 0,
-    says: /charts\/hello|helm/,
+    says: /not a runnable image \(a chart/,
     hint: /--format oci/,
     provoke: async (folder) =>
       regtar(['export', fixturePath, folder.file('out.tar'), '--format', 'docker-archive', '--include', 'charts/**']),
