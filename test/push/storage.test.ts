@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { digestOf } from '../../src/oci/digest.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { describeWith, peerCommand } from '../support/peers.ts';
 import { run } from '../support/run.ts';
@@ -366,10 +367,9 @@ describeWith('docker-registry', 'a storage', () => {
       const started = startPush(fixturePath, registry.host, ['--storage', registry.storage]);
       setTimeout(() => started.kill('SIGKILL'), 280 + 45 * round);
       await started.ended;
-      for (const file of filesBelow(join(registry.storage, v2, 'blobs')).filter((each) => each.endsWith('/data'))) {
-        const path = join(registry.storage, v2, 'blobs', file);
-        expect(readFileSync(path)).toEqual(readFileSync(join(unpacked, v2, 'blobs', file)));
-      }
+      // A manifest of a request that was under way is still written by the registry, in place; what a killed push left
+      // would stay as it is.
+      await expect.poll(() => brokenBlobs(registry.storage), { timeout: 10_000 }).toEqual([]);
     }
     const result = await push(fixturePath, registry.host, { args: ['--storage', registry.storage] });
     expect([result.code, failures(result)]).toEqual([0, {}]);
@@ -377,6 +377,13 @@ describeWith('docker-registry', 'a storage', () => {
     expect(readdirSync(registry.storage)).toEqual(['docker']);
   });
 });
+
+/** Blobs whose bytes are not what their names say. The registry's own are among them, such as lists of referrers. */
+function brokenBlobs(storage: string): readonly string[] {
+  const names = filesBelow(join(storage, v2, 'blobs')).filter((each) => each.endsWith('/data'));
+  const digestIn = (name: string): string => digestOf(readFileSync(join(storage, v2, 'blobs', name)));
+  return names.filter((name) => digestIn(name) !== `sha256:${name.split('/').at(-2) ?? ''}`);
+}
 
 async function regtar(...args: string[]): Promise<void> {
   const { program, quietEnvironment } = await import('./support/regtar.ts');
