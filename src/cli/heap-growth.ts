@@ -1,11 +1,15 @@
 import { setFlagsFromString } from 'node:v8';
 
+let smallest = Infinity;
+
 /**
  * V8 lets the heap grow to four times of what lives before it collects; copying makes much garbage and keeps little.
- * The last call counts.
+ * Several parts of a command know how little they need: the smallest counts, in whatever order they say it.
  * @param percent by how much it may grow instead
  */
 export function limitHeapGrowth(percent: number): void {
+  if (percent >= smallest) return;
+  smallest = percent;
   setFlagsFromString(`--heap-growing-percent=${percent}`);
 }
 

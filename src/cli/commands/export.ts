@@ -19,7 +19,6 @@ import { reportPaths } from '../run-report.ts';
 import { describeOperand } from '../../source/far/operand.ts';
 import { isBucketOutput, openBucketOutput } from '../bucket-output.ts';
 import type { Context } from '../context.ts';
-import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { refuseOddOut } from '../out-operand.ts';
@@ -83,7 +82,6 @@ export async function exportImages(
       // Only holes make more bytes than the source has; in an archive they are zeros on the disk.
       const isBloated = plan.bytes > (opened.backup.bytes ?? 0);
       if (isBloated && isArchiveFile(options.format, out) && options.dryRun !== true) requireRoom(out, plan.bytes);
-      limitHeapGrowth(60);
       return runCopy(sinkJob(plan, store, sink, options), options, context, {
         subject: {
           command: 'export',

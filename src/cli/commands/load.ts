@@ -4,7 +4,6 @@ import { RegtarError } from '../../errors.ts';
 import { createRenamer } from '../../select/names.ts';
 import { engineAddress, openEngineSink } from '../../load/engine.ts';
 import type { Context } from '../context.ts';
-import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
@@ -35,7 +34,6 @@ export async function load(operands: readonly string[], options: LoadOptions, co
     });
     const { untagged = false, map: maps } = options;
     const plan = await planSelection(selection, opened, { rename, maps }, { traits: sink.traits, untagged }, context);
-    limitHeapGrowth(60);
     return runCopy(sinkJob(plan, opened.store, sink, options), options, context);
   });
 }
