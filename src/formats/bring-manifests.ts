@@ -2,6 +2,7 @@ import { readManifest } from '../content/read-manifest.ts';
 import { RegtarError } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { Digest } from '../oci/digest.ts';
+import { childManifests } from '../oci/manifest.ts';
 import { isImageConfigType } from '../oci/media-types.ts';
 import type { Backup, Location } from '../source/backup.ts';
 import { openContentStore } from './content-store.ts';
@@ -51,7 +52,7 @@ function partsOf(
   if (store.stat(digest) === undefined) return { children: [] };
   try {
     const { manifest } = readManifest(store, digest);
-    if (manifest.kind === 'index') return { children: manifest.manifests.map((child) => child.digest) };
+    if (manifest.kind === 'index') return { children: childManifests(manifest).map(({ digest: child }) => child) };
     const config = manifest.kind === 'image' ? manifest.config : undefined;
     return { children: [], config: config && isImageConfigType(config.mediaType) ? config.digest : undefined };
   } catch (error) {

@@ -2,11 +2,11 @@ import type { Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { digestOf, makeDigest, type Digest } from '../../oci/digest.ts';
 import type { Backup, Location } from '../../source/backup.ts';
-import { bringManifests } from '../bring-manifests.ts';
 import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, dropRegistry } from '../image-names.ts';
 import { createNameList, rankPlaces, type NameList } from '../named-catalog.ts';
+import { openPlaces } from '../open-places.ts';
 import type { ImagePlace, NamedImage, OpenReader, ReadImages, ReadOptions } from '../reader.ts';
 import type { SourceFile, SourceFiles, SourceFolder } from '../source-files.ts';
 import { parseImageFolder } from './names.ts';
@@ -43,14 +43,9 @@ async function readTrees(
   const images: FoundImage[] = [];
   for (const source of files.folders()) images.push(...(await findImages(source, names)));
   if (images.length === 0) return undefined;
-  const places = new Map<Digest, Location>();
-  for (const image of images)
-    for (const [digest, location] of image.places) if (!places.has(digest)) places.set(digest, location);
-  const placed = rankPlaces(places);
-  const store = openContentStore(backup, placed);
-  await bringManifests(
+  const { placed, store } = await openPlaces(
     backup,
-    placed,
+    images.map(({ places }) => places),
     images.map(({ root }) => root),
   );
   const defaults = createDefaultNames(options.repository, images.length);

@@ -6,11 +6,11 @@ import { isDigest, makeDigest, type Digest } from '../../oci/digest.ts';
 import { childManifests } from '../../oci/manifest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { Backup, Location } from '../../source/backup.ts';
-import { bringManifests } from '../bring-manifests.ts';
 import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, parseForeignName, parseName, type ForeignName } from '../image-names.ts';
 import { createNameList, rankPlaces, type NameList } from '../named-catalog.ts';
+import { openPlaces } from '../open-places.ts';
 import type { ImagePlace, OpenReader, ReadImages, ReadOptions } from '../reader.ts';
 import type { SourceFiles, SourceFolder } from '../source-files.ts';
 import { containerdName, refName, regtarName } from './index-file.ts';
@@ -46,13 +46,11 @@ async function readLayouts(
   const layouts: FoundLayout[] = [];
   for (const source of files.folders()) layouts.push(...(await findLayouts(source, names)));
   if (layouts.length === 0) return undefined;
-  const places = new Map<Digest, Location>();
-  for (const { blobs } of layouts)
-    for (const [digest, location] of blobs) if (!places.has(digest)) places.set(digest, location);
-  const placed = rankPlaces(places);
-  const store = openContentStore(backup, placed);
-  const roots = layouts.flatMap(({ entries }) => entries.map(({ digest }) => digest));
-  await bringManifests(backup, placed, roots);
+  const { placed, store } = await openPlaces(
+    backup,
+    layouts.map(({ blobs }) => blobs),
+    layouts.flatMap(({ entries }) => entries.map(({ digest }) => digest)),
+  );
   const defaults = createDefaultNames(options.repository, layouts.length);
   const homes = new Map<string, FoundLayout>();
   for (const layout of layouts) {
