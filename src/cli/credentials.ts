@@ -6,7 +6,7 @@ import { Secret } from '../net/secret.ts';
 import { homeFolder } from './user.ts';
 
 /** How the account of TARGET is given on the command line. */
-export interface CredentialOptions {
+export interface AccountOptions {
   readonly username?: string;
   readonly passwordStdin?: boolean;
   readonly registryTokenStdin?: boolean;
@@ -18,7 +18,7 @@ export interface CredentialOptions {
  * What the command line says, else the environment, else the files and helpers of docker and podman.
  * @throws RegtarError USAGE, CREDENTIALS_INVALID
  */
-export async function readCredentials(host: string, options: CredentialOptions): Promise<CredentialSource> {
+export async function readCredentials(host: string, options: AccountOptions): Promise<CredentialSource> {
   const chosen = [
     options.anonymous === true,
     options.registryTokenStdin === true,
@@ -41,7 +41,7 @@ export async function readCredentials(host: string, options: CredentialOptions):
   });
 }
 
-async function readPassword(options: CredentialOptions): Promise<Secret | undefined> {
+async function readPassword(options: AccountOptions): Promise<Secret | undefined> {
   if (options.passwordStdin === true) return readSecret('--password-stdin');
   const isAsked =
     options.username !== undefined && !process.env['REGTAR_PASSWORD'] && process.stdin.isTTY && process.stderr.isTTY;

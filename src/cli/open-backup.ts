@@ -8,7 +8,7 @@ import type { Backup } from '../source/backup.ts';
 import type { Kept } from '../source/stream-pass.ts';
 import { openSource } from '../source/open-source.ts';
 import { readSource, type ReadSource } from '../formats/read-source.ts';
-import { withTagAt } from '../names/choose-tags.ts';
+import { withTagAt } from '../names/chosen-tags.ts';
 import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
 import { farAccess, type FarOptions } from './far-access.ts';

@@ -1,11 +1,11 @@
 import { openRegistry, type Registry } from '../remote/registry.ts';
 import type { Target } from '../remote/target.ts';
 import type { Context } from './context.ts';
-import { readCredentials, type CredentialOptions } from './credentials.ts';
+import { readCredentials, type AccountOptions } from './credentials.ts';
 import { homeFolder } from './user.ts';
 
 /** How a registry is spoken to: credentials, certificates, patience. */
-export interface RemoteOptions extends CredentialOptions {
+export interface RemoteOptions extends AccountOptions {
   readonly caFile?: string;
   readonly certFile?: string;
   readonly keyFile?: string;

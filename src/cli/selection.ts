@@ -5,7 +5,7 @@ import { RegtarError, systemErrorCode } from '../errors.ts';
 import { openPipe } from '../io/open-pipe.ts';
 import { parsePlatform, type Platform } from '../oci/platform.ts';
 import { createFilter, parseImagesList, type FilterOptions, type ImageFilter } from '../select/filter.ts';
-import type { RenameRepository } from '../select/names.ts';
+import type { RenameRepository } from '../select/rename.ts';
 import { createPlan, type Plan, type PlanOptions } from '../select/plan.ts';
 import { requireImages } from '../select/require-images.ts';
 import { resolveNames } from '../select/resolve-name.ts';

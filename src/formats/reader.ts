@@ -13,7 +13,7 @@ export interface ReadOptions {
 }
 
 /** An image as a SOURCE names it. */
-export interface NamedImage {
+export interface SourceImage {
   readonly repository: string;
   readonly tag: string | undefined;
   readonly digest: Digest;
@@ -30,7 +30,7 @@ export interface ReadImages {
    * that it gives holds only what is there, so that what a loader would miss is missing. Absent where all images share
    * one place.
    */
-  readonly placeOf?: (image: NamedImage) => ImagePlace;
+  readonly placeOf?: (image: SourceImage) => ImagePlace;
 }
 
 /** The folder that a loader would be given for an image. */

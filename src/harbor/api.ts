@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
-import type { RegistryRequest } from '../remote/exchange.ts';
+import type { RemoteRequest } from '../remote/exchange.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Answer } from '../net/transport.ts';
 
@@ -14,7 +14,7 @@ export interface ApiOptions {
 /** One request to Harbor's API. It takes passwords alone: a registry's token counts as anonymous there. */
 export function askApi(
   registry: Registry,
-  request: Omit<RegistryRequest, 'path'> & { readonly path: string },
+  request: Omit<RemoteRequest, 'path'> & { readonly path: string },
 ): Promise<Answer> {
   return registry.request({
     shows: 'password',

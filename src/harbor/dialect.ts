@@ -1,10 +1,10 @@
 import { RegtarError } from '../errors.ts';
 import type { Answer } from '../net/transport.ts';
 import { wordsOf } from '../remote/answers.ts';
-import type { RegistryRequest } from '../remote/exchange.ts';
+import type { RemoteRequest } from '../remote/exchange.ts';
 import type { Dialect } from '../remote/dialect.ts';
 import type { Registry } from '../remote/registry.ts';
-import { projectOf } from './names.ts';
+import { projectOf } from './name-rules.ts';
 import { readQuota, type Quota } from './projects.ts';
 
 const scopePattern = /^repository:([^/:]+)\/[^:]+:[a-z,]+$/;
@@ -85,6 +85,6 @@ export function quotaExceeded(
   );
 }
 
-function bodyBytes({ body }: RegistryRequest): number {
+function bodyBytes({ body }: RemoteRequest): number {
   return body === undefined ? 0 : body instanceof Uint8Array ? body.length : body.size;
 }

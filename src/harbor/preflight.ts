@@ -13,7 +13,7 @@ import {
   type NewProject,
   type Quota,
 } from './projects.ts';
-import { recogniseAccount, type Harbor, type HarborAccount } from './recognise.ts';
+import { recogniseAccount, type Harbor, type HarborAccount } from './recognise-harbor.ts';
 
 /** What a push will meet in one project. */
 export interface ProjectFacts {

@@ -4,7 +4,7 @@ import type { Catalog } from '../content/contracts.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isRepository, isTag } from '../oci/reference.ts';
 import { readLines, type NumberedLine } from '../io/read-lines.ts';
-import { chooseTags } from './choose-tags.ts';
+import { withChosenTags } from './chosen-tags.ts';
 import { parseCsvTagMap } from './tag-map-csv.ts';
 import { parseJsonTagMap } from './tag-map-json.ts';
 import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row.ts';
@@ -113,7 +113,7 @@ export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): So
     }
     choices.set(repository, chosen);
   }
-  return chooseTags(catalog, choices, problems);
+  return withChosenTags(catalog, choices, problems);
 }
 
 async function checkRows(rows: AsyncIterable<TagMapRow>, options: TagMapOptions): Promise<TagMapEntry[]> {

@@ -1,6 +1,6 @@
 import { imageBlobs } from '../content/image-graph.ts';
 import { referrerTagSubject } from '../content/referrers.ts';
-import type { Harbor } from '../harbor/recognise.ts';
+import type { Harbor } from '../harbor/recognise-harbor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { hasReferrersApi } from '../remote/referrers.ts';

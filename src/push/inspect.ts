@@ -1,7 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
-import type { Harbor } from '../harbor/recognise.ts';
-import { projectOf, refuseName } from '../harbor/names.ts';
+import type { Harbor } from '../harbor/recognise-harbor.ts';
+import { projectOf, refuseName } from '../harbor/name-rules.ts';
 import { inspectProjects, type NewProjectPlace, type ProjectFacts } from '../harbor/preflight.ts';
 import { isTagImmutable } from '../harbor/projects.ts';
 import { forEachParallel } from '../io/parallel.ts';
@@ -14,7 +14,7 @@ import { refuseQuota } from './quota.ts';
 import { refuseContent } from './refusals.ts';
 
 /** What decides whether the target takes an image. */
-export interface InspectOptions {
+export interface InspectionOptions {
   /** undefined for every other registry. */
   readonly harbor: Harbor | undefined;
   readonly createProjects: boolean;
@@ -45,7 +45,7 @@ export interface Inspection<Image extends RemoteImage = RemoteImage> {
 export async function inspectRemote<Image extends RemoteImage>(
   registry: Registry,
   images: readonly Image[],
-  options: InspectOptions,
+  options: InspectionOptions,
 ): Promise<Inspection<Image>> {
   const refused = new Map<Image, RegtarError>();
   const presence = new Map<Image, Presence>();
@@ -120,7 +120,7 @@ async function refuseChanges<Image extends RemoteImage>(
   images: readonly Image[],
   presence: ReadonlyMap<Image, Presence>,
   refused: Map<Image, RegtarError>,
-  { harbor, onExistingTag, jobs, signal }: InspectOptions,
+  { harbor, onExistingTag, jobs, signal }: InspectionOptions,
 ): Promise<void> {
   const changed = images.filter((image) => presence.get(image) === 'changed');
   if (onExistingTag === 'error') for (const image of changed) refused.set(image, tagExists(registry, image.target));

@@ -1,5 +1,5 @@
 import { RegtarError } from '../errors.ts';
-import { isAtLeast, recogniseHarbor, type Harbor } from '../harbor/recognise.ts';
+import { isAtLeast, recogniseHarbor, type Harbor } from '../harbor/recognise-harbor.ts';
 import type { SinkTraits } from '../content/contracts.ts';
 import type { Registry } from '../remote/registry.ts';
 import { remoteTraits } from './sink.ts';

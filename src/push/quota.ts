@@ -1,7 +1,7 @@
 import type { RegtarError } from '../errors.ts';
 import { childrenFirst } from '../content/image-graph.ts';
 import { quotaExceeded } from '../harbor/dialect.ts';
-import { projectOf } from '../harbor/names.ts';
+import { projectOf } from '../harbor/name-rules.ts';
 import type { ProjectFacts } from '../harbor/preflight.ts';
 import type { Quota } from '../harbor/projects.ts';
 import { forEachParallel } from '../io/parallel.ts';

@@ -1,5 +1,5 @@
 import { RegtarError } from '../errors.ts';
-import { projectOf } from '../harbor/names.ts';
+import { projectOf } from '../harbor/name-rules.ts';
 import type { Registry } from '../remote/registry.ts';
 
 /** Which projects have turned out to be full. */

@@ -8,7 +8,7 @@ import { formatImageReference } from '../oci/reference.ts';
 import { getManifest, headManifest, putManifest } from '../remote/manifests.ts';
 import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
-import { projectOf } from '../harbor/names.ts';
+import { projectOf } from '../harbor/name-rules.ts';
 import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
 import type { FirstNaming } from './first-naming.ts';
 import type { Passage, Proof } from './proof.ts';

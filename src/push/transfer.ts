@@ -3,11 +3,11 @@ import type { CopyReport } from '../copy/events.ts';
 import { createPlacedBlobs } from '../formats/registry/placed-blobs.ts';
 import type { Place } from '../formats/registry/place.ts';
 import { collecting, isCollecting } from '../harbor/garbage-collection.ts';
-import type { Harbor } from '../harbor/recognise.ts';
+import type { Harbor } from '../harbor/recognise-harbor.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Registry } from '../remote/registry.ts';
-import { requireWritable } from '../remote/writable.ts';
+import { requirePushable } from '../remote/writable.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { createBlobPlaces, type BlobPlaces } from './blob-places.ts';
 import type { Estimate } from './estimate.ts';
@@ -169,7 +169,7 @@ async function requireReady(
   const [first] = images;
   if (first === undefined) return [];
   if (harbor === undefined) {
-    await requireWritable(registry, first.target.repository, { signal });
+    await requirePushable(registry, first.target.repository, { signal });
     return [];
   }
   const collects = await isCollecting(registry, { signal });

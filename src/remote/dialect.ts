@@ -1,6 +1,6 @@
 import type { RegtarError } from '../errors.ts';
 import type { Answer } from '../net/transport.ts';
-import type { RegistryRequest } from './exchange.ts';
+import type { RemoteRequest } from './exchange.ts';
 
 /** What a particular registry software does differently. */
 export interface Dialect {
@@ -10,10 +10,9 @@ export interface Dialect {
    * Looks behind a passing failure before the request is tried again.
    * @returns an error that will stay, to be thrown in its place
    */
-  readonly beforeRetry?:
-    ((request: RegistryRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
+  readonly beforeRetry?: ((request: RemoteRequest, error: RegtarError) => Promise<RegtarError | undefined>) | undefined;
   /** Whether a 401 says something else than what a proven account may not do: then it passes like a 503. */
-  readonly isOutage?: ((answer: Answer, request: RegistryRequest) => Promise<boolean>) | undefined;
+  readonly isOutage?: ((answer: Answer, request: RemoteRequest) => Promise<boolean>) | undefined;
   /** Whether a failure that often stays is an outage this time. */
-  readonly isAway?: ((request: RegistryRequest) => Promise<boolean>) | undefined;
+  readonly isAway?: ((request: RemoteRequest) => Promise<boolean>) | undefined;
 }

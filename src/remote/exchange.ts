@@ -13,7 +13,7 @@ import { followLocation } from './location.ts';
 import { pushScope } from './scopes.ts';
 
 /** One request, with what messages say of it. */
-export interface RegistryRequest {
+export interface RemoteRequest {
   readonly method: TransportRequest['method'];
   /** A path from `/`, or the URL of a Location. */
   readonly path: string | URL;
@@ -61,7 +61,7 @@ export interface ExchangeOptions {
   readonly authenticator: Authenticator;
   readonly health: Pick<Health, 'answered'>;
   /** Whether a 401 says something else than what the account may not do. */
-  readonly isOutage: (answer: Answer, request: RegistryRequest) => Promise<boolean>;
+  readonly isOutage: (answer: Answer, request: RemoteRequest) => Promise<boolean>;
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string;
   readonly signal?: AbortSignal | undefined;
@@ -81,7 +81,7 @@ const youngTokenMilliseconds = 30_000;
  * Makes the function that sends one request with credentials, follows its redirects, and renews a token once.
  * Credentials go to the registry's own scheme, host and port alone, and only what answers there may ask for them.
  */
-export function createExchange(options: ExchangeOptions): (request: RegistryRequest) => Promise<Outcome> {
+export function createExchange(options: ExchangeOptions): (request: RemoteRequest) => Promise<Outcome> {
   return async (request) => {
     request.signal?.throwIfAborted();
     options.signal?.throwIfAborted();
@@ -103,7 +103,7 @@ export function createExchange(options: ExchangeOptions): (request: RegistryRequ
   };
 }
 
-async function exchangeOnce(request: RegistryRequest, options: ExchangeOptions): Promise<Exchanged> {
+async function exchangeOnce(request: RemoteRequest, options: ExchangeOptions): Promise<Exchanged> {
   const { authenticator } = options;
   const { origin } = await options.greeter.greet();
   const need: AuthNeed = {
@@ -126,7 +126,7 @@ async function exchangeOnce(request: RegistryRequest, options: ExchangeOptions):
 }
 
 async function sendFollowing(
-  request: RegistryRequest,
+  request: RemoteRequest,
   origin: URL,
   authorization: Authorization | undefined,
   { client, health, signal }: ExchangeOptions,
@@ -158,7 +158,7 @@ async function sendFollowing(
 function explain(
   answer: Answer,
   authorization: Authorization | undefined,
-  request: RegistryRequest,
+  request: RemoteRequest,
   { host, greeter, authenticator, redact }: ExchangeOptions,
 ): RegtarError {
   const { doing, where } = request;
@@ -186,7 +186,7 @@ function explain(
 async function isOutage(
   answer: Answer,
   authorization: Authorization | undefined,
-  request: RegistryRequest,
+  request: RemoteRequest,
   { authenticator, greeter, isOutage: isSo }: ExchangeOptions,
 ): Promise<boolean> {
   if (answer.status !== 401 || authorization === undefined || request.shows === 'password') return false;
@@ -195,7 +195,7 @@ async function isOutage(
 }
 
 /** A registry whose memory of accounts is away says no to everybody. */
-function outageOf(answer: Answer, { doing, where }: RegistryRequest, { host, redact }: ExchangeOptions): RegtarError {
+function outageOf(answer: Answer, { doing, where }: RemoteRequest, { host, redact }: ExchangeOptions): RegtarError {
   return new RegtarError(
     'TARGET_UNAVAILABLE',
     `${host} cannot say who may ${doing}, although this login has worked (401: ${redact(wordsOf(answer))})`,

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import type { BlobRequestOptions } from './blobs.ts';
-import type { RegistryRequest } from './exchange.ts';
+import type { RemoteRequest } from './exchange.ts';
 import type { Registry } from './registry.ts';
 import { pullScope } from './scopes.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
@@ -23,7 +23,7 @@ export async function listTags(
   options: BlobRequestOptions = {},
 ): Promise<readonly string[] | undefined> {
   const tags: string[] = [];
-  const first: RegistryRequest = {
+  const first: RemoteRequest = {
     method: 'GET',
     path: `/v2/${repository}/tags/list?n=${pageSize}`,
     doing: `list the tags of ${repository}`,
@@ -50,7 +50,7 @@ export async function listRepositories(
   options: BlobRequestOptions = {},
 ): Promise<readonly string[] | undefined> {
   const repositories: string[] = [];
-  const first: RegistryRequest = {
+  const first: RemoteRequest = {
     method: 'GET',
     path: `/v2/_catalog?n=${pageSize}`,
     doing: 'list its repositories',
@@ -68,8 +68,8 @@ export async function listRepositories(
 }
 
 /** Follows `Link: <…>; rel="next"`. @see RFC 8288 */
-async function* pages(registry: Registry, first: RegistryRequest): AsyncGenerator<Answer> {
-  let next: RegistryRequest | undefined = first;
+async function* pages(registry: Registry, first: RemoteRequest): AsyncGenerator<Answer> {
+  let next: RemoteRequest | undefined = first;
   for (let page = 0; next !== undefined && page < pagesAtMost; page++) {
     const answer: Answer = await registry.request(next);
     yield answer;

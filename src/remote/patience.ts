@@ -4,7 +4,7 @@ import type { Backoff } from '../net/retry.ts';
 import type { Answer } from '../net/transport.ts';
 import { withAttempts } from './attempts.ts';
 import type { Dialect } from './dialect.ts';
-import type { Outcome, RegistryRequest } from './exchange.ts';
+import type { Outcome, RemoteRequest } from './exchange.ts';
 import type { Health } from './health.ts';
 
 /** How often and how long a registry is asked again; shared by all of its requests. */
@@ -13,18 +13,18 @@ export interface Patience {
    * One request with credentials, redirects and retries.
    * @throws RegtarError for statuses other than 2xx and `accept`
    */
-  request(request: RegistryRequest): Promise<Answer>;
+  request(request: RemoteRequest): Promise<Answer>;
   /** New patience for one request. */
   backoff(timesAtMost?: number): Backoff;
   /** Looks behind a passing failure, and tells of it. @throws RegtarError what will not pass */
-  beforeRetry(request: RegistryRequest, error: RegtarError, backoff: Backoff): Promise<void>;
+  beforeRetry(request: RemoteRequest, error: RegtarError, backoff: Backoff): Promise<void>;
   /** The last error of a request that has used up its patience. */
   gaveUp(error: RegtarError, backoff: Backoff): RegtarError;
 }
 
 /** What patience rests on. */
 export interface PatienceOptions {
-  readonly exchange: (request: RegistryRequest) => Promise<Outcome>;
+  readonly exchange: (request: RemoteRequest) => Promise<Outcome>;
   readonly client: Pick<Client, 'backoff'>;
   readonly health: Health;
   /** What is known of the registry's software by now. */

@@ -5,7 +5,7 @@ import { redact } from '../net/secret.ts';
 import { createAuthenticator, type AuthScheme } from './auth.ts';
 import { mayShowPassword } from './clear-password.ts';
 import { anonymousCredentials, type Credential, type CredentialSource } from './credential.ts';
-import { createExchange, type Outcome, type RegistryRequest } from './exchange.ts';
+import { createExchange, type Outcome, type RemoteRequest } from './exchange.ts';
 import { createGreeter, type Greeting } from './greet.ts';
 import { createHealth } from './health.ts';
 import { followLocation } from './location.ts';
@@ -61,7 +61,7 @@ export interface Registry extends Patience {
    * The same once: the caller retries, because it has to begin elsewhere.
    * @throws what will not pass by itself: a body's own error, a credential's, an interruption
    */
-  exchange(request: RegistryRequest): Promise<Outcome>;
+  exchange(request: RemoteRequest): Promise<Outcome>;
   /** A Location of an answer, absolute or relative. */
   resolve(location: string, base: URL): URL | undefined;
   speak(dialect: Dialect): void;

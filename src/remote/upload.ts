@@ -4,7 +4,7 @@ import { collectBody, type Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import { beginUpload, cancelUpload, headBlob, nextSession, resumeUpload, type UploadSession } from './blobs.ts';
-import type { Outcome, RegistryRequest } from './exchange.ts';
+import type { Outcome, RemoteRequest } from './exchange.ts';
 import type { Registry } from './registry.ts';
 import type { Backoff } from '../net/retry.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
@@ -169,7 +169,7 @@ async function begin({
 }
 
 interface Step {
-  readonly request: RegistryRequest;
+  readonly request: RemoteRequest;
   readonly completes: boolean;
   /** The offset after it. */
   readonly end: number;

@@ -10,7 +10,7 @@ const impossible = `sha256:${'0'.repeat(64)}`;
  * stored.
  * @throws RegtarError READ_ONLY, AUTH_DENIED, …
  */
-export async function requireWritable(
+export async function requirePushable(
   registry: Registry,
   repository: string,
   options: BlobRequestOptions = {},

@@ -55,7 +55,7 @@ export interface Bucket {
    */
   request(request: BucketRequest, accept?: readonly number[]): Promise<Answer>;
   /** One page of keys. @param options `delimiter`: only what comes before the next `/` */
-  list(prefix: string, options?: ListOptions): Promise<ListedPage>;
+  list(prefix: string, options?: ListingOptions): Promise<ListedPage>;
   /** Names a refusal. */
   refusal(answer: Answer, key: string): RegtarError;
   explain(error: unknown): ReturnType<Client['explain']>;
@@ -64,7 +64,7 @@ export interface Bucket {
 }
 
 /** How keys are listed. */
-export interface ListOptions {
+export interface ListingOptions {
   readonly delimiter?: boolean;
   /** Of an earlier page. */
   readonly next?: string | undefined;

@@ -19,7 +19,7 @@ import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts'
 import { formatImageReference, parseImageReference } from '../oci/reference.ts';
 import { choosePlatforms, runnableImages, type ChosenImage } from './choose-platforms.ts';
 import type { ImageFilter } from './filter.ts';
-import type { RenameRepository } from './names.ts';
+import type { RenameRepository } from './rename.ts';
 import { missingNames, unknownImage } from './unknown-image.ts';
 
 /** What a plan is made of, beside the backup. */

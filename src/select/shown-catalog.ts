@@ -3,7 +3,7 @@ import { childrenFirst, type GraphReader } from '../content/image-graph.ts';
 import { RegtarError, type Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
-import type { RenameRepository } from './names.ts';
+import type { RenameRepository } from './rename.ts';
 import type { Candidate } from './plan.ts';
 
 /** Repositories of a backup under new names; two that get one name become one. */

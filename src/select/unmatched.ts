@@ -1,7 +1,7 @@
 import type { Catalog } from '../content/contracts.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import { matchesImage, type FilterOptions } from './filter.ts';
-import { mapMatches } from './names.ts';
+import { mapMatches } from './rename.ts';
 import { nearestOf, nearRepositories } from './near-names.ts';
 
 /** In words, for the globs of a filter that match nothing in a backup: what does not match, and what would. */

@@ -26,7 +26,7 @@ const tagsList = /^\/v2\/(.+)\/tags\/list$/;
  * among names and never becomes a path of this machine.
  * @see OCI distribution-spec v1.1, "Endpoints"
  */
-export function parseTarget(target: string): RequestTarget {
+export function parseRequestTarget(target: string): RequestTarget {
   // A client that takes this for a proxy sends the whole URL.
   const local = target.replace(/^https?:\/\/[^/?]*/i, '');
   const mark = local.indexOf('?');

@@ -9,7 +9,7 @@ import { answerReferrers, createReferrerIndex } from './referrers.ts';
 import { refuse } from './refusal.ts';
 import { openRepositories } from './repositories.ts';
 import { answerBytes, type RegistryAnswer, type RegistryRequest } from './request.ts';
-import { parseTarget } from './route.ts';
+import { parseRequestTarget } from './route.ts';
 
 /** What a registry serves. */
 export interface RoutesOptions {
@@ -48,7 +48,7 @@ export function createRoutes({
   const answer = async (request: RegistryRequest): Promise<RegistryAnswer> => {
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return refuse(request, 'UNSUPPORTED', 'this registry is read-only', { Allow: 'GET, HEAD', Connection: 'close' });
-    const { route, query } = parseTarget(request.target);
+    const { route, query } = parseRequestTarget(request.target);
     const namespace = query.get('ns') ?? '';
     if (namespace !== '' && namespaces.length > 0 && !namespaces.includes(namespace))
       return refuse(request, 'NAME_UNKNOWN', 'this registry does not stand for that one');
@@ -58,7 +58,7 @@ export function createRoutes({
 
   const answerRoute = async (
     request: RegistryRequest,
-    route: ReturnType<typeof parseTarget>['route'],
+    route: ReturnType<typeof parseRequestTarget>['route'],
     query: URLSearchParams,
   ): Promise<RegistryAnswer> => {
     if (route === undefined) return refuse(request, 'NAME_UNKNOWN', 'a registry has nothing here');

@@ -11,7 +11,7 @@ import { isPlainFile } from './part-bytes.ts';
 import { findParts, refuseMissingFirst } from './parts.ts';
 import { openCompressed, openNamedPipe, openStandardInput } from './open-stream.ts';
 import { indexSuffix } from './index-suffix.ts';
-import { recogniseAccess } from './recognise.ts';
+import { recogniseAccess } from './source-form.ts';
 import { openSeveral } from './several.ts';
 import type { OpenSourceOptions } from './options.ts';
 import { openTarFile } from './tar-file.ts';

@@ -8,7 +8,7 @@ import type { Backup } from './backup.ts';
 import { bytesAccess } from './bytes-access.ts';
 import { decompress, type Compression } from './decompress.ts';
 import type { OpenSourceOptions } from './options.ts';
-import { recogniseAccess } from './recognise.ts';
+import { recogniseAccess } from './source-form.ts';
 import { openStream } from './stream.ts';
 
 /** A stream as it comes in, and what it is called. */

@@ -5,7 +5,7 @@ import { scanTar } from '../tar/scan.ts';
 import { isZeroBlock } from '../tar/header.ts';
 import { decompress } from './decompress.ts';
 import { bytesAccess } from './bytes-access.ts';
-import { recognise } from './recognise.ts';
+import { recogniseForm } from './source-form.ts';
 
 /** What the first bytes of a file say of its place among parts. */
 export type PartBeginning =
@@ -53,7 +53,7 @@ export function isPlainFile(path: string): boolean {
 async function recogniseBeginning(head: Buffer, path: string): Promise<PartBeginning> {
   if (head.length === 0) return { kind: 'data' };
   try {
-    const form = recognise(head, path);
+    const form = recogniseForm(head, path);
     if (form === 'unknown') return { kind: 'data' };
     if (form !== 'tar') return (await unpacksToTar(head, form)) ? { kind: 'packed' } : { kind: 'data' };
     const first = isZeroStart(head) ? undefined : await firstMember(head);
@@ -95,7 +95,7 @@ async function unpacksToTar(head: Buffer, form: 'gzip' | 'zstd'): Promise<boolea
   // What cannot be judged is taken for a beginning: a compressed file that follows another is one of its own.
   if (unpacked.length < 512) return true;
   try {
-    return recognise(unpacked, '') === 'tar' && !isZeroStart(unpacked);
+    return recogniseForm(unpacked, '') === 'tar' && !isZeroStart(unpacked);
   } catch {
     return false;
   }

@@ -18,12 +18,12 @@ export interface PartName {
 export function parsePartName(name: string): PartName | undefined {
   const match = /^(.+\.)([a-z]{2,6})$/.exec(name) ?? /^(.+[._-](?:part[._-]?)?)([0-9]{1,8})$/.exec(name);
   const [, stem, suffix] = match ?? [];
-  if (stem === undefined || suffix === undefined || isExtension(suffix)) return undefined;
+  if (stem === undefined || suffix === undefined || isFileEnding(suffix)) return undefined;
   return { stem, suffix, kind: /^[0-9]/.test(suffix) ? 'digits' : 'letters' };
 }
 
 /** What ends the names of whole files; `bz` and `gz` may be counted, too. */
-export function isExtension(suffix: string): boolean {
+export function isFileEnding(suffix: string): boolean {
   return /^(?:tar|tgz|tzst|gz|zst|xz|bz|lz|zip|img|iso|txt|json|bin)$/.test(suffix);
 }
 

@@ -8,7 +8,7 @@ import { beginningOf, endsInZeros, isPlainFile, type PartBeginning } from './par
 import {
   countFrom,
   firstSuffix,
-  isExtension,
+  isFileEnding,
   isFirstSuffix,
   nextSuffixes,
   parsePartName,
@@ -164,7 +164,7 @@ async function refuseGap(
   if (isFirstSuffix(first.suffix, name.kind)) {
     const next = runs
       .slice(runs.findIndex((run) => run.includes(first.suffix)) + 1)
-      .find(([start = '', second]) => second !== undefined || !isExtension(start))?.[0];
+      .find(([start = '', second]) => second !== undefined || !isFileEnding(start))?.[0];
     if (next === undefined || next.length < last.suffix.length || (await isComplete(first, last))) return;
     const { kind } = await beginningOf(pathOf(next));
     // The middle of an archive may look like text; so do notes beside a backup with one digit.

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError, type Problem } from '../errors.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
-import { createDamage, endWithoutMark, gaps } from './damage.ts';
+import { createDamageLog, endWithoutMark, gaps } from './damage-log.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
 import {
   blockBytes,
@@ -15,7 +15,7 @@ import {
   typeFlags,
 } from './header.ts';
 import { hasBody, Member } from './member.ts';
-import { startReadAhead, type ReadAhead } from './read-ahead.ts';
+import { startScanAhead, type ScanAhead } from './scan-ahead.ts';
 import { searchHeader, type HeaderSearch } from './resynchronise.ts';
 import { placeSparse } from './sparse-map.ts';
 import { Window, windowBytes } from './window.ts';
@@ -23,7 +23,7 @@ import { Window, windowBytes } from './window.ts';
 export type { Member } from './member.ts';
 
 /** How a scan is stopped and followed. */
-export interface ScanOptions {
+export interface TarScanOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with the offset reached. */
   readonly onProgress?: ((offset: number) => void) | undefined;
@@ -43,15 +43,15 @@ const millisecondsPerTurn = 50;
 export async function scanTar(
   access: RandomAccess,
   visit: (member: Member) => void,
-  options: ScanOptions = {},
+  options: TarScanOptions = {},
 ): Promise<readonly Problem[]> {
   const scanner = new Scanner(access, visit);
-  let readAhead: ReadAhead | undefined;
+  let scanAhead: ScanAhead | undefined;
   let turn = Date.now();
   try {
     while (scanner.step(membersPerStep)) {
-      if (readAhead === undefined) readAhead = readAheadIfSlow(access, scanner);
-      else readAhead.moveTo(scanner.position);
+      if (scanAhead === undefined) scanAhead = scanAheadIfSlow(access, scanner);
+      else scanAhead.moveTo(scanner.position);
       if (Date.now() - turn < millisecondsPerTurn) continue;
       options.onProgress?.(scanner.position);
       await nextTurn();
@@ -59,7 +59,7 @@ export async function scanTar(
       turn = Date.now();
     }
   } finally {
-    readAhead?.stop();
+    scanAhead?.stop();
   }
   options.onProgress?.(access.size);
   return scanner.problems;
@@ -89,14 +89,14 @@ export async function findEndMark(
 /** Less than this is scanned before others have started. In bytes. */
 const worthReadingAhead = 1024 * 1024 * 1024;
 
-function readAheadIfSlow(access: RandomAccess, scanner: Scanner): ReadAhead | undefined {
+function scanAheadIfSlow(access: RandomAccess, scanner: Scanner): ScanAhead | undefined {
   if (
     access.size - scanner.position < worthReadingAhead ||
     access.ranges === undefined ||
     scanner.takeSlowness() !== true
   )
     return undefined;
-  return startReadAhead(access.ranges(0, access.size), scanner.position);
+  return startScanAhead(access.ranges(0, access.size), scanner.position);
 }
 
 /**
@@ -139,7 +139,7 @@ export class Scanner {
   position: number;
   /** Where the archive ended, for callers that asked for its end alone. */
   endMark: number | undefined = undefined;
-  private readonly damage = createDamage();
+  private readonly damage = createDamageLog();
   private readonly window: Window;
   private readonly member: Member;
   private globals: Extended | undefined = undefined;

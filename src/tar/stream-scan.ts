@@ -1,5 +1,5 @@
 import { RegtarError, type Problem } from '../errors.ts';
-import { createDamage, endWithoutMark, gaps } from './damage.ts';
+import { createDamageLog, endWithoutMark, gaps } from './damage-log.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
 import {
   blockBytes,
@@ -44,7 +44,7 @@ export async function scanTarStream(
   begin: (member: Member) => BodyTaker | undefined,
   options: StreamScanOptions = {},
 ): Promise<readonly Problem[]> {
-  const damage = createDamage();
+  const damage = createDamageLog();
   const input = createStreamBuffer(chunks, options);
   const header = Buffer.from(new ArrayBuffer(blockBytes));
   const member = new Member(header);

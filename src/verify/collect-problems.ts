@@ -6,7 +6,7 @@ import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
 import type { VerifiedImage } from './collect-images.ts';
 import { hasSize } from './judge-image.ts';
-import type { VerifyProblem } from './report.ts';
+import type { VerifyProblem } from './verify-report.ts';
 
 /** Everything that is wrong, each once. */
 export interface CollectedProblems {

@@ -3,7 +3,7 @@ import type { ContentStore } from '../content/contracts.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
-import type { ImageState } from './report.ts';
+import type { ImageState } from './verify-report.ts';
 
 /** What an image is worth, and its platforms. */
 export interface Judgement {

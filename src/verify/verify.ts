@@ -6,9 +6,9 @@ import { checkLinks } from './check-links.ts';
 import { collectImages, type VerifyFilter, type VerifiedImage } from './collect-images.ts';
 import { collectProblems } from './collect-problems.ts';
 import { hashBlobs } from './hash-blobs.ts';
-import { isDamage } from './damage.ts';
+import { isDamage } from './is-damage.ts';
 import { createJudge } from './judge-image.ts';
-import type { ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './report.ts';
+import type { ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './verify-report.ts';
 
 /** How thoroughly a backup is verified, and of what. */
 export interface VerifyOptions {

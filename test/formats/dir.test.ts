@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseDigest } from '../../src/oci/digest.ts';
-import { imageFolderName, skopeoSyncCommand } from '../../src/formats/dir/names.ts';
+import { imageFolderName, skopeoSyncCommand } from '../../src/formats/dir/file-names.ts';
 import { openDirSink } from '../../src/formats/dir/folder.ts';
 import { findDirImages, readDirImage } from '../support/read-layout.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

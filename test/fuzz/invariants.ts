@@ -6,7 +6,7 @@ import { RegtarError } from '../../src/errors.ts';
 import { collectBody } from '../../src/io/body.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../../src/oci/digest.ts';
 import { createFilter } from '../../src/select/filter.ts';
-import { createRenamer } from '../../src/select/names.ts';
+import { createRenamer } from '../../src/select/rename.ts';
 import { createPlan } from '../../src/select/plan.ts';
 import { openFileSink } from '../../src/formats/open-file-sink.ts';
 import type { Backup } from '../../src/source/backup.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
-import { tagHistory, withTagAt } from '../../src/names/choose-tags.ts';
+import { tagHistory, withTagAt } from '../../src/names/chosen-tags.ts';
 import { openTar } from '../support/open-storage.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 

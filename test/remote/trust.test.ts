@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { recogniseHarbor } from '../../src/harbor/recognise.ts';
+import { recogniseHarbor } from '../../src/harbor/recognise-harbor.ts';
 import { bodyOf } from '../../src/io/body.ts';
 import { Secret } from '../../src/net/secret.ts';
 import { digestOf } from '../../src/oci/digest.ts';

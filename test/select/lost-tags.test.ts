@@ -4,7 +4,7 @@ import { createPlan } from '../../src/select/plan.ts';
 import type { Catalog } from '../../src/content/contracts.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
-import { withTagAt } from '../../src/names/choose-tags.ts';
+import { withTagAt } from '../../src/names/chosen-tags.ts';
 import { openContentStore } from '../../src/formats/content-store.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

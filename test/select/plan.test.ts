@@ -3,7 +3,7 @@ import type { SinkTraits } from '../../src/content/contracts.ts';
 import { formatPlatform, parsePlatform } from '../../src/oci/platform.ts';
 import { formatImageReference } from '../../src/oci/reference.ts';
 import { createFilter, type FilterOptions } from '../../src/select/filter.ts';
-import { createRenamer } from '../../src/select/names.ts';
+import { createRenamer } from '../../src/select/rename.ts';
 import { createPlan, type Plan, type PlanOptions } from '../../src/select/plan.ts';
 import { childrenFirst, imagePlatforms } from '../../src/content/image-graph.ts';
 import { openTar } from '../support/open-storage.ts';

@@ -4,7 +4,7 @@ import { chooseShard } from '../../src/cli/shard.ts';
 import { shardOf } from '../../src/cli/declare/values.ts';
 import { createFilter } from '../../src/select/filter.ts';
 import { createPlan, planTotals, type Plan } from '../../src/select/plan.ts';
-import { createRenamer } from '../../src/select/names.ts';
+import { createRenamer } from '../../src/select/rename.ts';
 import { shardPlan } from '../../src/select/shard.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import type { Client, ClientFile } from '../../src/report/clients/setup.ts';
+import type { ContainerClient, ClientFile } from '../../src/report/clients/setup.ts';
 import { regtarJson } from '../e2e/support/regtar.ts';
 import { createPodman, type Podman } from '../support/create-podman.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
@@ -38,7 +38,7 @@ function printed(repository: string, tag: string): string {
 }
 
 /** What `--print-config` prints for this server as a mirror of docker.io. */
-async function clientFiles(client: Client): Promise<readonly ClientFile[]> {
+async function clientFiles(client: ContainerClient): Promise<readonly ClientFile[]> {
   const { files } = await regtarJson<{ files: ClientFile[] }>([
     ...['serve', '--listen', served.host, '--ns', 'docker.io', '--print-config', client],
   ]);

@@ -9,7 +9,7 @@ import { formatNames, type Format } from '../../src/formats/formats.ts';
 import { readSource } from '../../src/formats/read-source.ts';
 import { parsePlatform } from '../../src/oci/platform.ts';
 import { createFilter } from '../../src/select/filter.ts';
-import { createRenamer } from '../../src/select/names.ts';
+import { createRenamer } from '../../src/select/rename.ts';
 import { createPlan } from '../../src/select/plan.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { buildStorage } from '../support/storage-builder.ts';

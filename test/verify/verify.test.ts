@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { summarize } from '../../src/content/summarize.ts';
 import { verifyBackup, type VerifyOptions } from '../../src/verify/verify.ts';
-import type { VerifyReport } from '../../src/verify/report.ts';
+import type { VerifyReport } from '../../src/verify/verify-report.ts';
 import { openFolder, openTar } from '../support/open-storage.ts';
 import { buildStorage, type StorageDescription } from '../support/storage-builder.ts';
 import { storagePaths } from '../support/storage-paths.ts';

@@ -6,7 +6,7 @@ import { registryTarget } from '../../check/registry-target.ts';
 import { RegtarError } from '../../errors.ts';
 import { parseTarget } from '../../remote/target.ts';
 import type { Report } from '../../report/report.ts';
-import { createRenamer } from '../../select/names.ts';
+import { createRenamer } from '../../select/rename.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
 import { openTarget, type RemoteOptions } from '../open-target.ts';

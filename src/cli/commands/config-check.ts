@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { nearest } from '../../select/nearest.ts';
 import { renderTable } from '../render/table.ts';
 import { commandsWithSettings, findSettings, openSettings } from '../settings/find.ts';
-import { settingsOf } from '../settings/names.ts';
+import { settingsOf } from '../settings/setting.ts';
 
 /** One thing that is in force. */
 interface SettingInForce {

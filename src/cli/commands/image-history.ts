@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { formatImageReference, type NamedImage } from '../../oci/reference.ts';
 import { unknownImage } from '../../select/unknown-image.ts';
-import { tagHistory } from '../../names/choose-tags.ts';
+import { tagHistory } from '../../names/chosen-tags.ts';
 import type { OpenedBackup } from '../open-backup.ts';
 
 /** One digest that a tag means or meant. */

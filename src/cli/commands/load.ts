@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
-import { createRenamer } from '../../select/names.ts';
+import { createRenamer } from '../../select/rename.ts';
 import { engineAddress, openEngineSink } from '../../load/engine.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';

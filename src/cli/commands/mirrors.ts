@@ -2,9 +2,9 @@ import { RegtarError } from '../../errors.ts';
 import { parseTarget, type Target } from '../../remote/target.ts';
 import { clientFiles } from '../../report/clients/client-files.ts';
 import { mirrorOf, movedImages, movedNames, type MovedImage } from '../../report/clients/moved-names.ts';
-import type { Client } from '../../report/clients/setup.ts';
+import type { ContainerClient } from '../../report/clients/setup.ts';
 import { readReport } from '../../report/read-report.ts';
-import { createRenamer } from '../../select/names.ts';
+import { createRenamer } from '../../select/rename.ts';
 import { unmatchedMaps } from '../../select/unmatched.ts';
 import { nothingSelected } from '../../select/require-images.ts';
 import type { Context } from '../context.ts';
@@ -15,7 +15,7 @@ import { readSelection, readTextFile, settleSelection, tellReasons, type ChoiceO
 
 /** Everything that `regtar mirrors` understands. */
 export interface MirrorsOptions extends ChoiceOptions {
-  readonly for: Client | 'table';
+  readonly for: ContainerClient | 'table';
   /** The old registry. */
   readonly from?: string;
   readonly report?: string;

@@ -12,7 +12,7 @@ import type { Registry } from '../../remote/registry.ts';
 import { parseTarget, type Target } from '../../remote/target.ts';
 import type { ReportApproval } from '../../report/report.ts';
 import { requireSignedImages } from '../../report/signed-images.ts';
-import { createRenamer } from '../../select/names.ts';
+import { createRenamer } from '../../select/rename.ts';
 import type { Plan } from '../../select/plan.ts';
 import type { Shard } from '../../select/shard.ts';
 import type { Place } from '../../formats/registry/place.ts';

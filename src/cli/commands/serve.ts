@@ -3,7 +3,7 @@ import type { Catalog } from '../../content/contracts.ts';
 import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { clientFiles } from '../../report/clients/client-files.ts';
-import type { Client } from '../../report/clients/setup.ts';
+import type { ContainerClient } from '../../report/clients/setup.ts';
 import { checkBlobs } from '../../serve/checked-blobs.ts';
 import { createDoorkeeper, parseHtpasswd, type Doorkeeper } from '../../serve/htpasswd.ts';
 import { createRoutes } from '../../serve/routes.ts';
@@ -13,23 +13,23 @@ import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { printable } from '../../io/printable.ts';
 import { renderClientFiles } from '../render/client-files.ts';
-import { plural } from '../render/sizes.ts';
+import { plural } from '../../report/sizes.ts';
 import { readSelection, readTextFile } from '../selection.ts';
 import { chooseListen, defaultListen, formatHost, parseListen } from '../serve/listen.ts';
 import { renderServedPage } from '../serve/page.ts';
 import { shownCatalog, type ShownOptions } from '../serve/shown.ts';
-import { chooseTls, type ChosenTls, type TlsOptions } from '../serve/tls.ts';
+import { chooseTls, type ChosenTls, type ServerTlsOptions } from '../serve/tls.ts';
 import { tellOnce, tellRequests } from '../serve/told.ts';
 
 /** Options of `regtar serve`. */
-export interface ServeCommandOptions extends ShownOptions, TlsOptions {
+export interface ServeCommandOptions extends ShownOptions, ServerTlsOptions {
   /** `HOST:PORT`. */
   readonly listen?: string;
   readonly plainHttp?: boolean;
   readonly htpasswd?: string;
   readonly ns?: readonly string[];
   readonly verify?: boolean;
-  readonly printConfig?: Client;
+  readonly printConfig?: ContainerClient;
 }
 
 /** `regtar serve [SOURCE]`: the backup is a registry until the command is ended. */
@@ -88,7 +88,7 @@ function refuseMissingFolder({ tlsDir }: ServeCommandOptions): void {
 
 /** The file of a client for exactly this address. Nothing is edited. */
 function printConfig(
-  client: Client,
+  client: ContainerClient,
   tls: ChosenTls | undefined,
   options: ServeCommandOptions,
   context: Context,

@@ -1,4 +1,4 @@
-import type { VerifyReport } from '../../verify/report.ts';
+import type { VerifyReport } from '../../verify/verify-report.ts';
 import { verifyBackup } from '../../verify/verify.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';

@@ -1,5 +1,5 @@
 import type { BlobSet, Garbage } from '../../content/garbage.ts';
-import { formatBytes, formatCount, plural } from './sizes.ts';
+import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
 import { renderTable } from './table.ts';
 
 const rowsShown = 20;

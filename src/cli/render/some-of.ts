@@ -1,4 +1,4 @@
-import { formatCount } from './sizes.ts';
+import { formatCount } from '../../report/sizes.ts';
 
 const namesShown = 3;
 

@@ -1,6 +1,6 @@
 import type { Catalog } from '../../content/contracts.ts';
 import { parseImageReference } from '../../oci/reference.ts';
-import { createRenamer } from '../../select/names.ts';
+import { createRenamer } from '../../select/rename.ts';
 import { selectCandidates } from '../../select/plan.ts';
 import { nothingSelected } from '../../select/require-images.ts';
 import { chosenCatalog, renameCatalog } from '../../select/shown-catalog.ts';

@@ -8,7 +8,7 @@ import { readTextFile } from '../selection.ts';
 import { isEveryAddress } from './listen.ts';
 
 /** What the command line says of TLS. */
-export interface TlsOptions {
+export interface ServerTlsOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsSelfSigned?: boolean;
@@ -28,7 +28,7 @@ export interface ChosenTls extends ServerTls {
  * @returns undefined where no option asks for TLS
  * @throws RegtarError USAGE, TLS_INVALID, OUTPUT_UNWRITABLE
  */
-export async function chooseTls(options: TlsOptions, host: string | undefined): Promise<ChosenTls | undefined> {
+export async function chooseTls(options: ServerTlsOptions, host: string | undefined): Promise<ChosenTls | undefined> {
   const { tlsCert, tlsKey, tlsSelfSigned = false, tlsDir, tlsName } = options;
   if (tlsSelfSigned) {
     const names = selfSignedNames(host, tlsName ?? []);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { RegtarError } from '../../errors.ts';
 import { nearest } from '../../select/nearest.ts';
-import { settingsOf, type Setting } from './names.ts';
+import { settingsOf, type Setting } from './setting.ts';
 import { invalid, readSettingsFile, type FileValue, type SettingsFile } from './read-file.ts';
 
 /** A setting that was made, and where. */

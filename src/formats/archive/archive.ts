@@ -5,7 +5,7 @@ import { openArchiveParts, type ArchiveParts } from './parts.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
-import type { PutBlob } from './read-ahead.ts';
+import type { PutBlob } from './prefetch-blobs.ts';
 
 /**
  * Images in tar archives, each blob once, in one pass. An image is written as a whole at `commit`, in an order that

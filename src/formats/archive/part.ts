@@ -5,7 +5,7 @@ import type { OutputStream } from '../../io/output-stream.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../../tar/write-header.ts';
 import type { ArchivedImage, ArchiveFile, ArchiveFormat } from './archive-format.ts';
-import { readAhead, type PutBlob, type ReadAheadRings } from './read-ahead.ts';
+import { prefetchBlobs, type PutBlob, type PrefetchRings } from './prefetch-blobs.ts';
 
 /** One archive under way. */
 export interface ArchivePart {
@@ -26,7 +26,7 @@ export function startArchivePart(
   format: ArchiveFormat,
   output: OutputStream,
   owner: OwnerIds | undefined,
-  rings: ReadAheadRings,
+  rings: PrefetchRings,
 ): ArchivePart {
   const documents = format.createDocuments();
   const paths = new Set<string>();
@@ -106,7 +106,7 @@ export function startArchivePart(
       added = [];
       try {
         const owed = blobs.filter(({ descriptor }) => !paths.has(format.blobPath(descriptor.digest)));
-        for await (const { blob, chunks } of readAhead(owed, rings)) {
+        for await (const { blob, chunks } of prefetchBlobs(owed, rings)) {
           signal?.throwIfAborted();
           await writeBlob(blob, chunks);
         }

@@ -16,9 +16,9 @@ import { formatImageReference } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
 import { startArchivePart, type ArchivePart } from './part.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
-import { imageFolderName } from '../dir/names.ts';
+import { imageFolderName } from '../dir/file-names.ts';
 import type { FileSinkOptions } from '../options.ts';
-import { createReadAheadRings, type PutBlob } from './read-ahead.ts';
+import { createPrefetchRings, type PutBlob } from './prefetch-blobs.ts';
 
 /** One archive, or several one after another. */
 export interface ArchiveParts {
@@ -52,7 +52,7 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   const notes: string[] = [];
   const places = new Map<string, string>();
   const names = new Map<string, number>();
-  const rings = createReadAheadRings();
+  const rings = createPrefetchRings();
   let part: ArchivePart | undefined;
   let partPath: string | undefined;
   let partKey = '';

@@ -7,7 +7,7 @@ import { writeSmallFile } from '../../io/write-file.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../oci/digest.ts';
 import { copyNotes, createBlobFiles, type BlobFiles, type BlobPlace } from '../blob-files.ts';
 import { dirTraits } from './traits.ts';
-import { blobFileName, childFileName, imageFolderName } from './names.ts';
+import { blobFileName, childFileName, imageFolderName } from './file-names.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
 

@@ -7,9 +7,9 @@ import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, dropRegistry } from '../image-names.ts';
 import { createNameList, rankPlaces, type NameList } from '../named-catalog.ts';
 import { openPlaces } from '../open-places.ts';
-import type { ImagePlace, NamedImage, OpenReader, ReadImages, ReadOptions } from '../reader.ts';
+import type { ImagePlace, OpenReader, ReadImages, ReadOptions, SourceImage } from '../reader.ts';
 import type { SourceFile, SourceFiles, SourceFolder } from '../source-files.ts';
-import { parseImageFolder } from './names.ts';
+import { parseImageFolder } from './file-names.ts';
 
 /** One image's folder in a SOURCE. */
 interface FoundImage {
@@ -63,7 +63,7 @@ async function readTrees(
   };
 }
 
-function keyOf({ repository, tag, digest }: NamedImage): string {
+function keyOf({ repository, tag, digest }: SourceImage): string {
   return `${repository}\n${tag ?? digest}`;
 }
 

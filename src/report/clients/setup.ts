@@ -1,5 +1,5 @@
 /** Programs that pull images and have a file that leads them to another registry. */
-export type Client = 'containerd' | 'k3s' | 'podman' | 'docker';
+export type ContainerClient = 'containerd' | 'k3s' | 'podman' | 'docker';
 
 /** The registry that clients are to ask. */
 export interface ClientRegistry {

@@ -1,4 +1,5 @@
 import { forEachParallel } from '../../io/parallel.ts';
+import { isExtension } from '../../tar/extended.ts';
 import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, paddedSize, typeFlags } from '../../tar/header.ts';
 import type { FarObject } from './far-object.ts';
 
@@ -71,15 +72,6 @@ function memberBehindFirst(bytes: Uint8Array): number | undefined {
 /** With the magic of ustar or GNU: a sum alone is met by chance in gigabytes of layers. */
 function isHeader(buffer: Buffer, words: Int32Array, at: number): boolean {
   return buffer.toString('latin1', at + 257, at + 262) === 'ustar' && isHeaderValid(buffer, words, at);
-}
-
-function isExtension(typeFlag: number): boolean {
-  return (
-    typeFlag === typeFlags.longLink ||
-    typeFlag === typeFlags.longName ||
-    typeFlag === typeFlags.pax ||
-    typeFlag === typeFlags.paxGlobal
-  );
 }
 
 function hasNoBody(typeFlag: number): boolean {

@@ -5,7 +5,7 @@ import type { Backup } from '../backup.ts';
 import { openHttpsObject } from '../https/https-object.ts';
 import type { OpenSourceOptions } from '../options.ts';
 import { openCompressed } from '../open-stream.ts';
-import { notTar, recognise, recognisedBytes } from '../recognise.ts';
+import { notTar, recogniseForm, recognisedBytes } from '../source-form.ts';
 import { openFarObject, type FarObject, type ObjectServer } from './far-object.ts';
 import { openFarTar } from './far-tar.ts';
 
@@ -23,7 +23,7 @@ export async function openFarSource(operand: string, options: OpenSourceOptions)
 async function openServed(server: ObjectServer, options: OpenSourceOptions): Promise<Backup> {
   try {
     const object = await openFarObject(server, recognisedBytes, options.signal);
-    const form = recognise(object.start, object.describe);
+    const form = recogniseForm(object.start, object.describe);
     if (form === 'unknown') throw notTar(object.describe, 'none of the kinds that regtar knows');
     if (form === 'tar') return await openIndexed(object, options);
     refuseIndex(object.describe, options);

@@ -1,7 +1,7 @@
 import type { FileRange } from '../io/random-access.ts';
 
 /** What a reader is told at its start. */
-export interface ReadAheadData {
+export interface ScanAheadData {
   /** The files that hold the archive, in order. */
   readonly ranges: readonly FileRange[];
   readonly segmentBytes: number;
@@ -24,10 +24,10 @@ export const slots = { next: 0, scanned: 1 } as const;
  * program, wherever and however that was bundled. So it uses nothing from outside itself, and types only of what is
  * imported.
  */
-export function readAheadWorker(): void {
+export function scanAheadWorker(): void {
   const threads = process.getBuiltinModule('node:worker_threads');
   const { openSync, readSync, closeSync } = process.getBuiltinModule('node:fs');
-  const { ranges, segmentBytes, segmentsAhead, shared } = threads.workerData as ReadAheadData;
+  const { ranges, segmentBytes, segmentsAhead, shared } = threads.workerData as ScanAheadData;
   const state = new Int32Array(shared);
   const next = 0;
   const scanned = 1;

@@ -10,7 +10,7 @@ export type TagChoices = ReadonlyMap<string, ReadonlyMap<string, Digest>>;
  * A catalog whose tags mean what was chosen; all other tags keep their meaning. What a tag meant before stays in its
  * history.
  */
-export function chooseTags<Some extends Catalog>(
+export function withChosenTags<Some extends Catalog>(
   catalog: Some,
   choices: TagChoices,
   problems: readonly Problem[] = [],
@@ -63,7 +63,7 @@ export function withTagAt<Some extends Catalog>(
           : 'its history is empty; name the image by its digest: repository@sha256:…',
     });
   }
-  return chooseTags(catalog, new Map([[repository, new Map([[tag, digest]])]]));
+  return withChosenTags(catalog, new Map([[repository, new Map([[tag, digest]])]]));
 }
 
 /** Everything that a tag ever meant, lost tags included; undefined where there is no such tag. */

@@ -24,9 +24,9 @@ const heldChunks = Math.ceil(wholeBytes / limits.chunkBytes);
  * @returns the verified chunks, valid until the next but one blob is asked for; undefined for a blob that is too large
  * and must be streamed
  */
-export async function* readAhead(
+export async function* prefetchBlobs(
   blobs: readonly PutBlob[],
-  rings: ReadAheadRings,
+  rings: PrefetchRings,
 ): AsyncGenerator<{ readonly blob: PutBlob; readonly chunks: readonly Uint8Array[] | undefined }> {
   let next = start(blobs[0], rings[0]);
   try {
@@ -43,10 +43,10 @@ export async function* readAhead(
 }
 
 /** Buffers of the blob that is written and of the next one. */
-export type ReadAheadRings = readonly [Ring, Ring];
+export type PrefetchRings = readonly [Ring, Ring];
 
 /** Made once for an archive; each blob uses them again. */
-export function createReadAheadRings(): ReadAheadRings {
+export function createPrefetchRings(): PrefetchRings {
   return [createRing({ kept: heldChunks + 1 }), createRing({ kept: heldChunks + 1 })];
 }
 

@@ -1,7 +1,7 @@
 import type { ErrorCode, Problem } from '../errors.ts';
 
 /** What is wrong with an archive, in its order; what is whole stays usable. */
-export interface Damage {
+export interface DamageLog {
   readonly problems: readonly Problem[];
   /** The archive ends inside something. */
   cut(offset: number, where: string, path?: string): void;
@@ -20,7 +20,7 @@ export interface Damage {
 const mostProblems = 10_000;
 
 /** Nothing is wrong yet. */
-export function createDamage(): Damage {
+export function createDamageLog(): DamageLog {
   const problems: Problem[] = [];
   /** Where the archive began that is being read: several may follow each other. */
   let archiveStart = 0;

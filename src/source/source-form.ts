@@ -8,7 +8,7 @@ import { findNextHeader } from '../tar/resynchronise.ts';
  */
 export type SourceForm = 'tar' | 'gzip' | 'zstd' | 'unknown';
 
-/** Bytes that `recognise` wants to see; fewer when there are no more. */
+/** Bytes that `recogniseForm` wants to see; fewer when there are no more. */
 export const recognisedBytes = 34 * 1024;
 
 /**
@@ -54,7 +54,7 @@ const foreign: readonly {
  * @throws RegtarError SOURCE_EMPTY; SOURCE_COMPRESSED for compressions that are not read; SOURCE_NOT_TAR for what is
  * plainly something else
  */
-export function recognise(start: Uint8Array, describe: string): SourceForm {
+export function recogniseForm(start: Uint8Array, describe: string): SourceForm {
   if (start.length === 0)
     throw new RegtarError('SOURCE_EMPTY', `${describe} is empty`, {
       where: { path: describe },
@@ -94,7 +94,7 @@ export function recognise(start: Uint8Array, describe: string): SourceForm {
  */
 export function recogniseAccess(access: RandomAccess, describe: string): Exclude<SourceForm, 'unknown'> {
   const start = Buffer.alloc(Math.min(recognisedBytes, access.size));
-  const form = recognise(start.subarray(0, readFullySync(access, start, 0, start.length, 0)), describe);
+  const form = recogniseForm(start.subarray(0, readFullySync(access, start, 0, start.length, 0)), describe);
   if (form !== 'unknown') return form;
   const searched: RandomAccess = access.size <= searchedBytes ? access : { ...access, size: searchedBytes };
   if (findNextHeader(searched, 0).position < searched.size) return 'tar';

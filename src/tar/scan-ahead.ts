@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { FileRange } from '../io/random-access.ts';
-import { readAheadWorker, slots, type ReadAheadData } from './read-ahead-worker.ts';
+import { scanAheadWorker, slots, type ScanAheadData } from './scan-ahead-worker.ts';
 
 /**
  * Readers that go ahead of a scan on a slow medium, so that its reads do not wait for each other. They keep nothing and
@@ -8,7 +8,7 @@ import { readAheadWorker, slots, type ReadAheadData } from './read-ahead-worker.
  * all that they do is to bring blocks into the system's memory, so even if they guess wrong, the scan sees the archive
  * as it is.
  */
-export interface ReadAhead {
+export interface ScanAhead {
   /** Tells how far the scan is. */
   moveTo(position: number): void;
   stop(): void;
@@ -24,21 +24,21 @@ const segmentBytes = 512 * 1024 * 1024;
 const segmentsAhead = 8;
 
 /** @param ranges the files that hold the archive @param from where the scan is */
-export function startReadAhead(ranges: readonly FileRange[], from: number): ReadAhead {
+export function startScanAhead(ranges: readonly FileRange[], from: number): ScanAhead {
   const shared = new SharedArrayBuffer(8);
   const state = new Int32Array(shared);
   let segment = Math.floor(from / segmentBytes);
   Atomics.store(state, slots.scanned, segment);
   Atomics.store(state, slots.next, segment + 1);
-  const workerData: ReadAheadData = { ranges, segmentBytes, segmentsAhead, shared };
+  const workerData: ScanAheadData = { ranges, segmentBytes, segmentsAhead, shared };
   const workers = Array.from(
     { length: readers },
     () =>
-      new Worker(`(${readAheadWorker.toString()})();`, {
+      new Worker(`(${scanAheadWorker.toString()})();`, {
         eval: true,
         workerData,
         execArgv: [],
-        name: 'regtar read ahead',
+        name: 'regtar scan ahead',
       }),
   );
   for (const worker of workers) {

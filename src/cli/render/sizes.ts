@@ -1,1 +1,0 @@
-export { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
