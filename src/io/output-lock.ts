@@ -1,9 +1,10 @@
-import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeSync, closeSync } from 'node:fs';
+import { linkSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeSync, closeSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { onOutput } from './output-error.ts';
 import { isProcessAlive } from './process-alive.ts';
-import { createNewFile, readPlainFile, temporaryName } from './temporary-file.ts';
+import { createNewFile, readPlainFile, temporaryName, temporaryNames } from './temporary-file.ts';
 
 /**
  * Who holds an output. `started` tells a process from a later one with the same number; undefined where the system does
@@ -33,7 +34,10 @@ const emptyLockMilliseconds = 5_000;
 export function lockOutput(path: string, output: string): OutputLock {
   const mine = JSON.stringify(self());
   for (let attempt = 0; attempt < 3; attempt++) {
-    if (create(path, mine)) return releasing(path, mine);
+    if (create(path, mine)) {
+      removeSetAside(path);
+      return releasing(path, mine);
+    }
     const found = readLock(path);
     if (found === undefined) continue;
     if (isHeld(path, found)) throw busy(output, path, found);
@@ -91,6 +95,21 @@ function takeAway(path: string, dead: string): void {
     // Another process was quicker; the next attempt sees what it made of it.
   }
   rmSync(aside, { force: true });
+}
+
+/** A process that was killed in the middle of a takeover leaves the dead lock under its other name. */
+function removeSetAside(path: string): void {
+  const folder = dirname(path);
+  const beginning = temporaryNames(basename(path));
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(beginning)) continue;
+      const aside = join(folder, name);
+      if (!isLockHeld(aside)) rmSync(aside, { force: true });
+    }
+  } catch {
+    // A folder that may be written and not listed, or a file of another user in a folder for everybody: it stays there.
+  }
 }
 
 function isHeld(path: string, content: string): boolean {

@@ -6,7 +6,12 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
  * process's number stands in it, so that a later run can tell what a killed one left.
  */
 export function temporaryName(path: string): string {
-  return `${path}.regtar-${process.pid}-${randomBytes(6).toString('hex')}`;
+  return `${temporaryNames(path)}${process.pid}-${randomBytes(6).toString('hex')}`;
+}
+
+/** What every temporary name of a file begins with, of whichever process. */
+export function temporaryNames(path: string): string {
+  return `${path}.regtar-`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -9,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockOutput } from '../../src/io/output-lock.ts';
 import { createOutputFile, outputFile } from '../../src/io/output-stream.ts';
@@ -112,5 +114,16 @@ describe('a temporary folder for everybody', () => {
       expect(() => lockOutput(folder.file(name), 'out')).toThrow(
         expect.objectContaining({ code: 'OUTPUT_BUSY' }) as Error,
       );
+  });
+
+  it('removes what a process that was killed in a takeover set aside, and never a lock that is held', () => {
+    const path = folder.file('.lock');
+    const deadHolder = JSON.stringify({ host: hostname(), pid: 2 ** 30 });
+    writeFileSync(`${path}.regtar-1-0123456789ab`, deadHolder);
+    const other = lockOutput(folder.file('other'), 'other');
+    copyFileSync(folder.file('other'), `${path}.regtar-2-0123456789ab`);
+    lockOutput(path, 'out').release();
+    other.release();
+    expect(readdirSync(folder.path).sort()).toEqual(['.lock.regtar-2-0123456789ab', 'victim']);
   });
 });
