@@ -9,12 +9,14 @@ import { bundleProgram } from './bundle/bundle-program.js';
 import { licenseTexts } from './bundle/bundled-packages-plugin.js';
 import { billOfMaterials } from './standalone/bill-of-materials.js';
 import { writeExecutable } from './standalone/executable.js';
-import { findNode, run } from './standalone/node-binary.js';
+import { fetchNode, findNode, run } from './standalone/node-binary.js';
 import { withLock } from './with-lock.js';
 
-const usage = `npm run build:standalone -- [--node PATH|VERSION] [--if-changed]
+const usage = `npm run build:standalone -- [--node PATH|VERSION] [--arch x64|arm64]... [--if-changed]
 
-  --node        the Node to embed: a file, or a version that npm's registry has; the one that runs this unless told
+  --node        the Node to embed: a file, or a version that npm's registry has; by default the one that runs this
+  --arch        only for this processor (may be repeated); by default x64 and arm64. The Node for the processor that
+                this machine has not comes from npm's registry
   --if-changed  do nothing when build/standalone was made from the same sources
 `;
 
@@ -22,17 +24,23 @@ const project = fileURLToPath(new URL('../', import.meta.url));
 const folder = join(project, 'build/standalone');
 
 const { values } = parseArgs({
-  options: { node: { type: 'string' }, 'if-changed': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    node: { type: 'string' },
+    arch: { type: 'string', multiple: true, default: process.platform === 'linux' ? ['x64', 'arm64'] : [process.arch] },
+    'if-changed': { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
 if (values.help) process.stdout.write(usage);
 else await withLock(join(project, 'build/standalone.lock'), () => build(values));
 
-/** @param {{ node?: string, 'if-changed'?: boolean }} options */
-async function build({ node: wanted, 'if-changed': ifChanged = false }) {
-  const sources = hashSources(wanted ?? process.version);
+/** @param {{ node?: string, arch: readonly string[], 'if-changed'?: boolean }} options */
+async function build({ node: wanted, arch: architectures, 'if-changed': ifChanged = false }) {
+  const sources = hashSources([wanted ?? process.version, ...architectures].join(' '));
   const stamp = join(folder, '.sources');
   if (ifChanged && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return;
-  const node = findNode(wanted, join(project, 'build/node'));
+  const nodeCache = join(project, 'build/node');
+  const node = findNode(wanted, nodeCache);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const [module, script] = await Promise.all([bundleProgram('esm'), bundleProgram('cjs')]);
@@ -40,11 +48,14 @@ async function build({ node: wanted, 'if-changed': ifChanged = false }) {
   const moduleName = 'regtar.mjs';
   writeFileSync(join(folder, moduleName), `#!/usr/bin/env node\n${module.code}`);
   chmodSync(join(folder, moduleName), 0o755);
-  const executableName = `regtar-${process.platform}-${node.arch}`;
-  await writeExecutable(script.code, node.path, join(folder, executableName));
-
   writeList(moduleName, { packages: module.packages });
-  writeList(executableName, { packages: script.packages, nodeVersions: node.versions });
+  for (const architecture of architectures) {
+    const executableName = `regtar-${process.platform}-${architecture}`;
+    const carrier =
+      architecture === node.arch ? node.path : fetchNode(node.versions['node'] ?? '', architecture, nodeCache);
+    await writeExecutable(script.code, { node: node.path, carrier }, join(folder, executableName));
+    writeList(executableName, { packages: script.packages, nodeVersions: node.versions });
+  }
   writeFileSync(join(folder, 'regtar.1'), run(process.execPath, [join(folder, moduleName), 'help', '--man']));
   const nodeText = node.license ?? `https://github.com/nodejs/node/blob/v${node.versions['node']}/LICENSE`;
   writeFileSync(
@@ -79,9 +90,9 @@ function sha256(name) {
     .digest('hex');
 }
 
-/** Everything that the files are made of. @param {string} node */
-function hashSources(node) {
-  const hash = createHash('sha256').update(node);
+/** Everything that the files are made of. @param {string} choices what was asked for */
+function hashSources(choices) {
+  const hash = createHash('sha256').update(choices);
   const files = ['src', 'scripts'].flatMap((room) =>
     readdirSync(join(project, room), { recursive: true, encoding: 'utf8' }).map((file) => join(room, file)),
   );

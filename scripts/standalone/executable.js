@@ -6,12 +6,14 @@ import { run, sentinelFuse } from './node-binary.js';
 
 /**
  * Makes one file of Node and a program, as Node's documentation of single executable applications says. V8's code cache is put in:
- * without it, a program of this size takes half as long again to start.
+ * without it, a program of this size takes half as long again to start. The cache belongs to one processor, so a program
+ * that is made for another one does without.
  * @param {string} code one CommonJS module
- * @param {string} node the Node that carries it, which also prepares it: cache and blob belong to that version
+ * @param {{ node: string, carrier: string }} nodes the Node that prepares it, and the Node of the same version that
+ * carries it
  * @param {string} out
  */
-export async function writeExecutable(code, node, out) {
+export async function writeExecutable(code, { node, carrier }, out) {
   const work = mkdtempSync(`${out}.work-`);
   try {
     const main = join(work, 'regtar.cjs');
@@ -19,9 +21,10 @@ export async function writeExecutable(code, node, out) {
     const config = join(work, 'sea.json');
     const binary = join(work, 'binary');
     writeFileSync(main, code);
-    writeFileSync(config, JSON.stringify({ main, output, disableExperimentalSEAWarning: true, useCodeCache: true }));
+    const useCodeCache = carrier === node;
+    writeFileSync(config, JSON.stringify({ main, output, disableExperimentalSEAWarning: true, useCodeCache }));
     run(node, ['--experimental-sea-config', config]);
-    copyFileSync(node, binary);
+    copyFileSync(carrier, binary);
     chmodSync(binary, 0o755);
     await inject(binary, 'NODE_SEA_BLOB', readFileSync(output), { sentinelFuse });
     renameSync(binary, out);

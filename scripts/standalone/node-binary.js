@@ -25,7 +25,7 @@ export function findNode(wanted, cache) {
     wanted === undefined
       ? process.execPath
       : /^[0-9]+\.[0-9]+\.[0-9]+$/.test(wanted)
-        ? fetchNode(wanted, cache)
+        ? fetchNode(wanted, process.arch, cache)
         : wanted;
   if (!existsSync(path)) throw new Error(`there is no Node at ${path}`);
   if (!readFileSync(path).includes(sentinelFuse))
@@ -42,20 +42,40 @@ export function findNode(wanted, cache) {
   return { path, versions, arch, license: license === undefined ? undefined : readFileSync(license, 'utf8') };
 }
 
-/** @param {string} version @param {string} cache */
-function fetchNode(version, cache) {
-  const name = `node-linux-${process.arch}`;
+/**
+ * Node for Linux, from the npm package `node-linux-…`.
+ * @param {string} version such as 24.11.1
+ * @param {string} architecture x64 or arm64
+ * @param {string} cache folder for what was fetched
+ * @returns {string} the path of the program
+ */
+export function fetchNode(version, architecture, cache) {
+  const name = `node-linux-${architecture}`;
   const folder = join(cache, `${name}-${version}`);
   const binary = join(folder, 'package/bin/node');
   if (existsSync(binary)) return binary;
   const partial = `${folder}.part`;
   rmSync(partial, { recursive: true, force: true });
   mkdirSync(partial, { recursive: true });
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', partial, `${name}@${version}`]));
+  const [packed] = JSON.parse(pack(`${name}@${version}`, partial));
   run('tar', ['-xzf', join(partial, packed.filename), '-C', partial, 'package/bin/node', 'package/LICENSE']);
   rmSync(join(partial, packed.filename));
   renameSync(partial, folder);
   return binary;
+}
+
+/** @param {string} wanted @param {string} folder */
+function pack(wanted, folder) {
+  try {
+    return run('npm', ['pack', '--json', '--pack-destination', folder, wanted]);
+  } catch (cause) {
+    throw new Error(
+      `${wanted} cannot be had from npm's registry; build for this machine alone: --arch ${process.arch}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /**

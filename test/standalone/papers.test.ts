@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../support/run.ts';
-import { buildStandalone, executableName, moduleName, standaloneFolder } from './support/standalone.ts';
+import { buildStandalone, executableName, executables, moduleName, standaloneFolder } from './support/standalone.ts';
 
 interface Component {
   readonly type: string;
@@ -47,7 +47,7 @@ it('checksums hold for every file that lies there', async () => {
   );
 });
 
-describe.each([moduleName, executableName])('the list of what is inside %s', (file) => {
+describe.each([moduleName, ...executables])('the list of what is inside %s', (file) => {
   const list = (): BillOfMaterials => readJson(join(standaloneFolder, `${file}.cdx.json`));
 
   it('is CycloneDX 1.6 about that very file', () => {

@@ -6,6 +6,8 @@ import { run, type RunOptions, type RunResult } from '../../support/run.ts';
 export const standaloneFolder = fileURLToPath(new URL('../../../build/standalone/', import.meta.url));
 
 export const executableName = `regtar-${process.platform}-${process.arch}`;
+/** What it makes for each processor. */
+export const executables = ['regtar-linux-x64', 'regtar-linux-arm64'];
 export const moduleName = 'regtar.mjs';
 
 /** The program in every form that it is carried in: what to start, and what with. */
