@@ -1,5 +1,6 @@
 import { RegtarError } from '../errors.ts';
 import type { Place } from '../formats/registry/place.ts';
+import type { Bucket } from '../s3/bucket.ts';
 import type { Context } from './context.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
 
@@ -35,6 +36,8 @@ export async function openBucketOutput(
   const access = farAccess(options, context);
   const bucket = openBucket(parseBucketAddress(operand), {
     ...access,
+    // --source-ca-file is for SOURCE; what is trusted here besides stands in AWS_CA_BUNDLE.
+    caFile: undefined,
     words: bucketWords,
     codes: { missing: 'OUTPUT_UNWRITABLE', denied: 'OUTPUT_UNWRITABLE', refused: 'OUTPUT_UNWRITABLE' },
     endpoint: access.s3Endpoint,
@@ -42,10 +45,12 @@ export async function openBucketOutput(
   });
   for (const source of sources.filter(isBucketOutput)) {
     const other = openSourceBucket(source, access, context.signal);
-    await other.close();
-    if (other.endpoint !== bucket.endpoint || other.address.bucket !== bucket.address.bucket) continue;
-    const [ours, theirs] = [bucket.address.key, other.address.key].map((key) => (key === '' ? '' : `${key}/`));
-    if (!ours?.startsWith(theirs ?? '') && !theirs?.startsWith(ours ?? '')) continue;
+    try {
+      if (!isOverlapping(bucket, other) || !(await isOneServer(bucket, other, context.signal))) continue;
+    } finally {
+      await other.close();
+    }
+    await bucket.close();
     throw new RegtarError(
       'OUTPUT_IS_SOURCE',
       `${name} ${describeBucket(bucket.address)} and ${describeBucket(other.address)}, which is read, are one ` +
@@ -54,4 +59,27 @@ export async function openBucketOutput(
     );
   }
   return openBucketPlace(bucket);
+}
+
+/** By names alone: one bucket, and one prefix in the other. */
+function isOverlapping(bucket: Bucket, other: Bucket): boolean {
+  if (other.address.bucket !== bucket.address.bucket) return false;
+  const [ours = '', theirs = ''] = [bucket.address.key, other.address.key].map((key) => (key === '' ? '' : `${key}/`));
+  return ours.startsWith(theirs) || theirs.startsWith(ours);
+}
+
+/**
+ * Whether two buckets of one name are one. Servers have several names (`localhost`, an address, an alias), so an object
+ * of SOURCE is looked for on the other side: the same key with the same ETag and the same time is the same object.
+ */
+async function isOneServer(bucket: Bucket, other: Bucket, signal: AbortSignal): Promise<boolean> {
+  if (bucket.server === other.server) return true;
+  const [object] = (await other.list(other.address.key, { most: 1, signal })).objects;
+  if (object === undefined) return false;
+  const [twin] = await bucket.list(object.key, { most: 1, signal }).then(
+    ({ objects }) => objects,
+    // What may not be listed, or is not there, is told by what writes to it.
+    () => [],
+  );
+  return twin?.key === object.key && twin.etag === object.etag && twin.modified === object.modified;
 }

@@ -2,6 +2,7 @@ import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
+import type { StoredObject } from '../io/stored-object.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
@@ -34,6 +35,8 @@ export interface ContentStore {
    * `open` gives them.
    */
   ranges?(digest: Digest): readonly FileRange[] | undefined;
+  /** The object of an S3 server that the blob is, or is a part of; undefined or absent where it is none. */
+  object?(digest: Digest): StoredObject | undefined;
   /** Rank in which blobs lie on the medium, so that readers may stream instead of seek; any number. */
   position(digest: Digest): number;
 }
@@ -98,10 +101,10 @@ export interface SinkTraits {
 }
 
 /**
- * What became of a blob: it was sent, it was there, it was made known there by name, or it was put into the target's
- * own storage.
+ * What became of a blob: it was sent, it was there, it was made known there by name, it was put into the target's own
+ * storage, or the server that holds both source and output copied it: then no byte of it was read or hashed here.
  */
-export type BlobOutcome = 'written' | 'present' | 'mounted' | 'placed';
+export type BlobOutcome = 'written' | 'present' | 'mounted' | 'placed' | 'server-copied';
 
 /** How a sink is told to stop, and tells what it sent. */
 export interface WriteOptions {
@@ -120,12 +123,16 @@ export interface ImageWriter {
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at
    * a time may call it as late as `commit`, and with a ring of its own
    * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where a person
-   * asked for that, or where it is verified
+   * asked for that, or where it is verified. `object` is what a server may copy by itself
    */
   putBlob(
     blob: Descriptor,
     open: (from?: number, ring?: Ring) => Body,
-    options: WriteOptions & { readonly file?: string | undefined; readonly isFileVerified?: boolean | undefined },
+    options: WriteOptions & {
+      readonly file?: string | undefined;
+      readonly isFileVerified?: boolean | undefined;
+      readonly object?: StoredObject | undefined;
+    },
   ): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */
   putManifest(manifest: Descriptor, bytes: Uint8Array, options: WriteOptions): Promise<BlobOutcome>;

@@ -78,6 +78,7 @@ async function copyBlobs(
               signal,
               onBytes: options.onBytes,
               file: store.file(blob.digest),
+              object: store.object?.(blob.digest),
               isFileVerified: store.hashedAs?.(blob.digest) === blob.digest,
             });
             options.onBlob(blob.digest, blob.size, outcome);

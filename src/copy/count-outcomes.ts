@@ -20,6 +20,7 @@ export interface BlobCounts {
 /** Begins at 0. What is there already counts once, however many images need it. */
 export function createBlobCounts(): BlobCounts {
   const counts = { copied: 0, present: 0, mounted: 0, placed: 0, bytes: 0, spared: 0 };
+  const there = { serverCopied: 0, serverCopiedBytes: 0 };
   return {
     add({ size, outcome, isFirst }) {
       if (outcome === 'written' || outcome === 'placed') {
@@ -28,13 +29,18 @@ export function createBlobCounts(): BlobCounts {
         counts.bytes += size;
         return;
       }
+      if (outcome === 'server-copied') {
+        there.serverCopied++;
+        there.serverCopiedBytes += size;
+        return;
+      }
       counts.spared += size;
       if (outcome === 'mounted') counts.mounted++;
       else if (isFirst) counts.present++;
     },
     totals() {
       const { placed, ...others } = counts;
-      return { ...others, ...(placed > 0 && { placed }) };
+      return { ...others, ...(placed > 0 && { placed }), ...(there.serverCopied > 0 && there) };
     },
   };
 }

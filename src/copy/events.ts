@@ -55,6 +55,9 @@ export interface CopyReport {
     readonly mounted: number;
     /** Put into the target's own storage; absent where nothing was. */
     readonly placed?: number;
+    /** Copied by the server that holds source and output, and hashed by nobody; absent where nothing was. */
+    readonly serverCopied?: number;
+    readonly serverCopiedBytes?: number;
     /** Copied and placed, in bytes. */
     readonly bytes: number;
     /** Mounted or there already, in bytes, counted wherever an image needs them. */

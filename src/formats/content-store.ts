@@ -46,6 +46,7 @@ export function openContentStore(
       const path = backup.file(location);
       return path === undefined ? backup.ranges?.(location) : [{ path, start: 0, size: location.size }];
     },
+    object: (digest) => backup.object?.(locate(digest)),
     position(digest) {
       const rank = stored.get(digest)?.rank ?? -1;
       return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;

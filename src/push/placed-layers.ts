@@ -23,8 +23,9 @@ export function createPlacedLayers(blobs: PlacedBlobs, api: BlobPlaces): PlacedL
     async put(blob, repository, open, write) {
       if (!isPlaceable(blob.digest)) return api.put(blob, repository, open, write);
       const outcome = await blobs.put(blob, open, write);
-      if (outcome === 'written') placed.add(blob.digest);
+      if (outcome !== 'present') placed.add(blob.digest);
       const link = await blobs.link(repository, blob.digest);
+      if (outcome === 'server-copied') return outcome;
       return outcome === 'written' ? 'placed' : link === 'written' ? 'mounted' : 'present';
     },
     async adopt(blob, repository, write) {

@@ -115,13 +115,15 @@ export async function prepareTransfer(
       storage === undefined
         ? report
         : reviewStorage(storage.place, possible, report, layers.placed?.placed ?? new Set(), onImage),
-    notes: () =>
-      layers.uploaded.size === 0
+    notes: () => [
+      ...(storage?.place.notes?.() ?? []),
+      ...(layers.uploaded.size === 0
         ? []
         : [
             `${registry.host} did not know ${layers.uploaded.size} blobs that were placed; they were sent ` +
               'through its API',
-          ],
+          ]),
+    ],
   };
 }
 

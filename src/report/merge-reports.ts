@@ -1,6 +1,6 @@
 import { RegtarError } from '../errors.ts';
 import { imageKey } from '../oci/reference.ts';
-import { countImages, type Report, type ReportImage } from './report.ts';
+import { countImages, type Report, type ReportBlobs, type ReportImage } from './report.ts';
 
 /**
  * Joins the reports of shards, or of runs that finished one after the other, into one. Of an image that several have,
@@ -59,10 +59,17 @@ export function mergeReports(reports: readonly Report[]): Report {
           mounted: sum.mounted + blobs.mounted,
           bytes: sum.bytes + blobs.bytes,
           spared: sum.spared + blobs.spared,
+          ...serverCopies(sum, blobs),
         })),
     },
     images: ordered,
   };
+}
+
+function serverCopies(...blobs: readonly ReportBlobs[]): Partial<ReportBlobs> {
+  const serverCopied = blobs.reduce((sum, each) => sum + (each.serverCopied ?? 0), 0);
+  if (serverCopied === 0) return {};
+  return { serverCopied, serverCopiedBytes: blobs.reduce((sum, each) => sum + (each.serverCopiedBytes ?? 0), 0) };
 }
 
 function refuseForeign(first: Report, other: Report): void {

@@ -54,7 +54,15 @@ const schema: v.GenericSchema<unknown, Report> = v.object({
   shards: optional(v.object({ count, missing: v.array(count) })),
   totals: v.object({
     images: v.object({ copied: count, present: count, skipped: count, failed: count, unfinished: count }),
-    blobs: v.object({ copied: count, present: count, mounted: count, bytes: count, spared: count }),
+    blobs: v.object({
+      copied: count,
+      present: count,
+      mounted: count,
+      bytes: count,
+      spared: count,
+      serverCopied: optional(count),
+      serverCopiedBytes: optional(count),
+    }),
   }),
   images: v.array(image),
 });

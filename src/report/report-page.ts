@@ -27,6 +27,9 @@ export function reportPage(report: Report): Page {
     facts: [
       { name: command === 'push' ? 'Sent' : 'Written', value: formatBytes(totals.blobs.bytes) },
       { name: command === 'push' ? 'Mounted or present' : 'Present', value: formatBytes(totals.blobs.spared) },
+      ...(totals.blobs.serverCopiedBytes === undefined
+        ? []
+        : [{ name: 'Copied by the server, unhashed', value: formatBytes(totals.blobs.serverCopiedBytes) }]),
       ...(report.seconds === undefined ? [] : [{ name: 'Time', value: formatSeconds(report.seconds) }]),
       {
         name: 'Target',

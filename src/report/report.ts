@@ -110,6 +110,9 @@ export interface ReportBlobs {
   readonly mounted: number;
   readonly bytes: number;
   readonly spared: number;
+  /** Copied by the server that holds source and output, and hashed by nobody; absent where nothing was. */
+  readonly serverCopied?: number;
+  readonly serverCopiedBytes?: number;
 }
 
 /** How many images have each status. */

@@ -21,6 +21,7 @@ export interface BucketAccess extends Pick<
   readonly codes: { readonly missing: ErrorCode; readonly denied: ErrorCode; readonly refused: ErrorCode };
   /** Where the address names none. */
   readonly endpoint?: string | undefined;
+  /** Trusted besides the system's authorities. @defaultValue what `AWS_CA_BUNDLE` or the profile names */
   readonly caFile?: string | undefined;
   /** Whether `http://` is taken beyond loopback. @defaultValue false */
   readonly plainHttp?: boolean | undefined;
@@ -44,8 +45,11 @@ export interface BucketRequest {
 /** A bucket of an S3 server: signed requests, as many at once as the server bears. */
 export interface Bucket {
   readonly address: BucketAddress;
-  /** `scheme://host[:port]` of the server: two buckets with the same one and the same name are the same. */
-  readonly endpoint: string;
+  /**
+   * Names the server, for people and to be compared: two buckets with the same one and the same name are the same.
+   * `AWS` whatever the region, since all buckets there share one space of names; otherwise the endpoint.
+   */
+  readonly server: string;
   /** One request once; keys that are over are read again. @throws the network's own error */
   stream(request: BucketRequest): Promise<StreamedAnswer>;
   /**
@@ -89,7 +93,7 @@ export function openBucket(address: BucketAddress, access: BucketAccess): Bucket
   const client = openClient({
     ...access,
     host: server.base.host,
-    tls: { caFile: access.caFile, env: access.env, home: access.home },
+    tls: { caFile: access.caFile ?? settings.caFile, env: access.env, home: access.home },
     connections: mostRequests,
   });
   const throttle = createThrottle(mostRequests);
@@ -141,7 +145,7 @@ export function openBucket(address: BucketAddress, access: BucketAccess): Bucket
 
   return {
     address,
-    endpoint: server.base.origin,
+    server: server.name,
     stream: (asked) => limited(throttle, () => stream(asked)),
     request,
     async list(prefix, { delimiter = false, next, most, signal } = {}) {
@@ -210,6 +214,8 @@ async function* untilDone(body: AsyncIterable<Uint8Array>, done: () => void): As
 
 interface Server {
   readonly base: URL;
+  /** @see Bucket.server */
+  readonly name: string;
   urlOf(key: string, query: BucketRequest['query']): URL;
 }
 
@@ -238,9 +244,11 @@ function serverOf(
     throw new RegtarError('USAGE', `${base.origin} would be spoken to unencrypted`, {
       hint: 'use https, or pass --plain-http',
     });
-  const folder = base.pathname.replace(/\/+$/, '') + (isOwnHost ? '' : `/${bucket}`);
+  const root = base.pathname.replace(/\/+$/, '');
+  const folder = root + (isOwnHost ? '' : `/${bucket}`);
   return {
     base,
+    name: /\.amazonaws\.com$/.test(base.hostname) ? 'AWS' : `${base.origin}${root}`,
     urlOf(key, query = {}) {
       const url = new URL(base.origin);
       url.pathname = `${folder}/${key.split('/').map(encodePart).join('/')}`;

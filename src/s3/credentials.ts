@@ -19,6 +19,8 @@ export interface S3Settings {
   readonly keys: S3Keys | undefined;
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
+  /** PEM certificates of authorities. */
+  readonly caFile: string | undefined;
 }
 
 /**
@@ -48,6 +50,7 @@ export function readS3Settings(env: Environment, home: string | undefined): S3Se
     keys,
     region: given(env['AWS_REGION']) ?? given(env['AWS_DEFAULT_REGION']) ?? profile?.get('region'),
     endpoint: given(env['AWS_ENDPOINT_URL_S3']) ?? given(env['AWS_ENDPOINT_URL']) ?? profile?.get('endpoint_url'),
+    caFile: given(env['AWS_CA_BUNDLE']) ?? profile?.get('ca_bundle'),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
+import type { StoredObject } from '../io/stored-object.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { PathBytes } from '../tar/member.ts';
 
@@ -118,6 +119,8 @@ export interface Backup {
    * `read` gives them.
    */
   ranges?(location: Location): readonly FileRange[] | undefined;
+  /** The object of an S3 server that a file is, or is a part of; undefined or absent where it is none. */
+  object?(location: Location): StoredObject | undefined;
   /**
    * The digest that a content had when it passed in a stream: where it is the right one, an output may link
    * `file(location)` without reading it. Absent: none is known.

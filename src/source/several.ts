@@ -44,6 +44,7 @@ export function openSeveral(backups: readonly Backup[]): Backup {
     readSmall: (location) => of(location).readSmall(location),
     file: (location) => of(location).file(location),
     ranges: (location) => of(location).ranges?.(location),
+    object: (location) => of(location).object?.(location),
     digestOf: (location) => of(location).digestOf?.(location),
     async keepOnly(isNeeded) {
       for (const [source, backup] of backups.entries())

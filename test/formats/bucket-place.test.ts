@@ -5,6 +5,7 @@ import { collectBody } from '../../src/io/body.ts';
 import { parseBucketAddress } from '../../src/s3/address.ts';
 import { openBucket, type Bucket } from '../../src/s3/bucket.ts';
 import { regtar, regtarDone } from '../e2e/support/regtar.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { describeWith } from '../support/peers.ts';
@@ -12,7 +13,7 @@ import { startRegistry } from '../support/start-registry.ts';
 import { startVersitygw, type S3Server } from '../support/start-versitygw.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-describeWith(['versitygw', 'docker-registry'], 'a bucket that is written', () => {
+describeWith(['versitygw', 'docker-registry', 'openssl'], 'a bucket that is written', () => {
   const folder = temporaryFolder();
   let server: S3Server;
   let tags: string;
@@ -118,6 +119,21 @@ describeWith(['versitygw', 'docker-registry'], 'a bucket that is written', () =>
     const { code, stderr } = await regtar(args, { env: server.env });
     expect([code, stderr]).toEqual([expect.any(Number), expect.stringMatching(/OUTPUT_IS_SOURCE/)]);
     expect(code).not.toBe(0);
+  });
+
+  it('is trusted by AWS_CA_BUNDLE, which --source-ca-file is not for', async () => {
+    const made = await createAuthority(folder.path);
+    const secure = await startVersitygw(['secure'], await made.issue('bucket'));
+    const { env } = secure;
+    const bundle = { ...env, AWS_CA_BUNDLE: made.certificate };
+    const out = `s3://secure/out?endpoint=${secure.url}`;
+    const args = ['export', fixturePath, out, '--format', 'registry', '--retry-times', '0'];
+    const { stderr } = await regtar([...args, '--source-ca-file', made.certificate], { env });
+    expect(stderr).toMatch(/OUTPUT_UNWRITABLE: .* has a certificate that is not trusted.*\n.*AWS_CA_BUNDLE/);
+    await regtarDone(args, { env: bundle });
+    expect((await regtarDone(['list', out], { env: bundle })).stdout).toBe(tags);
+    expect((await regtarDone(['list', out, '--source-ca-file', made.certificate], { env })).stdout).toBe(tags);
+    await secure.stop();
   });
 
   it('takes a registry beside the one that is read, and no other format', async () => {

@@ -65,7 +65,7 @@ export function createMeter(): Meter {
         case 'blob':
           if (event.isFirst) settled += event.size;
           if (event.outcome === 'written' || event.outcome === 'placed') sending = Math.max(0, sending - event.size);
-          else spared += event.size;
+          else if (event.outcome !== 'server-copied') spared += event.size;
           break;
       }
     },

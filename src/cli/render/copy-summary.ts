@@ -23,6 +23,9 @@ export function renderCopySummary(
   const { moved, spared } = verbs[run.command];
   const parts = [
     `${formatBytes(blobs.bytes)} ${(blobs.placed ?? 0) > 0 ? 'placed and sent' : moved}`,
+    ...(blobs.serverCopiedBytes === undefined
+      ? []
+      : [`${formatBytes(blobs.serverCopiedBytes)} copied by the server (unhashed)`]),
     ...(blobs.spared > 0 ? [`${formatBytes(blobs.spared)} ${spared}`] : []),
     ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
     ...(failed > untried ? [`${formatCount(failed - untried)} failed`] : []),

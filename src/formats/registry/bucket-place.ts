@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { RegtarError } from '../../errors.ts';
 import type { Body } from '../../io/body.ts';
 import { createRing } from '../../io/ring.ts';
@@ -6,7 +5,8 @@ import type { ServerWords } from '../../net/server-words.ts';
 import { headerOf, type Answer } from '../../net/transport.ts';
 import { describeBucket } from '../../s3/address.ts';
 import type { Bucket } from '../../s3/bucket.ts';
-import { escapeXml, valueOf } from '../../s3/xml.ts';
+import { createBucketCopier, type CopyLimits } from './bucket-copy.ts';
+import { beginUpload, sha256Of } from './bucket-upload.ts';
 import type { Place, PlacedFile, PutOptions } from './place.ts';
 
 /** What failures of a bucket are called that is written. */
@@ -19,7 +19,7 @@ export const bucketWords: ServerWords = {
     refused: 'OUTPUT_UNWRITABLE',
   },
   options: {
-    caFile: '--source-ca-file',
+    caFile: 'AWS_CA_BUNDLE',
     clientCertificate: undefined,
     insecure: undefined,
     plainHttp: '--plain-http',
@@ -38,12 +38,13 @@ const mostParts = 9_000;
 /**
  * A place that is a bucket, or what lies beneath a prefix of one. Objects appear whole: small ones by one PUT, larger
  * ones when all parts of their upload are there. Each request carries the SHA-256 of its bytes, which the server
- * checks.
+ * checks. Objects of the same server are copied there.
  */
-export function openBucketPlace(bucket: Bucket): Place {
+export function openBucketPlace(bucket: Bucket, limits: CopyLimits = {}): Place {
   const { bucket: name, key: prefix } = bucket.address;
   const describe = describeBucket(bucket.address);
   const made = new Map<string, string>();
+  const copier = createBucketCopier(bucket, limits);
   const keyOf = (path: string): string => (prefix === '' ? path : `${prefix}/${path}`);
 
   const stat = async (path: string): Promise<PlacedFile | undefined> => {
@@ -128,6 +129,12 @@ export function openBucketPlace(bucket: Bucket): Place {
       return 'written';
     },
     link: () => Promise.resolve(false),
+    async copy(path, object, { signal } = {}) {
+      const etag = await copier.copy(keyOf(path), object, signal);
+      if (etag !== undefined) made.set(path, etag);
+      return etag !== undefined;
+    },
+    notes: () => copier.notes(),
     async takeBack() {
       let removed = 0;
       for (const [path, etag] of made) {
@@ -148,48 +155,6 @@ export function openBucketPlace(bucket: Bucket): Place {
   }
 }
 
-interface Upload {
-  send(bytes: Uint8Array): Promise<void>;
-  complete(): Promise<void>;
-  /** Nothing of it was visible, and nothing stays to be paid for. */
-  abort(): Promise<void>;
-}
-
-/** @see Amazon S3 API, "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload" */
-async function beginUpload(bucket: Bucket, key: string, signal: AbortSignal | undefined): Promise<Upload> {
-  const created = await bucket.request({ method: 'POST', key, query: { uploads: '' }, sha256: sha256Of(''), signal });
-  const uploadId = valueOf(Buffer.from(created.body).toString('utf8'), 'UploadId');
-  if (uploadId === undefined) throw bucket.refusal(created, key);
-  const tags: string[] = [];
-  return {
-    async send(bytes) {
-      const query = { partNumber: String(tags.length + 1), uploadId };
-      const answer = await bucket.request({ method: 'PUT', key, query, body: bytes, sha256: sha256Of(bytes), signal });
-      tags.push(headerOf(answer, 'etag') ?? '');
-    },
-    async complete() {
-      const parts = tags.map(
-        (tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`,
-      );
-      const body = Buffer.from(`<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`);
-      const answer = await bucket.request({
-        method: 'POST',
-        key,
-        query: { uploadId },
-        body,
-        sha256: sha256Of(body),
-        headers: { 'content-type': 'application/xml' },
-        signal,
-      });
-      // 200 is sent before the parts are joined: what follows may still be an error.
-      if (/<Error>/.test(Buffer.from(answer.body).toString('utf8'))) throw bucket.refusal(answer, key);
-    },
-    async abort() {
-      await bucket.request({ method: 'DELETE', key, query: { uploadId } }, [404]).catch(() => undefined);
-    },
-  };
-}
-
 /** Cuts a body into parts of one size; each is valid until the next is asked for twice. The last may be shorter. */
 async function* inParts(body: Body, size: number): AsyncGenerator<Uint8Array, undefined> {
   let part = Buffer.allocUnsafeSlow(size);
@@ -208,8 +173,4 @@ async function* inParts(body: Body, size: number): AsyncGenerator<Uint8Array, un
   }
   if (filled > 0) yield part.subarray(0, filled);
   return undefined;
-}
-
-function sha256Of(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,5 +1,6 @@
 import type { Body } from '../../io/body.ts';
 import type { Ring } from '../../io/ring.ts';
+import type { StoredObject } from '../../io/stored-object.ts';
 
 /** A file of a registry's storage. */
 export interface PlacedFile {
@@ -73,6 +74,13 @@ export interface Place {
    */
   link(path: string, file: string, size: number): Promise<boolean>;
   /**
+   * Lets the server that holds this place make a file of an object that it holds, too: no byte is read or hashed here.
+   * The file appears whole. What is there already is replaced. Absent where no place of this kind can do that.
+   * @returns false where that cannot be: another server, an object that is another one now, a server that refuses.
+   * Then `put` it
+   */
+  copy?(path: string, object: StoredObject, options?: Pick<PutOptions, 'signal'>): Promise<boolean>;
+  /**
    * Removes the files that this place has made since it was opened, each only while it is still the same file, and the
    * folders that it has made for them, where they are empty. What `replace` replaced cannot come back.
    * @returns how many files were removed
@@ -80,6 +88,8 @@ export interface Place {
   takeBack(): Promise<number>;
   /** What was made so far stays, and need not be remembered. */
   settle(): void;
+  /** What a person should know of how it was written; absent where there is nothing. */
+  notes?(): readonly string[];
   /** Bytes that are free there; absent or undefined where that is not known. */
   freeBytes?(): number | undefined;
   /** Removes what is unfinished. May be called twice. */

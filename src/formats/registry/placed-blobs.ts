@@ -34,7 +34,7 @@ export interface PlacedBlobs {
     blob: Descriptor,
     open: Parameters<ImageWriter['putBlob']>[1],
     options: Parameters<ImageWriter['putBlob']>[2],
-  ): Promise<'written' | 'present'>;
+  ): Promise<'written' | 'present' | 'server-copied'>;
   /** The same for bytes that are in memory: manifests. */
   putBytes(blob: Descriptor, bytes: Uint8Array): Promise<'written' | 'present'>;
   /**
@@ -82,7 +82,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     blob: Descriptor,
     content: Uint8Array | (() => Body),
     write: Parameters<ImageWriter['putBlob']>[2],
-  ): Promise<'written' | 'present'> =>
+  ): Promise<'written' | 'present' | 'server-copied'> =>
     claims.run(blob.digest, async () => {
       const found = await judge(blob, write);
       if (found === 'right') return 'present';
@@ -90,6 +90,10 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
       if (found === undefined && typeof content === 'function' && (await linked(blob, path, content, write))) {
         done.add(blob.digest);
         return 'written';
+      }
+      if (found === undefined && typeof content === 'function' && (await copiedThere(blob, path, write))) {
+        done.add(blob.digest);
+        return 'server-copied';
       }
       const outcome = await place.put(path, content, {
         replace: found === 'wrong',
@@ -114,9 +118,20 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     onBytes?.(Math.max(0, blob.size));
     return true;
   };
+  /** Whoever wants hashes reads: a server copies without a look. */
+  const copiedThere = async (
+    blob: Descriptor,
+    path: string,
+    { object, signal }: Parameters<ImageWriter['putBlob']>[2],
+  ): Promise<boolean> => {
+    if (object === undefined || options.verify === true || (blob.size >= 0 && object.size !== blob.size)) return false;
+    return (await place.copy?.(path, object, { signal })) === true;
+  };
+  const putBytes: PlacedBlobs['putBytes'] = async (blob, bytes) =>
+    (await put(blob, bytes, {})) === 'present' ? 'present' : 'written';
   return {
     put: (blob, open, write) => put(blob, () => open(), write),
-    putBytes: (blob, bytes) => put(blob, bytes, {}),
+    putBytes,
     async mend(blob, bytes) {
       if ((await place.stat(blobPath(blob.digest))) !== undefined) await put(blob, bytes, {});
     },

@@ -14,6 +14,8 @@ import type { Place } from './place.ts';
 import { createPlacedBlobs } from './placed-blobs.ts';
 
 const parallelFiles = 2;
+/** A bucket answers slower than a disk; each of them may hold three parts of an upload in memory. */
+const parallelObjects = 4;
 
 /**
  * The storage of a Distribution registry in a folder, with what was selected and nothing else. A tag appears when
@@ -23,7 +25,9 @@ const parallelFiles = 2;
 export function openRegistrySink(options: FileSinkOptions): ImageSink {
   const describe = (target: ImageTarget): string =>
     `registry:${options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
-  return lazySink({ traits: { ...registryTraits, parallelBlobs: parallelFiles }, describe }, () => startTree(options));
+  const parallelBlobs = options.place === undefined ? parallelFiles : parallelObjects;
+  const traits = { ...registryTraits, parallelBlobs };
+  return lazySink({ traits, describe }, () => startTree(options));
 }
 
 /** The same as an archive; members of an image follow each other, its tag last. */
@@ -74,6 +78,7 @@ function startTree(options: FileSinkOptions): OpenedSink {
     },
     finish: async () => undefined,
     close: () => place.close(),
+    notes: () => place.notes?.() ?? [],
   };
 }
 

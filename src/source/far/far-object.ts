@@ -1,6 +1,7 @@
 import { RegtarError } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { createRing, type Ring } from '../../io/ring.ts';
+import type { StoredObject } from '../../io/stored-object.ts';
 import type { Backoff } from '../../net/retry.ts';
 import { isTransientStatus } from '../../net/retry.ts';
 import { retryAfterOf } from '../../net/sender.ts';
@@ -10,6 +11,8 @@ import { headerOf, type AnswerHead, type StreamedAnswer } from '../../net/transp
 export interface ObjectServer {
   /** For people: without user info and query. */
   readonly describe: string;
+  /** Where an S3 server has it. */
+  readonly stored?: Pick<StoredObject, 'server' | 'bucket' | 'key'>;
   /** One GET with these headers. @throws the network's own error */
   get(headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<StreamedAnswer>;
   /** Names a refusal. The body is read here or not at all. */
@@ -29,6 +32,8 @@ export interface FarObject {
    * What the server calls this version of it: its ETag, or when it was last modified; undefined where it says neither.
    */
   readonly version: string | undefined;
+  /** This version of it as an S3 server knows it; absent where it is none's. */
+  readonly stored?: Pick<StoredObject, 'server' | 'bucket' | 'key' | 'etag'>;
   /** Its first bytes, which came with the first answer. */
   readonly start: Uint8Array;
   /**
@@ -89,6 +94,7 @@ function farObject(server: ObjectServer, size: number, version: Version, start: 
     describe: server.describe,
     size,
     version: version.etag ?? version.modified,
+    ...(server.stored !== undefined && { stored: { ...server.stored, etag: version.etag } }),
     start,
     fetch: (from, length, signal) =>
       length === 0

@@ -60,6 +60,10 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
         ),
     }),
     file: () => undefined,
+    object: ({ start, size, runs }) =>
+      object.stored === undefined || runs !== undefined
+        ? undefined
+        : { ...object.stored, objectBytes: object.size, start, size },
     saveIndex() {
       if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'no index was asked for');
       return indexWriter.finish(problems);

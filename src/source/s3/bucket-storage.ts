@@ -50,7 +50,8 @@ export function openBucketStorage(bucket: Bucket, root: string, options: BucketS
           if (path.endsWith('/link')) {
             const held = links.add(path, object);
             if (held !== undefined) visit(entryOf(path, object, -1, held));
-          } else visit(entryOf(path, object, path.endsWith('/data') ? keys.add(object.key) : -1, undefined));
+          } else
+            visit(entryOf(path, object, path.endsWith('/data') ? keys.add(object.key, object.etag) : -1, undefined));
           if (++count % 1024 === 0) onProgress?.(count);
         },
         { signal },
@@ -80,6 +81,18 @@ export function openBucketStorage(bucket: Bucket, root: string, options: BucketS
       });
     },
     file: () => undefined,
+    object({ start, size }) {
+      const etag = keys.etagOf(start);
+      return {
+        server: bucket.server,
+        bucket: bucket.address.bucket,
+        key: keys.keyOf(start),
+        etag: etag === '' ? undefined : `"${etag}"`,
+        objectBytes: size,
+        start: 0,
+        size,
+      };
+    },
     close: () => bucket.close(),
   };
 }
