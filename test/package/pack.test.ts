@@ -11,6 +11,7 @@ const folder = temporaryFolder();
 const checkout = folder.file('checkout');
 const installed = folder.file('installed');
 let files: readonly string[];
+let tarball: string;
 
 /** Packs what a clean checkout has, which `prepack` builds, and installs that as people do: without scripts. */
 beforeAll(async () => {
@@ -36,13 +37,12 @@ beforeAll(async () => {
     ),
   ) as [{ readonly filename: string; readonly files: readonly { readonly path: string }[] }];
   files = packed.files.map(({ path }) => path);
+  tarball = folder.file(packed.filename);
   mkdirSync(installed);
   writeFileSync(join(installed, 'package.json'), '{"private": true, "type": "module"}');
-  await run(
-    'npm',
-    ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', folder.file(packed.filename)],
-    { cwd: installed },
-  );
+  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', tarball], {
+    cwd: installed,
+  });
 });
 afterAll(() => folder.remove());
 
@@ -73,6 +73,17 @@ describe('the package', () => {
     const { version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { version: string };
     expect((await run(regtar, ['--version'], { env: bareEnvironment })).stdout).toBe(`${version}\n`);
     expect((await run(regtar, ['list', fixturePath], { env: bareEnvironment })).stdout).toContain('tools/multi:1.0\n');
+  });
+
+  it('brings its manual where it is installed for everybody', async () => {
+    const prefix = folder.file('global');
+    await run('npm', [
+      ...['install', '--global', '--prefix', prefix, '--ignore-scripts', '--no-audit', '--no-fund'],
+      ...['--prefer-offline', tarball],
+    ]);
+    expect(readFileSync(join(prefix, 'share/man/man1/regtar.1'), 'utf8')).toBe(
+      readFileSync(join(project, 'dist/regtar.1'), 'utf8'),
+    );
   });
 
   it('none of what it needs has an install script', () => {
