@@ -30,7 +30,8 @@ export {
   type ManifestNode,
 } from './content/image-graph.ts';
 export { summarize, type BackupSummary } from './content/summarize.ts';
-export type { Backup, Entry, Location } from './source/backup.ts';
+export type { Backup, Entry, HeldContents, Location } from './source/backup.ts';
+export type { GivenSource, OpenedSource } from './source/opened-source.ts';
 export { openSource } from './source/open-source.ts';
 export type { OpenSourceOptions } from './source/options.ts';
 export { readCatalog } from './formats/registry/catalog.ts';

@@ -4,7 +4,7 @@ import { refuseOverlap, type WrittenPath } from '../io/overlap.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import { parseImageReference } from '../oci/reference.ts';
-import type { Backup } from '../source/backup.ts';
+import type { OpenedSource } from '../source/opened-source.ts';
 import type { Kept } from '../source/stream-pass.ts';
 import { openSource } from '../source/open-source.ts';
 import { readSource, type ReadSource } from '../formats/read-source.ts';
@@ -17,7 +17,7 @@ import type { SourceOption } from './operands.ts';
 
 /** A backup that a command works on: open, scanned, ready to be read. */
 export interface OpenedBackup {
-  readonly backup: Backup;
+  readonly backup: OpenedSource;
   readonly catalog: Catalog;
   readonly store: ContentStore;
   /** Where single images lie, and which formats they have. */
@@ -84,7 +84,7 @@ export async function withBackup<Result>(
   });
   try {
     refuseOverlap(options.outputs ?? [], [
-      ...(backup.given ?? []).flatMap(({ paths }) => paths),
+      ...backup.given.flatMap(({ paths }) => paths),
       // `regtar export - docker.tar < docker.tar`
       ...(sources.includes('-') ? ['/dev/stdin'] : []),
     ]);
@@ -93,7 +93,7 @@ export async function withBackup<Result>(
     throw error;
   }
   // A second Ctrl-C, or a failure that was not caught, must not leave gigabytes behind.
-  const onExit = (): void => backup.removeSpoolSync?.();
+  const onExit = (): void => backup.spool?.removeSync();
   process.once('exit', onExit);
   try {
     limitHeapGrowth(50);

@@ -58,7 +58,7 @@ export async function startRunReport(
   });
   // Every shard would read the whole source for the same sum: one of them does.
   const isHashed = options.sourceHash !== false && (subject.shard?.index ?? 1) === 1;
-  const given = opened.backup.given ?? [];
+  const { given } = opened.backup;
   const stop = new AbortController();
   const hashes = given.map(({ files: paths }) =>
     isHashed && paths.length > 0

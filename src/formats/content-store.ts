@@ -31,15 +31,15 @@ export function openContentStore(
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
     hashedAs(digest) {
-      const known = backup.digestOf?.(locate(digest));
+      const known = backup.spool?.digestOf(locate(digest));
       // A digest of another algorithm proves nothing about this one.
       return known === undefined || digestAlgorithm(known) !== digestAlgorithm(digest) ? undefined : known;
     },
     changed: () => backup.changed?.() === true,
     async keepOnly(digests) {
-      if (backup.keepOnly === undefined) return;
+      if (backup.spool === undefined) return;
       const files = new Set([...digests].map((digest) => stored.get(digest)?.location?.file));
-      await backup.keepOnly(({ file }) => files.has(file));
+      await backup.spool.keepOnly(({ file }) => files.has(file));
     },
     ranges(digest) {
       const location = locate(digest);

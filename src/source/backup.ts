@@ -58,33 +58,22 @@ export interface ScanOptions {
   readonly isWanted?: ((path: string) => boolean) | undefined;
 }
 
-/** One SOURCE as it was given. */
-export interface GivenSource {
-  readonly name: string;
-  /** `tar`, `tar.gz`, `directory`, … */
-  readonly format: string;
-  /** Size in bytes, where it is known. */
-  readonly bytes: number | undefined;
-  /** Its files in order: one, or all parts; none for a directory, standard input or what lies elsewhere. */
-  readonly files: readonly string[];
-  /** Everything that is read: its files, or its folder; none for standard input. */
-  readonly paths: readonly string[];
-  /** What the server calls the version that was read: its ETag, or when it was modified. For what lies elsewhere. */
-  readonly version?: string | undefined;
-}
-
-/** What an index file holds that was written. */
-export interface SavedIndexFacts {
-  readonly file: string;
-  /** Files and links of the backup. */
-  readonly entries: number;
-  /** Manifests and configs of which it has copies. */
-  readonly copies: number;
-  readonly bytes: number;
+/** What a stream brought, held on disk until it is in the output: everything, until it is known what is needed. */
+export interface HeldContents {
+  /**
+   * The digest that a content had when it passed: where it is the right one, an output may link `file(location)`
+   * without reading it.
+   * @returns undefined where none is known
+   */
+  digestOf(location: Location): Digest | undefined;
+  /** Drops what is held of other places. */
+  keepOnly(isNeeded: (location: Location) => boolean): Promise<void>;
+  /** Removes everything at once, for a process that ends; closing the backup does it too. */
+  removeSync(): void;
 }
 
 /**
- * An opened SOURCE. `scan` is one pass in archive order; it calls back synchronously because a promise per member would
+ * An opened SOURCE, for those who read it. `scan` is one pass in archive order; it calls back synchronously because a promise per member would
  * cost more than reading its header.
  */
 export interface Backup {
@@ -121,27 +110,8 @@ export interface Backup {
   ranges?(location: Location): readonly FileRange[] | undefined;
   /** The object of an S3 server that a file is, or is a part of; undefined or absent where it is none. */
   object?(location: Location): StoredObject | undefined;
-  /**
-   * The digest that a content had when it passed in a stream: where it is the right one, an output may link
-   * `file(location)` without reading it. Absent: none is known.
-   */
-  digestOf?(location: Location): Digest | undefined;
-  /**
-   * Drops what is held of other places, where anything is held: a spool keeps everything until it is known what is
-   * needed.
-   */
-  keepOnly?(isNeeded: (location: Location) => boolean): Promise<void>;
-  /** Removes what is held on disk at once, for a process that ends; `close` does it too. */
-  removeSpoolSync?(): void;
-  /** What the server calls the version that is read, for what lies elsewhere. */
-  readonly version?: string | undefined;
-  /** What was opened, in the order given. */
-  readonly given?: readonly GivenSource[];
-  /**
-   * Completes the index that `OpenSourceOptions.recordIndex` asked for, once a scan has ended.
-   * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE, SOURCE_CHANGED
-   */
-  saveIndex?(): SavedIndexFacts;
+  /** What a backup that can be read only once holds on disk; absent where nothing is held. */
+  readonly spool?: HeldContents;
   /** Whether it was written to since it was opened. Absent where that cannot be told. */
   changed?(): boolean;
   /** Which of several backups `Location.source` means, for people. */

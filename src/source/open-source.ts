@@ -4,7 +4,6 @@ import { RegtarError, systemErrorCode } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { refuseOverlap } from '../io/overlap.ts';
 import { readRange } from '../io/read-range.ts';
-import type { Backup, GivenSource } from './backup.ts';
 import { isFarOperand } from './far/operand.ts';
 import { openDirectory } from './directory.ts';
 import { isPlainFile } from './part-bytes.ts';
@@ -13,6 +12,7 @@ import { openCompressed, openNamedPipe, openStandardInput } from './open-stream.
 import { indexSuffix } from './index-suffix.ts';
 import { recogniseAccess } from './source-form.ts';
 import { openSeveral } from './several.ts';
+import type { GivenSource, OpenedSource, SingleSource } from './opened-source.ts';
 import type { OpenSourceOptions } from './options.ts';
 import { openTarFile } from './tar-file.ts';
 
@@ -22,14 +22,14 @@ import { openTarFile } from './tar-file.ts';
  * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_UNREADABLE, SOURCE_EMPTY, SOURCE_COMPRESSED, SOURCE_NOT_TAR,
  * SOURCE_PART_MISSING
  */
-export async function openSource(operands: readonly string[], options: OpenSourceOptions = {}): Promise<Backup> {
+export async function openSource(operands: readonly string[], options: OpenSourceOptions = {}): Promise<OpenedSource> {
   const groups = await groupParts(await expandGlobs(operands), options);
   if (groups.length > 1 && (options.indexFile !== undefined || options.recordIndex === true)) {
     throw new RegtarError('USAGE', `an index belongs to one tar; ${groups.length} sources are given`, {
       hint: 'run `regtar index` for each of them: each is found beside its own tar',
     });
   }
-  const backups: Backup[] = [];
+  const backups: SingleSource[] = [];
   try {
     for (const parts of groups) backups.push(await openParts(parts, options));
   } catch (error) {
@@ -94,7 +94,7 @@ async function groupParts(
   return groups;
 }
 
-async function openParts(paths: readonly string[], options: OpenSourceOptions): Promise<Backup> {
+async function openParts(paths: readonly string[], options: OpenSourceOptions): Promise<SingleSource> {
   const [path = ''] = paths;
   // Loaded on use: a client costs as much as Node's own start.
   if (isFarOperand(path)) return (await import('./far/open-far.ts')).openFarSource(path, options);
@@ -131,7 +131,7 @@ async function openTar(
   describe: string,
   path: string,
   options: OpenSourceOptions,
-): Promise<Backup> {
+): Promise<SingleSource> {
   const indexPath = options.indexFile ?? `${path}${indexSuffix}`;
   const keepCopies = options.keep === 'small';
   if (options.recordIndex !== true && !existsSync(indexPath)) {

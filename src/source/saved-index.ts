@@ -8,7 +8,8 @@ import { isProcessAlive } from '../io/process-alive.ts';
 import { openRandomAccess, readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { createNewFile, temporaryName } from '../io/temporary-file.ts';
 import { syncFolder } from '../io/write-file.ts';
-import type { Entry, SavedIndexFacts } from './backup.ts';
+import type { Entry } from './backup.ts';
+import type { SavedIndexFacts } from './opened-source.ts';
 import { copyIn, packCopies, pageOf, type Copies } from './copies.ts';
 import { createEntryLog, replayEntries } from './entry-log.ts';
 

@@ -45,12 +45,16 @@ export function openSeveral(backups: readonly Backup[]): Backup {
     file: (location) => of(location).file(location),
     ranges: (location) => of(location).ranges?.(location),
     object: (location) => of(location).object?.(location),
-    digestOf: (location) => of(location).digestOf?.(location),
-    async keepOnly(isNeeded) {
-      for (const [source, backup] of backups.entries())
-        await backup.keepOnly?.((location) => isNeeded({ ...location, source }));
-    },
-    removeSpoolSync: () => backups.forEach((backup) => backup.removeSpoolSync?.()),
+    ...(backups.some(({ spool }) => spool !== undefined) && {
+      spool: {
+        digestOf: (location: Location) => of(location).spool?.digestOf(location),
+        async keepOnly(isNeeded: (location: Location) => boolean) {
+          for (const [source, { spool }] of backups.entries())
+            await spool?.keepOnly((location) => isNeeded({ ...location, source }));
+        },
+        removeSync: () => backups.forEach(({ spool }) => spool?.removeSync()),
+      },
+    }),
     changed: () => backups.some((backup) => backup.changed?.() === true),
     nameOf: (source) => backups[source]?.describe,
     async close() {

@@ -66,11 +66,13 @@ export function openStream(options: StreamOptions): Backup {
     readSmall: (location) =>
       location.file === undefined ? smallContents(location).readSmall(location) : readWholeFile(location),
     file: (location) => location.file,
-    digestOf: (location) => (location.file === undefined ? undefined : spool?.digestOf(location.file)),
-    async keepOnly(isNeeded) {
-      for (const file of [...(spool?.files() ?? [])]) if (!isNeeded({ size: 0, start: 0, file })) spool?.drop(file);
+    spool: {
+      digestOf: (location) => (location.file === undefined ? undefined : spool?.digestOf(location.file)),
+      async keepOnly(isNeeded) {
+        for (const file of [...(spool?.files() ?? [])]) if (!isNeeded({ size: 0, start: 0, file })) spool?.drop(file);
+      },
+      removeSync: end,
     },
-    removeSpoolSync: end,
     close: async () => end(),
   };
 }

@@ -4,9 +4,10 @@ import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
 import type { Ring } from '../io/ring.ts';
 import { scanTar, type Member } from '../tar/scan.ts';
-import type { Backup, Entry, Location } from './backup.ts';
+import type { Entry, Location } from './backup.ts';
 import { copyIn, longestCopyBytes, packCopies, pageOf, type Copies } from './copies.ts';
 import { entryOf } from './member-entry.ts';
+import type { SingleSource } from './opened-source.ts';
 import { readRuns, runsOf } from './runs.ts';
 import type { IndexWriter, SavedIndex } from './saved-index.ts';
 
@@ -28,7 +29,7 @@ export function openTarFile(
   access: RandomAccess,
   describe: string,
   { index, indexWriter, keepCopies = false }: TarFileOptions = {},
-): Backup {
+): SingleSource {
   const pages: Buffer[] = [];
   let copies =
     indexWriter?.copies ?? (keepCopies ? packCopies(mostPagesHeld, (page) => void pages.push(page)) : undefined);
@@ -92,10 +93,7 @@ export function openTarFile(
     changed: () => access.changed(),
     // The holes of a sparse member lie nowhere.
     ranges: (location) => (location.runs === undefined ? access.ranges?.(location.start, location.size) : undefined),
-    saveIndex() {
-      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'no index was asked for');
-      return indexWriter.finish(problems);
-    },
+    ...(indexWriter && { saveIndex: () => indexWriter.finish(problems) }),
     async close() {
       indexWriter?.discard();
       index?.close();

@@ -196,7 +196,7 @@ describe('the spool', () => {
   it('is removed at once where the process ends', async () => {
     const backup = await open(store.tar());
     await readCatalog(backup);
-    backup.removeSpoolSync?.();
+    backup.spool?.removeSync();
     expect(readdirSync(spools)).toEqual([]);
     await backup.close();
   });
@@ -224,7 +224,7 @@ describe('the spool', () => {
     const location = catalog.stored.get(layerDigest)?.location;
     if (location === undefined) throw new Error('no layer');
     expect(readFileSync(backup.file(location) ?? '').equals(layer)).toBe(true);
-    expect(backup.digestOf?.(location)).toBe(layerDigest);
+    expect(backup.spool?.digestOf(location)).toBe(layerDigest);
     await backup.close();
   });
 
@@ -236,7 +236,7 @@ describe('the spool', () => {
     const backup = await open(damaged);
     const catalog = await readCatalog(backup);
     const location = catalog.stored.get(layerDigest)?.location;
-    expect(location && backup.digestOf?.(location)).not.toBe(layerDigest);
+    expect(location && backup.spool?.digestOf(location)).not.toBe(layerDigest);
     await backup.close();
     expect((await contentsOf(['-'], pipe(damaged))).blobs).toEqual([layerDigest]);
   });
@@ -245,9 +245,9 @@ describe('the spool', () => {
     const backup = await open(store.tar());
     const catalog = await readCatalog(backup);
     const location = catalog.stored.get(layerDigest)?.location;
-    await backup.keepOnly?.(({ file: name }) => name === location?.file);
+    await backup.spool?.keepOnly(({ file: name }) => name === location?.file);
     expect(existsSync(location?.file ?? '')).toBe(true);
-    await backup.keepOnly?.(() => false);
+    await backup.spool?.keepOnly(() => false);
     expect(existsSync(location?.file ?? '')).toBe(false);
     await backup.close();
   });
@@ -271,7 +271,7 @@ describe('the spool', () => {
         const catalog = await readCatalog(backup);
         const location = catalog.stored.get(layerDigest)?.location;
         expect(spoolFiles()).toEqual(['small']);
-        expect(location && backup.digestOf?.(location)).toBe(layerDigest);
+        expect(location && backup.spool?.digestOf(location)).toBe(layerDigest);
         await backup.close();
       }
     },

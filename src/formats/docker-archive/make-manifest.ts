@@ -128,7 +128,7 @@ function digestOfName(path: string): Digest | undefined {
 }
 
 async function hash(backup: Backup, location: Location): Promise<Digest> {
-  const known = backup.digestOf?.(location);
+  const known = backup.spool?.digestOf(location);
   if (known !== undefined) return known;
   const digester = createDigester();
   for await (const chunk of backup.read(location)) digester.update(chunk);

@@ -1,9 +1,10 @@
-import { RegtarError } from '../../errors.ts';
+import { RegtarError, type Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { forEachParallel } from '../../io/parallel.ts';
 import type { Member } from '../../tar/scan.ts';
-import type { Backup, Entry, Location } from '../backup.ts';
+import type { Entry, Location } from '../backup.ts';
 import { longestCopyBytes } from '../copies.ts';
+import type { SingleSource } from '../opened-source.ts';
 import { readRuns, runsOf } from '../runs.ts';
 import type { IndexWriter, SavedIndex } from '../saved-index.ts';
 import { farConnections } from './access.ts';
@@ -20,10 +21,10 @@ export interface FarTarOptions {
 }
 
 /** A plain tar on a server: headers are read where they lie, manifests come along with them, layers are streamed. */
-export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOptions = {}): Backup {
+export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOptions = {}): SingleSource {
   const { describe } = object;
   const small = createSmallFiles();
-  let problems: Awaited<ReturnType<Backup['scan']>> = [];
+  let problems: readonly Problem[] = [];
   const near = (location: Location): Uint8Array | undefined =>
     location.copy === undefined ? small.get(location.start) : index?.readCopy(location.copy, location.size);
   return {
@@ -64,10 +65,7 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
       object.stored === undefined || runs !== undefined
         ? undefined
         : { ...object.stored, objectBytes: object.size, start, size },
-    saveIndex() {
-      if (indexWriter === undefined) throw new RegtarError('INTERNAL', 'no index was asked for');
-      return indexWriter.finish(problems);
-    },
+    ...(indexWriter && { saveIndex: () => indexWriter.finish(problems) }),
     async close() {
       indexWriter?.discard();
       index?.close();

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { RegtarError } from '../../errors.ts';
 import { isBucketAddress } from '../../s3/address.ts';
-import type { Backup } from '../backup.ts';
 import { openHttpsObject } from '../https/https-object.ts';
+import type { SingleSource } from '../opened-source.ts';
 import type { OpenSourceOptions } from '../options.ts';
 import { openCompressed } from '../open-stream.ts';
 import { notTar, recogniseForm, recognisedBytes } from '../source-form.ts';
@@ -14,13 +14,13 @@ import { openFarTar } from './far-tar.ts';
  * @throws RegtarError SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_UNREACHABLE, SOURCE_NO_RANGES, and what its form is
  * refused for
  */
-export async function openFarSource(operand: string, options: OpenSourceOptions): Promise<Backup> {
+export async function openFarSource(operand: string, options: OpenSourceOptions): Promise<SingleSource> {
   if (isBucketAddress(operand))
     return (await import('../s3/open-s3-source.ts')).openS3Source(operand, options, openServed);
   return openServed(openHttpsObject(operand, options.far ?? {}, options.signal), options);
 }
 
-async function openServed(server: ObjectServer, options: OpenSourceOptions): Promise<Backup> {
+async function openServed(server: ObjectServer, options: OpenSourceOptions): Promise<SingleSource> {
   try {
     const object = await openFarObject(server, recognisedBytes, options.signal);
     const form = recogniseForm(object.start, object.describe);
@@ -44,12 +44,12 @@ async function openServed(server: ObjectServer, options: OpenSourceOptions): Pro
 }
 
 /** With an index in a file here, where one is named: nothing can lie beside the tar. */
-async function openIndexed(object: FarObject, options: OpenSourceOptions): Promise<Backup> {
+async function openIndexed(object: FarObject, options: OpenSourceOptions): Promise<SingleSource> {
   const backup = await openWithIndex(object, options);
   return { ...backup, version: object.version };
 }
 
-async function openWithIndex(object: FarObject, options: OpenSourceOptions): Promise<Backup> {
+async function openWithIndex(object: FarObject, options: OpenSourceOptions): Promise<SingleSource> {
   const { indexFile, recordIndex = false, onNotice } = options;
   const { describe } = object;
   if (indexFile === undefined) {

@@ -1,5 +1,5 @@
 import { RegtarError } from '../../errors.ts';
-import type { Backup } from '../backup.ts';
+import type { SingleSource } from '../opened-source.ts';
 import type { ObjectServer } from '../far/far-object.ts';
 import type { OpenSourceOptions } from '../options.ts';
 import { openBucketStorage } from './bucket-storage.ts';
@@ -14,8 +14,8 @@ import { bucketObject, isObject, nothingThere, openSourceBucket } from './open-s
 export async function openS3Source(
   operand: string,
   options: OpenSourceOptions,
-  openServed: (server: ObjectServer, options: OpenSourceOptions) => Promise<Backup>,
-): Promise<Backup> {
+  openServed: (server: ObjectServer, options: OpenSourceOptions) => Promise<SingleSource>,
+): Promise<SingleSource> {
   const { signal } = options;
   const bucket = openSourceBucket(operand, options.far ?? {}, signal);
   try {
