@@ -1,10 +1,9 @@
-import { renameSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { BlobOutcome, ImageWriter } from '../content/contracts.ts';
 import { copyWholeFile, isWholeFile, linkFile } from '../io/link-file.ts';
 import { giveTo, type OutputFolder, type OwnerIds } from '../io/output-folder.ts';
-import { onOutput } from '../io/output-error.ts';
 import { createTurns } from '../io/per-key.ts';
-import { writeBody, writeSmallFile } from '../io/write-file.ts';
+import { giveName, writeBody, writeSmallFile } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
@@ -60,7 +59,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
   };
   const moveIn = (temporary: string, place: BlobPlace): void => {
     if (options.owner !== undefined) giveTo(temporary, options.owner);
-    onOutput(place.path(), () => renameSync(temporary, place.path()));
+    giveName(temporary, place.path());
   };
   const unlessItFails = async (temporary: string, work: () => Promise<void>): Promise<void> => {
     try {

@@ -8,7 +8,6 @@ import {
   openSync,
   readSync,
   realpathSync,
-  renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
@@ -17,7 +16,7 @@ import { promisify } from 'node:util';
 import { RegtarError } from '../errors.ts';
 import { onOutput, outputError } from './output-error.ts';
 import { createNewFile } from './temporary-file.ts';
-import { syncFolder, writeFully } from './write-file.ts';
+import { giveName, writeFully } from './write-file.ts';
 
 /** One long file or stream, written from its beginning to its end. */
 export interface OutputStream {
@@ -95,8 +94,7 @@ export function createOutputFile(path: string, temporary: string): OutputStream 
       await promisify(ftruncate)(descriptor, size);
       await promisify(fsync)(descriptor);
       closeSync(descriptor);
-      renameSync(temporary, path);
-      syncFolder(dirname(path));
+      giveName(temporary, path, { sync: true });
     },
     discard: () => {
       closeSync(descriptor);

@@ -75,11 +75,20 @@ export function writeFileAtomically(path: string, bytes: Uint8Array, options: Wr
     } finally {
       closeSync(descriptor);
     }
-    onOutput(path, () => renameSync(temporary, path));
+    giveName(temporary, path, { sync });
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/**
+ * Gives a file or a folder its name when it is finished, so that whatever has its name is whole.
+ * @param options sync: whether the name lasts through a power cut, for what completes an output
+ * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_NAME, OUTPUT_COLLISION
+ */
+export function giveName(temporary: string, path: string, { sync = false }: { readonly sync?: boolean } = {}): void {
+  onOutput(path, () => renameSync(temporary, path));
   if (sync) syncFolder(dirname(path));
 }
 
@@ -104,7 +113,7 @@ export function writeSmallFile(path: string, bytes: Uint8Array): void {
 }
 
 /** Makes a rename last through a power cut; file systems that cannot sync a folder do without. */
-export function syncFolder(path: string): void {
+function syncFolder(path: string): void {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, 'r');
@@ -136,7 +145,8 @@ export async function writeFully(
   }
 }
 
-function writeFullySync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
+/** @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
+export function writeFullySync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
   onOutput(path, () => {
     for (let done = 0; done < bytes.length;)
       done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);

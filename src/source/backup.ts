@@ -73,8 +73,8 @@ export interface HeldContents {
 }
 
 /**
- * An opened SOURCE, for those who read it. `scan` is one pass in archive order; it calls back synchronously because a promise per member would
- * cost more than reading its header.
+ * An opened SOURCE, for those who read it. `scan` is one pass in archive order; it calls back synchronously because a
+ * promise per member would cost more than reading its header.
  */
 export interface Backup {
   /** What it is, for people: `docker.tar`. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RegtarError, type Problem } from '../errors.ts';
 import { requireFile } from '../io/named-file.ts';
@@ -7,7 +7,7 @@ import { onOutput } from '../io/output-error.ts';
 import { isProcessAlive } from '../io/process-alive.ts';
 import { openRandomAccess, readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { createNewFile, temporaryName } from '../io/temporary-file.ts';
-import { syncFolder } from '../io/write-file.ts';
+import { giveName, writeFullySync } from '../io/write-file.ts';
 import type { Entry } from './backup.ts';
 import type { SavedIndexFacts } from './opened-source.ts';
 import { copyIn, packCopies, pageOf, type Copies } from './copies.ts';
@@ -254,12 +254,10 @@ export function createIndexWriter(named: string, tar: IndexedTar): IndexWriter {
   let written = 0;
   let entries = 0;
   let copied = 0;
-  const write = (bytes: Uint8Array): void =>
-    onOutput(path, () => {
-      for (let done = 0; done < bytes.length;)
-        done += writeSync(descriptor, bytes, done, bytes.length - done, written + done);
-      written += bytes.length;
-    });
+  const write = (bytes: Uint8Array): void => {
+    writeFullySync(descriptor, bytes, written, path);
+    written += bytes.length;
+  };
   const writeBlock = (kind: Block['kind'], bytes: Uint8Array): void => {
     blocks.push({ kind, at: written, length: bytes.length, sha256: sha256(bytes) });
     write(bytes);
@@ -301,9 +299,8 @@ export function createIndexWriter(named: string, tar: IndexedTar): IndexWriter {
         fsyncSync(descriptor);
         closeSync(descriptor);
         isOpen = false;
-        renameSync(temporary, path);
       });
-      syncFolder(dirname(path));
+      giveName(temporary, path, { sync: true });
       return { file: path, entries, copies: copied, bytes: written };
     },
     discard() {

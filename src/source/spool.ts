@@ -8,14 +8,13 @@ import {
   readdirSync,
   rmSync,
   unlinkSync,
-  write,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '../io/limits.ts';
-import { onOutput, outputError } from '../io/output-error.ts';
+import { onOutput } from '../io/output-error.ts';
 import { isLockHeld, lockOutput } from '../io/output-lock.ts';
 import { openRandomAccess, type RandomAccess } from '../io/random-access.ts';
+import { writeFully, writeFullySync } from '../io/write-file.ts';
 import { createDigester, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
 
 /**
@@ -87,7 +86,7 @@ export function createSpool(parent: string): Spool {
 
   const fileOf = (number: number): string => join(folder, String(number));
   const flush = (): void => {
-    writeAllSync(packDescriptor, pending.subarray(0, pendingBytes), packed - pendingBytes, packPath);
+    writeFullySync(packDescriptor, pending.subarray(0, pendingBytes), packed - pendingBytes, packPath);
     pendingBytes = 0;
   };
 
@@ -102,7 +101,7 @@ export function createSpool(parent: string): Spool {
     append(bytes) {
       const start = packed;
       if (pendingBytes + bytes.length > pending.length) flush();
-      if (bytes.length > pending.length) writeAllSync(packDescriptor, bytes, packed, packPath);
+      if (bytes.length > pending.length) writeFullySync(packDescriptor, bytes, packed, packPath);
       else {
         pending.set(bytes, pendingBytes);
         pendingBytes += bytes.length;
@@ -168,8 +167,8 @@ function createFile(
       // The hash is made while the thread pool writes.
       const writing =
         chunk.length > syncWriteBytes
-          ? writeAll(descriptor, chunk, at, path)
-          : writeAllSync(descriptor, chunk, at, path);
+          ? writeFully(descriptor, chunk, at, path)
+          : writeFullySync(descriptor, chunk, at, path);
       digester.update(chunk);
       return writing;
     },
@@ -183,21 +182,4 @@ function createFile(
       unlinkSync(path);
     },
   };
-}
-
-function writeAllSync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
-  onOutput(path, () => {
-    for (let done = 0; done < bytes.length;)
-      done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  });
-}
-
-async function writeAll(descriptor: number, bytes: Uint8Array, position: number, path: string): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    done += await new Promise<number>((resolve, reject) => {
-      write(descriptor, bytes, done, bytes.length - done, position + done, (error, written) =>
-        error === null ? resolve(written) : reject(outputError(error, path) as Error),
-      );
-    });
-  }
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
 import { onOutput } from '../../io/output-error.ts';
 import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
-import { writeSmallFile } from '../../io/write-file.ts';
+import { giveName, writeSmallFile } from '../../io/write-file.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../oci/digest.ts';
 import { copyNotes, createBlobFiles, type BlobFiles, type BlobPlace } from '../blob-files.ts';
 import { dirTraits } from './traits.ts';
@@ -69,7 +69,7 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
       );
       folder.ensureFolder(dirname(finalPath));
       moveAside(folder, finalPath);
-      onOutput(finalPath, () => renameSync(path, finalPath));
+      giveName(path, finalPath);
       path = finalPath;
     },
     // What it has stays until the output is closed: other images may link it.

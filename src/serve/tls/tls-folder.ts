@@ -5,7 +5,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -14,6 +13,7 @@ import { isIP } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RegtarError, systemErrorCode } from '../../errors.ts';
 import { onOutput } from '../../io/output-error.ts';
+import { giveName } from '../../io/write-file.ts';
 import { makeSelfSigned, type SelfSigned } from './certificate.ts';
 
 /**
@@ -40,7 +40,7 @@ export function keepSelfSigned(folder: string, names: readonly string[]): SelfSi
     try {
       for (const part of ['authority', 'certificate', 'key'] as const)
         writeFileSync(join(temporary, files[part]), made[part], { mode: part === 'key' ? 0o600 : 0o644, flag: 'wx' });
-      renameSync(temporary, folder);
+      giveName(temporary, folder);
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
       throw error;
