@@ -2,6 +2,7 @@ import type { WriteOptions } from '../../content/contracts.ts';
 import { RegtarError } from '../../errors.ts';
 import type { OwnerIds } from '../../io/output-folder.ts';
 import type { OutputStream } from '../../io/output-stream.ts';
+import type { Ring } from '../../io/ring.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../../tar/write-header.ts';
 import type { ArchivedImage, ArchiveFile, ArchiveFormat } from './archive-format.ts';
@@ -64,13 +65,14 @@ export function startArchivePart(
   const writeBlob = async (
     { descriptor, open, signal, onBytes }: PutBlob,
     chunks: readonly Uint8Array[] | undefined,
+    ring: Ring,
   ): Promise<void> => {
     const path = format.blobPath(descriptor.digest);
     claim(path);
     await header(path, 'file', descriptor.size);
     isInMember = true;
     const start = output.position;
-    for await (const chunk of chunks ?? open(0, rings[0])) {
+    for await (const chunk of chunks ?? open(0, ring)) {
       signal?.throwIfAborted();
       await output.write(chunk);
       onBytes?.(chunk.length);
@@ -106,9 +108,9 @@ export function startArchivePart(
       added = [];
       try {
         const owed = blobs.filter(({ descriptor }) => !paths.has(format.blobPath(descriptor.digest)));
-        for await (const { blob, chunks } of prefetchBlobs(owed, rings)) {
+        for await (const { blob, chunks, ring } of prefetchBlobs(owed, rings)) {
           signal?.throwIfAborted();
-          await writeBlob(blob, chunks);
+          await writeBlob(blob, chunks, ring);
         }
         for (const { descriptor, bytes } of image.manifests)
           await writeFile({ path: format.blobPath(descriptor.digest), bytes });

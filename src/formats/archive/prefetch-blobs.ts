@@ -21,25 +21,31 @@ const heldChunks = Math.ceil(wholeBytes / limits.chunkBytes);
 /**
  * Gives blobs one after another, each verified whole while the one before is still being written: a small blob is read
  * faster than a thread is woken, so without this an archive would spend a third of its time waiting for first bytes.
- * @returns the verified chunks, valid until the next but one blob is asked for; undefined for a blob that is too large
- * and must be streamed
  */
-export async function* prefetchBlobs(
-  blobs: readonly PutBlob[],
-  rings: PrefetchRings,
-): AsyncGenerator<{ readonly blob: PutBlob; readonly chunks: readonly Uint8Array[] | undefined }> {
-  let next = start(blobs[0], rings[0]);
+export async function* prefetchBlobs(blobs: readonly PutBlob[], rings: PrefetchRings): AsyncGenerator<PrefetchedBlob> {
+  let [ring, other] = rings;
+  let next = start(blobs[0], ring);
   try {
     for (const [index, blob] of blobs.entries()) {
       const current = next;
       // It reads into the ring of the blob before the current one, which has been written.
-      next = start(blobs[index + 1], rings[(index + 1) % 2 === 0 ? 0 : 1]);
-      yield { blob, chunks: await current };
+      next = start(blobs[index + 1], other);
+      yield { blob, ring, chunks: await current };
+      [ring, other] = [other, ring];
     }
   } finally {
     // Its buffers are used again, so it must have ended; its failure is reported when it is its turn, or not at all.
     await next?.catch(() => undefined);
   }
+}
+
+/** A blob whose turn has come. */
+export interface PrefetchedBlob {
+  readonly blob: PutBlob;
+  /** Verified, valid until the next but one blob is asked for; undefined for a blob that is too large: stream it. */
+  readonly chunks: readonly Uint8Array[] | undefined;
+  /** For streaming it: the other one holds the next blob already. */
+  readonly ring: Ring;
 }
 
 /** Buffers of the blob that is written and of the next one. */
