@@ -1,6 +1,7 @@
 import type { ContentStore, ImageSink, ImageTarget } from '../content/contracts.ts';
 import { copyImages, type CopyOptions } from '../copy/copy-images.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
+import { resultWith } from '../copy/image-outcome.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import type { Context } from './context.ts';
 import { startRunReport, type ReportOptions, type RunReportSubject } from './run-report.ts';
@@ -131,7 +132,10 @@ async function copyOnTheRecord(
 }
 
 function printFailures(results: readonly ImageResult[], context: Context): void {
-  const failed = results.flatMap(({ error, ...result }) => (error === undefined ? [] : [{ ...result, error }]));
+  const failed = results.flatMap((result) => {
+    const { error } = result;
+    return error === undefined ? [] : [resultWith(result, { error })];
+  });
   for (const text of renderFailures(failed, context.verbose)) context.output.error(text);
 }
 

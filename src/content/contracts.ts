@@ -6,12 +6,23 @@ import type { StoredObject } from '../io/stored-object.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
+/** Digests by number, from 0 on: what belongs to a million of them stands in arrays and not in objects. */
+export interface BlobNumbers {
+  /** One more than the highest number. */
+  readonly size: number;
+  /** @returns -1 for a digest that has no number */
+  find(digest: Digest): number;
+  digest(number: number): Digest;
+  /** The size as stored; -1 for what is not there. */
+  bytes(number: number): number;
+}
+
 /** Blobs by digest, wherever they lie: manifests, configs and layers alike. Nothing here verifies; `copy` does. */
 export interface ContentStore {
   /** @returns the stored size in bytes, or undefined when the blob is not here */
   stat(digest: Digest): { readonly size: number } | undefined;
-  /** The same digest as the string that the store holds anyway; undefined or absent where it holds none. */
-  known?(digest: Digest): Digest | undefined;
+  /** Numbers of the digests that the store holds; absent where it has none. */
+  readonly numbers?: BlobNumbers;
   /** @throws RegtarError BLOB_MISSING when the blob is not here */
   open(digest: Digest, from?: number, ring?: Ring): Body;
   /** A small blob whole. @throws RegtarError BLOB_MISSING */

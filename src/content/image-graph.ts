@@ -8,37 +8,13 @@ import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
 import { formatImageReference, type ImageName } from '../oci/reference.ts';
 import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
+import { blobNumbersOf } from './blob-numbers.ts';
 import { createCompactor } from './compact.ts';
+import type { ManifestNode } from './manifest-node.ts';
+import { createNodePacker, withReference } from './packed-nodes.ts';
 import { readManifest } from './read-manifest.ts';
 
-/**
- * One manifest with everything that it needs, without its bytes. Nodes are shared between images: many tags name few
- * manifests.
- */
-export interface ManifestNode {
-  readonly descriptor: Descriptor;
-  readonly kind: 'image' | 'index' | 'schema1';
-  /** Children of an index that are in the backup, in its order. */
-  readonly children: readonly ManifestNode[];
-  /** Children of an index that are not, or that cannot be read. */
-  readonly lostChildren: readonly { readonly descriptor: Descriptor; readonly problem: Problem }[];
-  /** Config and layers that are in the backup, with their sizes as stored; the config is first where there is one. */
-  readonly blobs: readonly Descriptor[];
-  /** Blobs that this manifest itself lacks. */
-  readonly missing: readonly Descriptor[];
-  /** Layers that are absent on purpose. */
-  readonly foreign: readonly Descriptor[];
-  readonly config: Descriptor | undefined;
-  readonly layers: readonly Descriptor[];
-  /** Of a runnable image; an index's are its children's. */
-  readonly platform: Platform | undefined;
-  readonly subject: Descriptor | undefined;
-  readonly annotations: Readonly<Record<string, string>>;
-  /** How many levels of manifests lie below it: 0 for an image. */
-  readonly levelsBelow: number;
-  /** What the index above says of it; undefined for a root. */
-  readonly reference?: Descriptor;
-}
+export type { ManifestNode };
 
 /** An index inside an index inside an index: deeper than this is an attack. */
 const deepestNesting = 16;
@@ -61,7 +37,9 @@ export interface GraphReader {
 export function createGraphReader(store: ContentStore, options: { readonly mostNodes?: number } = {}): GraphReader {
   const { mostNodes = Infinity } = options;
   const known = new Map<Digest, ManifestNode | RegtarError>();
-  const { compact, compactPlatform } = createCompactor(store);
+  const numbers = blobNumbersOf(store);
+  const { compact, compactPlatform } = createCompactor(numbers);
+  let packer = createNodePacker(numbers);
 
   const readNode = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
     if (above.includes(digest) || above.length > deepestNesting) {
@@ -71,8 +49,8 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
     if (earlier instanceof RegtarError) throw earlier;
     if (earlier !== undefined) return earlier;
     try {
-      const node = build(digest, expected, above);
-      known.set(digest, node);
+      const node = packer.pack(build(digest, expected, above));
+      known.set(node.descriptor.digest, node);
       return node;
     } catch (error) {
       // A cycle is a cycle from where it was entered only.
@@ -118,7 +96,7 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
       const node = readNode(child.digest, child, above);
       // By what lies below, not by how it was reached: a node that is known already ends the walk early.
       if (node.levelsBelow + 1 > deepestNesting) throw tooDeep(child.digest);
-      children.push({ ...node, reference: child, platform: child.platform ?? node.platform });
+      children.push(withReference(node, compact(child)));
       return undefined;
     } catch (error) {
       if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
@@ -128,7 +106,10 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
 
   return {
     read(digest) {
-      if (known.size > mostNodes) known.clear();
+      if (known.size > mostNodes) {
+        known.clear();
+        packer = createNodePacker(numbers);
+      }
       return readNode(digest, undefined, []);
     },
   };
@@ -184,6 +165,7 @@ function childMissing({ digest }: Descriptor): Problem {
 
 /** Every manifest that an image consists of, each once, children before parents, the root last. */
 export function childrenFirst(root: ManifestNode): readonly ManifestNode[] {
+  if (root.children.length === 0) return [root];
   const seen = new Map<Digest, ManifestNode>();
   const visit = (node: ManifestNode): void => {
     if (seen.has(node.descriptor.digest)) return;

@@ -1,16 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
-import type { BlobOutcome, ContentStore, ImageSink } from '../content/contracts.ts';
+import type { BlobOutcome, ContentStore, ImageSink, ImageTarget } from '../content/contracts.ts';
+import { createDigestSet } from '../content/digest-set.ts';
 import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { createSlots } from '../io/slots.ts';
 import type { Digest } from '../oci/digest.ts';
-import { imageKey } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { copyImage } from './copy-image.ts';
 import { createBlobCounts } from './count-outcomes.ts';
 import type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './events.ts';
 import { createFirstTransfers } from './first-transfers.ts';
+import { ImageOutcome } from './image-outcome.ts';
 import { inTransferOrder } from './transfer-order.ts';
 
 /** How a plan is carried out. */
@@ -40,26 +41,24 @@ export async function copyImages(
   const emit = options.onEvent ?? (() => undefined);
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const describe = (target: ImageTarget): string => sink.describe(target);
   // Every transfer under way listens for the end: many of them are no leak.
   setMaxListeners(0, signal);
-  const tally = createTally(emit);
-  const results: ImageResult[] = plan.refused.map(({ source, status, error }) => ({
+  const tally = createTally(emit, store);
+  const refused: ImageResult[] = plan.refused.map(({ source, status, error }) => ({
     ...source,
     target: undefined,
     status,
     error,
   }));
   emit({ type: 'start', images: plan.images.length + plan.refused.length, blobs: plan.blobs, bytes: plan.bytes });
-  for (const result of results) emit({ type: 'image', result });
-  const settle = (image: PlannedImage, status: ImageStatus, error?: RegtarError, untried = false): void => {
-    const result: ImageResult = {
-      ...image.source,
-      target: sink.describe(image.target),
-      status,
-      ...(error && { error }),
-      ...(untried && { untried }),
-    };
-    results.push(result);
+  for (const result of refused) emit({ type: 'image', result });
+  /** In the order of the plan. */
+  const results = new Array<ImageResult | undefined>(plan.images.length).fill(undefined);
+  const settle = (index: number, status: ImageStatus, error?: RegtarError, untried = false): void => {
+    const image = plan.images[index] as PlannedImage;
+    const result = new ImageOutcome(image, describe, { status, ...(error && { error }), ...(untried && { untried }) });
+    results[index] = result;
     emit({ type: 'image', result });
   };
   const { parallelBlobs, bigBlobsFirst = false } = sink.traits;
@@ -75,15 +74,16 @@ export async function copyImages(
   // Images that wait for a blob which another sends take no place among the transfers, so some more may be under way.
   const parallelImages = parallelBlobs === 1 ? 1 : bigBlobsFirst ? 2 * options.jobs : options.jobs;
 
-  const { first } = options;
-  const ordered = bigBlobsFirst ? inTransferOrder(plan) : plan.images;
-  const inOrder = first === undefined ? ordered : [first, ...ordered.filter((image) => image !== first)];
+  const ordered = bigBlobsFirst ? inTransferOrder(plan) : [...plan.images.keys()];
+  const first = options.first === undefined ? -1 : plan.images.indexOf(options.first);
+  const inOrder = first < 0 ? ordered : [first, ...ordered.filter((index) => index !== first)];
   try {
-    if (!(options.failFast === true && results.some(({ status }) => status === 'failed'))) {
-      await forEachParallel(inOrder, parallelImages, async (image) => {
+    if (!(options.failFast === true && refused.some(({ status }) => status === 'failed'))) {
+      await forEachParallel(inOrder, parallelImages, async (index) => {
         signal.throwIfAborted();
         const over = outage.error();
-        if (over !== undefined) return settle(image, 'failed', over, true);
+        if (over !== undefined) return settle(index, 'failed', over, true);
+        const image = plan.images[index] as PlannedImage;
         emit({ type: 'image-start', ...image.source });
         try {
           const status = await copyImage(image, store, sink, {
@@ -96,13 +96,13 @@ export async function copyImages(
           if (status === 'present')
             for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
           outage.passed();
-          settle(image, status);
+          settle(index, status);
         } catch (thrown) {
           const error = toRegtarError(thrown);
           if (codeFacts[error.code].ends === 'run') throw error;
           if (signal.aborted) throw toRegtarError(signal.reason);
           outage.failed(error);
-          settle(image, 'failed', error);
+          settle(index, 'failed', error);
           if (options.failFast === true) stop.abort(error);
         }
       });
@@ -115,10 +115,8 @@ export async function copyImages(
   } finally {
     await sink.close();
   }
-  const order = new Map(plan.images.map((image, index) => [imageKey(image.source), index]));
-  const rank = (result: ImageResult): number => order.get(imageKey(result)) ?? -1;
   return {
-    images: results.sort((left, right) => rank(left) - rank(right)),
+    images: [...refused, ...results.filter((result) => result !== undefined)],
     blobs: tally.totals(),
     seconds: (performance.now() - started) / 1000,
   };
@@ -149,14 +147,13 @@ function createOutage(jobs: number) {
   };
 }
 
-function createTally(emit: (event: CopyEvent) => void) {
-  const seen = new Set<Digest>();
+function createTally(emit: (event: CopyEvent) => void, store: ContentStore) {
+  const seen = createDigestSet(store);
   const counts = createBlobCounts();
   return {
     bytes: (bytes: number): void => emit({ type: 'bytes', bytes }),
     blob(digest: Digest, size: number, outcome: BlobOutcome): void {
-      const isFirst = !seen.has(digest);
-      seen.add(digest);
+      const isFirst = seen.add(digest);
       counts.add({ size, outcome, isFirst });
       emit({ type: 'blob', digest, size, outcome, isFirst });
     },

@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
-import type { Plan, PlannedImage } from '../select/plan.ts';
+import type { Plan } from '../select/plan.ts';
 
 /** Smaller blobs leave no tail that anybody would notice. */
 const bigBytes = 32 * 1024 * 1024;
@@ -9,29 +9,32 @@ const bigBytes = 32 * 1024 * 1024;
  * sending one layer while the others idle. Of the images that share a big blob only the first counts: to the others it
  * will be a name. Where other shards wait for a blob its image is at the very head, and where this one waits for others
  * the image comes last, when they have had the time.
+ * @returns indexes of the plan's images
  */
 export function inTransferOrder({
   images,
   elsewhere,
   awaited,
-}: Pick<Plan, 'images' | 'elsewhere' | 'awaited'>): readonly PlannedImage[] {
+}: Pick<Plan, 'images' | 'elsewhere' | 'awaited'>): readonly number[] {
   const taken = new Set<Digest>();
-  const ranked = images.map((image) => {
-    const own = image.target.blobs.filter(({ digest }) => elsewhere?.has(digest) !== true && !taken.has(digest));
-    const big = own.filter(({ size }) => size >= bigBytes);
-    const wanted = own.filter(({ digest }) => awaited?.has(digest) === true);
-    for (const { digest } of [...big, ...wanted]) taken.add(digest);
-    return {
-      image,
-      waits: image.target.blobs.reduce(
-        (sum, { digest, size }) => (elsewhere?.has(digest) === true ? sum + size : sum),
-        0,
-      ),
-      wanted: wanted.reduce((sum, { size }) => sum + size, 0),
-      bytes: big.reduce((most, { size }) => Math.max(most, size), 0),
-    };
-  });
-  return ranked
-    .sort((left, right) => left.waits - right.waits || right.wanted - left.wanted || right.bytes - left.bytes)
-    .map(({ image }) => image);
+  const waits = new Float64Array(images.length);
+  const wanted = new Float64Array(images.length);
+  const biggest = new Float64Array(images.length);
+  for (const [index, { target }] of images.entries()) {
+    for (const { digest, size } of target.blobs) {
+      if (elsewhere?.has(digest) === true) waits[index] = (waits[index] as number) + size;
+      else if (!taken.has(digest)) {
+        const isWanted = awaited?.has(digest) === true;
+        if (isWanted) wanted[index] = (wanted[index] as number) + size;
+        if (size >= bigBytes) biggest[index] = Math.max(biggest[index] as number, size);
+        if (isWanted || size >= bigBytes) taken.add(digest);
+      }
+    }
+  }
+  const difference = (values: Float64Array, left: number, right: number): number =>
+    (values[left] as number) - (values[right] as number);
+  return [...images.keys()].sort(
+    (left, right) =>
+      difference(waits, left, right) || difference(wanted, right, left) || difference(biggest, right, left),
+  );
 }

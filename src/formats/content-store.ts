@@ -1,17 +1,17 @@
 import { RegtarError } from '../errors.ts';
-import type { ContentStore } from '../content/contracts.ts';
+import type { BlobNumbers, ContentStore } from '../content/contracts.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import type { Backup, Location } from '../source/backup.ts';
 import type { Placed } from './named-catalog.ts';
+
+/** Where blobs lie, with numbers where there are any. */
+type PlacedBlobs = Pick<Placed, 'get'> & (BlobNumbers | Pick<Placed, 'get'>);
 
 /**
  * The blobs of a backup, read where they lie.
  * @param placed where that is, or a catalog that knows it
  */
-export function openContentStore(
-  backup: Backup,
-  placed: Pick<Placed, 'get'> | { readonly stored: Pick<Placed, 'get'> },
-): ContentStore {
+export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonly stored: PlacedBlobs }): ContentStore {
   const stored = 'stored' in placed ? placed.stored : placed;
   const locate = (digest: Digest): Location => {
     const location = stored.get(digest)?.location;
@@ -26,7 +26,7 @@ export function openContentStore(
       const location = stored.get(digest)?.location;
       return location === undefined ? undefined : { size: location.size };
     },
-    known: (digest) => stored.get(digest)?.digest,
+    ...(isNumbered(stored) && { numbers: stored }),
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
@@ -52,4 +52,8 @@ export function openContentStore(
       return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;
     },
   };
+}
+
+function isNumbered(placed: PlacedBlobs): placed is PlacedBlobs & BlobNumbers {
+  return 'find' in placed;
 }

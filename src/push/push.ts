@@ -2,6 +2,7 @@ import type { RegtarError } from '../errors.ts';
 import type { ContentStore, ImageTarget } from '../content/contracts.ts';
 import { copyImages } from '../copy/copy-images.ts';
 import type { CopyEvent, CopyReport } from '../copy/events.ts';
+import { resultWith } from '../copy/image-outcome.ts';
 import { harborDialect } from '../harbor/dialect.ts';
 import { projectOf } from '../harbor/name-rules.ts';
 import { createProjects, type NewProjectPlace } from '../harbor/preflight.ts';
@@ -241,7 +242,7 @@ async function readBack(
     images: report.images.map((result) => {
       const error = errors.get(imageKey(result));
       if (error === undefined) return result;
-      const revised = { ...result, status: 'failed' as const, error };
+      const revised = resultWith(result, { status: 'failed' as const, error });
       onEvent?.({ type: 'image', result: revised, isRevised: true });
       return revised;
     }),

@@ -1,5 +1,6 @@
 import { toRegtarError, RegtarError } from '../errors.ts';
 import type { CopyReport } from '../copy/events.ts';
+import { resultWith } from '../copy/image-outcome.ts';
 import { childrenFirst } from '../content/image-graph.ts';
 import { blobPath, revisionLinkPath } from '../formats/registry/layout.ts';
 import type { Place } from '../formats/registry/place.ts';
@@ -78,7 +79,7 @@ export async function reviewStorage(
     images: report.images.map((result) => {
       const digest = gone.get(imageKey(result));
       if (digest === undefined) return result;
-      const failed = { ...result, status: 'failed' as const, error: vanished(place, result, digest) };
+      const failed = resultWith(result, { status: 'failed' as const, error: vanished(place, result, digest) });
       onImage(failed);
       return failed;
     }),

@@ -10,6 +10,7 @@ import {
   type GraphReader,
   type ManifestNode,
 } from '../content/image-graph.ts';
+import { createDigestSet } from '../content/digest-set.ts';
 import { findReferrers, isReferrer } from '../content/referrers.ts';
 import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -61,7 +62,7 @@ export interface PlannedImage {
   /** Configs and layers that are copied: all of `target.blobs` but what the base has. */
   readonly travelling: readonly Descriptor[];
   /** Configs and layers that the backup does not have; only where the plan's options allow it. */
-  readonly lacking?: readonly Descriptor[];
+  readonly lacking?: readonly Descriptor[] | undefined;
 }
 
 /**
@@ -138,9 +139,16 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
   const notes = new Map<string, PlanNote['images'][number][]>();
   const note: AddNote = (text, name, detail) =>
     void (notes.get(text) ?? notes.set(text, []).get(text))?.push({ name, detail });
+  const wanted = options.wanted ?? new Set<string>();
   const found = new Set<string>();
+  const find = (name: string): void => {
+    if (wanted.has(name)) found.add(name);
+  };
   for (const candidate of selectCandidates(catalog, graph, options)) {
-    found.add(formatImageReference(candidate)).add(`${candidate.repository}@${candidate.digest}`);
+    if (wanted.size > 0) {
+      find(formatImageReference(candidate));
+      find(`${candidate.repository}@${candidate.digest}`);
+    }
     try {
       images.push(planImage(store, graph, candidate, options, note));
     } catch (error) {
@@ -154,19 +162,18 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     }
   }
   for (const lost of lostImages(catalog, options.filter)) {
-    found.add(formatImageReference(lost.source));
+    find(formatImageReference(lost.source));
     refused.push(lost);
   }
   // What is there and was left out was left out on purpose.
-  for (const name of missingNames(catalog, options.wanted ?? []))
-    if (!found.has(name)) refused.push(refuseUnknown(catalog, name));
+  for (const name of missingNames(catalog, wanted)) if (!found.has(name)) refused.push(refuseUnknown(catalog, name));
   refuseCollisions(images);
   return {
     images,
     refused,
     problems: remainingProblems(catalog, images, refused),
     notes: [...notes].map(([text, named]) => ({ text, images: named })),
-    ...planTotals(images),
+    ...planTotals(images, store),
     ...homesOf(catalog, images, options.rename),
   };
 }
@@ -244,25 +251,85 @@ function planImage(
   const problem = imageProblems(node, { repository, tag }).find((each) => !isAccepted(each));
   if (problem !== undefined) throw brokenImage(problem, node, candidate);
   refuseUnsupported(node, candidate, options.traits, note);
-  const target: ImageTarget = {
-    repository: options.rename(repository),
-    tag,
-    pushed: candidate.pushed,
-    root: node.descriptor,
-    blobs: [...imageBlobs(node), ...lacking],
-    referrer: candidate.referrer,
-  };
-  const { base } = options;
-  const there = lacking.length === 0 ? target.blobs : imageBlobs(node);
-  const travelling = base === undefined ? there : there.filter((blob) => !base.has(blob.digest));
-  return {
-    source: { repository, tag, digest },
-    target,
-    node,
+  return new ImageOfPlan(root, new TargetOfPlan(options.rename(repository), candidate, node, lacking), {
+    repository,
     rewritten,
-    travelling,
-    ...(lacking.length > 0 && { lacking }),
-  };
+    base: options.base,
+  });
+}
+
+/**
+ * What an image becomes. Descriptors are made when they are looked at: a plan of a hundred thousand images has seven
+ * hundred thousand of them.
+ */
+class TargetOfPlan implements ImageTarget {
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly pushed: number | undefined;
+  readonly referrer: boolean;
+  readonly node: ManifestNode;
+  readonly lacking: readonly Descriptor[];
+
+  constructor(
+    repository: string,
+    { tag, pushed, referrer }: Candidate,
+    node: ManifestNode,
+    lacking: readonly Descriptor[],
+  ) {
+    this.repository = repository;
+    this.tag = tag;
+    this.pushed = pushed;
+    this.referrer = referrer;
+    this.node = node;
+    this.lacking = lacking;
+  }
+
+  get root(): Descriptor {
+    return this.node.descriptor;
+  }
+
+  get blobs(): readonly Descriptor[] {
+    const there = imageBlobs(this.node);
+    return this.lacking.length === 0 ? there : [...there, ...this.lacking];
+  }
+}
+
+class ImageOfPlan implements PlannedImage {
+  readonly target: TargetOfPlan;
+  readonly rewritten: ChosenImage['rewritten'];
+  private readonly root: ManifestNode;
+  private readonly repository: string;
+  private readonly base: PlanOptions['base'];
+
+  constructor(
+    root: ManifestNode,
+    target: TargetOfPlan,
+    more: Pick<PlanOptions, 'base'> & Pick<ChosenImage, 'rewritten'> & { readonly repository: string },
+  ) {
+    this.root = root;
+    this.target = target;
+    this.rewritten = more.rewritten;
+    this.repository = more.repository;
+    this.base = more.base;
+  }
+
+  get source(): PlannedImage['source'] {
+    return { repository: this.repository, tag: this.target.tag, digest: this.root.descriptor.digest };
+  }
+
+  get node(): ManifestNode {
+    return this.target.node;
+  }
+
+  get travelling(): readonly Descriptor[] {
+    const { base } = this;
+    const there = imageBlobs(this.node);
+    return base === undefined ? there : there.filter((blob) => !base.has(blob.digest));
+  }
+
+  get lacking(): readonly Descriptor[] | undefined {
+    return this.target.lacking.length === 0 ? undefined : this.target.lacking;
+  }
 }
 
 /** Configs and layers that the backup should have and has not, each once. */
@@ -439,18 +506,22 @@ function refuseUnknown(catalog: Catalog, name: string): RefusedImage {
 
 /** Two sources that would become one name: whichever came last would win in silence. */
 function refuseCollisions(images: readonly PlannedImage[]): void {
+  // By far most repositories come from one alone, where names cannot meet.
+  const joined = repositoriesOfSeveral(images);
   const taken = new Map<string, PlannedImage>();
-  for (const image of images) {
-    const name = formatImageReference({ ...image.target, digest: image.target.root.digest });
+  for (const image of joined.size === 0 ? [] : images) {
+    if (!joined.has(image.target.repository)) continue;
+    const { source, target } = image;
+    const name = formatImageReference({ repository: target.repository, tag: target.tag, digest: target.root.digest });
     const earlier = taken.get(name);
     if (
       earlier !== undefined &&
-      earlier.source.repository !== image.source.repository &&
-      earlier.target.root.digest !== image.target.root.digest
+      earlier.source.repository !== source.repository &&
+      earlier.target.root.digest !== target.root.digest
     ) {
       throw new RegtarError(
         'OUTPUT_COLLISION',
-        `${formatImageReference(earlier.source)} and ${formatImageReference(image.source)} would both become ${name}`,
+        `${formatImageReference(earlier.source)} and ${formatImageReference(source)} would both become ${name}`,
         { hint: 'change --map or --project so that names stay apart, or filter one of them' },
       );
     }
@@ -458,14 +529,34 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
   }
 }
 
-/** Unique blobs and manifests of images, and their bytes. */
-export function planTotals(images: readonly PlannedImage[]): { readonly blobs: number; readonly bytes: number } {
-  const seen = new Map<Digest, number>();
-  for (const { node, travelling } of images) {
-    for (const { digest, size } of travelling) seen.set(digest, size);
-    for (const { descriptor } of childrenFirst(node)) seen.set(descriptor.digest, descriptor.size);
+/** Repositories of the target that more than one of the source go into. */
+function repositoriesOfSeveral(images: readonly PlannedImage[]): ReadonlySet<string> {
+  const origins = new Map<string, string>();
+  const joined = new Set<string>();
+  for (const { source, target } of images) {
+    const origin = origins.get(target.repository);
+    if (origin === undefined) origins.set(target.repository, source.repository);
+    else if (origin !== source.repository) joined.add(target.repository);
   }
+  return joined;
+}
+
+/** Unique blobs and manifests of images, and their bytes. */
+export function planTotals(
+  images: readonly PlannedImage[],
+  store: Pick<ContentStore, 'numbers'> = {},
+): { readonly blobs: number; readonly bytes: number } {
+  const seen = createDigestSet(store);
+  let blobs = 0;
   let bytes = 0;
-  for (const size of seen.values()) bytes += size;
-  return { blobs: seen.size, bytes };
+  const count = ({ digest, size }: Descriptor): void => {
+    if (!seen.add(digest)) return;
+    blobs++;
+    bytes += size;
+  };
+  for (const { node, travelling } of images) {
+    travelling.forEach(count);
+    for (const { descriptor } of childrenFirst(node)) count(descriptor);
+  }
+  return { blobs, bytes };
 }

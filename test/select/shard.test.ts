@@ -112,7 +112,7 @@ describe('shards of a plan', () => {
 
   it('begin with what others wait for, and end with what they wait for themselves', () => {
     for (const shard of parts(plan, 3, true)) {
-      const order = inTransferOrder(shard);
+      const order = inTransferOrder(shard).flatMap((index) => shard.images[index] ?? []);
       const waits = order.map(({ target }) => target.blobs.some(({ digest }) => shard.elsewhere?.has(digest)));
       expect(waits.indexOf(true) < 0 || waits.slice(waits.indexOf(true)).every(Boolean)).toBe(true);
       if (!waits[0]) expect(order[0]?.target.blobs.some(({ digest }) => shard.awaited?.has(digest))).toBe(true);

@@ -1,3 +1,4 @@
+import type { BlobNumbers } from '../../content/contracts.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { DigestNumbers } from '../../oci/digest-numbers.ts';
 import type { Location } from '../../source/backup.ts';
@@ -17,8 +18,8 @@ const absent = -1;
  * Every digest of a backup with its place. A million blobs are arrays of numbers here: an object for each and another
  * for its place would take four times the room.
  */
-export class BlobTable {
-  private readonly numbers = new DigestNumbers();
+export class BlobTable implements BlobNumbers {
+  private readonly digests = new DigestNumbers();
   private starts = new Float64Array(256);
   /** -1 where the blob is not there. */
   private sizes = new Float64Array(256).fill(absent);
@@ -27,26 +28,34 @@ export class BlobTable {
   private readonly others = new Map<number, Location>();
 
   get size(): number {
-    return this.numbers.size;
+    return this.digests.size;
+  }
+
+  find(digest: Digest): number {
+    return this.digests.find(digest);
+  }
+
+  bytes(number: number): number {
+    return this.sizes[number] ?? absent;
   }
 
   /** The number of a digest, which it keeps. */
   numberOf(digest: Digest): number {
-    return this.kept(this.numbers.numberOf(digest));
+    return this.kept(this.digests.numberOf(digest));
   }
 
   /** The number of the sha256 digest whose 64 hexadecimal digits stand at `at`, or -1. */
   numberAt(bytes: Uint8Array, at: number): number {
-    return this.kept(this.numbers.numberAt(bytes, at));
+    return this.kept(this.digests.numberAt(bytes, at));
   }
 
   digest(number: number): Digest {
-    return this.numbers.digest(number);
+    return this.digests.digest(number);
   }
 
   /** @returns undefined where nothing names the digest */
   get(digest: Digest): StoredBlob | undefined {
-    const number = this.numbers.find(digest);
+    const number = this.digests.find(digest);
     if (number < 0) return undefined;
     return { digest: this.digest(number), location: this.location(number), rank: this.ranks[number] ?? absent };
   }
@@ -84,7 +93,7 @@ export class BlobTable {
   /** Gives a digest the place and rank of another one, whose bytes are its own. */
   share(alias: Digest, target: Digest): void {
     const number = this.numberOf(alias);
-    const source = this.numbers.find(target);
+    const source = this.digests.find(target);
     const location = this.location(source);
     if (location !== undefined) this.place(number, location);
     this.ranks[number] = this.ranks[source] ?? absent;
