@@ -4,7 +4,7 @@ import type { FormatDeclaration } from './format.ts';
 import { formatNames, formats, type Format } from './formats.ts';
 import { mergeReads } from './merge-reads.ts';
 import type { FormatReader, ReadImages, ReadOptions } from './reader.ts';
-import { refuseForeign } from './registry/catalog.ts';
+import { refuseForeign } from './registry/refuse-foreign.ts';
 import { createSourceFiles } from './source-files.ts';
 
 /** A SOURCE as its formats have it. */

@@ -2,6 +2,7 @@ import type { Problem } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { limits } from '../../io/limits.ts';
 import type { Backup, Entry, Location } from '../../source/backup.ts';
+import type { HeldMember } from './held-member.ts';
 import { cleanPath, linkedPath, parseStoragePath, type StoragePath } from './layout.ts';
 
 /** A hard or symbolic link that stands where storage has a file. */
@@ -15,17 +16,10 @@ export interface PendingLink {
   readonly source: number;
 }
 
-interface Found {
-  readonly location: Location;
-  readonly bytes: Uint8Array | undefined;
-  readonly modified: number;
-  readonly path: string;
-}
-
 /** What links are resolved against, and where the results go. */
 export interface ResolveOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly place: (path: StoragePath, source: Found) => void;
+  readonly place: (path: StoragePath, source: HeldMember) => void;
   readonly locate: (digest: Digest) => Location | undefined;
   readonly report: (problem: Problem) => void;
 }
@@ -89,8 +83,8 @@ async function findMembers(
   backup: Backup,
   wanted: ReadonlySet<string>,
   signal: AbortSignal | undefined,
-): Promise<Map<string, { file: Found } | { next: string | undefined }>> {
-  const found = new Map<string, { file: Found } | { next: string | undefined }>();
+): Promise<Map<string, { file: HeldMember } | { next: string | undefined }>> {
+  const found = new Map<string, { file: HeldMember } | { next: string | undefined }>();
   await backup.scan(
     (entry: Entry) => {
       const path = cleanPath(entry.path);

@@ -1,0 +1,75 @@
+import type { Digest } from '../../oci/digest.ts';
+
+/** A tag while members pass. */
+export interface TagRecord {
+  current: Digest | undefined;
+  currentState: 'absent' | 'empty' | 'invalid' | 'read';
+  modified: number;
+  /** Which of several backups `current` came from. */
+  source: number;
+  /** In order of the medium, with repetitions where a member occurs twice; undefined while there is none. */
+  history: Digest[] | undefined;
+}
+
+/** A repository while members pass. */
+export interface RepositoryRecord {
+  readonly tags: Map<string, TagRecord>;
+  readonly revisions: Set<Digest>;
+  readonly layers: Set<Digest>;
+}
+
+/** Repositories by name, each made when its first member passes. */
+export interface Records {
+  readonly repositories: ReadonlyMap<string, RepositoryRecord>;
+  repository(name: string): RepositoryRecord;
+  tag(repository: string, tag: string): TagRecord;
+}
+
+/** No repository yet. */
+export function createRecords(): Records {
+  const repositories = new Map<string, RepositoryRecord>();
+  let lastName = '';
+  let lastRepository: RepositoryRecord | undefined;
+  const repository = (name: string): RepositoryRecord => {
+    // Members of one repository follow each other: most lookups end here.
+    if (name === lastName && lastRepository !== undefined) return lastRepository;
+    let record = repositories.get(name);
+    if (record === undefined) {
+      record = { tags: new Map(), revisions: new Set(), layers: new Set() };
+      repositories.set(ownText(name), record);
+    }
+    lastName = name;
+    lastRepository = record;
+    return record;
+  };
+  return {
+    repositories,
+    repository,
+    tag(name, tag) {
+      const { tags } = repository(name);
+      let record = tags.get(tag);
+      if (record === undefined) {
+        record = { current: undefined, currentState: 'absent', modified: 0, source: 0, history: undefined };
+        tags.set(tag, record);
+      }
+      return record;
+    },
+  };
+}
+
+/** Adds what a tag meant once. */
+export function addHistory(record: TagRecord, digest: Digest): void {
+  // Most histories have one entry, and an array that grows takes room for seventeen.
+  if (record.history === undefined) record.history = [digest];
+  else record.history.push(digest);
+}
+
+/** What a tag meant, each digest once, what it means now last. */
+export function historyOf({ history = [], current }: TagRecord): readonly Digest[] {
+  return [...new Set(current === undefined ? history : [...history, current])];
+}
+
+/** Part of a string keeps the whole alive: a name of 20 bytes would cost its path of 200. Names are ASCII. */
+function ownText(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
