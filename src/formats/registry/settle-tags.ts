@@ -45,7 +45,8 @@ function settleLostTag(record: TagRecord, { repository, tag }: NamedTag): Proble
       code: 'TAG_AMBIGUOUS',
       repository,
       tag,
-      message: `${name} has an empty link and ${history.length} candidates: ${listed(history)}; choose with --at-digest`,
+      message:
+        `${name} has an empty link and ${history.length} candidates: ${listed(history)}; ` + 'choose with --at-digest',
     };
   record.current = only;
   return {
