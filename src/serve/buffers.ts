@@ -1,42 +1,70 @@
 import type { Ring } from '../io/ring.ts';
 
-/** What one reader holds. */
+/** What one reader holds, however slow it is. */
 const readerBytes = 128 * 1024;
-/** Buffers that are kept for the next readers; more are left to the garbage collector. */
+/** What a few readers of big blobs hold: a trip to the system costs as much as copying tens of kilobytes. */
+const largeBytes = 1024 * 1024;
+/** Large buffers at once. Readers that come when all are lent have a small one. */
+const mostLarge = 16;
+/** Small buffers that are kept for the next readers; more are left to the garbage collector. */
 const mostKept = 64;
 
-/** Lends each reader one buffer of 128 KiB. */
-export interface Buffers {
+/** The buffer of one reader. Whoever uses a ring of it is done with a chunk before asking for the next. */
+export interface ReaderBuffer {
+  /** The whole buffer, again and again, for a body of `bytes`: nothing is read behind the end of a range. */
+  ring(bytes: number): Ring;
   /**
-   * Gives a buffer to `use` for as long as it runs.
-   * @param use gets a maker of rings, each for a body of `bytes`; it must be done with a chunk before it asks for the
-   * next
+   * Its two halves in turn, so that another thread may look at a chunk while the next one is read. Absent where the
+   * buffer is small: its memory is not shared with threads.
    */
-  lend<Result>(use: (ringOf: (bytes: number) => Ring) => Promise<Result>): Promise<Result>;
+  halves?(bytes: number): Ring;
+}
+
+/** Lends each reader one buffer: of 128 KiB, or of 1 MiB while few read. */
+export interface Buffers {
+  /** Gives a buffer to `use` for as long as it runs. @param bytes that will be read in all */
+  lend<Result>(bytes: number, use: (buffer: ReaderBuffer) => Promise<Result>): Promise<Result>;
 }
 
 /** @returns buffers that are shared by all readers of a server */
 export function createBuffers(): Buffers {
-  const free: Buffer[] = [];
+  const small: Buffer[] = [];
+  const large: Buffer[] = [];
+  let lentLarge = 0;
+
+  const lendLarge = async <Result>(use: (buffer: ReaderBuffer) => Promise<Result>): Promise<Result> => {
+    const buffer = large.pop() ?? Buffer.from(new SharedArrayBuffer(largeBytes));
+    lentLarge++;
+    try {
+      const halves = [buffer.subarray(0, largeBytes / 2), buffer.subarray(largeBytes / 2)];
+      return await use({ ring: (bytes) => ringOf([buffer], bytes), halves: (bytes) => ringOf(halves, bytes) });
+    } finally {
+      lentLarge--;
+      large.push(buffer);
+    }
+  };
+
   return {
-    async lend(use) {
-      const buffer = free.pop() ?? Buffer.allocUnsafeSlow(readerBytes);
+    async lend(bytes, use) {
+      if (bytes >= largeBytes && lentLarge < mostLarge) return lendLarge(use);
+      const buffer = small.pop() ?? Buffer.allocUnsafeSlow(readerBytes);
       try {
-        return await use((bytes) => ringOf(buffer, bytes));
+        return await use({ ring: (length) => ringOf([buffer], length) });
       } finally {
-        if (free.length < mostKept) free.push(buffer);
+        if (small.length < mostKept) small.push(buffer);
       }
     },
   };
 }
 
-/** Never gives more than is wanted, so that nothing is read behind the end of a range. */
-function ringOf(buffer: Buffer, bytes: number): Ring {
+function ringOf(buffers: readonly Buffer[], bytes: number): Ring {
   let left = bytes;
+  let turn = 0;
   return {
     ahead: false,
     take(length) {
-      const size = Math.min(length, readerBytes, left);
+      const buffer = buffers[turn++ % buffers.length] as Buffer;
+      const size = Math.min(length, buffer.length, left);
       left -= size;
       return buffer.subarray(0, size);
     },

@@ -2,7 +2,9 @@ import type { ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import type { Ring } from '../io/ring.ts';
-import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
+import { createDigester, digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
+import type { ReaderBuffer } from './buffers.ts';
+import { createHashThread, type HashThread, type ThreadHash } from './hash-thread.ts';
 import type { BlobPiece } from './request.ts';
 
 /** Blobs that are hashed as they are first read whole, and gone once one of them was found damaged. */
@@ -11,10 +13,11 @@ export interface CheckedBlobs {
   size(digest: Digest): number | undefined;
   /**
    * Reads a piece. One that is a whole blob is hashed until a blob was right once; its last bytes come after its digest
-   * was.
+   * was. A big one is hashed on another thread, where the buffer can be shared with it.
+   * @param buffer each chunk lies in it until the next one is asked for
    * @throws RegtarError BLOB_CORRUPT in place of the last bytes; BLOB_MISSING, SOURCE_CHANGED, SOURCE_UNREADABLE
    */
-  open(piece: BlobPiece, ring: Ring): Body;
+  open(piece: BlobPiece, buffer: ReaderBuffer): Body;
 }
 
 /** What is known of blobs, and where damage is told. */
@@ -23,10 +26,13 @@ export interface BlobCheckOptions {
   readonly known?: ReadonlyMap<Digest, boolean> | undefined;
   /** Called once for each blob that is found damaged. */
   readonly onDamage?: ((error: RegtarError) => void) | undefined;
+  /** @defaultValue one that starts with the first big blob, where the machine has more than one processor */
+  readonly hashThread?: HashThread | undefined;
 }
 
 /** Wraps a store, which itself checks nothing. */
 export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}): CheckedBlobs {
+  const thread = options.hashThread ?? createHashThread();
   const verdicts = new Map<Digest, boolean>(options.known);
   const isRight = (digest: Digest): boolean => verdicts.get(digest) === true || store.hashedAs?.(digest) === digest;
 
@@ -43,30 +49,91 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
 
   return {
     size: (digest) => (verdicts.get(digest) === false ? undefined : store.stat(digest)?.size),
-    async *open({ digest, start, end }, ring) {
+    async *open({ digest, start, end }, buffer) {
       refuseChanged(store);
-      const size = store.stat(digest)?.size;
-      const digester =
-        start === 0 && end === size && !isRight(digest) ? createDigester(digestAlgorithm(digest)) : undefined;
+      const isHashed = start === 0 && end === store.stat(digest)?.size && !isRight(digest);
+      const hash = isHashed ? beginHash(digestAlgorithm(digest), end, buffer, thread) : undefined;
+      const judge = async (): Promise<void> => {
+        const found = await hash?.digest();
+        if (found !== undefined && found !== digest) throw condemn(digest, found);
+        if (found !== undefined) verdicts.set(digest, true);
+      };
       let left = end - start;
-      if (left === 0 && digester !== undefined) {
-        const found = digester.digest();
-        if (found !== digest) throw condemn(digest, found);
+      if (left === 0) {
+        await judge();
+        return;
       }
-      if (left === 0) return;
-      for await (const chunk of store.open(digest, start, ring)) {
-        const bytes = chunk.length > left ? chunk.subarray(0, left) : chunk;
-        left -= bytes.length;
-        digester?.update(bytes);
-        if (left === 0 && digester !== undefined) {
-          const found = digester.digest();
-          if (found !== digest) throw condemn(digest, found);
-          verdicts.set(digest, true);
+      try {
+        const ring = hash?.ring ?? buffer.ring(left);
+        for await (const chunk of store.open(digest, start, ring)) {
+          const bytes = chunk.length > left ? chunk.subarray(0, left) : chunk;
+          left -= bytes.length;
+          hash?.update(bytes);
+          if (left === 0) await judge();
+          if (left === 0) refuseChanged(store);
+          yield bytes;
+          if (left === 0) return;
+          // The buffer before this one comes next.
+          await hash?.free();
         }
-        if (left === 0) refuseChanged(store);
-        yield bytes;
-        if (left === 0) return;
+      } finally {
+        hash?.leave();
       }
+    },
+  };
+}
+
+/** A running hash of what is sent, here or beside the sending. */
+interface SentHash {
+  readonly ring: Ring;
+  update(bytes: Uint8Array): void;
+  /** Waits until the buffer before the last one may be used again. */
+  free(): Promise<void>;
+  digest(): Promise<Digest>;
+  /** Nobody wants to know any more; nothing happens after `digest`. */
+  leave(): void;
+}
+
+/** From here on a thread is worth its start. */
+const threadFromBytes = 16 * 1024 * 1024;
+
+function beginHash(algorithm: DigestAlgorithm, size: number, buffer: ReaderBuffer, thread: HashThread): SentHash {
+  const ring = size < threadFromBytes ? undefined : buffer.halves?.(size);
+  const beside = ring === undefined ? undefined : thread.begin(algorithm);
+  return ring === undefined || beside === undefined ? hashHere(algorithm, buffer.ring(size)) : hashBeside(beside, ring);
+}
+
+function hashHere(algorithm: DigestAlgorithm, ring: Ring): SentHash {
+  const digester = createDigester(algorithm);
+  return {
+    ring,
+    update: (bytes) => digester.update(bytes),
+    free: async () => undefined,
+    digest: async () => digester.digest(),
+    leave: () => undefined,
+  };
+}
+
+function hashBeside(beside: ThreadHash, ring: Ring): SentHash {
+  let last: Promise<void> = Promise.resolve();
+  let before = last;
+  let isOver = false;
+  return {
+    ring,
+    update(bytes) {
+      before = last;
+      last = beside.update(bytes);
+      // Where the client goes away first, nobody waits for it.
+      last.catch(() => undefined);
+    },
+    free: () => before,
+    digest() {
+      isOver = true;
+      return beside.digest();
+    },
+    leave() {
+      if (!isOver) beside.drop();
+      isOver = true;
     },
   };
 }

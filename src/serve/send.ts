@@ -23,14 +23,15 @@ export async function sendAnswer(
     return;
   }
   let unyielded = 0;
-  await buffers.lend(async (ringOf) => {
+  const bytes = answer.body.reduce((sum, piece) => sum + (isBytes(piece) ? 0 : piece.end - piece.start), 0);
+  await buffers.lend(bytes, async (buffer) => {
     for (const piece of answer.body) {
       if (isBytes(piece)) {
         sendHead(response, answer);
         await write(response, piece);
         continue;
       }
-      for await (const chunk of blobs.open(piece, ringOf(piece.end - piece.start))) {
+      for await (const chunk of blobs.open(piece, buffer)) {
         // Only now: a small blob that is damaged has not said 200 yet.
         sendHead(response, answer);
         await write(response, chunk);
