@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { forEachParallel } from '../../src/io/parallel.ts';
 import { startHarborDouble } from '../harbor/double/start.ts';
 import { startFaultProxy, type FaultProxy, type ProxiedRequest } from '../support/fault-proxy.ts';
 import { generateBackup, type GeneratedBackup } from '../support/generate-backup.ts';
+import { describeWith } from '../support/peers.ts';
+import { startNginx } from '../support/start-nginx.ts';
 import { startRegistry, type Registry } from '../support/start-registry.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { readBack } from './support/compare.ts';
@@ -199,6 +202,41 @@ describe('a large blob', () => {
     expect(await readBack({ url: harbor.url, ...harbor.admin }, 'token/')).toHaveProperty('size', 2);
     expect(sent(proxy.requests)).toBeLessThan(largeBytes + chunk);
     expect(proxy.count({ path: /^\/service\/token/ })).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describeWith('nginx', 'a large blob from a web server', () => {
+  it('goes on inside its upload session, which a journal in the working directory remembers', async () => {
+    const nginx = await startNginx({ root: dirname(large.file) });
+    onTestFinished(() => nginx.stop());
+    const proxy = await proxyTo(registry.url);
+    onTestFinished(() => proxy.stop());
+    const chunk = 32 * 1024 * 1024;
+    const working = temporaryFolder();
+    onTestFinished(() => working.remove());
+    for (const [name, args, journal] of [
+      ['far', [], working.file(`${basename(large.file)}.push-state.json`)],
+      ['far-named', ['--state', working.file('named.json')], working.file('named.json')],
+    ] as const) {
+      proxy.heal();
+      proxy.add({ method: 'PATCH', nth: 3, fault: { kind: 'stall', when: 'request', bytes: 0 } });
+      const before = proxy.requests.length;
+      const source = `${nginx.url}/files/${basename(large.file)}?signature=secret`;
+      const first = startPush(source, `${proxy.host}/${name}`, args, working.path);
+      await until(() => proxy.requests.slice(before).some(({ fault }) => fault === 'stall'));
+      const kept = readFileSync(journal, 'utf8');
+      expect([kept.includes(`"offset": ${2 * chunk}`), kept.includes('secret')]).toEqual([true, false]);
+      await sleep(100);
+      first.kill('SIGKILL');
+      await first.ended;
+      await sleep(50);
+      const asked = proxy.requests.length;
+      const again = await push(source, `${proxy.host}/${name}`, { args, run: { cwd: working.path } });
+      expect(again.code).toBe(0);
+      expect(await readBack(registry, `${name}/`)).toHaveProperty('size', 2);
+      expect(sent(proxy.requests.slice(asked))).toBeLessThanOrEqual(largeBytes - 2 * chunk + 300_000);
+      expect(existsSync(journal)).toBe(false);
+    }
   });
 });
 

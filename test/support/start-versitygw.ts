@@ -14,6 +14,8 @@ export interface S3Server {
   readonly secretKey: string;
   /** The variables that regtar and the tools of AWS read. */
   readonly env: Readonly<Record<string, string>>;
+  /** Holds a folder for each bucket; files that are put there are objects without an ETag. */
+  readonly folder: string;
   readonly process: StartedProcess;
   stop(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export async function startVersitygw(
     accessKey,
     secretKey,
     env: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_REGION: 'us-east-1' },
+    folder: folder.file('objects'),
     process: server,
     async stop() {
       await server.stop();

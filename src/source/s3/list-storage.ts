@@ -16,7 +16,9 @@ export async function findRoot(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   for (const root of roots) {
-    const { prefixes } = await bucket.list(`${prefix}${root}`, { delimiter: true, signal });
+    const { objects, prefixes } = await bucket.list(`${prefix}${root}`, { delimiter: true, signal });
+    // An OCI layout has `blobs/`, too.
+    if (objects.some(({ key }) => key === `${prefix}${root}oci-layout`)) continue;
     const names = prefixes.map((each) => each.slice(prefix.length + root.length));
     if (names.includes('blobs/') || names.includes('repositories/')) return `${prefix}${root}`;
   }

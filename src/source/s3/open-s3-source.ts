@@ -22,7 +22,7 @@ export async function openS3Source(
     const { key } = bucket.address;
     if (await isObject(bucket, signal)) return await openServed(bucketObject(bucket, key), options);
     const root = await findRoot(bucket, key === '' ? '' : `${key}/`, signal);
-    if (root === undefined) throw nothingThere(bucket);
+    if (root === undefined) throw await nothingThere(bucket, signal);
     if (options.indexFile !== undefined || options.recordIndex === true)
       throw new RegtarError('USAGE', `${operand.replace(/\?.*$/s, '')}, a bucket, needs no index`, {
         hint: 'leave the index out: a listing says what there is',

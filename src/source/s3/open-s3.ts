@@ -42,11 +42,20 @@ export async function isObject(bucket: Bucket, signal: AbortSignal | undefined):
   return answer.status === 200 && answer.headers['content-length'] !== '0';
 }
 
-/** @throws RegtarError */
-export function nothingThere(bucket: Bucket): RegtarError {
+/** Of a prefix beneath which no registry's tree lies. */
+export async function nothingThere(bucket: Bucket, signal: AbortSignal | undefined): Promise<RegtarError> {
+  const { key } = bucket.address;
   const describe = describeBucket(bucket.address);
-  return new RegtarError('SOURCE_NOT_REGISTRY', `${describe} holds no registry's storage and is no object itself`, {
-    where: { path: describe },
-    hint: "name the bucket with the rootdirectory of the registry's s3 driver: docker/registry/v2 lies beneath it",
-  });
+  const fail = (message: string, hint: string): RegtarError =>
+    new RegtarError('SOURCE_NOT_REGISTRY', message, { where: { path: describe }, hint });
+  const prefix = key === '' ? '' : `${key}/`;
+  if ((await bucket.list(`${prefix}oci-layout`, { most: 1, signal })).objects.length > 0)
+    return fail(
+      `${describe} holds an OCI layout in single objects, and only a registry's storage is read so`,
+      'pack it: one object that is a tar of the layout is read by ranges',
+    );
+  return fail(
+    `${describe} holds no registry's storage and is no object itself`,
+    "name the bucket with the rootdirectory of the registry's s3 driver, beneath which docker/registry/v2 lies, or a tar",
+  );
 }

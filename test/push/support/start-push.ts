@@ -9,11 +9,11 @@ export interface StartedPush {
 }
 
 /** Starts `regtar push SOURCE TARGET …` and does not wait for it. */
-export function startPush(source: string, target: string, args: readonly string[] = []): StartedPush {
+export function startPush(source: string, target: string, args: readonly string[] = [], cwd?: string): StartedPush {
   const child = spawn(
     process.execPath,
     [program, 'push', '--no-progress', '--retry-delay', '0.05', ...args, source, target],
-    { env: { ...process.env, ...quietEnvironment }, stdio: ['ignore', 'ignore', 'pipe'] },
+    { cwd, env: { ...process.env, ...quietEnvironment }, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const chunks: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => void chunks.push(chunk));
