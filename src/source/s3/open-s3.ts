@@ -56,6 +56,6 @@ export async function nothingThere(bucket: Bucket, signal: AbortSignal | undefin
     );
   return fail(
     `${describe} holds no registry's storage and is no object itself`,
-    "name the bucket with the rootdirectory of the registry's s3 driver, beneath which docker/registry/v2 lies, or a tar",
+    "name a tar, or the bucket with the rootdirectory of the registry's s3 driver, which holds docker/registry/v2",
   );
 }
