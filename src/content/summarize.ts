@@ -2,7 +2,9 @@ import { RegtarError, type Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { compareCodePoints } from '../oci/reference.ts';
+import { blobNumbersOf } from './blob-numbers.ts';
 import type { Catalog, ContentStore } from './contracts.ts';
+import { createDigestSet } from './digest-set.ts';
 import {
   childrenFirst,
   createGraphReader,
@@ -66,9 +68,11 @@ export function summarize(
 ): BackupSummary {
   const problems: Problem[] = [...catalog.problems];
   const platforms = new Map<string, number>();
-  const reached = new ReachTable((digest) => store.stat(digest)?.size ?? 0);
-  const revisions = new Set<Digest>();
-  const roots = new Set<Digest>();
+  const reached = new ReachTable(blobNumbersOf(store));
+  const revisions = createDigestSet(store);
+  const roots = createDigestSet(store);
+  let imageCount = 0;
+  let manifests = 0;
   const repositories: { name: string; tags: number }[] = [];
   /** By number of the image. */
   const images: { readonly repositories: number[]; readonly tags: string[] } = { repositories: [], tags: [] };
@@ -81,15 +85,15 @@ export function summarize(
       const root = tryRead(graph, digest, { repository, tag }, problems);
       if (root === undefined) continue;
       for (const problem of imageProblems(root, { repository, tag })) problems.push(problem);
-      if (!roots.has(digest)) {
-        roots.add(digest);
+      if (roots.add(digest)) {
+        imageCount++;
         for (const platform of imagePlatforms(root).map(formatPlatform))
           platforms.set(platform, (platforms.get(platform) ?? 0) + 1);
       }
       for (const part of digestsOf(root, catalog)) reached.add(part, repositories.length, images.tags.length - 1);
     }
     repositories.push({ name: repository, tags: images.tags.length - before });
-    for (const digest of catalog.revisions(repository)) revisions.add(digest);
+    for (const digest of catalog.revisions(repository)) if (revisions.add(digest)) manifests++;
   }
   const own = reached.ownBytes();
   const nameOf = (image: number): string =>
@@ -97,9 +101,9 @@ export function summarize(
   return {
     repositories: repositories.length,
     tags: images.tags.length,
-    images: roots.size,
-    manifests: revisions.size,
-    ...countBlobs(catalog, store, graph, reached, revisions),
+    images: imageCount,
+    manifests,
+    ...countBlobs(catalog, store, graph, reached),
     platforms: [...platforms]
       .map(([platform, count]) => ({ platform, images: count }))
       .sort((left, right) => right.images - left.images || compareCodePoints(left.platform, right.platform)),
@@ -121,22 +125,23 @@ function countBlobs(
   store: ContentStore,
   graph: GraphReader,
   reached: ReachTable,
-  revisions: ReadonlySet<Digest>,
 ): Pick<BackupSummary, 'blobs' | 'bytes'> {
-  const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   /** What revisions reach and tags do not. */
-  const untagged = new ReachTable(sizeOf);
-  for (const digest of revisions) {
-    if (reached.has(digest)) continue;
-    const root = tryRead(graph, digest, undefined, []);
-    for (const part of root === undefined ? [digest] : digestsOf(root, catalog))
-      if (!reached.has(part)) untagged.add(part, 0, 0);
+  const untagged = new ReachTable(blobNumbersOf(store));
+  const seen = createDigestSet(store);
+  for (const repository of catalog.repositories()) {
+    for (const digest of catalog.revisions(repository)) {
+      if (reached.has(digest) || !seen.add(digest)) continue;
+      const root = tryRead(graph, digest, undefined, []);
+      for (const part of root === undefined ? [digest] : digestsOf(root, catalog))
+        if (!reached.has(part)) untagged.add(part, 0, 0);
+    }
   }
   let blobs = 0;
   let bytes = 0;
   for (const digest of catalog.blobs()) {
     blobs++;
-    bytes += sizeOf(digest);
+    bytes += store.stat(digest)?.size ?? 0;
   }
   const referenced = reached.total();
   const unreferenced = bytes - referenced - untagged.total();

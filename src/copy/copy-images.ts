@@ -69,7 +69,7 @@ export async function copyImages(
     ]),
   );
   const slots = createSlots(parallelBlobs, sink.traits.chunkBytes);
-  const firsts = createFirstTransfers();
+  const firsts = createFirstTransfers(store);
   const outage = createOutage(options.jobs);
   // Images that wait for a blob which another sends take no place among the transfers, so some more may be under way.
   const parallelImages = parallelBlobs === 1 ? 1 : bigBlobsFirst ? 2 * options.jobs : options.jobs;

@@ -1,4 +1,6 @@
 import { RegtarError } from '../errors.ts';
+import type { ContentStore } from '../content/contracts.ts';
+import { createDigestSet } from '../content/digest-set.ts';
 import { createFirsts } from '../io/per-key.ts';
 import type { Digest } from '../oci/digest.ts';
 
@@ -12,8 +14,8 @@ export interface FirstTransfers {
 }
 
 /** For one run: what it learns of the backup's damage holds until the end. */
-export function createFirstTransfers(): FirstTransfers {
-  const firsts = createFirsts<Digest>();
+export function createFirstTransfers(store: Pick<ContentStore, 'numbers'>): FirstTransfers {
+  const firsts = createFirsts(createDigestSet(store));
   const broken = new Map<Digest, RegtarError>();
   return {
     run: (digest, transfer) =>

@@ -30,10 +30,14 @@ export interface Firsts<Key> {
   run<Result>(key: Key, first: () => Promise<Result>, later?: () => Promise<Result>): Promise<Result>;
 }
 
-/** Keys that succeeded are remembered as long as this object lives. */
-export function createFirsts<Key>(): Firsts<Key> {
+/**
+ * Keys that succeeded are remembered as long as this object lives.
+ * @param done what remembers them
+ */
+export function createFirsts<Key>(
+  done: { has(key: Key): boolean; add(key: Key): unknown } = new Set<Key>(),
+): Firsts<Key> {
   const turns = createTurns<Key>();
-  const done = new Set<Key>();
   return {
     async run(key, first, later = first) {
       if (!done.has(key)) {

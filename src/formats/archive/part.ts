@@ -6,6 +6,7 @@ import type { Ring } from '../../io/ring.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../../tar/write-header.ts';
 import type { ArchivedImage, ArchiveFile, ArchiveFormat } from './archive-format.ts';
+import { PathSet } from './path-set.ts';
 import { prefetchBlobs, type PutBlob, type PrefetchRings } from './prefetch-blobs.ts';
 
 /** One archive under way. */
@@ -30,7 +31,7 @@ export function startArchivePart(
   rings: PrefetchRings,
 ): ArchivePart {
   const documents = format.createDocuments();
-  const paths = new Set<string>();
+  const paths = new PathSet();
   let added: string[] = [];
   let images = 0;
   let closingBytes = 0;
@@ -40,8 +41,7 @@ export function startArchivePart(
   let isStarted = false;
 
   const claim = (path: string): boolean => {
-    if (paths.has(path)) return false;
-    paths.add(path);
+    if (!paths.add(path)) return false;
     added.push(path);
     return true;
   };
@@ -50,11 +50,15 @@ export function startArchivePart(
     await output.write(encodeMemberHeader({ path, kind, size, owner, modified }));
   };
   const directoriesAbove = async (path: string): Promise<void> => {
-    for (let slash = path.indexOf('/'); slash >= 0 && slash < path.length - 1; slash = path.indexOf('/', slash + 1)) {
+    const missing: string[] = [];
+    // Where one is there, those above it are, too.
+    for (let slash = path.lastIndexOf('/', path.length - 2); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
       const directory = path.slice(0, slash + 1);
-      if (claim(directory))
-        await output.write(encodeMemberHeader({ path: directory, kind: 'directory', size: 0, owner }));
+      if (!claim(directory)) break;
+      missing.unshift(directory);
     }
+    for (const directory of missing)
+      await output.write(encodeMemberHeader({ path: directory, kind: 'directory', size: 0, owner }));
   };
   const writeFile = async ({ path, bytes, modified }: ArchiveFile): Promise<void> => {
     if (!claim(path)) return;
