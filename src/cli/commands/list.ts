@@ -34,13 +34,16 @@ export async function list(operands: readonly string[], options: ListOptions, co
     ))
       context.output.error(problem);
     const { filter, wanted, graph, reasons } = await settleSelection(selection, opened);
-    const names = listImages(opened, graph, options, filter).sort((left, right) =>
-      compareCodePoints(formatImageReference(left), formatImageReference(right)),
-    );
-    if (context.json) context.output.json(names.map((name) => describe(opened, name)));
-    else if (names.length === 0) context.output.message(formatError(nothingSelected(opened.catalog, reasons), false));
-    else context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
-    if (context.json || names.length > 0) tellReasons(reasons, context);
+    let listed = 0;
+    const all: Listed[] = [];
+    for (const names of listImages(opened, graph, options, filter)) {
+      listed += names.length;
+      if (context.json) for (const name of names) all.push(describe(opened, name));
+      else if (names.length > 0) context.output.line(names.map((name) => formatImageReference(name)).join('\n'));
+    }
+    if (context.json) context.output.json(all);
+    else if (listed === 0) context.output.message(formatError(nothingSelected(opened.catalog, reasons), false));
+    if (context.json || listed > 0) tellReasons(reasons, context);
     for (const name of missingNames(opened.catalog, wanted ?? []))
       context.output.message(formatError(unknownImage(opened.catalog, name, parseImageReference(name)), false));
     return 0;
@@ -53,26 +56,24 @@ interface Name {
   readonly digest: Digest;
 }
 
-function listImages(
+/** The names of a repository after those of another. Sorted by code point, since tags and `@` follow a repository. */
+function* listImages(
   { catalog }: OpenedBackup,
   graph: GraphReader,
   options: ListOptions,
   filter: (name: Name) => boolean,
-): Name[] {
-  const names: Name[] = [];
-  for (const repository of catalog.repositories()) {
-    const tags = [...catalog.tags(repository)];
-    for (const { tag, digest } of tags) names.push({ repository, tag, digest });
+): Generator<readonly Name[]> {
+  const inOrder = [...catalog.repositories()].sort((left, right) => compareCodePoints(`${left}:`, `${right}:`));
+  for (const repository of inOrder) {
+    const names: Name[] = [];
+    for (const { tag, digest } of catalog.tags(repository)) names.push({ repository, tag, digest });
     if (options.untagged === true) {
-      const unreached = unreachedRevisions(
-        graph,
-        tags.map(({ digest }) => digest),
-        [...catalog.revisions(repository)],
-      );
-      for (const digest of unreached) names.push({ repository, digest });
+      const tagged = names.map(({ digest }) => digest);
+      const unreached = unreachedRevisions(graph, tagged, [...catalog.revisions(repository)]);
+      for (const digest of [...unreached].sort(compareCodePoints)) names.push({ repository, digest });
     }
+    yield names.filter(filter);
   }
-  return names.filter(filter);
 }
 
 function describe({ store }: OpenedBackup, name: Name): Listed {

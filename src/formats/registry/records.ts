@@ -7,8 +7,8 @@ export interface TagRecord {
   modified: number;
   /** Which of several backups `current` came from. */
   source: number;
-  /** In order of the medium, with repetitions where a member occurs twice; undefined while there is none. */
-  history: Digest[] | undefined;
+  /** In order of the medium. Most tags have meant one thing only: a list for each of a million would be large. */
+  history: Digest | Digest[] | undefined;
 }
 
 /** A repository while members pass. */
@@ -59,14 +59,16 @@ export function createRecords(): Records {
 
 /** Adds what a tag meant once. */
 export function addHistory(record: TagRecord, digest: Digest): void {
-  // Most histories have one entry, and an array that grows takes room for seventeen.
-  if (record.history === undefined) record.history = [digest];
-  else record.history.push(digest);
+  const { history } = record;
+  if (history === undefined) record.history = digest;
+  else if (typeof history === 'object') history.push(digest);
+  else if (history !== digest) record.history = [history, digest];
 }
 
 /** What a tag meant, each digest once, what it means now last. */
-export function historyOf({ history = [], current }: TagRecord): readonly Digest[] {
-  return [...new Set(current === undefined ? history : [...history, current])];
+export function historyOf({ history, current }: TagRecord): readonly Digest[] {
+  const digests = history === undefined ? [] : typeof history === 'object' ? history : [history];
+  return [...new Set(current === undefined ? digests : [...digests, current])];
 }
 
 /** Part of a string keeps the whole alive: a name of 20 bytes would cost its path of 200. Names are ASCII. */
