@@ -5,6 +5,8 @@ import { writeStandardOutput } from './standard-output.ts';
 
 /** Where text goes: tests and wrappers may give their own. */
 export interface Output {
+  /** The width of the terminal that results go to; undefined where they go elsewhere. */
+  readonly columns: number | undefined;
   /** Results, on standard output. */
   line(text: string): void;
   /** Bytes as they are, on standard output: what was asked for to the byte. */
@@ -28,6 +30,7 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
     else process.stderr.write(`${printableLines(text)}\n`);
   };
   return {
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     line: (text) => writeStandardOutput(`${printableLines(text)}\n`),
     raw: writeStandardOutput,
     message: (text) => {

@@ -162,7 +162,11 @@ function showPlan({ plan, describe }: CopyJob, extras: RunCopyExtras, context: C
   else
     output.line(
       [
-        renderPlan(plan, describe, { verbose: context.verbose, stateOf: extras.stateOf }),
+        renderPlan(plan, describe, {
+          verbose: context.verbose,
+          columns: context.output.columns,
+          stateOf: extras.stateOf,
+        }),
         ...(extras.planLines ?? []),
       ].join('\n'),
     );

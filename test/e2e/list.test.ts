@@ -94,7 +94,7 @@ describe('regtar inspect', () => {
   it('shows the same figures to people', async () => {
     const { stdout, stderr } = await regtarDone(['inspect', fixturePath]);
     expect(stdout).toMatch(/^repositories +8$/m);
-    expect(stdout).toMatch(/^tags +16 on 13 images$/m);
+    expect(stdout).toMatch(/^tags +16 on 13 digests$/m);
     expect(stdout).toMatch(/^problems +none$/m);
     expect(stderr).toBe('');
   });

@@ -114,5 +114,5 @@ function say(
   { output, json, verbose }: Context,
 ): void {
   if (json) output.json({ report: options.report, state: report.state, ...(approval && { approval }), ...comparison });
-  else output.line(renderCheck(comparison, report, verbose));
+  else output.line(renderCheck(comparison, report, { verbose, columns: output.columns }));
 }

@@ -19,6 +19,7 @@ import { renderHistory } from '../render/history.ts';
 import { renderImage } from '../render/image.ts';
 import { renderRepository } from '../render/repository.ts';
 import { renderSummary } from '../render/summary.ts';
+import { viewOf } from '../render/view.ts';
 import { renderWhatIf } from '../render/what-if.ts';
 
 /** Options of `regtar inspect`. */
@@ -61,10 +62,9 @@ export async function inspect(operands: readonly string[], options: InspectOptio
     } else
       context.output.line(
         renderSummary(summary, {
-          describe: backup.describe,
+          ...viewOf(backup.describe, context),
           format: backup.format,
           bytes: backup.bytes,
-          verbose: context.verbose,
         }),
       );
     return 0;
@@ -106,7 +106,7 @@ function showReference(opened: OpenedBackup, text: string, options: InspectOptio
   } else {
     const image = inspectImage(opened, name);
     if (json) output.json(image);
-    else output.line(renderImage(image));
+    else output.line(renderImage(image, output.columns));
   }
   return 0;
 }
@@ -122,14 +122,14 @@ function showRepository(opened: OpenedBackup, repository: string, options: Inspe
     );
   const tags = inspectRepository(opened, repository);
   if (context.json) context.output.json(tags);
-  else context.output.line(renderRepository(tags));
+  else context.output.line(renderRepository(tags, context.output.columns));
   return 0;
 }
 
 async function showGarbage({ backup, catalog, store }: OpenedBackup, context: Context): Promise<number> {
   const garbage = findGarbage(catalog, store, createGraphReader(store, { mostNodes: 10_000 }));
   if (context.json) context.output.json({ source: backup.describe, format: backup.format, ...garbage });
-  else context.output.line(renderGarbage(garbage, { describe: backup.describe, verbose: context.verbose }));
+  else context.output.line(renderGarbage(garbage, viewOf(backup.describe, context)));
   return 0;
 }
 
@@ -139,7 +139,7 @@ async function showWhatIf(opened: OpenedBackup, selection: Selection, context: C
   const divided = whatIf(catalog, store, graph, settled);
   tellReasons(reasons, context);
   if (context.json) context.output.json({ source: backup.describe, format: backup.format, ...divided });
-  else context.output.line(renderWhatIf(divided, { describe: backup.describe, verbose: context.verbose }));
+  else context.output.line(renderWhatIf(divided, viewOf(backup.describe, context)));
   return 0;
 }
 

@@ -5,6 +5,7 @@ import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { startByteProgress } from '../progress.ts';
 import { renderVerdict } from '../render/verdict.ts';
+import { viewOf } from '../render/view.ts';
 import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 
 /** Options of `regtar verify`. */
@@ -43,7 +44,7 @@ export async function verify(
         },
       ).finally(() => progress.stop());
       if (context.json) context.output.json(verifyJson(report));
-      else context.output.line(renderVerdict(report, backup.describe, context.verbose));
+      else context.output.line(renderVerdict(report, viewOf(backup.describe, context)));
       return report.sound ? 0 : 4;
     },
   );

@@ -3,11 +3,16 @@ import { formatImageReference } from '../../oci/reference.ts';
 import type { Report } from '../../report/report.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
 import { renderTable } from './table.ts';
+import type { View } from './view.ts';
 
 const rowsShown = 50;
 
 /** `regtar check` for people. */
-export function renderCheck(comparison: CheckReport, report: Report, verbose: boolean): string {
+export function renderCheck(
+  comparison: CheckReport,
+  report: Report,
+  { verbose, columns }: Omit<View, 'describe'>,
+): string {
   const { images, blobs, differences } = comparison;
   const shown = verbose ? differences : differences.slice(0, rowsShown);
   const rows = shown.map((difference) => [formatImageReference(difference), difference.kind, difference.message]);
@@ -22,7 +27,7 @@ export function renderCheck(comparison: CheckReport, report: Report, verbose: bo
     '',
     ...(rows.length > 0
       ? [
-          renderTable(['IMAGE', 'STATE', 'WHAT'], rows),
+          renderTable(['IMAGE', 'STATE', 'WHAT'], rows, { columns }),
           ...(differences.length > shown.length
             ? [`… and ${formatCount(differences.length - shown.length)} more; -v shows all`]
             : []),

@@ -1,13 +1,14 @@
 import type { BlobSet, Garbage } from '../../content/garbage.ts';
 import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
 import { renderTable } from './table.ts';
+import type { View } from './view.ts';
 
 const rowsShown = 20;
 
 /** `regtar inspect --unreferenced` for people. */
 export function renderGarbage(
   { unreferenced, untagged, repositories }: Garbage,
-  { describe, verbose }: { readonly describe: string; readonly verbose: boolean },
+  { describe, verbose, columns }: View,
 ): string {
   const size = ({ blobs, bytes }: BlobSet): string => `${plural(blobs, 'blob')}, ${formatBytes(bytes)}`;
   const shown = verbose ? repositories : repositories.slice(0, rowsShown);
@@ -31,7 +32,7 @@ export function renderGarbage(
               formatCount(row.unreferencedBlobs),
               formatBytes(row.unreferencedBytes),
             ]),
-            { right: [1, 2, 3, 4] },
+            { right: [1, 2, 3, 4], columns },
           ),
         ]),
     ...(left > 0 ? [`… and ${formatCount(left)} more; -v shows all`] : []),

@@ -9,20 +9,20 @@ import { renderTable } from './table.ts';
 type Facts = readonly (readonly [name: string, value: string])[];
 
 /** `regtar inspect REF` for people. */
-export function renderImage(image: ImageDetail): string {
+export function renderImage(image: ImageDetail, columns: number | undefined): string {
   const { images = [], manifests, layers } = image;
   const parts = [formatImageReference(image), '', ...renderFacts(imageFacts(image))];
-  if (manifests) parts.push('', manifestsTable(manifests));
+  if (manifests) parts.push('', manifestsTable(manifests, columns));
   for (const each of images) {
     const isOnly = manifests === undefined;
     parts.push('', ...(isOnly ? [] : [`${each.platform}  ${each.digest}`]), ...renderFacts(configFacts(each)));
     parts.push(
       '',
-      layersTable(each.layers),
+      layersTable(each.layers, columns),
       `${plural(each.layers.length, 'layer')}, ${formatBytes(each.bytes)} in all`,
     );
   }
-  if (images.length === 0 && layers !== undefined && layers.length > 0) parts.push('', layersTable(layers));
+  if (images.length === 0 && layers !== undefined && layers.length > 0) parts.push('', layersTable(layers, columns));
   for (const problem of image.problems) parts.push('', `${problem.code}: ${printable(problem.message)}`);
   return parts.join('\n');
 }
@@ -71,7 +71,7 @@ function renderFacts(facts: Facts): readonly string[] {
   return facts.map(([name, value]) => `${name.padEnd(13)}  ${printable(value)}`);
 }
 
-function manifestsTable(manifests: NonNullable<ImageDetail['manifests']>): string {
+function manifestsTable(manifests: NonNullable<ImageDetail['manifests']>, columns: number | undefined): string {
   return renderTable(
     ['PLATFORM', 'MANIFEST', 'BYTES', 'KIND', ''],
     manifests.map((child) => [
@@ -81,15 +81,15 @@ function manifestsTable(manifests: NonNullable<ImageDetail['manifests']>): strin
       child.kind ?? '-',
       child.present ? '' : 'missing',
     ]),
-    { right: [2] },
+    { right: [2], columns },
   );
 }
 
-function layersTable(layers: NonNullable<ImageDetail['layers']>): string {
+function layersTable(layers: NonNullable<ImageDetail['layers']>, columns: number | undefined): string {
   return renderTable(
     ['LAYER', 'BYTES', 'MEDIA TYPE', ''],
     layers.map((layer) => [layer.digest, formatBytes(layer.size), layer.mediaType, layer.present ? '' : 'missing']),
-    { right: [1] },
+    { right: [1], columns },
   );
 }
 

@@ -9,6 +9,8 @@ const rowsShown = 20;
 /** How much of a plan is printed. */
 export interface PlanView {
   readonly verbose: boolean;
+  /** The width of the terminal; undefined where the text goes elsewhere. */
+  readonly columns: number | undefined;
   /** What the output has of an image already. */
   readonly stateOf?: ((image: PlannedImage) => string) | undefined;
 }
@@ -17,7 +19,7 @@ export interface PlanView {
 export function renderPlan(
   plan: Plan,
   describe: (target: ImageTarget) => string,
-  { verbose, stateOf }: PlanView,
+  { verbose, columns, stateOf }: PlanView,
 ): string {
   const shown = verbose ? plan.images : plan.images.slice(0, rowsShown);
   const rows = shown.map((image) => [
@@ -29,7 +31,12 @@ export function renderPlan(
   const left = plan.images.length - shown.length;
   return [
     ...(rows.length > 0
-      ? [renderTable(['IMAGE', 'BECOMES', ...(stateOf ? ['STATE'] : []), 'BYTES'], rows, { right: [stateOf ? 3 : 2] })]
+      ? [
+          renderTable(['IMAGE', 'BECOMES', ...(stateOf ? ['STATE'] : []), 'BYTES'], rows, {
+            right: [stateOf ? 3 : 2],
+            columns,
+          }),
+        ]
       : []),
     ...(left > 0 ? [`… and ${formatCount(left)} more; -v shows all`] : []),
     '',

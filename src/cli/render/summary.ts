@@ -3,6 +3,7 @@ import type { BackupSummary } from '../../content/summarize.ts';
 import type { Problem } from '../../errors.ts';
 import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
 import { renderTable } from './table.ts';
+import type { View } from './view.ts';
 
 const rowsShown = 10;
 const layersShown = 5;
@@ -10,23 +11,18 @@ const layersShown = 5;
 /** `regtar inspect` for people. */
 export function renderSummary(
   summary: BackupSummary,
-  source: {
-    readonly describe: string;
-    readonly format: string;
-    readonly bytes: number | undefined;
-    readonly verbose: boolean;
-  },
+  source: View & { readonly format: string; readonly bytes: number | undefined },
 ): string {
   const { bytes } = summary;
   const size = source.bytes === undefined ? '' : `, ${formatBytes(source.bytes)}`;
   const facts: [string, string][] = [
     ['repositories', formatCount(summary.repositories)],
-    ['tags', `${formatCount(summary.tags)} on ${plural(summary.images, 'image')}`],
+    ['tags', `${formatCount(summary.tags)} on ${plural(summary.images, 'digest')}`],
     ['manifests', formatCount(summary.manifests)],
     ['blobs', `${formatCount(summary.blobs)}, ${formatBytes(bytes.blobs)}`],
-    ['tags reach', formatBytes(bytes.referenced)],
-    ...(bytes.untagged > 0 ? [['only untagged', formatBytes(bytes.untagged)] as [string, string]] : []),
-    ['nothing reaches', formatBytes(bytes.unreferenced)],
+    ['used by tags', formatBytes(bytes.referenced)],
+    ...(bytes.untagged > 0 ? [['only by untagged', formatBytes(bytes.untagged)] as [string, string]] : []),
+    ['unreferenced', formatBytes(bytes.unreferenced)],
     [
       'platforms',
       summary.platforms.map(({ platform, images }) => `${platform} (${formatCount(images)})`).join(', ') || 'none',
@@ -39,13 +35,13 @@ export function renderSummary(
     '',
     ...facts.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`),
   ];
-  if (summary.perRepository.length > 0) parts.push('', repositoriesTable(summary, source.verbose));
-  if (summary.biggestLayers.length > 0) parts.push('', layersTable(summary, source.verbose));
+  if (summary.perRepository.length > 0) parts.push('', repositoriesTable(summary, source));
+  if (summary.biggestLayers.length > 0) parts.push('', layersTable(summary, source));
   if (summary.problems.length > 0) parts.push('', ...problemLines(summary.problems, source.verbose));
   return parts.join('\n');
 }
 
-function repositoriesTable(summary: BackupSummary, verbose: boolean): string {
+function repositoriesTable(summary: BackupSummary, { verbose, columns }: Omit<View, 'describe'>): string {
   const shown = verbose ? summary.perRepository : summary.perRepository.slice(0, rowsShown);
   const table = renderTable(
     ['REPOSITORY', 'TAGS', 'BYTES', 'OWN', 'SHARED'],
@@ -56,13 +52,13 @@ function repositoriesTable(summary: BackupSummary, verbose: boolean): string {
       formatBytes(row.own),
       formatBytes(row.bytes - row.own),
     ]),
-    { right: [1, 2, 3, 4] },
+    { right: [1, 2, 3, 4], columns },
   );
   const left = summary.perRepository.length - shown.length;
   return left > 0 ? `${table}\n… and ${formatCount(left)} more; -v shows all` : table;
 }
 
-function layersTable({ biggestLayers }: BackupSummary, verbose: boolean): string {
+function layersTable({ biggestLayers }: BackupSummary, { verbose, columns }: Omit<View, 'describe'>): string {
   const shown = verbose ? biggestLayers : biggestLayers.slice(0, layersShown);
   return renderTable(
     ['BIGGEST BLOBS', 'BYTES', 'REPOSITORIES', 'FOR EXAMPLE IN'],
@@ -72,7 +68,7 @@ function layersTable({ biggestLayers }: BackupSummary, verbose: boolean): string
       formatCount(layer.repositories),
       layer.image,
     ]),
-    { right: [1, 2] },
+    { right: [1, 2], columns },
   );
 }
 

@@ -3,11 +3,12 @@ import { formatImageReference } from '../../oci/reference.ts';
 import type { VerifyReport } from '../../verify/verify-report.ts';
 import { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
 import { renderTable } from './table.ts';
+import type { View } from './view.ts';
 
 const rowsShown = 50;
 
 /** `regtar verify` for people. */
-export function renderVerdict(report: VerifyReport, describe: string, verbose: boolean): string {
+export function renderVerdict(report: VerifyReport, { describe, verbose, columns }: View): string {
   const { images, untagged, blobs } = report;
   const damaged = report.verdicts.filter(({ state }) => state !== 'whole');
   const shown = verbose ? damaged : damaged.slice(0, rowsShown);
@@ -36,7 +37,7 @@ export function renderVerdict(report: VerifyReport, describe: string, verbose: b
       verdict.platforms.whole.join(', ') || '-',
       verdict.platforms.lost.join(', ') || '-',
     ]);
-    parts.push('', renderTable(['IMAGE', 'STATE', 'WHOLE', 'LOST'], rows));
+    parts.push('', renderTable(['IMAGE', 'STATE', 'WHOLE', 'LOST'], rows, { columns }));
   }
   if (problems.length > 0)
     parts.push(

@@ -1,14 +1,12 @@
 import type { WhatIf } from '../../select/what-if.ts';
 import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
 import { renderTable } from './table.ts';
+import type { View } from './view.ts';
 
 const rowsShown = 20;
 
 /** `regtar inspect --newest 5` for people: what would stay of a backup, and what would go. */
-export function renderWhatIf(
-  { stays, goes, repositories }: WhatIf,
-  { describe, verbose }: { readonly describe: string; readonly verbose: boolean },
-): string {
+export function renderWhatIf({ stays, goes, repositories }: WhatIf, { describe, verbose, columns }: View): string {
   const line = ({ tags, blobs, bytes }: WhatIf['stays']): string =>
     `${formatBytes(bytes)} (${plural(tags, 'tag')}, ${plural(blobs, 'blob')})`;
   const shown = verbose ? repositories : repositories.slice(0, rowsShown);
@@ -25,7 +23,7 @@ export function renderWhatIf(
         formatBytes(bytes.stay),
         formatBytes(bytes.go),
       ]),
-      { right: [1, 2, 3, 4] },
+      { right: [1, 2, 3, 4], columns },
     ),
     ...(left > 0 ? [`… and ${formatCount(left)} more; -v shows all`] : []),
     '',
