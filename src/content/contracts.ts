@@ -147,8 +147,11 @@ export interface ImageWriter {
   ): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */
   putManifest(manifest: Descriptor, bytes: Uint8Array, options: WriteOptions): Promise<BlobOutcome>;
-  /** Makes the image visible: tags, marker files and index entries appear here and never before. */
-  commit(options: WriteOptions): Promise<void>;
+  /**
+   * Makes the image visible: tags, marker files and index entries appear here and never before.
+   * @returns 'present' where the output showed this very image under this name already
+   */
+  commit(options: WriteOptions): Promise<'written' | 'present'>;
   /** Forgets what `commit` would have shown. Blobs that others may need stay. */
   abort(): Promise<void>;
 }

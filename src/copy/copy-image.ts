@@ -33,9 +33,18 @@ export async function copyImage(
 ): Promise<'copied' | 'present' | 'skipped'> {
   const { signal, onBytes } = options;
   const writer = await sink.begin(image.target, { signal, onBytes });
-  if (typeof writer === 'string') return writer;
+  if (typeof writer === 'string') {
+    if (writer === 'present')
+      for (const { digest, size } of image.target.blobs) options.onBlob(digest, size, 'present');
+    return writer;
+  }
+  let isPresent = true;
+  const onBlob: CopyImageOptions['onBlob'] = (digest, size, outcome) => {
+    isPresent &&= outcome === 'present';
+    options.onBlob(digest, size, outcome);
+  };
   try {
-    await copyBlobs(image.travelling, store, writer, options);
+    await copyBlobs(image.travelling, store, writer, { ...options, onBlob });
     for (const node of childrenFirst(image.node)) {
       const isRoot = node.descriptor.digest === image.node.descriptor.digest;
       const bytes =
@@ -43,10 +52,10 @@ export async function copyImage(
           ? image.rewritten.bytes
           : readManifest(store, node.descriptor.digest).bytes;
       const outcome = await writer.putManifest(node.descriptor, bytes, { signal, onBytes });
-      options.onBlob(node.descriptor.digest, bytes.length, outcome);
+      onBlob(node.descriptor.digest, bytes.length, outcome);
     }
-    await writer.commit({ signal, onBytes });
-    return 'copied';
+    const shown = await writer.commit({ signal, onBytes });
+    return isPresent && shown === 'present' ? 'present' : 'copied';
   } catch (error) {
     await writer.abort();
     throw error;

@@ -93,8 +93,6 @@ export async function copyImages(
             onBytes: tally.bytes,
             onBlob: tally.blob,
           });
-          if (status === 'present')
-            for (const { digest, size } of image.target.blobs) tally.blob(digest, size, 'present');
           outage.passed();
           settle(index, status);
         } catch (thrown) {

@@ -223,6 +223,7 @@ function createWriter(
       const { manifest, bytes } = root;
       const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
       await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit)));
+      return 'written';
     },
     abort: async () => passage?.leave(),
   };

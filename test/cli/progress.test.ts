@@ -177,7 +177,7 @@ describe('what is drawn', () => {
         { images, blobs: { copied: 1, present: 1, mounted: 1, bytes: 3.1e9, spared: 6.2e9 }, seconds: 240 },
         { command: 'push', seconds: 250 },
       ),
-    ).toBe('5,184 images: 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s');
+    ).toBe('5,184 images (5,000 present): 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s');
     const blobs = { copied: 1, present: 0, mounted: 0, bytes: 5, spared: 0 };
     const one = { images: [resultOf('copied', 'x')], blobs, seconds: 1 };
     expect(renderCopySummary(one, { command: 'export', seconds: 1 })).toBe('1 image: 5 B written, 1.0 s');

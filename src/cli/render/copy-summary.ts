@@ -11,7 +11,7 @@ const verbs = {
 
 /**
  * What became of everything, in one line:
- * `5,184 images: 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s`.
+ * `5,184 images (12 present): 3.1 GB sent, 6.2 GB mounted or already there, 2 failed, 4 m 10 s`.
  * @param run.seconds since the command was started: people wait for the preflight, too
  */
 export function renderCopySummary(
@@ -32,7 +32,8 @@ export function renderCopySummary(
     ...(untried > 0 ? [`${formatCount(untried)} not tried`] : []),
     formatSeconds(run.seconds),
   ];
-  return `${plural(copied + present, 'image')}: ${parts.join(', ')}`;
+  const there = present > 0 ? ` (${formatCount(present)} present)` : '';
+  return `${plural(copied + present, 'image')}${there}: ${parts.join(', ')}`;
 }
 
 /** The same for programs. */

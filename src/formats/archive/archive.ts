@@ -62,6 +62,7 @@ function imageWriter(parts: ArchiveParts, target: ImageTarget, before: Promise<v
       try {
         blobs.sort((left, right) => compareCodePoints(left.descriptor.digest, right.descriptor.digest));
         await parts.write({ target, manifests } satisfies ArchivedImage, blobs, options);
+        return 'written';
       } finally {
         settle();
       }

@@ -62,7 +62,7 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
         bytes,
       ),
     async commit() {
-      if (extend) return;
+      if (extend) return 'present';
       writeSmallFile(
         join(path, 'version'),
         Buffer.from(`Directory Transport Version: ${onlySha256 ? '1.1' : '1.2'}\n`),
@@ -71,6 +71,7 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
       moveAside(folder, finalPath);
       giveName(path, finalPath);
       path = finalPath;
+      return 'written';
     },
     // What it has stays until the output is closed: other images may link it.
     abort: async () => undefined,

@@ -31,6 +31,8 @@ interface Layout {
   readonly folder: string;
   readonly existing: LayoutIndex;
   readonly added: IndexEntry[];
+  /** Whether an entry stands in its index already, to the letter. */
+  readonly shows: (entry: IndexEntry) => boolean;
 }
 
 /**
@@ -83,7 +85,11 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
       const writer: ImageWriter = {
         putBlob: (blob, open, o) => files.put(blob, placeOf(blob.digest), open, o),
         putManifest: async (manifest, bytes) => files.putBytes(manifest, placeOf(manifest.digest), bytes),
-        commit: async () => void layout.added.push(indexEntry(target, naming)),
+        commit: async () => {
+          const entry = indexEntry(target, naming);
+          layout.added.push(entry);
+          return layout.shows(entry) ? 'present' : 'written';
+        },
         abort: async () => undefined,
       };
       return writer;
@@ -112,7 +118,8 @@ function openLayout(folder: OutputFolder, repository: string): Layout {
     lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true
       ? parseLayoutIndex(readFileSync(indexPath), indexPath)
       : emptyIndex;
-  return { folder: path, existing, added: [] };
+  const shown = new Set(existing.entries.map((entry) => JSON.stringify(entry)));
+  return { folder: path, existing, added: [], shows: (entry) => shown.has(JSON.stringify(entry)) };
 }
 
 /** Whether a folder is an OCI layout that may be added to. */

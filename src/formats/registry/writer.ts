@@ -69,8 +69,14 @@ function startTree(options: FileSinkOptions): OpenedSink {
         commit: async () => {
           const current = target.tag === undefined ? undefined : tagCurrentPath(target.repository, target.tag);
           // What a tag means now is read before the image is whole, and may have changed: it alone appears by rename.
-          for (const { path, bytes, modified } of imageLinks({ target, manifests }))
-            await place.put(path, bytes, { replace: path === current, modified });
+          let isPresent = !isFresh;
+          for (const { path, bytes, modified } of imageLinks({ target, manifests })) {
+            const isCurrent = path === current;
+            if (isCurrent) isPresent &&= await holds(place, path, bytes);
+            const outcome = await place.put(path, bytes, { replace: isCurrent, modified });
+            if (!isCurrent) isPresent &&= outcome === 'present';
+          }
+          return isPresent ? 'present' : 'written';
         },
         abort: async () => undefined,
       };
@@ -80,6 +86,14 @@ function startTree(options: FileSinkOptions): OpenedSink {
     close: () => place.close(),
     notes: () => place.notes?.() ?? [],
   };
+}
+
+/** Whether a small file is there with these bytes. */
+async function holds(place: Place, path: string, bytes: Uint8Array): Promise<boolean> {
+  if ((await place.stat(path))?.size !== bytes.length) return false;
+  const found: Uint8Array[] = [];
+  for await (const chunk of place.read(path)) found.push(Buffer.from(chunk));
+  return Buffer.concat(found).equals(bytes);
 }
 
 function openTree(options: FileSinkOptions): { readonly place: Place; readonly isFresh: boolean } {

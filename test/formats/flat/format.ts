@@ -42,7 +42,10 @@ const openFlatSink: OpenSink = ({ out }) => {
           return keep(digest, Buffer.concat(chunks));
         },
         putManifest: async ({ digest }, bytes) => keep(digest, bytes),
-        commit: async () => void names.push(`${repository} ${tag ?? '-'} ${root.digest}`),
+        commit: async () => {
+          names.push(`${repository} ${tag ?? '-'} ${root.digest}`);
+          return 'written';
+        },
         abort: async () => undefined,
       };
     },
