@@ -38,7 +38,14 @@ export { readCatalog } from './formats/registry/catalog.ts';
 export type { StorageCatalog } from './formats/registry/storage-catalog.ts';
 export { openContentStore } from './formats/content-store.ts';
 export { tagHistory, withTagAt } from './names/chosen-tags.ts';
-export { parseTagMap, readTagMap, withTagMap, type TagMap, type TagMapEntry } from './names/tag-map.ts';
+export {
+  parseTagMap,
+  readTagMap,
+  withTagMap,
+  type SignatureEntry,
+  type TagMap,
+  type TagMapEntry,
+} from './names/tag-map.ts';
 export type { TagMapOptions } from './names/tag-map-row.ts';
 export { createFilter, parseImagesList, type FilterOptions, type ImageFilter } from './select/filter.ts';
 export { chooseTags, type ChosenTags, type Clock, type TagChoice } from './select/tag-choice.ts';

@@ -99,7 +99,7 @@ export async function withBackup<Result>(
     limitHeapGrowth(50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);
-    const catalog = await renameTags(read.catalog, options);
+    const catalog = await renameTags(read, options);
     limitLargeHeap();
     return await use({
       backup,
@@ -133,8 +133,11 @@ function hashedInput(): { readonly stream: Readable; readonly hash: () => string
   return { stream, hash: () => hex };
 }
 
-async function renameTags(catalog: Catalog, options: BackupOptions): Promise<Catalog> {
-  const named = options.tagMap === undefined ? catalog : withTagMap(catalog, await readTagMap(options.tagMap));
+async function renameTags(
+  { catalog, store }: Pick<ReadSource, 'catalog' | 'store'>,
+  options: BackupOptions,
+): Promise<Catalog> {
+  const named = options.tagMap === undefined ? catalog : withTagMap(catalog, await readTagMap(options.tagMap), store);
   return (options.atDigest ?? []).reduce((chosen, text) => {
     const { repository, tag, digest } = parseImageReference(text);
     if (tag === undefined || digest === undefined) {

@@ -126,20 +126,21 @@ function* artifactRows(
 
 /**
  * Signatures of cosign are tags in storage (`sha256-<hex>.sig`), but accessories in Harbor's list, which are no
- * artifacts of their own there. Other kinds name their subject themselves and need no tag.
+ * artifacts of their own there. Other kinds name their subject themselves and need no tag. Of one image there may be
+ * several: earlier ones that the tag has left, and those of newer cosigns, which have no tag.
  * @see Harbor API v2.0, Accessory
  */
 function signaturesOf(
   artifact: Readonly<Record<string, unknown>>,
   subject: string,
   seen: Context['seen'],
-): readonly { readonly tag: string; readonly digest: string }[] {
+): readonly { readonly tag: string; readonly digest: string; readonly signedAt: string }[] {
   const { accessories } = artifact;
   const listed = Array.isArray(accessories) ? (accessories as unknown[]).filter(isObject) : [];
   seen.accessories += listed.length;
-  return listed.flatMap(({ type, digest, subject_artifact_digest: stated }) =>
+  return listed.flatMap(({ type, digest, subject_artifact_digest: stated, creation_time: created }) =>
     type === 'signature.cosign' && typeof digest === 'string'
-      ? [{ tag: `${(text(stated) ?? subject).replace(':', '-')}.sig`, digest }]
+      ? [{ tag: `${(text(stated) ?? subject).replace(':', '-')}.sig`, digest, signedAt: text(created) ?? '' }]
       : [],
   );
 }

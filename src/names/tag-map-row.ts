@@ -14,6 +14,8 @@ export interface TagMapRow {
   readonly tag: string;
   readonly digest: string;
   readonly line: number;
+  /** When Harbor recorded it as a signature, in its own form; absent for tags that a list names itself. */
+  readonly signedAt?: string | undefined;
 }
 
 /** @param line counts from 1 */

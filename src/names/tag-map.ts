@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
-import type { Catalog } from '../content/contracts.ts';
+import type { Catalog, ContentStore } from '../content/contracts.ts';
+import { readManifest } from '../content/read-manifest.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isRepository, isTag } from '../oci/reference.ts';
 import { readLines, type NumberedLine } from '../io/read-lines.ts';
@@ -17,10 +18,18 @@ export interface TagMapEntry {
   readonly digest: Digest;
 }
 
+/** A signature that may be the one behind its `sha256-<hex>.sig` tag. */
+export interface SignatureEntry extends TagMapEntry {
+  /** When Harbor recorded it, in its own form; empty where it does not say. */
+  readonly signedAt: string;
+}
+
 /** Names for manifests, by repository and digest. */
 export interface TagMap {
   /** Each `repository:tag` once. */
   readonly entries: readonly TagMapEntry[];
+  /** What Harbor's lists say of signatures; only the manifests themselves tell which of them have a tag. */
+  readonly signatures: readonly SignatureEntry[];
   /** Rows that name nothing: tags of a dump whose artifact is not in it. */
   readonly problems: readonly Problem[];
 }
@@ -63,7 +72,7 @@ export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: Tag
       : isSql(first)
         ? parseSqlTagMap(all, options, problems)
         : parseCsvTagMap(all, options);
-    return { entries: await checkRows(rows, options), problems };
+    return { ...(await checkRows(rows, options)), problems };
   } finally {
     await lines.return(undefined);
   }
@@ -73,12 +82,13 @@ export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: Tag
  * Gives tags the meaning that a tag map says. The map wins over tags in storage: Harbor stopped to write them there, so
  * they may be old.
  * Entries whose digest is no revision of their repository become problems.
+ * @param store tells which signatures have tags
  */
-export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): Some {
+export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap, store: ContentStore): Some {
   const choices = new Map<string, Map<string, Digest>>();
   const problems: Problem[] = [...map.problems];
   const byRepository = new Map<string, TagMapEntry[]>();
-  for (const entry of map.entries) {
+  for (const entry of [...map.entries, ...taggedSignatures(map, store)]) {
     const group = byRepository.get(entry.repository);
     if (group === undefined) byRepository.set(entry.repository, [entry]);
     else group.push(entry);
@@ -116,20 +126,57 @@ export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap): So
   return withChosenTags(catalog, choices, problems);
 }
 
-async function checkRows(rows: AsyncIterable<TagMapRow>, options: TagMapOptions): Promise<TagMapEntry[]> {
+/**
+ * The last one that was pushed by its tag: one that names its subject was pushed by its digest, and found through it.
+ * @see goharbor/harbor, src/server/middleware/cosign and subject: both record `signature.cosign`
+ */
+function taggedSignatures({ entries, signatures }: TagMap, store: ContentStore): readonly TagMapEntry[] {
+  const named = new Set(entries.map(({ repository, tag }) => `${repository}:${tag}`));
+  const last = new Map<string, SignatureEntry>();
+  for (const entry of signatures) {
+    const name = `${entry.repository}:${entry.tag}`;
+    const other = last.get(name);
+    const isLater = other === undefined || entry.signedAt >= other.signedAt;
+    if (!named.has(name) && isLater && !hasSubject(store, entry.digest)) last.set(name, entry);
+  }
+  return [...last.values()];
+}
+
+function hasSubject(store: ContentStore, digest: Digest): boolean {
+  try {
+    return readManifest(store, digest).manifest.subject !== undefined;
+  } catch (error) {
+    // What is missing or damaged is told of where it is needed.
+    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return false;
+    throw error;
+  }
+}
+
+async function checkRows(
+  rows: AsyncIterable<TagMapRow>,
+  options: TagMapOptions,
+): Promise<Pick<TagMap, 'entries' | 'signatures'>> {
   const entries = new Map<string, TagMapEntry & { readonly line: number }>();
-  for await (const { repository, tag, digest, line } of rows) {
+  const signatures: SignatureEntry[] = [];
+  for await (const { repository, tag, digest, line, signedAt } of rows) {
     if (!isRepository(repository))
       throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is no repository name`);
     if (!isTag(tag)) throw invalidTagMap(options, line, `"${tag.slice(0, 200)}" is no tag`);
     if (!isDigest(digest)) throw invalidTagMap(options, line, `"${digest.slice(0, 200)}" is no digest`);
+    if (signedAt !== undefined) {
+      signatures.push({ repository, tag, digest, signedAt });
+      continue;
+    }
     const name = `${repository}:${tag}`;
     const earlier = entries.get(name);
     if (earlier !== undefined && earlier.digest !== digest)
       throw invalidTagMap(options, line, `${name} is ${digest}, but line ${earlier.line} says ${earlier.digest}`);
     if (earlier === undefined) entries.set(name, { repository, tag, digest, line });
   }
-  return [...entries.values()].map(({ repository, tag, digest }) => ({ repository, tag, digest }));
+  return {
+    entries: [...entries.values()].map(({ repository, tag, digest }) => ({ repository, tag, digest })),
+    signatures,
+  };
 }
 
 function isSql(first: string): boolean {

@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
-import type { ImageTarget } from '../content/contracts.ts';
+import type { ContentStore, ImageTarget } from '../content/contracts.ts';
 import type { Harbor } from '../harbor/recognise-harbor.ts';
 import { projectOf, refuseName } from '../harbor/name-rules.ts';
 import { inspectProjects, type NewProjectPlace, type ProjectFacts } from '../harbor/preflight.ts';
@@ -11,7 +12,7 @@ import type { Registry } from '../remote/registry.ts';
 import { readHeads, type Heads } from './heads.ts';
 import type { OnExistingTag, Presence, RemoteImage } from './presence.ts';
 import { refuseQuota } from './quota.ts';
-import { refuseContent } from './refusals.ts';
+import { createConfigCheck, refuseContent } from './refusals.ts';
 
 /** What decides whether the target takes an image. */
 export interface InspectionOptions {
@@ -21,6 +22,8 @@ export interface InspectionOptions {
   /** Of projects to be created, in bytes. */
   readonly storageLimit: number | undefined;
   readonly onExistingTag: OnExistingTag;
+  /** What the images are made of; without it their configs are not looked at. */
+  readonly store?: ContentStore | undefined;
   readonly jobs: number;
   readonly signal: AbortSignal;
 }
@@ -82,6 +85,13 @@ export async function inspectRemote<Image extends RemoteImage>(
     refuseEach((image) => (presence.get(image) === 'present' ? undefined : readOnly(registry)));
   const writes = (image: Image): boolean =>
     presence.get(image) === 'new' || (presence.get(image) === 'changed' && options.onExistingTag !== 'skip');
+  if (harbor !== undefined && options.store !== undefined)
+    await refuseConfigs(
+      left().filter(writes),
+      createConfigCheck(options.store, registry.host),
+      refused,
+      options.signal,
+    );
   for (const [image, error] of await refuseQuota(registry, left(), {
     ...options,
     projects,
@@ -100,6 +110,23 @@ export async function inspectRemote<Image extends RemoteImage>(
     .filter(({ name, state }) => state === 'missing' && needed.has(name))
     .map(({ name, account }) => ({ name, repository: needed.get(name) ?? name, hint: account.creationHint }));
   return { presence, refused, projects, projectsToCreate: newProjects.map(({ name }) => name), newProjects, heads };
+}
+
+/** Configs by the hundred thousand must not keep others waiting. */
+const configsPerTurn = 256;
+
+async function refuseConfigs<Image extends RemoteImage>(
+  images: readonly Image[],
+  check: ReturnType<typeof createConfigCheck>,
+  refused: Map<Image, RegtarError>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [index, image] of images.entries()) {
+    if (index % configsPerTurn === 0) await nextTurn();
+    signal.throwIfAborted();
+    const error = check(image.node, image.target);
+    if (error !== undefined) refused.set(image, error);
+  }
 }
 
 /** Harbor says what its projects hold. */

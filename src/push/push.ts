@@ -33,6 +33,11 @@ export interface NewProjects {
 
 /** How a plan is pushed, beside the plan. What concerns the connection is the registry's own. */
 export interface PreparePushOptions {
+  /**
+   * What the plan's images are made of, so that configs which Harbor cannot read are found before the first byte.
+   * @defaultValue they are not looked at, and Harbor answers 500
+   */
+  readonly store?: ContentStore | undefined;
   /** What `logIn` found. @defaultValue it is called here */
   readonly login?: PushLogin | undefined;
   /** Images under way at once. @defaultValue 8 */
@@ -122,6 +127,7 @@ export async function preparePush(
     createProjects: projects.create !== false,
     storageLimit: projects.storageLimit,
     onExistingTag,
+    store: options.store,
     jobs,
     signal,
   });

@@ -1,7 +1,10 @@
 import { RegtarError } from '../errors.ts';
-import type { ImageTarget } from '../content/contracts.ts';
+import type { ContentStore, ImageTarget } from '../content/contracts.ts';
 import { childrenFirst, type ManifestNode } from '../content/image-graph.ts';
+import { refuseConfig } from '../harbor/config.ts';
+import { limits } from '../io/limits.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { isForeignLayerType } from '../oci/media-types.ts';
 
@@ -19,6 +22,52 @@ export function refuseContent(node: ManifestNode, target: ImageTarget, host: str
     return refuse('MANIFEST_UNSUPPORTED', 'is an index of layers (a BuildKit cache)');
   const homeless = nodes.flatMap(({ layers }) => layers).find(isHomeless);
   return homeless && refuse('FOREIGN_LAYER', `has the foreign layer ${homeless.digest} without a url to get it from`);
+}
+
+/**
+ * Looks at configs before Harbor does, which answers 500 for good to those that it cannot read.
+ * @param store what the images are made of
+ * @returns why Harbor cannot hold an image, or undefined; each config is read once, however many images share it
+ */
+export function createConfigCheck(
+  store: ContentStore,
+  host: string,
+): (node: ManifestNode, target: ImageTarget) => RegtarError | undefined {
+  const known = new Map<Digest, string | undefined>();
+  const reasonOf = (node: ManifestNode): string | undefined => {
+    const { digest, artifactType } = node.descriptor;
+    if (node.config === undefined || known.has(digest)) return known.get(digest);
+    const bytes = readConfig(store, node.config.digest);
+    const facts = { configType: node.config.mediaType, artifactType, annotations: node.annotations };
+    const reason = bytes && refuseConfig(bytes, facts);
+    known.set(digest, reason && `its config ${node.config.digest} ${reason}`);
+    return known.get(digest);
+  };
+  return (node, target) => {
+    for (const each of childrenFirst(node)) {
+      const reason = reasonOf(each);
+      if (reason === undefined) continue;
+      const name = formatImageReference({ ...target, digest: target.root.digest });
+      return new RegtarError('MANIFEST_UNSUPPORTED', `${host} cannot read ${name}: ${reason}`, {
+        where: { repository: target.repository, tag: target.tag, digest: target.root.digest },
+        hint: 'Harbor refuses it every time: leave it out with --exclude, or export it with --format oci, dir or registry',
+      });
+    }
+    return undefined;
+  };
+}
+
+/** @returns undefined for what is not here, or too large to be a config; copying tells what is damaged */
+function readConfig(store: ContentStore, digest: Digest): Uint8Array | undefined {
+  const size = store.stat(digest)?.size;
+  if (size === undefined || size > limits.configBytes) return undefined;
+  try {
+    const bytes = store.readSmall(digest);
+    return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return undefined;
+    throw error;
+  }
 }
 
 /** Harbor answers 500 for good to docker's foreign layers that do not say where their bytes are. */

@@ -143,6 +143,11 @@ function meaningOf(answer: Answer, words: string, asked: Asked): Meaning {
   }
   if (/no space left|insufficient storage/i.test(words))
     return { code: 'QUOTA_EXCEEDED', hint: 'the registry’s disk is full' };
+  if (answer.status === 501 || answer.status === 505)
+    return {
+      code: 'TARGET_UNAVAILABLE',
+      hint: 'this registry cannot do that: it may be too old, or a proxy before it',
+    };
   if (answer.status >= 500)
     return {
       code: 'TARGET_UNAVAILABLE',

@@ -40,8 +40,8 @@ export interface RemoteRequest {
   readonly accept?: readonly number[] | undefined;
   /** Fewer retries than the registry's options allow. */
   readonly retryTimes?: number | undefined;
-  /** Fewer retries for status 500, where it is likely to stay. */
-  readonly retryTimesOf500?: number | undefined;
+  /** Fewer retries for status 500, where it is likely to stay, and what to do then. */
+  readonly lasting500?: { readonly retryTimes: number; readonly hint: string } | undefined;
   /** A 401 is an ordinary answer here, so a token that is less than half a minute old is not renewed for it. */
   readonly mayBeDenied?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -97,7 +97,7 @@ export async function putManifest(
       headers: { 'content-type': mediaType },
       body: bytes,
       // Harbor answers 500 for good to configs and layers that it cannot read.
-      retryTimesOf500: 2,
+      lasting500: { retryTimes: 2, hint: lasting500Hint },
       signal: options.signal,
     });
     const stored = headerOf(answer, 'docker-content-digest');
@@ -121,6 +121,10 @@ export async function putManifest(
     throw error;
   }
 }
+
+const lasting500Hint =
+  'the registry fails on this manifest every time, and its log says why: mend what it names, or leave the image out ' +
+  'with --exclude and carry it with export';
 
 function ask(
   registry: Registry,

@@ -2,7 +2,7 @@ import type { RegtarError } from '../errors.ts';
 import type { Client } from '../net/client.ts';
 import type { Backoff } from '../net/retry.ts';
 import type { Answer } from '../net/transport.ts';
-import { withAttempts } from './attempts.ts';
+import { withAttempts, withHint } from './attempts.ts';
 import type { Dialect } from './dialect.ts';
 import type { Outcome, RemoteRequest } from './exchange.ts';
 import type { Health } from './health.ts';
@@ -52,9 +52,12 @@ export function createPatience({ exchange, client, health, dialect, signal }: Pa
         const outcome = await exchange(request);
         if ('answer' in outcome) return outcome.answer;
         const { error, transient, retryAfterSeconds } = outcome;
-        const is500TooOften = error.where.status === 500 && backoff.retries >= (request.retryTimesOf500 ?? Infinity);
-        if (!transient || (is500TooOften && (await dialect().isAway?.(request)) !== true))
-          throw patience.gaveUp(error, backoff);
+        if (!transient) throw patience.gaveUp(error, backoff);
+        const { lasting500 } = request;
+        const is500TooOften =
+          error.where.status === 500 && lasting500 !== undefined && backoff.retries >= lasting500.retryTimes;
+        if (is500TooOften && (await dialect().isAway?.(request)) !== true)
+          throw patience.gaveUp(withHint(error, lasting500.hint), backoff);
         await patience.beforeRetry(request, error, backoff);
         if (!(await backoff.wait(retryAfterSeconds, request.signal ?? signal))) throw patience.gaveUp(error, backoff);
       }

@@ -22,6 +22,14 @@ const names = async (text: string, repository?: string): Promise<string[]> =>
   );
 const both = ['library/nginx:1.27@one', 'team/app:v1@two'];
 
+const artifact = (digest: string, tags: readonly string[] | null, more: object = {}): object => ({
+  id: 1,
+  digest,
+  tags: tags === null ? null : tags.map((name, id) => ({ id, name, immutable: false })),
+  references: null,
+  ...more,
+});
+
 describe('CSV', () => {
   it.each([
     ['without a header', `library/nginx,1.27,${one}\nteam/app,v1,${two}\n`],
@@ -58,14 +66,6 @@ describe('CSV', () => {
 });
 
 describe("JSON of Harbor's artifact lists", () => {
-  const artifact = (digest: string, tags: readonly string[] | null, more: object = {}): object => ({
-    id: 1,
-    digest,
-    tags: tags === null ? null : tags.map((name, id) => ({ id, name, immutable: false })),
-    references: null,
-    ...more,
-  });
-
   it.each<[string, unknown]>([
     [
       'one array whose artifacts say their repository',
@@ -108,22 +108,21 @@ describe("JSON of Harbor's artifact lists", () => {
     await expect(parse(JSON.stringify([artifact(one, ['v1'])]))).rejects.toMatchObject({ code: 'TAG_MAP_INVALID' });
   });
 
-  it('accessories that are signatures of cosign have the tags that storage had', async () => {
-    const signature = { type: 'signature.cosign', digest: two, subject_artifact_digest: one };
+  it('accessories that are signatures of cosign may have the tags that storage had', async () => {
+    const signature = { type: 'signature.cosign', digest: two, subject_artifact_digest: one, creation_time: 'later' };
     const others = [
       { type: 'sbom.harbor', digest: two },
       { type: 'signature.notation', digest: two },
     ];
     const list = [artifact(one, ['v1'], { accessories: [signature, ...others] })];
     const map = await parse(JSON.stringify(list), 'team/app');
-    expect(map.entries.map(({ tag, digest }) => [tag, digest])).toEqual([
-      ['v1', one],
-      [`${one.replace(':', '-')}.sig`, two],
-    ]);
+    expect(map.entries.map(({ tag, digest }) => [tag, digest])).toEqual([['v1', one]]);
+    const entry = { repository: 'team/app', tag: `${one.replace(':', '-')}.sig`, digest: two, signedAt: 'later' };
+    expect(map.signatures).toEqual([entry]);
     expect(map.problems).toEqual([]);
     // An image without a tag may be signed, too.
     const untagged = await parse(JSON.stringify([artifact(one, null, { accessories: [signature] })]), 'team/app');
-    expect(untagged.entries).toHaveLength(1);
+    expect([untagged.entries, untagged.signatures]).toEqual([[], [entry]]);
   });
 
   it('a list that was asked for without accessories is said to be incomplete', async () => {
@@ -291,11 +290,12 @@ describe('applied to a backup', () => {
 
   it('gives names to revisions, wins over storage and says so, and leaves what it does not name', async () => {
     const storage = build();
-    const { catalog } = await openTar(storage);
+    const { catalog, store } = await openTar(storage);
     const { first, second, lost } = storage.built;
     const named = withTagMap(
       catalog,
       await parse(`team/app,v1,${first.digest}\nteam/app,old,${first.digest}\nteam/app,lost,${lost.digest}\n`),
+      store,
     );
     expect([...named.tags('team/app')].map(({ tag, digest }) => [tag, digest])).toEqual([
       ['lost', lost.digest],
@@ -309,13 +309,51 @@ describe('applied to a backup', () => {
   });
 
   it('a digest that the repository does not have becomes a problem and no tag', async () => {
-    const { catalog } = await openTar(build());
-    const named = withTagMap(catalog, await parse(`team/app,v1,${one}\nother/app,v1,${two}\n`));
+    const { catalog, store } = await openTar(build());
+    const named = withTagMap(catalog, await parse(`team/app,v1,${one}\nother/app,v1,${two}\n`), store);
     expect([...named.tags('team/app')].map(({ tag }) => tag)).toEqual(['old']);
     expect(named.problems.filter(({ code }) => code === 'TAG_MAP_UNKNOWN')).toMatchObject([
       { repository: 'team/app', tag: 'v1', digest: one },
       { repository: 'other/app', tag: 'v1', digest: two },
     ]);
+  });
+
+  it('of many signatures of one image the last that was pushed by its tag has it', async () => {
+    const storage = buildStorage((s) => {
+      const image = s.image('team/app', undefined, { layers: ['signed'] });
+      const referrer = (body: string): typeof image =>
+        s.artifact('team/app', undefined, { artifactType: 'application/vnd.sig', body, subject: image });
+      return {
+        image,
+        first: s.artifact('team/app', undefined, { body: 'signed once' }),
+        bundle: referrer('a bundle of cosign 3'),
+        again: s.artifact('team/app', undefined, { body: 'signed once more' }),
+        attached: referrer('as cosign 2 can be told'),
+      };
+    });
+    const { built } = storage;
+    const { catalog, store } = await openTar(storage);
+    const signature = { type: 'signature.cosign', subject_artifact_digest: built.image.digest };
+    // As a real Harbor 2.15.2 lists an image that was signed in all of these ways.
+    const accessories = [built.first, built.bundle, built.again, built.attached].map(({ digest }, index) => ({
+      ...signature,
+      digest,
+      creation_time: `2026-11-25T21:0${index}:08.284Z`,
+    }));
+    const tag = `${built.image.digest.replace(':', '-')}.sig`;
+    const list = (order: readonly object[]): Promise<TagMap> =>
+      parse(JSON.stringify([artifact(built.image.digest, ['v1'], { accessories: order })]), 'team/app');
+    for (const order of [accessories, accessories.toReversed()]) {
+      const named = withTagMap(catalog, await list(order), store);
+      expect([...named.tags('team/app')].map((entry) => [entry.tag, entry.digest])).toEqual([
+        [tag, built.again.digest],
+        ['v1', built.image.digest],
+      ]);
+      expect(named.problems).toEqual([]);
+    }
+    // Those of newer cosigns alone make no tag that there never was.
+    const untagged = withTagMap(catalog, await list(accessories.filter((_, index) => index % 2 === 1)), store);
+    expect([...untagged.tags('team/app')].map((entry) => entry.tag)).toEqual(['v1']);
   });
 });
 

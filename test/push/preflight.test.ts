@@ -61,6 +61,35 @@ describe('what Harbor would refuse is named before the first byte', () => {
     expect(harbor.repositories()).toEqual(['other/api', 'team/web']);
   });
 
+  it('configs that Harbor cannot read, and what is wrong with them; no byte of theirs is sent', async () => {
+    const configured = buildStorage((s) => {
+      const image = (name: string, config: string, configType: string): string => {
+        const blob = { mediaType: configType, digest: s.blob(config, name), size: Buffer.byteLength(config) };
+        const layer = { mediaType: 'text/plain', digest: s.blob(`layer of ${name}`, name), size: name.length + 9 };
+        const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+        s.manifest(name, 'v1', JSON.stringify({ schemaVersion: 2, mediaType, config: blob, layers: [layer] }));
+        return name;
+      };
+      image('cfg/text', 'hello', 'application/vnd.oci.image.config.v1+json');
+      image('cfg/label', '{"config":{"Labels":{"a":1}}}', 'application/vnd.oci.image.config.v1+json');
+      image('cfg/chart', '[]', 'application/vnd.cncf.helm.config.v1+json');
+      image('cfg/free', 'hello', 'application/vnd.example.config.v1+json');
+      s.index('cfg/multi', 'v1', [{ platform: 'linux/amd64' }, { config: { author: 5 }, platform: 'linux/arm64' }]);
+    });
+    await configured.writeTo(folder.file('configured'));
+    const result = await push(folder.file('configured'), harbor.host, { account: harbor.admin });
+    expect(failures(result)).toEqual(
+      Object.fromEntries(['text', 'label', 'chart', 'multi'].map((name) => [`cfg/${name}:v1`, 'MANIFEST_UNSUPPORTED'])),
+    );
+    expect(result.stderr).toMatch(/cannot read cfg\/text:v1: its config sha256:[0-9a-f]{64} is not JSON\n/);
+    expect(result.stderr).toMatch(
+      /cannot read cfg\/label:v1: its config sha256:[0-9a-f]{64} has a field of the wrong type: config\.Labels\.a/,
+    );
+    expect(result.stderr).toMatch(/hint: Harbor refuses it every time: leave it out with --exclude/);
+    expect([result.code, uploads().filter((request) => !request.includes('/cfg/free/'))]).toEqual([3, []]);
+    expect(harbor.repositories()).toEqual(['cfg/free']);
+  });
+
   it('names that Harbor has no projects and repositories for', async () => {
     const result = await toHarbor(
       harbor.admin,

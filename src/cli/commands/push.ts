@@ -115,6 +115,7 @@ export async function push(operands: readonly string[], options: PushOptions, co
         const prepared = await preparePush(registry, planned, {
           login,
           ...readPushFlags(options),
+          store: opened.store,
           storage,
           journal,
           signal: context.signal,

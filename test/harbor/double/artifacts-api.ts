@@ -78,13 +78,13 @@ function findRepository(project: Project, name: string): Repository {
   return repository;
 }
 
-/** Lists leave out what only an index or a subject leads to. */
+/** Lists leave out what only an index leads to, and what belongs to another artifact, tags or not. */
 function topLevel(repository: Repository): Artifact[] {
   const artifacts = [...repository.artifacts.values()];
   const children = new Set(artifacts.flatMap((artifact) => artifact.children));
   const tagged = new Set([...repository.tags.values()].map(({ digest }) => digest));
   return artifacts.filter(
-    ({ digest, subject }) => tagged.has(digest) || (subject === undefined && !children.has(digest)),
+    (artifact) => ownerOf(artifact) === undefined && (tagged.has(artifact.digest) || !children.has(artifact.digest)),
   );
 }
 
@@ -141,8 +141,28 @@ function describe(
   };
 }
 
+function ownerOf({ subject, signs }: Artifact): string | undefined {
+  return subject ?? signs;
+}
+
+/** By the type that its manifest names, as far as Harbor tells them apart. */
+function accessoryType({ subject, artifactType }: Artifact): string {
+  if (subject === undefined) return 'signature.cosign';
+  switch (artifactType) {
+    case 'application/vnd.dev.cosign.artifact.sig.v1+json':
+    case 'application/vnd.dev.sigstore.bundle.v0.3+json':
+      return 'signature.cosign';
+    case 'application/vnd.cncf.notary.signature':
+      return 'signature.notation';
+    case 'application/vnd.goharbor.harbor.sbom.v1':
+      return 'sbom.harbor';
+    default:
+      return 'subject.accessory';
+  }
+}
+
 function accessories(repository: Repository, subject: Artifact): unknown[] | null {
-  const found = [...repository.artifacts.values()].filter((artifact) => artifact.subject === subject.digest);
+  const found = [...repository.artifacts.values()].filter((artifact) => ownerOf(artifact) === subject.digest);
   return found.length === 0
     ? null
     : found.map((artifact, index) => ({
@@ -155,7 +175,7 @@ function accessories(repository: Repository, subject: Artifact): unknown[] | nul
         subject_artifact_digest: subject.digest,
         subject_artifact_id: subject.id,
         subject_artifact_repo: repository.name,
-        type: 'subject.accessory',
+        type: accessoryType(artifact),
       }));
 }
 

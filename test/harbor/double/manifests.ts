@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Refusal, send, sendJson } from './answers.ts';
+import { isReadable } from './config-rules.ts';
 import { isObject, readBody, type Exchange } from './exchange.ts';
 import { ask, forward, relay, type Upstream } from './forward.ts';
 import {
@@ -160,19 +161,19 @@ function rewritesTags(world: World): boolean {
   return major > 2 || (major === 2 && minor >= 15);
 }
 
-/** Harbor reads every config as a JSON object, also those of types that it does not know. */
+/** @returns 'unreadable' for what Harbor answers with 500 */
 async function readConfig(
   world: World,
   facts: ManifestFacts,
 ): Promise<Record<string, unknown> | 'unreadable' | undefined> {
   if (facts.config === undefined) return undefined;
+  const bytes = await readFile(blobFile(world.registryStorage, facts.config.digest));
+  if (!isReadable(facts, bytes)) return 'unreadable';
   try {
-    const config: unknown = JSON.parse(
-      (await readFile(blobFile(world.registryStorage, facts.config.digest))).toString(),
-    );
-    return isObject(config) ? config : 'unreadable';
+    const config: unknown = JSON.parse(bytes.toString());
+    return isObject(config) ? config : undefined;
   } catch {
-    return 'unreadable';
+    return undefined;
   }
 }
 
@@ -190,12 +191,20 @@ function record(
   const repository = repositoryOf(world, name) ?? addRepository(world, name);
   if (!repository.artifacts.has(pushed.digest))
     repository.artifacts.set(pushed.digest, newArtifact(world, repository, pushed));
+  const artifact = repository.artifacts.get(pushed.digest);
+  const signed = /^sha256-([0-9a-f]{64})\.sig$/.exec(pushed.tag ?? '')?.[1];
+  if (artifact !== undefined && signed !== undefined && pushed.facts.layers.some(isSignature))
+    artifact.signs = `sha256:${signed}`;
   if (pushed.tag !== undefined)
     repository.tags.set(pushed.tag, {
       id: repository.tags.get(pushed.tag)?.id ?? nextId(world, 'tag'),
       digest: pushed.digest,
       pushed: new Date(),
     });
+}
+
+function isSignature({ mediaType }: { readonly mediaType: string }): boolean {
+  return mediaType === 'application/vnd.dev.cosign.simplesigning.v1+json';
 }
 
 function addRepository(world: World, name: string): Repository {
@@ -233,6 +242,7 @@ function newArtifact(
     size: pushed.bytes + named + children,
     pushed: new Date(),
     subject: facts.subject,
+    signs: undefined,
     children: facts.children.map(({ digest }) => digest),
     annotations: facts.annotations,
     extraAttributes: extraAttributes(kind, config),

@@ -54,6 +54,8 @@ export interface Artifact {
   readonly size: number;
   readonly pushed: Date;
   readonly subject: string | undefined;
+  /** What a signature was tagged for; it stays its signature when the tag goes on. */
+  signs: string | undefined;
   readonly children: readonly string[];
   readonly annotations: Readonly<Record<string, string>> | undefined;
   readonly extraAttributes: Readonly<Record<string, unknown>> | undefined;
