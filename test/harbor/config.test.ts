@@ -35,11 +35,7 @@ describe('before the push, what a real Harbor refused is told from what it took'
     const facts = { configType: 'application/vnd.oci.image.config.v1+json', artifactType: undefined, annotations: {} };
     expect(
       ['some text', 'a list', 'a label that is a number'].map((name) => refuseConfig(bytesOf(name), facts)),
-    ).toEqual([
-      'is not JSON',
-      'is not a JSON object',
-      'has a field of the wrong type: config.Labels.a',
-    ]);
+    ).toEqual(['is not JSON', 'is not a JSON object', 'has a field of the wrong type: config.Labels.a']);
   });
 });
 
