@@ -50,7 +50,9 @@ export function createConfigCheck(
       const name = formatImageReference({ ...target, digest: target.root.digest });
       return new RegtarError('MANIFEST_UNSUPPORTED', `${host} cannot read ${name}: ${reason}`, {
         where: { repository: target.repository, tag: target.tag, digest: target.root.digest },
-        hint: 'Harbor refuses it every time: leave it out with --exclude, or export it with --format oci, dir or registry',
+        hint:
+          'Harbor refuses it every time: leave it out with --exclude, or export it with --format oci, dir or ' +
+          'registry',
       });
     }
     return undefined;
