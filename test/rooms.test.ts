@@ -23,7 +23,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
   copy: ['errors', 'oci', 'io', 'content', 'select'],
   verify: ['errors', 'oci', 'io', 'content'],
   remote: ['errors', 'oci', 'io', 'net'],
-  harbor: ['errors', 'io', 'net', 'remote'],
+  harbor: ['errors', 'oci', 'io', 'net', 'remote'],
   push: [
     'errors',
     'oci',
