@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { ContentStore } from '../content/contracts.ts';
 import { RegtarError } from '../errors.ts';
 import type { Body } from '../io/body.ts';
@@ -33,8 +34,14 @@ export interface BlobCheckOptions {
 /** Wraps a store, which itself checks nothing. */
 export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}): CheckedBlobs {
   const thread = options.hashThread ?? createHashThread();
-  const verdicts = new Map<Digest, boolean>(options.known);
-  const isRight = (digest: Digest): boolean => verdicts.get(digest) === true || store.hashedAs?.(digest) === digest;
+  const damaged = new Set<Digest>();
+  /** Those that were right, and how their files were then. */
+  const right = new Map<Digest, string>();
+  for (const [digest, isRight] of options.known ?? [])
+    if (isRight) right.set(digest, fileMark(store, digest));
+    else damaged.add(digest);
+  const isRight = (digest: Digest, mark: string): boolean =>
+    right.get(digest) === mark || store.hashedAs?.(digest) === digest;
 
   const condemn = (digest: Digest, found: Digest): RegtarError => {
     const error = new RegtarError('BLOB_CORRUPT', `blob ${digest} is damaged: its bytes have the digest ${found}`, {
@@ -42,21 +49,22 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
       where: { digest },
       hint: 'it is not served any more; run `regtar verify` to list everything that is damaged',
     });
-    if (verdicts.get(digest) !== false) options.onDamage?.(error);
-    verdicts.set(digest, false);
+    if (!damaged.has(digest)) options.onDamage?.(error);
+    damaged.add(digest);
     return error;
   };
 
   return {
-    size: (digest) => (verdicts.get(digest) === false ? undefined : store.stat(digest)?.size),
+    size: (digest) => (damaged.has(digest) ? undefined : store.stat(digest)?.size),
     async *open({ digest, start, end }, buffer) {
       refuseChanged(store);
-      const isHashed = start === 0 && end === store.stat(digest)?.size && !isRight(digest);
+      const mark = fileMark(store, digest);
+      const isHashed = start === 0 && end === store.stat(digest)?.size && !isRight(digest, mark);
       const hash = isHashed ? beginHash(digestAlgorithm(digest), end, buffer, thread) : undefined;
       const judge = async (): Promise<void> => {
         const found = await hash?.digest();
         if (found !== undefined && found !== digest) throw condemn(digest, found);
-        if (found !== undefined) verdicts.set(digest, true);
+        if (found !== undefined) right.set(digest, mark);
       };
       let left = end - start;
       if (left === 0) {
@@ -81,6 +89,16 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
       }
     },
   };
+}
+
+/**
+ * A blob that is a file of its own may become another one while its folder is served.
+ * @returns what changes with the file; empty for a blob that is in an archive
+ */
+function fileMark(store: ContentStore, digest: Digest): string {
+  const file = store.stat(digest) === undefined ? undefined : store.file(digest);
+  const stats = file === undefined ? undefined : statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }
 
 /** A running hash of what is sent, here or beside the sending. */

@@ -21,6 +21,11 @@ export interface DoorkeeperOptions {
   readonly failureTime?: number;
 }
 
+interface Credential {
+  readonly user: string;
+  readonly password: string;
+}
+
 /** What bcrypt looks at: a longer password would be cut, and two would be equal. */
 const longestPasswordBytes = 72;
 const hashPattern = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
@@ -28,6 +33,10 @@ const hashPattern = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const mostRemembered = 1024;
 /** Checks that wait for one client; the next one is told to come back. */
 const mostWaiting = 16;
+/** Checks that wait in all, of any clients. */
+const mostWaitingAll = 256;
+/** Checks hold up whoever is being served: for each second of them there are so many without. */
+const restsPerCheck = 3;
 
 /**
  * Reads a password file as `htpasswd -B` writes it and docker-registry reads it.
@@ -67,13 +76,44 @@ export function createDoorkeeper(users: Htpasswd, { compare, failureTime = 1000 
   const right = new Set<string>();
   const wrong = new Set<string>();
   const queues = new Map<string, { waiting: number; last: Promise<unknown> }>();
+  /** Credentials that are being checked. */
+  const underCheck = new Map<string, Promise<Admission>>();
   // An unknown user costs as much as a known one, so that the time does not tell names.
   const [decoy = ''] = users.values();
 
-  const check = async (user: string, password: string): Promise<boolean> => {
+  const inTurn = createTurns();
+  let waiting = 0;
+
+  const check = async ({ user, password }: Credential): Promise<boolean> => {
     const hash = users.get(user);
-    const isEqual = await compare(password, hash ?? decoy);
+    const isEqual = await inTurn(() => compare(password, hash ?? decoy));
     return isEqual && hash !== undefined && Buffer.byteLength(password) <= longestPasswordBytes;
+  };
+
+  /** Of one client, one after the other: who guesses waits for each guess. */
+  const checkInQueue = async (mark: string, client: string, credential: Credential): Promise<Admission> => {
+    const queue = queues.get(client) ?? { waiting: 0, last: Promise.resolve() };
+    if (queue.waiting >= mostWaiting || waiting >= mostWaitingAll) return 'busy';
+    queues.set(client, queue);
+    queue.waiting++;
+    waiting++;
+    const verdict = queue.last.then(async (): Promise<Admission> => {
+      if (!wrong.has(mark) && (await check(credential))) {
+        remember(right, mark);
+        return 'welcome';
+      }
+      remember(wrong, mark);
+      await new Promise((resolve) => setTimeout(resolve, failureTime));
+      return 'unknown';
+    });
+    queue.last = verdict.catch(() => undefined);
+    try {
+      return await verdict;
+    } finally {
+      waiting--;
+      queue.waiting--;
+      if (queue.waiting === 0) queues.delete(client);
+    }
   };
 
   return {
@@ -83,36 +123,38 @@ export function createDoorkeeper(users: Htpasswd, { compare, failureTime = 1000 
       const { user, password } = credential;
       const mark = createHmac('sha256', key).update(`${user.length}:${user}:${password}`).digest('base64');
       if (right.has(mark)) return 'welcome';
-      const queue = queues.get(client) ?? { waiting: 0, last: Promise.resolve() };
-      if (queue.waiting >= mostWaiting) return 'busy';
-      queues.set(client, queue);
-      queue.waiting++;
-      const verdict = queue.last.then(async (): Promise<Admission> => {
-        // Another request of the same client may have brought the answer while this one waited.
-        if (right.has(mark)) return 'welcome';
-        if (!wrong.has(mark) && (await check(user, password))) {
-          remember(right, mark);
-          return 'welcome';
-        }
-        remember(wrong, mark);
-        await new Promise((resolve) => setTimeout(resolve, failureTime));
-        return 'unknown';
-      });
-      queue.last = verdict.catch(() => undefined);
-      try {
-        return await verdict;
-      } finally {
-        queue.waiting--;
-        if (queue.waiting === 0) queues.delete(client);
-      }
+      // All nodes of a site come at once, with one password: one check answers them.
+      const asked = underCheck.get(mark);
+      if (asked !== undefined) return asked;
+      const verdict = checkInQueue(mark, client, credential).finally(() => underCheck.delete(mark));
+      underCheck.set(mark, verdict);
+      return verdict;
     },
   };
 }
 
+/** Checks of all clients, one after the other and with rests between them. */
+function createTurns(): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    let milliseconds = 0;
+    const done = last.then(async () => {
+      const began = performance.now();
+      try {
+        return await work();
+      } finally {
+        milliseconds = performance.now() - began;
+      }
+    });
+    const rest = (): Promise<void> =>
+      new Promise((resolve) => void setTimeout(resolve, milliseconds * restsPerCheck).unref());
+    last = done.then(rest, rest);
+    return done;
+  };
+}
+
 /** @returns undefined where there is none, or none that is meant for this scheme */
-function parseBasic(
-  authorization: string | undefined,
-): { readonly user: string; readonly password: string } | undefined {
+function parseBasic(authorization: string | undefined): Credential | undefined {
   const [, encoded] = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(authorization?.trim() ?? '') ?? [];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');

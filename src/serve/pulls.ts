@@ -10,12 +10,14 @@ export interface Pull {
   readonly digest: Digest;
   /** Address of the client. */
   readonly client: string;
-  /** What the client calls itself. */
+  /** What the client calls itself, cut where it is long. */
   readonly agent: string | undefined;
 }
 
 /** What is remembered of clients; the oldest goes first. */
 const mostRemembered = 10_000;
+/** A client may call itself by tens of kilobytes, and that is remembered and printed. */
+const longestAgent = 128;
 
 /**
  * Tells pulls from requests. Docker and containerd ask what a tag means by HEAD and then fetch the manifest by its
@@ -29,7 +31,7 @@ export function createPullWatch(): (served: ServedRequest) => Pull | undefined {
     const manifest = answer?.manifest;
     if (manifest === undefined || !isWhole) return undefined;
     const { repository, tag, digest } = manifest;
-    const agent = request.headers['user-agent'];
+    const agent = shorten(request.headers['user-agent']);
     const who = `${client}\n${agent ?? ''}\n${repository}\n`;
     if (request.method === 'HEAD') {
       if (tag !== undefined) remember(tags, who + digest, tag);
@@ -44,6 +46,10 @@ export function createPullWatch(): (served: ServedRequest) => Pull | undefined {
 /** `team/web:1.0`, or `team/web@sha256:…`. */
 export function formatPull(pull: Pull): string {
   return formatImageReference(pull);
+}
+
+function shorten(agent: string | undefined): string | undefined {
+  return agent === undefined || agent.length <= longestAgent ? agent : `${agent.slice(0, longestAgent)}…`;
 }
 
 function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {

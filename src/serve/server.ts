@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { BlockList, isIP, type AddressInfo } from 'node:net';
+import { BlockList, isIP, type AddressInfo, type Socket } from 'node:net';
 import { RegtarError, systemErrorCode, toRegtarError } from '../errors.ts';
 import { createBuffers } from './buffers.ts';
 import type { CheckedBlobs } from './checked-blobs.ts';
@@ -115,6 +115,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
 function createHandler(options: ServeOptions): (message: IncomingMessage, response: ServerResponse) => void {
   const { routes, blobs } = options;
   const buffers = createBuffers();
+  /** Of each connection, the last answer. */
+  const answers = new WeakMap<Socket, Promise<void>>();
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const began = performance.now();
     const request = requestOf(message);
@@ -144,10 +146,15 @@ function createHandler(options: ServeOptions): (message: IncomingMessage, respon
     // Both errors are a client that went away; the answer's own loop sees it.
     response.on('error', () => undefined);
     message.on('error', () => undefined);
-    void serve(message, response).catch((error: unknown) => {
-      options.onError?.(toRegtarError(error));
-      response.destroy();
-    });
+    // Requests that were sent without waiting for answers are served one after the other, with one buffer for all.
+    const before = answers.get(message.socket) ?? Promise.resolve();
+    const answer = before
+      .then(async () => (message.socket.destroyed ? undefined : serve(message, response)))
+      .catch((error: unknown) => {
+        options.onError?.(toRegtarError(error));
+        response.destroy();
+      });
+    answers.set(message.socket, answer);
   };
 }
 

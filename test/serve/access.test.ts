@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync, chmodSync, writeFileSync, readdirSync } from 'node:fs';
 import { get as httpsGet } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import bcrypt from 'bcryptjs';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createDoorkeeper, parseHtpasswd } from '../../src/serve/htpasswd.ts';
@@ -62,6 +63,50 @@ describe('a password file', () => {
     await Promise.all(guesses);
     expect(order.slice(0, 5).sort()).toEqual(['busy', 'busy', 'busy', 'busy', 'welcome']);
     expect(order.slice(5)).toEqual(Array.from({ length: 16 }, () => 'unknown'));
+  });
+
+  it('checks a credential once for all who come with it at the same time', async () => {
+    let checks = 0;
+    const doorkeeper = createDoorkeeper(users, { compare: async () => (checks++, true) });
+    const nodes = Array.from({ length: 50 }, () => doorkeeper.admit(basic('me', 'secret'), '10.0.0.1'));
+    expect([new Set(await Promise.all(nodes)), checks]).toEqual([new Set(['welcome']), 1]);
+  });
+
+  it('checks one password at a time, whoever asks, and serves for three times as long in between', async () => {
+    const checks: { began: number; ended: number }[] = [];
+    const doorkeeper = createDoorkeeper(users, {
+      compare: async () => {
+        const began = performance.now();
+        await sleep(20);
+        checks.push({ began, ended: performance.now() });
+        return false;
+      },
+      failureTime: 1,
+    });
+    await Promise.all(
+      Array.from({ length: 4 }, (_, at) => doorkeeper.admit(basic('me', `guess ${at}`), `10.0.0.${at}`)),
+    );
+    for (const [index, { began, ended }] of checks.entries()) {
+      const next = checks[index + 1];
+      // Timers may be a millisecond early.
+      if (next !== undefined) expect(next.began - ended).toBeGreaterThanOrEqual((ended - began) * 3 - 2);
+    }
+    expect(checks).toHaveLength(4);
+  });
+
+  it('sends the crowd away that no check could come round to', async () => {
+    let open = (): void => undefined;
+    const opened = new Promise<void>((resolve) => void (open = resolve));
+    const doorkeeper = createDoorkeeper(users, { compare: () => opened.then(() => false), failureTime: 1 });
+    const verdicts: string[] = [];
+    const crowd = Array.from({ length: 300 }, (_, at) =>
+      doorkeeper.admit(basic('me', `guess ${at}`), `10.0.1.${at}`).then((verdict) => verdicts.push(verdict)),
+    );
+    await vi.waitFor(() => expect(verdicts.length).toBeGreaterThan(0));
+    expect(new Set(verdicts)).toEqual(new Set(['busy']));
+    open();
+    await Promise.all(crowd);
+    expect(verdicts.filter((verdict) => verdict === 'unknown')).toHaveLength(256);
   });
 
   it('guards every path', async () => {

@@ -1,12 +1,18 @@
-import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { get as httpGet } from 'node:http';
+import { get as httpsGet } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import bcrypt from 'bcryptjs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { keepSelfSigned } from '../../src/serve/tls/tls-folder.ts';
 import { describeWith } from '../support/peers.ts';
 import { run } from '../support/run.ts';
 import { buildStorage } from '../support/storage-builder.ts';
+import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { ask, serveStorage, startStorage } from './support/serve-storage.ts';
 import { startServe, type Served } from './support/start-serve.ts';
@@ -154,6 +160,12 @@ describe('clients that mean no good', () => {
   });
 });
 
+/** In bytes. */
+function peakMemory(served: Served): number {
+  const status = readFileSync(`/proc/${served.process.pid}/status`, 'utf8');
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
+
 describe('a server under load', () => {
   const layer = randomBytes(6 * 2 ** 20);
   const storage = buildStorage((s) => (s.image('a', '1'), s.blob(layer, 'a')));
@@ -193,10 +205,51 @@ describe('a server under load', () => {
     const whole = Array.from({ length: 100 }, () => read(Infinity));
     expect(new Set(await Promise.all(whole))).toEqual(new Set([layer.length]));
     await Promise.all(gone);
-    const peak = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${served.process.pid}/status`, 'utf8'))?.[1]);
-    expect(peak / 1024).toBeLessThan(200);
+    expect(peakMemory(served) / 2 ** 20).toBeLessThan(200);
     for (const request of stopped) request.destroy();
     await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before + 1), { timeout: 10_000 });
+  });
+
+  it('holds one buffer for a connection that asks for hundreds of blobs and takes none', async () => {
+    const sockets = Array.from({ length: 4 }, () => connect(Number(new URL(served.url).port), '127.0.0.1'));
+    onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
+    for (const socket of sockets) socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(400));
+    await Promise.all(sockets.map((socket) => once(socket, 'readable')));
+    await ask(served.url, path);
+    expect(peakMemory(served) / 2 ** 20).toBeLessThan(200);
+  });
+});
+
+describe('a server with TLS and passwords under load', () => {
+  const layer = randomBytes(3 * 2 ** 20);
+  const storage = buildStorage((s) => (s.image('a', '1'), s.blob(layer, 'a')));
+  const basic = (password: string): string => `Basic ${Buffer.from(`me:${password}`).toString('base64')}`;
+
+  it('gives 50 clients at once their bytes, and those that guess passwords nothing, below 200 MiB', async () => {
+    writeFileSync(folder.file('tls.tar'), storage.tar());
+    writeFileSync(folder.file('htpasswd'), `me:${await bcrypt.hash('secret', 8)}\n`);
+    const tls = keepSelfSigned(folder.file('tls'), ['localhost', '127.0.0.1', '::1']);
+    const served = await startServe([
+      ...[folder.file('tls.tar'), '--htpasswd', folder.file('htpasswd')],
+      ...['--tls-cert', folder.file('tls', 'server.pem'), '--tls-key', folder.file('tls', 'server-key.pem')],
+    ]);
+    onTestFinished(() => served.process.stop());
+    const get = (password: string, localAddress: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const options = { ca: tls.authority, agent: false, localAddress, headers: { authorization: basic(password) } };
+        httpsGet(`${served.url}/v2/a/blobs/${storage.built}`, options, (response) => {
+          const hash = createHash('sha256');
+          response.on('data', (chunk: Buffer) => void hash.update(chunk));
+          response.once('error', reject).once('end', () => {
+            resolve(response.statusCode === 200 ? `sha256:${hash.digest('hex')}` : String(response.statusCode));
+          });
+        }).once('error', reject);
+      });
+    const guesses = Array.from({ length: 16 }, (_, at) => get(`guess ${at}`, `127.0.0.${2 + (at % 8)}`));
+    const pulls = Array.from({ length: 50 }, () => get('secret', '127.0.0.1'));
+    expect(new Set(await Promise.all(pulls))).toEqual(new Set([storage.built]));
+    expect(new Set(await Promise.all(guesses))).toEqual(new Set(['401']));
+    expect(peakMemory(served) / 2 ** 20).toBeLessThan(200);
   });
 });
 
@@ -255,8 +308,15 @@ describe('a source that does not stay', () => {
     const served = await startServe([place]);
     onTestFinished(() => served.process.stop());
     expect((await ask(served.url, path)).body.equals(big)).toBe(true);
+    // Other bytes of the same length, and the time of the right ones.
+    const file = join(place, 'docker/registry/v2', storagePaths.blob(storage.built.blob));
+    const { atime, mtime } = statSync(file);
+    writeFileSync(file, Buffer.alloc(big.length), { flag: 'r+' });
+    utimesSync(file, atime, mtime);
+    await expect(ask(served.url, path)).rejects.toThrow();
+    expect((await ask(served.url, path)).status).toBe(404);
     rmSync(place, { recursive: true });
-    expect((await ask(served.url, path)).status).toBe(503);
+    expect((await ask(served.url, `/v2/a/blobs/${storage.built.image.blobs[0]?.digest}`)).status).toBe(503);
     expect((await ask(served.url, '/v2/')).status).toBe(200);
   });
 });
