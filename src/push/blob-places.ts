@@ -8,6 +8,7 @@ import type { Digest } from '../oci/digest.ts';
 import { cancelUpload, headBlob, mountBlob, type UploadSession } from '../remote/blobs.ts';
 import type { Registry } from '../remote/registry.ts';
 import { uploadBlob, type UploadJournal } from '../remote/upload.ts';
+import { createBlobHomes } from './blob-homes.ts';
 
 /** What is known of the target before blobs are brought there. */
 export interface BlobPlacesOptions {
@@ -69,26 +70,25 @@ export function blobMissing(
   );
 }
 
-interface Place {
-  readonly repositories: Set<string>;
-  /** Repositories that mounting from was refused for. */
-  readonly refused: Set<string>;
-}
-
 /** Knows of nothing but what `add` says. */
 export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions): BlobPlaces {
-  const places = new Map<Digest, Place>();
+  const homes = createBlobHomes();
+  /** Repositories that mounting from was refused for. */
+  const refusals = createBlobHomes();
   const turns = createTurns<string>();
-  const firsts = createFirsts<Digest>();
+  const firsts = createFirsts<Digest>({ has: homes.isKnown, add: () => undefined });
   const isFresh = options.isFresh ?? (() => false);
 
-  const placeOf = (digest: Digest): Place => {
-    let place = places.get(digest);
-    if (place === undefined) {
-      place = { repositories: new Set(), refused: new Set() };
-      places.set(digest, place);
+  /** Prefers a repository of the same project: one token serves both, and reading it is allowed where pushing is. */
+  const chooseSource = (digest: Digest, repository: string): string | undefined => {
+    const project = repository.slice(0, repository.indexOf('/') + 1);
+    let other: string | undefined;
+    for (const candidate of homes.of(digest)) {
+      if (refusals.has(digest, candidate)) continue;
+      if (project !== '' && candidate.startsWith(project)) return candidate;
+      other ??= candidate;
     }
-    return place;
+    return other;
   };
 
   const upload = async (
@@ -120,21 +120,20 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
     const mounted = await mountBlob(registry, repository, blob.digest, from, { signal: write.signal });
     if (mounted === 'mounted') return from === repository ? 'present' : 'mounted';
     if (mounted === 'refused') {
-      placeOf(blob.digest).refused.add(from);
+      refusals.add(blob.digest, from);
       return upload(blob, repository, open, undefined, write);
     }
     return upload(blob, repository, open, mounted, write);
   };
 
   const bring = async (
-    place: Place,
     blob: Descriptor,
     repository: string,
     open: (from?: number) => Body,
     write: WriteOptions,
   ): Promise<BlobOutcome> => {
     const from =
-      chooseSource(place, repository) ??
+      chooseSource(blob.digest, repository) ??
       (await findElsewhere(registry, blob, options.elsewhere?.get(blob.digest), write.signal));
     if (from !== undefined) return mountOrUpload(blob, repository, from, open, write);
     // What an earlier run uploaded into this repository is found by mounting it from itself; a journal knows better
@@ -147,38 +146,40 @@ export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions)
 
   return {
     isFresh,
-    add: (digest, repository) => void placeOf(digest).repositories.add(repository),
+    add: homes.add,
     put(blob, repository, open, write) {
-      const place = placeOf(blob.digest);
       const bringHere = (): Promise<BlobOutcome> =>
         turns.run(`${repository}@${blob.digest}`, async () => {
           write.signal?.throwIfAborted();
-          if (place.repositories.has(repository)) return 'present';
-          const outcome = await bring(place, blob, repository, open, write);
-          place.repositories.add(repository);
+          if (homes.has(blob.digest, repository)) return 'present';
+          const outcome = await bring(blob, repository, open, write);
+          homes.add(blob.digest, repository);
           return outcome;
         });
       // The first upload of a blob anywhere goes alone; all others wait for it, then mount.
-      return place.repositories.size > 0 ? bringHere() : firsts.run(blob.digest, bringHere);
+      return homes.isKnown(blob.digest) ? bringHere() : firsts.run(blob.digest, bringHere);
     },
     adopt: (blob, repository, { signal }) =>
       turns.run(`${repository}@${blob.digest}`, async () => {
-        const place = placeOf(blob.digest);
-        if (place.repositories.has(repository)) return 'present';
-        for (let from = chooseSource(place, repository); from !== undefined; from = chooseSource(place, repository)) {
+        if (homes.has(blob.digest, repository)) return 'present';
+        for (
+          let from = chooseSource(blob.digest, repository);
+          from !== undefined;
+          from = chooseSource(blob.digest, repository)
+        ) {
           const mounted = await mountBlob(registry, repository, blob.digest, from, { signal });
           if (mounted === 'mounted') {
-            place.repositories.add(repository);
+            homes.add(blob.digest, repository);
             return 'mounted';
           }
-          place.refused.add(from);
+          refusals.add(blob.digest, from);
           if (mounted !== 'refused') await cancelUpload(registry, repository, mounted, { signal });
         }
         throw blobMissing(registry, repository, [blob.digest]);
       }),
     async upload(blob, repository, open, write) {
       await upload(blob, repository, open, undefined, write);
-      placeOf(blob.digest).repositories.add(repository);
+      homes.add(blob.digest, repository);
     },
   };
 }
@@ -211,16 +212,4 @@ async function findElsewhere(
     if (!(error instanceof RegtarError) || error.code !== 'AUTH_DENIED') throw error;
   }
   return repository;
-}
-
-/** Prefers a repository of the same project: one token serves both, and reading it is allowed where pushing is. */
-function chooseSource(place: Place, repository: string): string | undefined {
-  const project = repository.slice(0, repository.indexOf('/') + 1);
-  let other: string | undefined;
-  for (const candidate of place.repositories) {
-    if (place.refused.has(candidate)) continue;
-    if (project !== '' && candidate.startsWith(project)) return candidate;
-    other ??= candidate;
-  }
-  return other;
 }

@@ -1,4 +1,5 @@
 import { childrenFirst } from '../content/image-graph.ts';
+import { PairSet } from '../io/pair-set.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Inspection } from './inspect.ts';
 import type { OnExistingTag, RemoteImage } from './presence.ts';
@@ -45,15 +46,15 @@ export function estimatePush<Image extends RemoteImage>(
   const upload = { blobs: 0, bytes: 0 };
   const mount = { blobs: 0, bytes: 0 };
   const anywhere = new Set<Digest>();
-  const placed = new Set<string>();
+  const placed = new PairSet<string, Digest>();
   const place = (repository: string, digest: Digest): void => {
     anywhere.add(digest);
-    placed.add(`${repository}@${digest}`);
+    placed.add(repository, digest);
   };
   let requests = 2 * inspection.projectsToCreate.length;
   for (const { target, node } of images.filter((image) => inspection.presence.get(image) === 'present')) {
     for (const { digest } of target.blobs) place(target.repository, digest);
-    for (const { descriptor } of childrenFirst(node)) placed.add(`${target.repository}@${descriptor.digest}`);
+    for (const { descriptor } of childrenFirst(node)) placed.add(target.repository, descriptor.digest);
   }
   for (const image of images) {
     const { repository, blobs, root } = image.target;
@@ -70,7 +71,7 @@ export function estimatePush<Image extends RemoteImage>(
     if (options.verify) requests++;
     if (presence === 'present') continue;
     for (const { digest, size } of options.sendsBlobs === false ? [] : blobs) {
-      if (placed.has(`${repository}@${digest}`)) continue;
+      if (placed.has(repository, digest)) continue;
       const isThere = anywhere.has(digest) || options.elsewhere?.has(digest) === true || isLacking(image, digest);
       const kind = isThere ? mount : upload;
       kind.blobs++;
@@ -80,9 +81,9 @@ export function estimatePush<Image extends RemoteImage>(
     }
     for (const { descriptor } of childrenFirst(image.node)) {
       const isRoot = descriptor.digest === root.digest;
-      if (!isRoot && placed.has(`${repository}@${descriptor.digest}`)) continue;
+      if (!isRoot && placed.has(repository, descriptor.digest)) continue;
       requests += isRoot || inspection.heads.isFresh(repository) ? 1 : 2;
-      placed.add(`${repository}@${descriptor.digest}`);
+      placed.add(repository, descriptor.digest);
     }
   }
   return { images: counts, upload, mount, requests };

@@ -2,7 +2,6 @@ import { codeFacts, RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
-import { imageKey } from '../oci/reference.ts';
 import { listRepositories, listTags } from '../remote/lists.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
@@ -37,13 +36,13 @@ export async function readHeads(
   targets: readonly ImageTarget[],
   { isFresh: known, jobs, signal }: HeadsOptions,
 ): Promise<Heads> {
-  const digests = new Map<string, Digest | undefined>();
+  const digests = createAnswers();
   const failures = new Map<ImageTarget, RegtarError>();
   const ask = async (target: ImageTarget): Promise<void> => {
-    if (digests.has(keyOf(target))) return;
+    if (digests.has(target)) return;
     try {
       digests.set(
-        keyOf(target),
+        target,
         (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest,
       );
     } catch (error) {
@@ -51,7 +50,7 @@ export async function readHeads(
       failures.set(target, error);
     }
   };
-  const isFresh = known ?? (await askFreshness(registry, targets, ask, (target) => digests.get(keyOf(target)), signal));
+  const isFresh = known ?? (await askFreshness(registry, targets, ask, (target) => digests.get(target), signal));
   const byRepository = groupByRepository(targets.filter(({ repository }) => isFresh(repository) !== true));
   const fresh = new Set(
     targets.map(({ repository }) => repository).filter((repository) => isFresh(repository) === true),
@@ -65,8 +64,8 @@ export async function readHeads(
     if (
       isFresh(repository) === undefined &&
       others.length > 1 &&
-      digests.has(keyOf(first)) &&
-      digests.get(keyOf(first)) === undefined &&
+      digests.has(first) &&
+      digests.get(first) === undefined &&
       (await listTags(registry, repository, { signal })) === undefined
     )
       fresh.add(repository);
@@ -75,8 +74,8 @@ export async function readHeads(
   await forEachParallel(rest, jobs, ask);
   return {
     isFresh: (repository) => fresh.has(repository),
-    digestOf: (target) => digests.get(keyOf(target)),
-    has: (target) => digests.has(keyOf(target)) || fresh.has(target.repository),
+    digestOf: (target) => digests.get(target),
+    has: (target) => digests.has(target) || fresh.has(target.repository),
     failures,
   };
 }
@@ -118,8 +117,18 @@ async function knownRepositories(registry: Registry, signal: AbortSignal): Promi
 
 const catalogMilliseconds = 5000;
 
-function keyOf({ repository, tag, root }: ImageTarget): string {
-  return imageKey({ repository, tag, digest: root.digest });
+/** What the registry said, by repository and then by tag: joined to one text, names of a million tags are large. */
+function createAnswers() {
+  const repositories = new Map<string, Map<string, Digest | undefined>>();
+  const nameOf = ({ tag, root }: ImageTarget): string => tag ?? root.digest;
+  return {
+    has: (target: ImageTarget): boolean => repositories.get(target.repository)?.has(nameOf(target)) === true,
+    get: (target: ImageTarget): Digest | undefined => repositories.get(target.repository)?.get(nameOf(target)),
+    set(target: ImageTarget, digest: Digest | undefined): void {
+      const known = repositories.get(target.repository) ?? new Map<string, Digest | undefined>();
+      repositories.set(target.repository, known.set(nameOf(target), digest));
+    },
+  };
 }
 
 function groupByRepository(targets: readonly ImageTarget[]): ReadonlyMap<string, ImageTarget[]> {
