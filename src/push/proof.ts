@@ -4,6 +4,7 @@ import type { ImageTarget } from '../content/contracts.ts';
 import { revisionLinkPath } from '../formats/registry/layout.ts';
 import type { Place } from '../formats/registry/place.ts';
 import { createDeferred } from '../io/deferred.ts';
+import { digestOf } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 
@@ -18,9 +19,10 @@ const lookEveryMilliseconds = 25;
 export interface Passage {
   /**
    * Carries out what makes the image visible, and looks whether the storage shows it.
+   * @param bytes the root manifest's: registries store it by sha256, whatever digest it had before
    * @throws RegtarError STORAGE_NOT_TARGET
    */
-  prove(commit: () => Promise<void>): Promise<void>;
+  prove(commit: () => Promise<void>, bytes: Uint8Array): Promise<void>;
   /** The registry does not know what has just been placed. @throws RegtarError STORAGE_NOT_TARGET */
   refuse(cause: RegtarError): Promise<never>;
   /** The image has failed for a reason of its own, or needs nothing: the next one proves. May be called twice. */
@@ -61,8 +63,8 @@ export function createProof(registry: Registry, place: Place, signal: AbortSigna
       return {
         leave,
         refuse: (cause) => fail(`${registry.host} does not know blobs that are there`, cause),
-        async prove(commit) {
-          const path = revisionLinkPath(target.repository, target.root.digest);
+        async prove(commit, bytes) {
+          const path = revisionLinkPath(target.repository, digestOf(bytes));
           const before = await place.stat(path);
           await commit();
           if (!(await appears(place, path, before?.version, signal))) {

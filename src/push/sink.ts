@@ -222,7 +222,7 @@ function createWriter(
         throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, { where: { repository } });
       const { manifest, bytes } = root;
       const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
-      await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit)));
+      await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit, bytes)));
       return 'written';
     },
     abort: async () => passage?.leave(),
