@@ -49,12 +49,16 @@ describe.each(['docker-registry', 'distribution'] as const)('layers by sha512, i
       expect(stdout).toMatch(/3 blobs marked, 0 blobs and 0 manifests eligible for deletion/);
     });
 
-    it('serves what push placed into its storage', async () => {
+    it('takes them through its API although its storage is at hand', async () => {
       const storage = folder.file(`placed-${software}`);
       mkdirSync(storage);
       const registry = await startRegistry({ software, storage });
       const result = await push(folder.file('backup'), registry.host, { args: ['--storage', storage] });
-      expect([result.code, statuses(result), result.report.blobs.placed, result.stderr]).toEqual([0, { copied: 1 }, 2, expect.not.stringMatching(/regtar:/)]);
+      expect([result.code, statuses(result), result.stderr]).toEqual([
+        0,
+        { copied: 1 },
+        expect.not.stringMatching(/regtar:/),
+      ]);
       await served(registry).finally(() => registry.stop());
     });
   });
