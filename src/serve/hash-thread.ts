@@ -87,7 +87,6 @@ function startThread(onEnd: (error: Error | undefined) => void): RunningThread {
   const waiting: Waiter[] = [];
   let end: Error | undefined;
   const worker = new Worker(`(${hashWorker.toString()})();`, { eval: true, execArgv: [], name: 'regtar serve hash' });
-  worker.unref();
   const stop = (error: Error | undefined): void => {
     if (end !== undefined) return;
     end = error ?? new Error('the thread that hashes has ended');
@@ -97,6 +96,8 @@ function startThread(onEnd: (error: Error | undefined) => void): RunningThread {
   worker.on('message', (answer: HashAnswer) => waiting.shift()?.resolve(answer));
   worker.once('error', stop);
   worker.once('exit', () => stop(undefined));
+  // Listening would take it back.
+  worker.unref();
   return {
     tell: (step) => worker.postMessage(step),
     ask: (step) =>

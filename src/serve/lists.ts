@@ -37,11 +37,11 @@ function pageOf(
   query: URLSearchParams,
   compare: (item: string, last: string) => number,
 ): Page | undefined {
-  const number = query.get('n');
-  if (number !== null && !/^\d{1,15}$/.test(number)) return undefined;
+  const number = query.get('n') ?? '';
+  if (!/^\d*$/.test(number)) return undefined;
   const last = query.get('last') ?? '';
   const start = last === '' ? 0 : firstAfter(all, last, compare);
-  const end = number === null ? all.length : Math.min(all.length, start + Number(number));
+  const end = number === '' ? all.length : Math.min(all.length, start + Number(number));
   // An empty page cannot say where the next one begins.
   return { items: all.slice(start, end), isCut: end < all.length && end > start };
 }

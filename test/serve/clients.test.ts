@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { digestOf as digestOfBytes } from '../../src/oci/digest.ts';
 import type { ContainerClient, ClientFile } from '../../src/report/clients/setup.ts';
 import { regtarJson } from '../e2e/support/regtar.ts';
 import { createPodman, type Podman } from '../support/create-podman.ts';
@@ -11,14 +12,30 @@ import { run } from '../support/run.ts';
 import { startContainerd, type Containerd } from '../support/start-containerd.ts';
 import { startDockerd, type Dockerd } from '../support/start-dockerd.ts';
 import { startRegistry } from '../support/start-registry.ts';
+import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { startServe, type Served } from './support/start-serve.ts';
 
 const folder = temporaryFolder();
+/** 500 images in 50 repositories, as a site has them; layers are small and unpack. */
+const many = buildStorage((s) =>
+  Array.from({ length: 500 }, (_, at) => s.image(`team/app-${at % 50}`, `v${Math.floor(at / 50)}`, { format: 'oci' })),
+);
+const manyTags = many.built.map(({ repository, digest }, at) => ({
+  repository,
+  tag: `v${Math.floor(at / 50)}`,
+  digest,
+}));
+/** For engines, which take their time. */
+const sample = manyTags.filter((_, at) => at % 167 === 0);
 let served: Served;
-beforeAll(async () => void (served = await startServe([fixturePath])));
+let servedMany: Served;
+beforeAll(async () => {
+  writeFileSync(folder.file('many.tar'), many.tar());
+  [served, servedMany] = await Promise.all([startServe([fixturePath]), startServe([folder.file('many.tar')])]);
+});
 afterAll(async () => {
-  await served.process.stop();
+  await Promise.all([served.process.stop(), servedMany.process.stop()]);
   folder.remove();
 });
 
@@ -81,6 +98,19 @@ describeWith('skopeo', 'skopeo', () => {
     }
   });
 
+  it('syncs 500 images, digests unchanged', async () => {
+    const out = folder.file('sync-many');
+    const list = folder.file('sync-many.yaml');
+    mkdirSync(out);
+    const images = Object.fromEntries(manyTags.map(({ repository }) => [repository, []]));
+    writeFileSync(list, JSON.stringify({ [servedMany.host]: { 'tls-verify': false, images } }));
+    await skopeo('sync', '--all', '--scoped', '--src', 'yaml', '--dest', 'dir', list, out);
+    const digests = manyTags.map(({ repository, tag }) =>
+      digestOfBytes(readFileSync(join(out, servedMany.host, `${repository}:${tag}`, 'manifest.json'))),
+    );
+    expect(digests).toEqual(manyTags.map(({ digest }) => digest));
+  });
+
   it('inspects an image and lists its tags', async () => {
     const image = await skopeo('inspect', '--tls-verify=false', `docker://${served.host}/tools/hello:1.0`);
     expect(JSON.parse(image)).toMatchObject({ Digest: digestOf('tools/hello', '1.0') });
@@ -100,6 +130,14 @@ describeWith(['podman', 'runc'], 'podman', () => {
     const { stdout } = await engine.podman(['images', '--format', '{{.Digest}}', name]);
     expect(stdout.trim()).toBe(digestOf('tools/hello', '1.0'));
     expect((await engine.podman(['run', '--rm', name])).stdout).toBe(printed('tools/hello', '1.0'));
+  });
+
+  it('pulls some of 500', async () => {
+    for (const { repository, tag, digest } of sample) {
+      const name = `${servedMany.host}/${repository}:${tag}`;
+      await engine.podman(['pull', '-q', '--tls-verify=false', name]);
+      expect((await engine.podman(['images', '--format', '{{.Digest}}', name])).stdout.trim()).toBe(digest);
+    }
   });
 });
 
@@ -137,6 +175,14 @@ describeWith(['containerd', 'ctr', 'runc'], 'containerd', () => {
       const { stdout } = await engine.ctr(['images', 'list', `name==${name}`]);
       expect(stdout).toContain(digestOf(repository, tag));
       expect((await engine.runImage(name)).stdout).toBe(printed(repository, tag));
+    }
+  });
+
+  it('pulls some of 500', async () => {
+    for (const { repository, tag, digest } of sample) {
+      const name = `${servedMany.host}/${repository}:${tag}`;
+      await engine.ctr(['images', 'pull', '--plain-http', '--snapshotter', 'native', name]);
+      expect((await engine.ctr(['images', 'list', `name==${name}`])).stdout).toContain(digest);
     }
   });
 });

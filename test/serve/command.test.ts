@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { get as httpGet } from 'node:http';
 import { createServer } from 'node:net';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -128,6 +128,22 @@ it('several sources are one registry, and tags mean what --at-digest says', asyn
     repositories: ['b/c', 'library/a'],
   });
   expect((await ask(served.url, '/v2/library/a/manifests/1')).headers['docker-content-digest']).toBe(one.built.digest);
+});
+
+it('with an index starts without reading the tar', async () => {
+  const tar = here.file('indexed.tar');
+  writeFileSync(tar, buildStorage((s) => Array.from({ length: 100 }, (_, at) => s.image(`a/b${at}`, '1'))).tar());
+  const bytesRead = async (): Promise<number> => {
+    const served = await startServe([tar]);
+    const [, bytes = ''] = /rchar: (\d+)/.exec(readFileSync(`/proc/${served.process.pid}/io`, 'utf8')) ?? [];
+    expect(JSON.parse((await ask(served.url, '/v2/a/b99/tags/list')).body.toString())).toMatchObject({ tags: ['1'] });
+    await served.process.stop();
+    return Number(bytes);
+  };
+  const scanning = await bytesRead();
+  await regtarDone(['index', tar]);
+  // The rest is the program itself.
+  expect(scanning - (await bytesRead())).toBeGreaterThan(statSync(tar).size / 2);
 });
 
 describe('the end', () => {

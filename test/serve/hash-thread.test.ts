@@ -27,6 +27,13 @@ describe('a thread that hashes', () => {
     expect(await begin(thread).digest()).toBe(digestOf(new Uint8Array()));
   });
 
+  it('keeps no program from ending', async () => {
+    const ports = (): number => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+    const before = ports();
+    await begin().digest();
+    expect(ports()).toBe(before);
+  });
+
   it('is not started where there is one processor', () => {
     expect(createHashThread(1).begin('sha256')).toBeUndefined();
   });

@@ -176,6 +176,8 @@ describe('lists', () => {
     ['?n=2&last=v1', ['V2'], undefined],
     ['?n=5', ['a', 'B', 'latest', 'v1', 'V2'], undefined],
     ['?last=between', ['B', 'latest', 'v1', 'V2'].slice(1), undefined],
+    ['?n=', ['a', 'B', 'latest', 'v1', 'V2'], undefined],
+    ['?n=99999999999999999999', ['a', 'B', 'latest', 'v1', 'V2'], undefined],
     ['?n=0', [], undefined],
     ['?n=3&last=zz', [], undefined],
   ])('of tags: %j', async (query, tags, link) => {
