@@ -58,6 +58,7 @@ const table = {
   TAR_SPARSE: { side: 'source', harm: 'loss', ends: 'image', again: false },
   TAR_NAME_TOO_LONG: { side: 'source', harm: 'loss', ends: 'image', again: false },
   INDEX_STALE: { side: 'source', harm: 'none', ends: 'image', again: false },
+  VOLUME_MISSING: { side: 'source', harm: 'none', ends: 'image', again: false },
   // the storage
   LINK_INVALID: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'lost' },
   LINK_RECOVERED: { side: 'source', harm: 'damage', ends: 'image', again: false, tag: 'recovered' },
@@ -100,6 +101,7 @@ const table = {
   OUTPUT_FULL: { side: 'target', harm: 'none', ends: 'run', again: false },
   OUTPUT_UNWRITABLE: { side: 'target', harm: 'none', ends: 'run', again: false },
   OUTPUT_NAME: { side: 'target', harm: 'none', ends: 'image', again: false },
+  VOLUME_TOO_SMALL: { side: 'usage', harm: 'none', ends: 'run', again: false },
   OUTPUT_COLLISION: { side: 'usage', harm: 'none', ends: 'image', again: false },
   // remote registries
   TARGET_UNREACHABLE: { side: 'target', harm: 'none', ends: 'image', again: true },
@@ -201,14 +203,6 @@ export class RegtarError extends Error {
 export interface Problem extends ErrorPlace {
   readonly code: ErrorCode;
   readonly message: string;
-}
-
-/**
- * Whether an error concerns only what was being read, so that the others go on: it is one of ours, and its code does
- * not end the run. Everything else is to be thrown on: a source that changed is no broken image, and neither is a bug.
- */
-export function othersGoOn(error: unknown): error is RegtarError {
-  return error instanceof RegtarError && error.code !== 'INTERNAL' && codeFacts[error.code].ends !== 'run';
 }
 
 /** Any thrown value as a RegtarError, so that reports always have a code. */

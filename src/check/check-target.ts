@@ -27,7 +27,17 @@ export interface CheckOptions {
 export async function checkTarget(target: CheckedTarget, report: Report, options: CheckOptions): Promise<CheckReport> {
   const started = performance.now();
   const differences: Difference[] = [];
-  const counts = { checked: 0, same: 0, missing: 0, other: 0, incomplete: 0, damaged: 0, unknown: 0, notExpected: 0 };
+  const counts = {
+    checked: 0,
+    same: 0,
+    elsewhere: 0,
+    missing: 0,
+    other: 0,
+    incomplete: 0,
+    damaged: 0,
+    unknown: 0,
+    notExpected: 0,
+  };
   const blobs = createBlobChecks(target, report, options);
   const expected = report.images.flatMap((image) => {
     const name = expectedOf(report, image, options.rename);
@@ -40,18 +50,19 @@ export async function checkTarget(target: CheckedTarget, report: Report, options
     const difference = await checkImage(target, image, blobs, options.signal);
     counts.checked++;
     if (difference === undefined) counts.same++;
+    else if (difference === elsewhere) counts.elsewhere++;
     else {
       counts[difference.kind]++;
       differences.push(difference);
     }
-    options.onImage?.(image, difference ?? 'same');
+    options.onImage?.(image, difference === undefined || difference === elsewhere ? 'same' : difference);
   });
   const order = new Map(expected.map((image, index) => [imageKey(image), index]));
   const rank = (difference: Difference): number => order.get(imageKey(difference)) ?? 0;
   return {
     target: target.describe,
     deep: options.deep === true,
-    images: counts,
+    images: withoutNone(counts),
     blobs: blobs.totals(),
     differences: differences.sort((left, right) => rank(left) - rank(right)),
     seconds: (performance.now() - started) / 1000,
@@ -86,7 +97,7 @@ async function checkImage(
   image: ExpectedImage,
   blobs: BlobChecks,
   signal: AbortSignal | undefined,
-): Promise<Difference | undefined> {
+): Promise<Difference | typeof elsewhere | undefined> {
   const differs = (kind: DifferenceKind, message: string, found?: Digest): Difference => ({
     repository: image.repository,
     ...(image.tag !== undefined && { tag: image.tag }),
@@ -97,16 +108,29 @@ async function checkImage(
   });
   try {
     const found = await target.digestOf(image);
+    const volume = found === undefined ? target.volumeOf?.(image) : undefined;
+    if (volume !== undefined)
+      return target.isSetMeant === true ? differs('missing', `is on ${volume}, which is not there`) : elsewhere;
     if (found === undefined) return differs('missing', 'is not there');
     if (found !== image.digest) return differs('other', `is ${found}`, found);
     const wrong = await checkManifest(target, image, image.digest, blobs, new Set());
-    return wrong && differs(wrong.kind, wrong.message);
+    return wrong === undefined || wrong === elsewhere ? wrong : differs(wrong.kind, wrong.message);
   } catch (thrown) {
     signal?.throwIfAborted();
     const error = toRegtarError(thrown);
     // What is damaged says so itself; of what could not be read, nothing is known.
     return differs(codeFacts[error.code].harm === 'damage' ? 'damaged' : 'unknown', `${error.code}: ${error.message}`);
   }
+}
+
+/** What lies on a volume of a set that was not given is neither right nor wrong. */
+const elsewhere = 'elsewhere';
+
+function withoutNone<Counts extends { readonly elsewhere: number }>(
+  counts: Counts,
+): Omit<Counts, 'elsewhere'> & { readonly elsewhere?: number } {
+  const { elsewhere: count, ...others } = counts;
+  return { ...others, ...(count > 0 && { elsewhere: count }) };
 }
 
 interface Wrong {
@@ -120,7 +144,7 @@ async function checkManifest(
   digest: Digest,
   blobs: BlobChecks,
   seen: Set<Digest>,
-): Promise<Wrong | undefined> {
+): Promise<Wrong | typeof elsewhere | undefined> {
   if (seen.has(digest)) return undefined;
   seen.add(digest);
   const bytes = await target.readManifest(image, digest);
@@ -135,35 +159,42 @@ async function checkManifest(
     if (actual !== digest)
       return { kind: 'damaged', message: `its manifest ${digest} has bytes whose digest is ${actual}` };
   }
+  let isApart = false;
   for (const child of childManifests(manifest)) {
     const wrong = await checkManifest(target, image, child.digest, blobs, seen);
-    if (wrong !== undefined) return wrong;
+    if (wrong === elsewhere) isApart = true;
+    else if (wrong !== undefined) return wrong;
   }
   for (const blob of manifestBlobs(manifest)) {
     const wrong = await blobs.check(image, blob);
-    if (wrong !== undefined) return wrong;
+    if (wrong === elsewhere) isApart = true;
+    else if (wrong !== undefined) return wrong;
   }
-  return undefined;
+  return isApart ? elsewhere : undefined;
 }
 
 interface BlobChecks {
   readonly isDelta: boolean;
-  check(image: ExpectedImage, blob: Descriptor): Promise<Wrong | undefined>;
+  check(image: ExpectedImage, blob: Descriptor): Promise<Wrong | typeof elsewhere | undefined>;
   totals(): { readonly checked: number; readonly bytes: number };
 }
 
 /** Each blob is looked for once in each place, and read once in all. */
 function createBlobChecks(target: CheckedTarget, report: Report, { deep }: CheckOptions): BlobChecks {
-  const looked = createOncePerKey<string, Wrong | undefined>();
+  const looked = createOncePerKey<string, Wrong | typeof elsewhere | undefined>();
   const hashed = createOncePerKey<Digest, Digest | undefined>();
   const sizes = new Map<Digest, number>();
   const isDelta = report.delta === true;
-  const look = async (image: ExpectedImage, blob: Descriptor): Promise<Wrong | undefined> => {
+  const look = async (image: ExpectedImage, blob: Descriptor): Promise<Wrong | typeof elsewhere | undefined> => {
     const size = await target.statBlob(image, blob.digest);
     if (size === undefined) {
       // Bytes of foreign layers are elsewhere on purpose, those of a base on the other side.
       const isElsewhere = isDelta || isForeignLayerType(blob.mediaType) || (blob.urls?.length ?? 0) > 0;
-      return isElsewhere ? undefined : { kind: 'incomplete', message: `its blob ${blob.digest} is not there` };
+      if (isElsewhere) return undefined;
+      const volume = target.volumeOf?.(image, blob.digest);
+      if (volume !== undefined && target.isSetMeant !== true) return elsewhere;
+      const where = volume === undefined ? '' : `: it is on ${volume}`;
+      return { kind: 'incomplete', message: `its blob ${blob.digest} is not there${where}` };
     }
     sizes.set(blob.digest, Math.max(size, 0));
     if (blob.size >= 0 && size >= 0 && size !== blob.size)

@@ -26,6 +26,10 @@ export interface CheckedTarget {
   statBlob(image: ExpectedImage, digest: Digest): Promise<number | undefined>;
   /** Reads a blob whole. @returns what its bytes are */
   hashBlob(image: ExpectedImage, digest: Digest): Promise<Digest | undefined>;
+  /** The volume that has an image, or a blob of one, where the target is part of a set. Absent where it is none. */
+  volumeOf?(image: ExpectedImage, blob?: Digest): string | undefined;
+  /** Whether other volumes were meant to be there: what lies on them is missing then, and else only not looked at. */
+  readonly isSetMeant?: boolean;
   /** Two images with the same key find the same blobs. */
   placeOf(image: ExpectedImage): string;
 }
@@ -57,6 +61,8 @@ export interface CheckReport {
   /** Whether every blob was read. */
   readonly deep: boolean;
   readonly images: Readonly<Record<'checked' | 'same' | DifferenceKind, number>> & {
+    /** On volumes of the set that were not given; absent where there are none. */
+    readonly elsewhere?: number;
     /** Of the report, but it does not say that they arrived: failed, skipped, unfinished. */
     readonly notExpected: number;
   };

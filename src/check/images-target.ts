@@ -4,13 +4,15 @@ import type { ImagePlace, ReadImages } from '../formats/reader.ts';
 import type { Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
 import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
-import { compareCodePoints } from '../oci/reference.ts';
+import { compareCodePoints, imageKey } from '../oci/reference.ts';
 import type { CheckedTarget, ExpectedImage } from './contract.ts';
 
 /** What was exported, in any format that can be read. Its opener closes it. */
 export function imagesTarget(describe: string, read: Pick<ReadImages, 'catalog' | 'store' | 'placeOf'>): CheckedTarget {
   const { catalog, store } = read;
   const names = createNames(catalog);
+  const { absent } = store;
+  const volumes = new Map(absent?.images.map((image) => [imageKey(image), image.volume]));
   const shared: ImagePlace = { key: '', store };
   const places = new Map<string, ImagePlace>();
   const placeOf = (image: ExpectedImage): ImagePlace => {
@@ -42,6 +44,10 @@ export function imagesTarget(describe: string, read: Pick<ReadImages, 'catalog' 
       return own.hashedAs?.(digest) ?? (await hashBody(own.open(digest), digest));
     },
     placeOf: (image) => placeOf(image).key,
+    ...(absent && {
+      volumeOf: (image, blob) => (blob === undefined ? volumes.get(imageKey(image)) : absent.volumeOf(blob)),
+      isSetMeant: absent.isSetMeant,
+    }),
   };
 }
 

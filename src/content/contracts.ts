@@ -48,8 +48,29 @@ export interface ContentStore {
   ranges?(digest: Digest): readonly FileRange[] | undefined;
   /** The object of an S3 server that the blob is, or is a part of; undefined or absent where it is none. */
   object?(digest: Digest): StoredObject | undefined;
+  /** Where else something lies, where this is part of a set of volumes that are not all here. */
+  readonly absent?: AbsentVolumes;
   /** Rank in which blobs lie on the medium, so that readers may stream instead of seek; any number. */
   position(digest: Digest): number;
+}
+
+/** Volumes of a set that were not given, as the others know them: hints, and no proof. */
+export interface AbsentVolumes {
+  /** The name of the volume that has a blob. */
+  volumeOf(digest: Digest): string | undefined;
+  /** A repository that serves the blob where that volume was pushed. */
+  repositoryOf(digest: Digest): string | undefined;
+  /** Blobs that are here for images of other volumes. */
+  readonly kept: ReadonlySet<Digest>;
+  /** Images whose names are on them. */
+  readonly images: readonly {
+    readonly repository: string;
+    readonly tag: string | undefined;
+    readonly digest: Digest;
+    readonly volume: string;
+  }[];
+  /** Whether several volumes were given: then all of the set is meant; a single one is meant alone. */
+  readonly isSetMeant: boolean;
 }
 
 /** A tag and what it means. */
@@ -134,8 +155,7 @@ export interface ImageWriter {
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at
    * a time may call it as late as `commit`, and with a ring of its own
    * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where a person
-   * asked for that, or where it is verified. `object` is what a server may copy by itself; `ranges` are where the bytes
-   * lie in plain files, for a sink that copies and verifies them by itself
+   * asked for that, or where it is verified. `object` is what a server may copy by itself
    */
   putBlob(
     blob: Descriptor,
@@ -144,7 +164,6 @@ export interface ImageWriter {
       readonly file?: string | undefined;
       readonly isFileVerified?: boolean | undefined;
       readonly object?: StoredObject | undefined;
-      readonly ranges?: readonly FileRange[] | undefined;
     },
   ): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */

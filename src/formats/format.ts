@@ -1,4 +1,5 @@
 import type { ImageSink, SinkTraits } from '../content/contracts.ts';
+import type { ArchiveFormat } from './archive/archive-format.ts';
 import type { FileSinkOptions } from './options.ts';
 import type { OpenReader } from './reader.ts';
 
@@ -26,6 +27,8 @@ export interface FormatDeclaration {
   readonly folder?: () => Promise<OpenSink>;
   /** Writes it as one archive; absent where it is always a folder. */
   readonly archive?: () => Promise<OpenSink>;
+  /** The archive that a volume of it is; absent where it has none. */
+  readonly volume?: () => Promise<(options: Pick<FileSinkOptions, 'prefix'>) => ArchiveFormat>;
   /**
    * Paths in a SOURCE of files that its reader may ask for; others are not remembered. Absent where the reader looks at
    * members while they pass.

@@ -16,6 +16,7 @@ export async function openFileSink(format: Format, options: FileSinkOptions): Pr
   if (options.place !== undefined && format !== 'registry')
     throw usage(`the format ${format} is written to files, not to ${options.place.describe}`, 'use --format registry');
   const isFile = options.out === '-' || options.out.endsWith('.tar') || isSpecialFile(options.out);
+  if (options.volumeSize !== undefined) refuseWithVolumes(options, isFile);
   const wantsArchive = folder === undefined || (options.place === undefined && isFile);
   if (!wantsArchive) {
     if (options.split !== undefined)
@@ -41,6 +42,22 @@ function refuseForeignOptions(format: Format, options: FileSinkOptions): void {
     const able = formatsWhere((each) => each.options.includes(option)).join(' and ');
     throw usage(`${flag} has no meaning for --format ${format}`, `leave it out; it is for ${able}`);
   }
+}
+
+/** @throws RegtarError USAGE for what does not go with a folder of archives */
+function refuseWithVolumes(options: FileSinkOptions, isFile: boolean): void {
+  if (isFile) throw usage('--volume-size makes several archives, and OUT is one', 'name a folder');
+  if (options.place !== undefined)
+    throw usage(`volumes are written to files, not to ${options.place.describe}`, 'name a folder');
+  const flag =
+    options.split !== undefined
+      ? '--split'
+      : options.perRepository === true
+        ? '--per-repository'
+        : options.link === true
+          ? '--link'
+          : undefined;
+  if (flag !== undefined) throw usage(`${flag} and --volume-size exclude each other`, 'leave one of them out');
 }
 
 /** Whether OUT becomes an archive in a file, not a folder, a stream or a device. */

@@ -24,6 +24,13 @@ export interface FileSinkOptions {
   /** Put before names that loaders see: `harbor.example.com/project`. */
   readonly prefix?: string | undefined;
   readonly split?: Split | undefined;
+  /** A set of archives of at most so many bytes each, in the folder `out`. */
+  readonly volumeSize?: number | undefined;
+  /**
+   * Goes on with what an earlier run left: what is there is kept when its bytes are right.
+   * @defaultValue false: files of a folder count by their sizes, and an archive begins anew
+   */
+  readonly resume?: boolean | undefined;
   /** Whom files of a registry's storage belong to, as numbers. */
   readonly owner?: OwnerIds | undefined;
   /** Where a registry's storage goes that is no folder of this machine: a bucket. */

@@ -6,6 +6,7 @@ import { mergeReads } from './merge-reads.ts';
 import type { FormatReader, ReadImages, ReadOptions } from './reader.ts';
 import { refuseForeign } from './registry/refuse-foreign.ts';
 import { createSourceFiles } from './source-files.ts';
+import { readGivenVolumes, setFilePath, type GivenVolumes } from './volumes/given-volumes.ts';
 
 /** A SOURCE as its formats have it. */
 export interface ReadSource extends ReadImages {
@@ -31,7 +32,8 @@ export async function readSource(backup: Backup, options: ReadOptions = {}): Pro
   );
   const adders = readers.flatMap(([, reader]) => (reader.add === undefined ? [] : [reader.add]));
   const patterns = formatNames.flatMap((name) => (formats[name] as FormatDeclaration).paths ?? []);
-  const isWanted = (path: string): boolean => patterns.some((pattern) => pattern.test(path)) && !unfinished.test(path);
+  const isWanted = (path: string): boolean =>
+    (setFilePath.test(path) || patterns.some((pattern) => pattern.test(path))) && !unfinished.test(path);
   const refuseFullHeap = createHeapGuard(backup.describe);
   let members = 0;
   const damage = await backup.scan(
@@ -57,5 +59,19 @@ export async function readSource(backup: Backup, options: ReadOptions = {}): Pro
   const [first, ...others] = found;
   if (first === undefined) throw refuseForeign(backup.describe, members, damage);
   const read = others.reduce((merged, other) => mergeReads(merged, other.read), first.read);
-  return { ...read, formats: found.map(({ format }) => format) };
+  const volumes = await readGivenVolumes(files);
+  return {
+    ...withVolumes(read, volumes),
+    notes: [...read.notes, ...volumes.notes],
+    formats: found.map(({ format }) => format),
+  };
+}
+
+/** Volumes are one place for their images, whatever format they have. */
+function withVolumes({ placeOf, ...read }: ReadImages, { absent, count }: GivenVolumes): ReadImages {
+  return {
+    ...read,
+    ...(absent !== undefined && { store: { ...read.store, absent } }),
+    ...(count === 0 && placeOf !== undefined && { placeOf }),
+  };
 }

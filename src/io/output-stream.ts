@@ -3,8 +3,6 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
-  ftruncate,
-  fsync,
   openSync,
   readSync,
   realpathSync,
@@ -12,10 +10,10 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { RegtarError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
+import { openFileSpan, type FileSpan } from './file-span.ts';
 import { onOutput, outputError } from './output-error.ts';
-import { createNewFile } from './temporary-file.ts';
 import { giveName, writeFully } from './write-file.ts';
 
 /** One long file or stream, written from its beginning to its end. */
@@ -28,6 +26,19 @@ export interface OutputStream {
   write(bytes: Uint8Array): Promise<void>;
   /** Takes back everything from a position on. */
   rewind(position: number): Promise<void>;
+  /**
+   * Passes over a body that an earlier run has written here already.
+   * @returns false where its bytes are not here: then write it. Absent where nothing is gone on with
+   */
+  keep?(body: { readonly digest: Digest; readonly size: number }): Promise<boolean>;
+  /** Whether what comes next was probably written by an earlier run. */
+  willKeep?(): boolean;
+  /** Bytes that an earlier run had written, and that were right. */
+  readonly kept?: number;
+  /** Writes over the beginning. Absent where that cannot be. */
+  amend?(bytes: Uint8Array): Promise<void>;
+  /** Stops without losing what was written: a later run goes on with it. Absent where that cannot be. */
+  leave?(): Promise<void>;
   /** Everything is written and synced, and the file has its name. */
   complete(): Promise<void>;
   /** Forgets the file. What a pipe has taken is gone; it only ends. */
@@ -78,27 +89,56 @@ export function refuseForeignFile(path: string, beginning: Uint8Array): void {
   );
 }
 
+/** How an output file is begun. */
+export interface OutputFileOptions {
+  /**
+   * Goes on with what an earlier run left at `temporary`: as far as it is what would be written now, it is kept.
+   * @defaultValue false
+   */
+  readonly resume?: boolean | undefined;
+  /** Called before anything gets its name. */
+  readonly requireSame?: (() => void) | undefined;
+}
+
 /**
  * Writes `file.temporary`, and renames it to `path` when it is complete.
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
-export function createOutputFile(path: string, temporary: string): OutputStream {
-  const descriptor = onOutput(temporary, () => {
-    // What a killed run left, or a link that was put there: neither is written through.
-    rmSync(temporary, { force: true });
-    return createNewFile(temporary);
-  });
-  return streamTo(descriptor, path, {
+export function createOutputFile(path: string, temporary: string, options: OutputFileOptions = {}): OutputStream {
+  return createOutputParts([{ path, temporary }], Infinity, options);
+}
+
+/**
+ * Writes a file that is cut into parts. The first part gets its name last, so that what shows is whole.
+ * @param partBytes the size of each part but the last
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
+ */
+export function createOutputParts(
+  files: readonly Pick<OutputFile, 'path' | 'temporary'>[],
+  partBytes: number,
+  { resume = false, requireSame }: OutputFileOptions = {},
+): OutputStream {
+  const path = files[0]?.path ?? '';
+  requireSame?.();
+  const span = openFileSpan(
+    files.map(({ temporary }) => temporary),
+    partBytes,
+    { resume },
+  );
+  return streamTo((bytes, position) => span.write(bytes, position), path, {
     rewindable: true,
+    earlier: resume ? span : undefined,
+    amend: (bytes) => span.write(bytes, 0),
     end: async (size) => {
-      await promisify(ftruncate)(descriptor, size);
-      await promisify(fsync)(descriptor);
-      closeSync(descriptor);
-      giveName(temporary, path, { sync: true });
+      await span.finish(size);
+      requireSame?.();
+      for (const file of [...files].reverse())
+        if (file === files[0] || existsSync(file.temporary)) giveName(file.temporary, file.path, { sync: true });
     },
+    leave: () => span.close(),
     discard: () => {
-      closeSync(descriptor);
-      rmSync(temporary, { force: true });
+      span.close();
+      for (const { temporary } of files) rmSync(temporary, { force: true });
     },
   });
 }
@@ -110,12 +150,16 @@ export function createOutputFile(path: string, temporary: string): OutputStream 
 export function openSpecialFile(path: string, opened?: number): OutputStream {
   const descriptor = opened ?? onOutput(path, () => openSync(path, 'w'));
   const close = (): void => closeSync(descriptor);
-  return streamTo(descriptor, path, { rewindable: false, end: async () => close(), discard: close });
+  return streamTo((bytes) => writeFully(descriptor, bytes, undefined, path), path, {
+    rewindable: false,
+    end: async () => close(),
+    discard: close,
+  });
 }
 
 /** Writes an open descriptor, which stays open. @param name for messages */
 export function openOutputDescriptor(descriptor: number, name: string): OutputStream {
-  return streamTo(descriptor, name, {
+  return streamTo((bytes) => writeFully(descriptor, bytes, undefined, name), name, {
     rewindable: false,
     end: async () => {
       // Standard output may be a file, and then a full disk may show only now.
@@ -127,11 +171,19 @@ export function openOutputDescriptor(descriptor: number, name: string): OutputSt
 
 interface Ending {
   readonly rewindable: boolean;
+  /** What an earlier run has written. */
+  readonly earlier?: FileSpan | undefined;
+  readonly amend?: (bytes: Uint8Array) => Promise<void>;
   readonly end: (size: number) => Promise<void>;
+  readonly leave?: () => void;
   readonly discard: () => void;
 }
 
-function streamTo(descriptor: number, path: string, { rewindable, end, discard }: Ending): OutputStream {
+function streamTo(
+  writeAt: (bytes: Uint8Array, position: number) => Promise<void>,
+  path: string,
+  { rewindable, earlier, amend, end, leave, discard }: Ending,
+): OutputStream {
   let gathering = Buffer.allocUnsafeSlow(gatherBytes);
   let other = Buffer.allocUnsafeSlow(gatherBytes);
   let gathered = 0;
@@ -139,14 +191,24 @@ function streamTo(descriptor: number, path: string, { rewindable, end, discard }
   let pending: Promise<void> | undefined;
   /** Whether the bytes under way are a caller's, who waits for them; the gathered ones are our own. */
   let isLent = false;
+  let kept = 0;
+  /** Up to here an earlier run may have written what is written now. */
+  let comparable = earlier?.size ?? 0;
 
   const send = async (bytes: Uint8Array, lent: boolean): Promise<void> => {
     await pending;
+    pending = undefined;
     isLent = lent;
-    pending = writeFully(descriptor, bytes, rewindable ? sent : undefined, path);
+    const position = sent;
+    sent += bytes.length;
+    if (earlier !== undefined && sent <= comparable && (await earlier.holds(bytes, position))) {
+      kept += bytes.length;
+      return;
+    }
+    comparable = 0;
+    pending = writeAt(bytes, position);
     // Marked as handled: the next call awaits it.
     pending.catch(() => undefined);
-    sent += bytes.length;
   };
   const sendGathered = async (): Promise<void> => {
     if (gathered === 0) return;
@@ -165,6 +227,9 @@ function streamTo(descriptor: number, path: string, { rewindable, end, discard }
     get position() {
       return sent + gathered;
     },
+    get kept() {
+      return kept;
+    },
     async write(bytes) {
       if (bytes.length > smallBytes) {
         await sendGathered();
@@ -179,8 +244,25 @@ function streamTo(descriptor: number, path: string, { rewindable, end, discard }
     },
     async rewind(position) {
       await settle();
+      if (comparable > 0) kept = Math.max(0, kept - (sent - position));
       sent = position;
     },
+    ...(earlier !== undefined && {
+      willKeep: () => sent + gathered < comparable,
+      async keep({ digest, size }: { readonly digest: Digest; readonly size: number }) {
+        await sendGathered();
+        if (sent + size > comparable || (await earlier.digestAt(sent, size, digest)) !== digest) return false;
+        sent += size;
+        kept += size;
+        return true;
+      },
+    }),
+    ...(amend !== undefined && {
+      async amend(bytes: Uint8Array) {
+        await settle();
+        await amend(bytes);
+      },
+    }),
     async complete() {
       await settle();
       try {
@@ -189,6 +271,12 @@ function streamTo(descriptor: number, path: string, { rewindable, end, discard }
         throw outputError(error, path);
       }
     },
+    ...(leave !== undefined && {
+      async leave() {
+        await settle().catch(() => undefined);
+        leave();
+      },
+    }),
     async discard() {
       await pending?.catch(() => undefined);
       discard();

@@ -6,14 +6,19 @@ import { RegtarError } from '../errors.ts';
  * Refuses to begin a file that the disk cannot hold.
  * @param out where it will be
  * @param bytes how many it will have at least
+ * @param options hint: what else can be done
  * @throws RegtarError OUTPUT_FULL
  */
-export function requireRoom(out: string, bytes: number): void {
+export function requireRoom(
+  out: string,
+  bytes: number,
+  { hint = 'choose another disk, or a folder as OUT: there, zeros take no room' }: { readonly hint?: string } = {},
+): void {
   const free = freeBytes(dirname(resolve(out)));
   if (free === undefined || bytes <= free) return;
   throw new RegtarError('OUTPUT_FULL', `${out} needs ${bytes} bytes, and ${free} are free there`, {
     where: { path: out },
-    hint: 'choose another disk, or a folder as OUT: there, zeros take no room',
+    hint,
   });
 }
 

@@ -25,6 +25,8 @@ export interface FindLackingOptions {
   readonly place: Place | undefined;
   /** Repositories that had nothing before this run: nothing is asked of them. */
   readonly isFresh: (repository: string) => boolean;
+  /** Of a set of volumes that are not all given: where a blob lies that is nowhere else. */
+  readonly absent?: Plan['absent'];
   readonly jobs: number;
   readonly signal: AbortSignal;
 }
@@ -37,7 +39,7 @@ export async function findLacking(
   registry: Registry,
   images: readonly PlannedImage[],
   homes: Plan['homes'],
-  { place, isFresh, jobs, signal }: FindLackingOptions,
+  { place, isFresh, absent, jobs, signal }: FindLackingOptions,
 ): Promise<Lacking> {
   const needs = new Map<Digest, { readonly blob: Descriptor; readonly repositories: Set<string> }>();
   for (const { lacking = [], target } of images)
@@ -65,7 +67,7 @@ export async function findLacking(
   const refused = new Map<PlannedImage, RegtarError>();
   for (const image of images) {
     const lost = image.lacking?.find(({ digest }) => !found.has(digest));
-    if (lost !== undefined) refused.set(image, nowhere(registry, image, lost));
+    if (lost !== undefined) refused.set(image, nowhere(registry, image, lost, absent?.volumeOf(lost.digest)));
   }
   return {
     found,
@@ -79,7 +81,21 @@ function sumOf(needs: readonly { readonly blob: Descriptor }[]): { blobs: number
   return { blobs: needs.length, bytes: needs.reduce((sum, { blob }) => sum + Math.max(0, blob.size), 0) };
 }
 
-function nowhere({ host }: Registry, { source }: PlannedImage, { digest }: Descriptor): RegtarError {
+function nowhere(
+  { host }: Registry,
+  { source }: PlannedImage,
+  { digest }: Descriptor,
+  volume: string | undefined,
+): RegtarError {
+  if (volume !== undefined)
+    return new RegtarError(
+      'VOLUME_MISSING',
+      `${formatImageReference(source)} needs ${digest}, which is on ${volume} and not in ${host}`,
+      {
+        where: { repository: source.repository, tag: source.tag, digest },
+        hint: `push ${volume} first, or give it, too: --source ${volume}`,
+      },
+    );
   return new RegtarError(
     'BLOB_MISSING',
     `${formatImageReference(source)} needs ${digest}, which is neither in the backup nor in ${host}`,

@@ -75,7 +75,13 @@ export async function prepareTransfer(
   const lacking =
     inPlace || !images.some((image) => image.lacking !== undefined)
       ? undefined
-      : await findLacking(registry, images, checked.homes, { place: storage?.place, isFresh, jobs, signal });
+      : await findLacking(registry, images, checked.homes, {
+          place: storage?.place,
+          isFresh,
+          absent: checked.absent,
+          jobs,
+          signal,
+        });
   const plan = lacking === undefined ? checked : withRefusals(checked, lacking.refused);
   const left = images.filter((image) => lacking?.refused.has(image) !== true);
   const notices = storage === undefined && !inPlace ? [] : await requireReady(registry, left, options);

@@ -1,5 +1,5 @@
-import { codeFacts, othersGoOn, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
-import type { Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
+import { codeFacts, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
+import type { AbsentVolumes, Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
   childrenFirst,
   createGraphReader,
@@ -115,6 +115,8 @@ export interface Plan {
    * have had them.
    */
   readonly homes?: ReadonlyMap<Digest, readonly string[]>;
+  /** Where the backup is some volumes of a set: what the others have. */
+  readonly absent?: AbsentVolumes;
 }
 
 type AddNote = (text: string, name: string, detail?: string) => void;
@@ -152,7 +154,7 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     try {
       images.push(planImage(store, graph, candidate, options, note));
     } catch (error) {
-      if (!othersGoOn(error) || error.code === 'MAP_INVALID') throw error;
+      if (!(error instanceof RegtarError) || error.code === 'MAP_INVALID') throw error;
       refused.push({
         source: candidate,
         status: codeFacts[error.code].skips === true ? 'skipped' : 'failed',
@@ -166,6 +168,11 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     refused.push(lost);
   }
   // What is there and was left out was left out on purpose.
+  for (const image of absentImages(catalog, store, options)) {
+    find(formatImageReference(image.source));
+    find(`${image.source.repository}@${image.source.digest}`);
+    refused.push(image);
+  }
   for (const name of missingNames(catalog, wanted)) if (!found.has(name)) refused.push(refuseUnknown(catalog, name));
   refuseCollisions(images);
   return {
@@ -174,7 +181,8 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     problems: remainingProblems(catalog, images, refused),
     notes: [...notes].map(([text, named]) => ({ text, images: named })),
     ...planTotals(images, store),
-    ...homesOf(catalog, images, options.rename),
+    ...homesOf(catalog, store, images, options.rename),
+    ...(store.absent && { absent: store.absent }),
   };
 }
 
@@ -249,7 +257,7 @@ function planImage(
   const isAccepted = ({ code, digest: lost }: Problem): boolean =>
     (options.sparse === true && code === 'CHILD_MISSING') || lacking.some((blob) => blob.digest === lost);
   const problem = imageProblems(node, { repository, tag }).find((each) => !isAccepted(each));
-  if (problem !== undefined) throw brokenImage(problem, node, candidate);
+  if (problem !== undefined) throw absentBlob(store, problem, candidate) ?? brokenImage(problem, node, candidate);
   refuseUnsupported(node, candidate, options.traits, note);
   return new ImageOfPlan(root, new TargetOfPlan(options.rename(repository), candidate, node, lacking), {
     repository,
@@ -339,10 +347,20 @@ function missingBlobs(node: ManifestNode): readonly Descriptor[] {
 }
 
 /** The catalog says which repositories had a blob, although its bytes are elsewhere. */
-function homesOf(catalog: Catalog, images: readonly PlannedImage[], rename: RenameRepository): Pick<Plan, 'homes'> {
+function homesOf(
+  catalog: Catalog,
+  { absent }: ContentStore,
+  images: readonly PlannedImage[],
+  rename: RenameRepository,
+): Pick<Plan, 'homes'> {
   const homes = new Map<Digest, string[]>();
   for (const { lacking = [] } of images) for (const { digest } of lacking) homes.set(digest, []);
   if (homes.size === 0) return {};
+  // Where a volume was pushed that is not here, the registry has its blobs there.
+  for (const [digest, repositories] of homes) {
+    const repository = absent?.repositoryOf(digest);
+    if (repository !== undefined) repositories.push(rename(repository));
+  }
   for (const repository of catalog.repositories())
     for (const digest of catalog.layers(repository)) homes.get(digest)?.push(rename(repository));
   return { homes };
@@ -420,6 +438,40 @@ function isRunnable(node: ManifestNode): boolean {
     isImageConfigType(node.config.mediaType) &&
     node.layers.every(({ mediaType }) => mediaType.includes('tar') || isForeignLayerType(mediaType))
   );
+}
+
+/** A blob that lies on another volume of the set is not lost. */
+function absentBlob(store: ContentStore, { digest }: Problem, candidate: Candidate): RegtarError | undefined {
+  const volume = digest === undefined ? undefined : store.absent?.volumeOf(digest as Digest);
+  return volume === undefined
+    ? undefined
+    : onOtherVolume(`${formatImageReference(candidate)} needs ${digest}, which is`, volume, candidate);
+}
+
+/** Images that the set has and the given volumes lack: they fail where the set is meant, or where they were named. */
+function* absentImages(
+  catalog: Catalog,
+  { absent }: ContentStore,
+  { filter, wanted }: PlanOptions,
+): Generator<RefusedImage> {
+  const known = new Map<string, ReadonlySet<string>>();
+  for (const { repository, tag, digest, volume } of absent?.images ?? []) {
+    const name = formatImageReference({ repository, tag, digest });
+    if (absent?.isSetMeant !== true && wanted?.has(name) !== true) continue;
+    if (!filter({ repository, tag, digest })) continue;
+    const own = known.get(repository) ?? new Set([...catalog.tags(repository)].map((entry) => entry.tag));
+    known.set(repository, own);
+    if (tag !== undefined && own.has(tag)) continue;
+    const source = { repository, tag, digest };
+    yield { source, status: 'failed', error: onOtherVolume(`${name} is`, volume, source), problems: [] };
+  }
+}
+
+function onOtherVolume(what: string, volume: string, where: ErrorPlace): RegtarError {
+  return new RegtarError('VOLUME_MISSING', `${what} on ${volume}, which was not given`, {
+    where: { repository: where.repository, tag: where.tag, digest: where.digest },
+    hint: `give it, too: --source ${volume}, or the folder with all volumes`,
+  });
 }
 
 function brokenImage(problem: Problem, node: ManifestNode, candidate: Candidate): RegtarError {

@@ -14,6 +14,7 @@ import { recogniseAccess } from './source-form.ts';
 import { openSeveral } from './several.ts';
 import type { GivenSource, OpenedSource, SingleSource } from './opened-source.ts';
 import type { OpenSourceOptions } from './options.ts';
+import { volumesIn } from './volume-folder.ts';
 import { openTarFile } from './tar-file.ts';
 
 /**
@@ -56,7 +57,8 @@ export async function openSource(operands: readonly string[], options: OpenSourc
 async function expandGlobs(operands: readonly string[]): Promise<string[]> {
   const paths: string[] = [];
   for (const operand of operands) {
-    if (operand === '-' || isFarOperand(operand) || !/[*?[{]/.test(operand) || existsSync(operand)) paths.push(operand);
+    if (operand === '-' || isFarOperand(operand) || !/[*?[{]/.test(operand) || existsSync(operand))
+      paths.push(...(volumesIn(operand) ?? [operand]));
     else {
       const { default: glob } = await import('fast-glob');
       const found = (await glob(operand, { onlyFiles: false })).filter((path) => !path.endsWith(indexSuffix)).sort();

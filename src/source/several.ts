@@ -16,7 +16,7 @@ export function openSeveral(backups: readonly Backup[]): Backup {
   const formats = new Set(backups.map(({ format }) => format));
   const sizes = backups.map(({ bytes }) => bytes);
   return {
-    describe: backups.map(({ describe }) => describe).join(' + '),
+    describe: describeAll(backups.map(({ describe }) => describe)),
     format: [...formats].join('+'),
     bytes: sizes.reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0),
     async scan(visit, options = {}) {
@@ -61,6 +61,13 @@ export function openSeveral(backups: readonly Backup[]): Backup {
       await Promise.all(backups.map((backup) => backup.close()));
     },
   };
+}
+
+const namesShown = 3;
+
+function describeAll(names: readonly string[]): string {
+  const more = names.length - namesShown;
+  return more > 1 ? `${names.slice(0, namesShown).join(' + ')} and ${more} more` : names.join(' + ');
 }
 
 /** Entries ask for sizes and contents only where they are needed, so the fields are passed on, not copied. */

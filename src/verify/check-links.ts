@@ -65,6 +65,7 @@ export function checkLinks(
     for (const repository of catalog.repositories()) {
       for (const digest of catalog.layers(repository)) {
         if (store.stat(digest) !== undefined || foreign.has(digest) || missing.has(digest)) continue;
+        if (store.absent?.volumeOf(digest) !== undefined) continue;
         missing.set(digest, {
           code: 'BLOB_MISSING',
           repository,

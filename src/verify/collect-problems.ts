@@ -55,6 +55,7 @@ export function collectProblems(
       find(problem.code, descriptor.digest, problem.message, image);
     }
     for (const blob of node.missing) {
+      if (store.absent?.volumeOf(blob.digest) !== undefined) continue;
       lose(blob);
       find('BLOB_MISSING', blob.digest, `blob ${blob.digest} is not in the backup`, image);
     }

@@ -22,19 +22,23 @@ export function createJudge(
     const { digest } = node.descriptor;
     let state = known.get(digest);
     if (state === undefined) {
-      state = isCorrupt(digest) ? 'lost' : node.kind === 'index' ? indexState(node) : isWhole(node) ? 'whole' : 'lost';
+      state = isCorrupt(digest) ? 'lost' : node.kind === 'index' ? indexState(node) : ownState(node);
       known.set(digest, state);
     }
     return state;
   };
 
-  const isWhole = (node: ManifestNode): boolean =>
-    node.missing.length === 0 && node.blobs.every((blob) => !isCorrupt(blob.digest) && hasSize(store, blob));
+  const ownState = ({ missing, blobs }: ManifestNode): ImageState => {
+    if (!blobs.every((blob) => !isCorrupt(blob.digest) && hasSize(store, blob))) return 'lost';
+    if (missing.length === 0) return 'whole';
+    return missing.every(({ digest }) => store.absent?.volumeOf(digest) !== undefined) ? 'elsewhere' : 'lost';
+  };
 
   const indexState = (node: ManifestNode): ImageState => {
     const states = node.children.map(stateOf);
-    const ownState = isWhole(node) ? 'whole' : 'lost';
-    if (node.lostChildren.length === 0 && [ownState, ...states].every((state) => state === 'whole')) return 'whole';
+    const all = [ownState(node), ...states];
+    if (node.lostChildren.length === 0 && all.every((state) => state === 'whole' || state === 'elsewhere'))
+      return all.includes('elsewhere') ? 'elsewhere' : 'whole';
     // An attestation alone is nothing that anybody could run.
     return node.children.some((child, index) => states[index] !== 'lost' && !isUnknownPlatform(child.platform))
       ? 'partial'

@@ -1,8 +1,11 @@
 import type { Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
-/** `partial`: some platforms of an index are whole. `lost`: nothing of it can be run or pushed. */
-export type ImageState = 'whole' | 'partial' | 'lost';
+/**
+ * `partial`: some platforms of an index are whole. `lost`: nothing of it can be run or pushed. `elsewhere`: what is
+ * here is whole, and the rest lies on volumes of the set that were not given.
+ */
+export type ImageState = 'whole' | 'partial' | 'lost' | 'elsewhere';
 
 /** What is left of one image. */
 export interface ImageVerdict {
@@ -27,6 +30,8 @@ export interface StateCounts {
   readonly whole: number;
   readonly partial: number;
   readonly lost: number;
+  /** Absent where there are none. */
+  readonly elsewhere?: number;
 }
 
 /** What `regtar verify --json` prints, and a verdict on each image. */

@@ -7,8 +7,9 @@ import { collectImages, type VerifyFilter, type VerifiedImage } from './collect-
 import { collectProblems } from './collect-problems.ts';
 import { hashBlobs } from './hash-blobs.ts';
 import { isDamage } from './is-damage.ts';
+import { absentVolumes } from './absent-volumes.ts';
 import { createJudge } from './judge-image.ts';
-import type { ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './verify-report.ts';
+import type { ImageState, ImageVerdict, StateCounts, VerifyEvent, VerifyReport } from './verify-report.ts';
 
 /** How thoroughly a backup is verified, and of what. */
 export interface VerifyOptions {
@@ -70,8 +71,10 @@ export async function verifyBackup(
     filter === undefined
       ? catalog.problems
       : catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository));
-  const problems = [...inherited, ...found.problems, ...links.problems];
-  const unreferenced = filter === undefined ? blobs.filter((digest) => !referenced.has(digest)) : [];
+  const problems = [...inherited, ...found.problems, ...links.problems, ...absentVolumes(images, store)];
+  // What lies here for images of other volumes is not garbage.
+  const isUnused = (digest: Digest): boolean => !referenced.has(digest) && store.absent?.kept.has(digest) !== true;
+  const unreferenced = filter === undefined ? blobs.filter(isUnused) : [];
   return {
     images: count(verdicts.filter(isTagged)),
     untagged: count(verdicts.filter((verdict) => !isTagged(verdict))),
@@ -85,7 +88,7 @@ export async function verifyBackup(
       missingBytes: sum([...found.missing.values()]),
       unreferencedBytes: sum(unreferenced.map(sizeOf)),
     },
-    sound: verdicts.every(({ state }) => state === 'whole') && !problems.some(isDamage),
+    sound: verdicts.every(({ state }) => state === 'whole' || state === 'elsewhere') && !problems.some(isDamage),
     quick,
     problems,
     verdicts,
@@ -165,7 +168,12 @@ function isTagged({ tag }: ImageVerdict): boolean {
 }
 
 function count(verdicts: readonly ImageVerdict[]): StateCounts {
-  const counts = { whole: 0, partial: 0, lost: 0 };
+  const { elsewhere, ...counts } = countStates(verdicts);
+  return elsewhere === 0 ? counts : { ...counts, elsewhere };
+}
+
+function countStates(verdicts: readonly ImageVerdict[]): Record<ImageState, number> {
+  const counts = { whole: 0, partial: 0, lost: 0, elsewhere: 0 };
   for (const { state } of verdicts) counts[state]++;
   return counts;
 }

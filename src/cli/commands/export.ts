@@ -25,11 +25,12 @@ import { refuseOddOut } from '../out-operand.ts';
 import { readBase } from '../read-base.ts';
 import { runCopy, sinkJob, type CopyCommandOptions } from '../run-copy.ts';
 import { planSelection, readSelection, type SelectionOptions } from '../selection.ts';
+import { openVolumeExport, refuseVolumeFlags, type VolumeFlags } from '../volume-export.ts';
 import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
 /** Options of `regtar export`. */
 export interface ExportOptions
-  extends SelectionOptions, CopyCommandOptions, Omit<FileSinkOptions, 'out' | 'descriptor'> {
+  extends SelectionOptions, CopyCommandOptions, VolumeFlags, Omit<FileSinkOptions, 'out' | 'descriptor'> {
   readonly format: Format;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
@@ -49,6 +50,7 @@ export async function exportImages(
   const { sources, operand: out } = splitOperands(operands, options, 'OUT');
   refuseOddOut(out);
   refuseBase(options);
+  refuseVolumeFlags(options);
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options, context.signal);
   if (options.saveDigests !== undefined) requireWritable(options.saveDigests);
@@ -78,11 +80,18 @@ export async function exportImages(
       const { untagged = false, referrers = true, sparse = false, map: maps } = options;
       const planning = { traits: sink.traits, untagged, referrers, sparse, base };
       const whole = await planSelection(selection, opened, { rename, maps }, planning, context);
-      const plan = takeShard(whole, shard, { isShared: false }, context);
+      const all = takeShard(whole, shard, { isShared: false }, context);
+      const { volumeSize } = options;
+      const volumes =
+        volumeSize === undefined
+          ? undefined
+          : await openVolumeExport(all, store, sink.traits, { ...options, out, volumeSize });
+      const plan = volumes?.plan ?? all;
       // Only holes make more bytes than the source has; in an archive they are zeros on the disk.
       const isBloated = plan.bytes > (opened.backup.bytes ?? 0);
       if (isBloated && isArchiveFile(options.format, out) && options.dryRun !== true) requireRoom(out, plan.bytes);
-      return runCopy(sinkJob(plan, store, sink, options), options, context, {
+      return runCopy(sinkJob(plan, store, volumes?.sink ?? sink, options), options, context, {
+        ...(volumes && { planLines: volumes.planLines, planJson: volumes.planJson }),
         subject: {
           command: 'export',
           opened,

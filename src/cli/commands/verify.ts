@@ -51,5 +51,5 @@ export async function verify(
 }
 
 function verifyJson({ verdicts, ...report }: VerifyReport): unknown {
-  return { ...report, damaged: verdicts.filter(({ state }) => state !== 'whole') };
+  return { ...report, damaged: verdicts.filter(({ state }) => state !== 'whole' && state !== 'elsewhere') };
 }

@@ -4,7 +4,7 @@ import { formatNames, formatsWhere } from '../../formats/formats.ts';
 import type { ExportOptions } from '../commands/export.ts';
 import { addCommon, addCopy, addNames, addReport, addSelection } from './options.ts';
 import type { Declare, GlobalOptions } from './run.ts';
-import { ownerIds, splitBy } from './values.ts';
+import { byteSize, ownerIds, splitBy, volumeRange } from './values.ts';
 
 const deltaFormats = formatsWhere(({ delta }) => delta).join(', ');
 
@@ -42,6 +42,13 @@ export const declareExport: Declare = (program, run) => {
     )
     .option('--prefix <host/project>', `${formatsWith('prefix')}: put before names that loaders see`)
     .option('--split <how>', `${formatsWith('split')}: image, repository or a size such as 4GB`, splitBy)
+    .option(
+      '--volume-size <size>',
+      `${formatsWith('volumeSize')}: make OUT a folder of archives of at most this size, such as 4.4G or 700MB`,
+      byteSize,
+    )
+    .option('--split-blobs', 'volumes: let what is larger than one be cut into parts')
+    .option('--volumes <n>', 'volumes: write only these, such as 2 or 2-3', volumeRange)
     .option(
       '--base <old>',
       `${deltaFormats}: leave out blobs that OLD has: a backup, an OCI layout, or a file of --save-digests`,

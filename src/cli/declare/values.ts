@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Split } from '../../formats/options.ts';
+import type { VolumeRange } from '../volume-export.ts';
 import type { ShardChoice } from '../shard.ts';
 
 /**
@@ -29,6 +30,16 @@ export function byteSize(value: string): number {
 /** A size in bytes, or -1 for none. */
 export function byteLimit(value: string): number {
   return value === '-1' ? -1 : byteSize(value);
+}
+
+/** `2`, or `2-3`. */
+export function volumeRange(value: string): VolumeRange {
+  const match = /^([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?$/.exec(value);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? match?.[1]);
+  if (match === null || last < first)
+    throw new InvalidArgumentError('the number of a volume, such as 2, or a range such as 2-3 was expected.');
+  return { first, last };
 }
 
 function parseBytes(value: string): number | undefined {

@@ -83,6 +83,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'One of the numbered parts of a split backup is not beside the others.',
     remedy: 'Carry the named part over, and put all parts into one folder.',
   },
+  VOLUME_MISSING: {
+    cause: 'An image, or a layer that it needs, lies on a volume of the set that was not given.',
+    remedy: 'Give that volume, too: as a further SOURCE, or in the folder with the others.',
+  },
   SOURCE_UNREACHABLE: {
     cause:
       'The server that holds SOURCE does not answer, has a certificate that is not trusted, or breaks off ' +
@@ -290,6 +294,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   OUTPUT_NAME: {
     cause: 'The file system does not take a name, often `:` on exFAT or NTFS.',
     remedy: 'Use `--path-style safe`, or write one archive.',
+  },
+  VOLUME_TOO_SMALL: {
+    cause: 'Something is larger than the volumes of `--volume-size`: a layer, or the list of what lies on them.',
+    remedy: 'Give a larger size, leave the image out, or let `--split-blobs` cut its volume into parts.',
   },
   OUTPUT_COLLISION: {
     cause: 'Two images would get the same name in the output.',

@@ -69,6 +69,10 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
       about: 'The storage of a registry, with some images only',
       run: "regtar export docker.tar ./registry --format registry --include 'library/*'",
     },
+    {
+      about: 'For media of a fixed size, a set of archives',
+      run: 'regtar export docker.tar ./discs --format registry --volume-size 4.4G',
+    },
   ],
   index: [
     { about: 'Beside docker.tar, where every later command finds it', run: 'regtar index docker.tar' },

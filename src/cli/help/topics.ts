@@ -16,6 +16,7 @@ Which to take
   to a registry without a network             --format registry
   to machines with docker, podman or k3s      --format docker-archive
   for everything else                         --format oci
+  to media of a fixed size                    --volume-size 4.4G
 
 A rerun into the same OUT continues; what is there is not written again.
 `;

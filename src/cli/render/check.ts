@@ -37,6 +37,9 @@ export function renderCheck(
     `${plural(images.checked, 'image')}: ` +
       `${[`${formatCount(images.same)} as they should be`, ...counts].join(', ')}; ${read}; ` +
       `${formatSeconds(comparison.seconds)}`,
+    ...((images.elsewhere ?? 0) > 0
+      ? [`${plural(images.elsewhere ?? 0, 'image')} not looked at in full: other volumes of the set have the rest`]
+      : []),
     ...(images.notExpected > 0
       ? [`${plural(images.notExpected, 'image')} had not arrived when the report was written`]
       : []),

@@ -10,7 +10,7 @@ const rowsShown = 50;
 /** `regtar verify` for people. */
 export function renderVerdict(report: VerifyReport, { describe, verbose, columns }: View): string {
   const { images, untagged, blobs } = report;
-  const damaged = report.verdicts.filter(({ state }) => state !== 'whole');
+  const damaged = report.verdicts.filter(({ state }) => state !== 'whole' && state !== 'elsewhere');
   const shown = verbose ? damaged : damaged.slice(0, rowsShown);
   const problems = verbose ? report.problems : report.problems.slice(0, rowsShown);
   const hidden = damaged.length - shown.length + report.problems.length - problems.length;
@@ -18,11 +18,11 @@ export function renderVerdict(report: VerifyReport, { describe, verbose, columns
     `${printable(describe)}: ${report.sound ? 'sound' : 'damaged'}`,
     '',
     `images    ${formatCount(images.whole)} whole, ${formatCount(images.partial)} partial, ` +
-      `${formatCount(images.lost)} lost`,
+      `${formatCount(images.lost)} lost${elsewhere(images)}`,
     ...(untagged.whole + untagged.partial + untagged.lost > 0
       ? [
           `untagged  ${formatCount(untagged.whole)} whole, ${formatCount(untagged.partial)} partial, ` +
-            `${formatCount(untagged.lost)} lost`,
+            `${formatCount(untagged.lost)} lost${elsewhere(untagged)}`,
         ]
       : []),
     `blobs     ${report.quick ? 'not hashed (--quick)' : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(report.seconds)}`}`,
@@ -50,4 +50,8 @@ export function renderVerdict(report: VerifyReport, { describe, verbose, columns
     );
   if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);
   return parts.join('\n');
+}
+
+function elsewhere({ elsewhere: images = 0 }: VerifyReport['images']): string {
+  return images === 0 ? '' : `, ${formatCount(images)} need other volumes`;
 }

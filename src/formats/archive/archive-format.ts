@@ -20,8 +20,10 @@ export interface ArchivedImage {
 export interface ArchiveDocuments {
   /** How many bytes an image adds to `closing`, at most; nothing is kept. */
   measure(image: ArchivedImage): number;
-  /** Keeps an image for `closing`. @returns what follows its blobs at once */
-  add(image: ArchivedImage): readonly ArchiveFile[];
+  /** What follows an image's blobs at once; nothing is kept. */
+  following(image: ArchivedImage): readonly ArchiveFile[];
+  /** Keeps an image for `closing`. */
+  add(image: ArchivedImage): void;
   /** What completes the archive. */
   closing(): readonly ArchiveFile[];
 }
@@ -32,10 +34,10 @@ export interface ArchiveFormat {
   readonly name: string;
   blobPath(digest: Digest): string;
   /**
-   * What every archive of this kind begins with: a file, or a directory whose path ends in `/`. It tells regtar's
-   * archives from others.
+   * What every archive of this kind begins with: files, and directories whose paths end in `/`. The first tells
+   * regtar's archives from others.
    */
-  readonly opening: ArchiveFile;
+  readonly opening: readonly [ArchiveFile, ...ArchiveFile[]];
   /** Whether directories have members, for the owner's sake. */
   readonly directories: boolean;
   createDocuments(): ArchiveDocuments;

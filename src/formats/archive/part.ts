@@ -17,9 +17,20 @@ export interface ArchivePart {
   sizeWith(image: ArchivedImage, blobs: readonly PutBlob[]): number;
   /** Writes an image. @throws what its bodies throw; the archive is then as it was before, or spoilt */
   write(image: ArchivedImage, blobs: readonly PutBlob[], options: WriteOptions): Promise<void>;
+  /** Writes a blob that belongs to no image in this archive. @throws as `write` */
+  writeAlone(blob: PutBlob): Promise<void>;
   /** Whether a member was cut on a stream that cannot be rewound. */
   readonly isSpoilt: boolean;
-  complete(): Promise<void>;
+  /** Bytes so far. */
+  readonly bytes: number;
+  /** Bytes that an earlier run had written already. */
+  readonly kept: number;
+  /** @param options before: called with all of its bytes written, and how many, before it gets its name */
+  complete(options?: { readonly before?: (bytes: number) => Promise<void> }): Promise<void>;
+  /** Writes over the archive's beginning, headers included. */
+  amend(bytes: Uint8Array): Promise<void>;
+  /** Stops and leaves what was written for a later run. */
+  leave(): Promise<void>;
   discard(): Promise<void>;
 }
 
@@ -74,6 +85,11 @@ export function startArchivePart(
     const path = format.blobPath(descriptor.digest);
     claim(path);
     await header(path, 'file', descriptor.size);
+    if (chunks === undefined && (await output.keep?.(descriptor)) === true) {
+      onBytes?.(descriptor.size);
+      await output.write(memberPadding(descriptor.size));
+      return;
+    }
     isInMember = true;
     const start = output.position;
     for await (const chunk of chunks ?? open(0, ring)) {
@@ -85,6 +101,28 @@ export function startArchivePart(
       throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`);
     await output.write(memberPadding(descriptor.size));
     isInMember = false;
+  };
+
+  const start = async (): Promise<void> => {
+    if (isStarted) return;
+    isStarted = true;
+    for (const file of format.opening) await writeFile(file);
+  };
+  /** What fails leaves the archive as it was. */
+  const orNothing = async (work: () => Promise<void>): Promise<void> => {
+    await start();
+    const mark = output.position;
+    added = [];
+    try {
+      await work();
+    } catch (error) {
+      if (output.rewindable) {
+        await output.rewind(mark);
+        for (const path of added) paths.delete(path);
+        isInMember = false;
+      } else isSpoilt = isInMember;
+      throw error;
+    }
   };
 
   return {
@@ -106,35 +144,40 @@ export function startArchivePart(
       );
     },
     async write(image, blobs, { signal }) {
-      if (!isStarted) await writeFile(format.opening);
-      isStarted = true;
-      const mark = output.position;
-      added = [];
-      try {
+      await orNothing(async () => {
         const owed = blobs.filter(({ descriptor }) => !paths.has(format.blobPath(descriptor.digest)));
-        for await (const { blob, chunks, ring } of prefetchBlobs(owed, rings)) {
+        for await (const { blob, chunks, ring } of prefetchBlobs(owed, rings, output.willKeep)) {
           signal?.throwIfAborted();
           await writeBlob(blob, chunks, ring);
         }
         for (const { descriptor, bytes } of image.manifests)
           await writeFile({ path: format.blobPath(descriptor.digest), bytes });
-      } catch (error) {
-        if (output.rewindable) {
-          await output.rewind(mark);
-          for (const path of added) paths.delete(path);
-        } else isSpoilt = isInMember;
-        throw error;
-      }
+      });
       closingBytes += documents.measure(image);
-      for (const file of documents.add(image)) await writeFile(file);
+      for (const file of documents.following(image)) await writeFile(file);
+      documents.add(image);
       images++;
     },
-    async complete() {
+    async writeAlone(blob) {
+      if (!paths.has(format.blobPath(blob.descriptor.digest)))
+        await orNothing(() => writeBlob(blob, undefined, rings[0]));
+    },
+    async complete({ before } = {}) {
+      await start();
       for (const file of documents.closing()) await writeFile(file);
       await output.write(endOfArchive);
+      await before?.(output.position);
       await output.complete();
     },
     discard: () => output.discard(),
+    leave: async () => output.leave?.(),
+    amend: async (bytes) => output.amend?.(bytes),
+    get bytes() {
+      return output.position;
+    },
+    get kept() {
+      return output.kept ?? 0;
+    },
   };
 }
 

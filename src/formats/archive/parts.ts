@@ -40,10 +40,11 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', {
       hint: 'name a file: images.tar becomes images-0001.tar and so on',
     });
+  const [opening] = format.opening;
   const beginning = encodeMemberHeader({
-    path: format.opening.path,
-    kind: format.opening.path.endsWith('/') ? 'directory' : 'file',
-    size: format.opening.bytes.length,
+    path: opening.path,
+    kind: opening.path.endsWith('/') ? 'directory' : 'file',
+    size: opening.bytes.length,
     owner,
   });
   const file = isStream ? undefined : outputFile(out);

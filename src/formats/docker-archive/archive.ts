@@ -38,14 +38,15 @@ function dockerDocuments(prefix: string | undefined): ArchiveDocuments {
   return {
     measure: (image) =>
       index.measure(image) +
-      JSON.stringify({ ...savedImage(image), RepoTags: [loaderName(image.target, prefix)] }).length +
+      Buffer.byteLength(JSON.stringify({ ...savedImage(image), RepoTags: [loaderName(image.target, prefix)] })) +
       1,
+    following: () => [],
     add(image) {
       const { target } = image;
       const known = images.get(target.root.digest) ?? { image: savedImage(image), tags: new Set() };
       if (target.tag !== undefined) known.tags.add(loaderName(target, prefix));
       images.set(target.root.digest, known);
-      return index.add(image);
+      index.add(image);
     },
     closing() {
       const saved = [...images.values()].map(({ image, tags }): SavedImage => ({

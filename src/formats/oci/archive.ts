@@ -20,21 +20,22 @@ import type { FileSinkOptions } from '../options.ts';
  * @see OCI image-spec v1.1 image-layout.md
  */
 export function openOciArchiveSink(options: FileSinkOptions): ImageSink {
-  return createArchiveSink(
-    {
-      ...layoutArchive,
-      name: 'oci-archive',
-      createDocuments: () => indexDocuments({ refName: 'full', prefix: options.prefix }),
-    },
-    ociTraits,
-    options,
-  );
+  return createArchiveSink(ociArchive(options), ociTraits, options);
+}
+
+/** An OCI layout as an archive. */
+export function ociArchive({ prefix }: Pick<FileSinkOptions, 'prefix'>): ArchiveFormat {
+  return {
+    ...layoutArchive,
+    name: 'oci-archive',
+    createDocuments: () => indexDocuments({ refName: 'full', prefix }),
+  };
 }
 
 /** What OCI archives and docker-archives have in common. */
 export const layoutArchive = {
   blobPath: (digest) => `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`,
-  opening: { path: 'oci-layout', bytes: layoutFile },
+  opening: [{ path: 'oci-layout', bytes: layoutFile }],
   directories: false,
 } satisfies Partial<ArchiveFormat>;
 
@@ -42,11 +43,9 @@ export const layoutArchive = {
 export function indexDocuments(naming: Naming): ArchiveDocuments {
   const entries: IndexEntry[] = [];
   return {
-    measure: ({ target }) => JSON.stringify(indexEntry(target, naming)).length + 1,
-    add({ target }) {
-      entries.push(indexEntry(target, naming));
-      return [];
-    },
+    measure: ({ target }) => Buffer.byteLength(JSON.stringify(indexEntry(target, naming))) + 1,
+    following: () => [],
+    add: ({ target }) => void entries.push(indexEntry(target, naming)),
     closing: () => [{ path: 'index.json', bytes: formatLayoutIndex(mergeIndex(emptyIndex, entries)) }],
   };
 }

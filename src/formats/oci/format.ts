@@ -13,9 +13,10 @@ export const oci = {
   ],
   holds: ociTraits,
   delta: true,
-  options: ['perRepository', 'prefix', 'split'],
+  options: ['perRepository', 'prefix', 'split', 'volumeSize'],
   folder: async () => (await import('./folder.ts')).openOciSink,
   archive: async () => (await import('./archive.ts')).openOciArchiveSink,
+  volume: async () => (await import('./archive.ts')).ociArchive,
   paths: /(?:^|\/)(?:oci-layout|index\.json|blobs\/sha(?:256|512)\/[0-9a-f]+)$/,
   reader: async () => (await import('./reader.ts')).openOciReader,
 } as const satisfies FormatDeclaration;

@@ -13,8 +13,12 @@ export const registry = {
   ],
   holds: registryTraits,
   delta: true,
-  options: ['owner', 'split'],
+  options: ['owner', 'split', 'volumeSize'],
   folder: async () => (await import('./writer.ts')).openRegistrySink,
   archive: async () => (await import('./writer.ts')).openRegistryArchiveSink,
+  volume: async () => {
+    const { registryArchive } = await import('./archive-format.ts');
+    return () => registryArchive;
+  },
   reader: async () => (await import('./reader.ts')).openRegistryReader,
 } as const satisfies FormatDeclaration;

@@ -3,8 +3,9 @@ import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contract
 import { openOutputFolder } from '../../io/output-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatImageReference } from '../../oci/reference.ts';
-import { blobPath, tagCurrentPath } from './layout.ts';
+import { tagCurrentPath } from './layout.ts';
 import { createArchiveSink } from '../archive/archive.ts';
+import { registryArchive } from './archive-format.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
 import { registryTraits } from './traits.ts';
@@ -32,14 +33,7 @@ export function openRegistrySink(options: FileSinkOptions): ImageSink {
 
 /** The same as an archive; members of an image follow each other, its tag last. */
 export function openRegistryArchiveSink(options: FileSinkOptions): ImageSink {
-  const format = {
-    name: 'registry',
-    blobPath,
-    opening: { path: 'docker/', bytes: new Uint8Array() },
-    directories: true,
-    createDocuments: () => ({ measure: () => 0, add: imageLinks, closing: () => [] }),
-  };
-  return createArchiveSink(format, registryTraits, options);
+  return createArchiveSink(registryArchive, registryTraits, options);
 }
 
 function startTree(options: FileSinkOptions): OpenedSink {

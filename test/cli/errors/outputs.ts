@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { regtar } from '../../e2e/support/regtar.ts';
 import { fixturePath } from '../../support/fixture.ts';
 import { buildStorage } from '../../support/storage-builder.ts';
@@ -41,6 +41,27 @@ export const outputs: readonly ErrorCase[] = [
       mkdirSync(folder.file('mine'));
       writeFileSync(folder.file('mine/letter.txt'), 'dear');
       return regtar(['export', fixturePath, folder.file('mine')]);
+    },
+  },
+  {
+    code: 'VOLUME_TOO_SMALL',
+    title: 'a layer that is larger than a volume',
+    exit: 2,
+    says: /of 83968 bytes, which .* needs/,
+    hint: /--split-blobs/,
+    provoke: async (folder) =>
+      regtar(['export', fixturePath, folder.file('out'), '--format', 'registry', '--volume-size', '80k']),
+  },
+  {
+    code: 'VOLUME_MISSING',
+    title: 'a volume of a set that was left at home',
+    exit: 3,
+    says: /is on volume-\d+-of-\d+\.tar, which was not given/,
+    hint: /--source volume-/,
+    provoke: async (folder) => {
+      await regtar(['export', fixturePath, folder.file('set'), '--format', 'registry', '--volume-size', '100k']);
+      rmSync(folder.file('set/volume-02-of-06.tar'));
+      return regtar(['export', folder.file('set'), folder.file('out')]);
     },
   },
   {

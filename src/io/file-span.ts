@@ -1,0 +1,148 @@
+import { closeSync, constants, fstatSync, fsync, ftruncate, openSync, read, rmSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
+import { limits } from './limits.ts';
+import { onOutput, outputError } from './output-error.ts';
+import { createNewFile } from './temporary-file.ts';
+import { writeFully } from './write-file.ts';
+
+/** One file, or several that are read and written as if they were one. */
+export interface FileSpan {
+  /** What an earlier run left in it, in bytes. */
+  readonly size: number;
+  /** @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Whether just these bytes lie at a position. What cannot be read is not there. */
+  holds(bytes: Uint8Array, position: number): Promise<boolean>;
+  /** What a stretch is, by the algorithm of the digest that it should have; undefined where it cannot be read. */
+  digestAt(position: number, size: number, expected: Digest): Promise<Digest | undefined>;
+  /** Cuts it off behind `size` bytes and syncs it; files that are then empty are removed, but for the first. */
+  finish(size: number): Promise<void>;
+  /** May be called twice. */
+  close(): void;
+}
+
+/**
+ * Opens files for writing; the second and later ones are made when they are reached.
+ * @param fileBytes how many bytes each but the last one takes
+ * @param options.resume keeps what is there; otherwise they begin empty. @defaultValue false
+ * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
+ */
+export function openFileSpan(
+  paths: readonly string[],
+  fileBytes: number,
+  { resume = false }: { readonly resume?: boolean } = {},
+): FileSpan {
+  const descriptors = new Map<number, number>();
+  const pathOf = (index: number): string => paths[index] ?? '';
+  const open = (index: number): number => {
+    const known = descriptors.get(index);
+    if (known !== undefined) return known;
+    const made = onOutput(pathOf(index), () => createNewFile(pathOf(index)));
+    descriptors.set(index, made);
+    return made;
+  };
+  let size = 0;
+  for (const [index, path] of paths.entries()) {
+    const found = resume ? openPlainFile(path) : undefined;
+    if (found === undefined) {
+      // What a killed run left, or a link that was put there: neither is written through.
+      onOutput(path, () => rmSync(path, { force: true }));
+      continue;
+    }
+    descriptors.set(index, found);
+    // A file counts where all before it are full.
+    if (size === index * fileBytes || index === 0) size += Math.min(fstatSync(found).size, fileBytes);
+  }
+  open(0);
+
+  /** The stretches of single files that a stretch of the whole lies in. */
+  const pieces = function* (position: number, length: number) {
+    for (let done = 0; done < length;) {
+      const index = fileBytes === Infinity ? 0 : Math.floor((position + done) / fileBytes);
+      const at = fileBytes === Infinity ? position + done : position + done - index * fileBytes;
+      const count = Math.min(length - done, fileBytes - at);
+      yield { index, at, done, count };
+      done += count;
+    }
+  };
+  const readInto = async (buffer: Uint8Array, position: number): Promise<boolean> => {
+    for (const { index, at, done, count } of pieces(position, buffer.length)) {
+      const descriptor = descriptors.get(index);
+      if (descriptor === undefined) return false;
+      for (let got = 0; got < count;) {
+        const found = await readAt(descriptor, buffer, done + got, count - got, at + got).catch(() => 0);
+        if (found === 0) return false;
+        got += found;
+      }
+    }
+    return true;
+  };
+  let buffer: Buffer | undefined;
+  const scratch = (length: number): Buffer => {
+    if (buffer === undefined || buffer.length < length)
+      buffer = Buffer.allocUnsafeSlow(Math.max(length, limits.chunkBytes));
+    return buffer.subarray(0, length);
+  };
+
+  return {
+    size,
+    async write(bytes, position) {
+      for (const { index, at, done, count } of pieces(position, bytes.length))
+        await writeFully(open(index), bytes.subarray(done, done + count), at, pathOf(index));
+    },
+    async holds(bytes, position) {
+      const found = scratch(bytes.length);
+      return (await readInto(found, position)) && found.equals(bytes);
+    },
+    async digestAt(position, length, expected) {
+      const digester = createDigester(digestAlgorithm(expected));
+      for (let done = 0; done < length; done += limits.chunkBytes) {
+        const chunk = scratch(Math.min(limits.chunkBytes, length - done));
+        if (!(await readInto(chunk, position + done))) return undefined;
+        digester.update(chunk);
+      }
+      return digester.digest();
+    },
+    async finish(end) {
+      try {
+        for (const [index, descriptor] of descriptors) {
+          const own = fileBytes === Infinity ? end : Math.max(0, Math.min(fileBytes, end - index * fileBytes));
+          await promisify(ftruncate)(descriptor, own);
+          await promisify(fsync)(descriptor);
+          closeSync(descriptor);
+          descriptors.delete(index);
+          if (own === 0 && index > 0) rmSync(pathOf(index), { force: true });
+        }
+      } catch (error) {
+        throw outputError(error, pathOf(0));
+      }
+    },
+    close() {
+      for (const descriptor of descriptors.values()) closeSync(descriptor);
+      descriptors.clear();
+    },
+  };
+}
+
+const readAt = (descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number) =>
+  new Promise<number>((resolve, reject) => {
+    read(descriptor, buffer, offset, length, position, (error, count) => {
+      if (error === null) resolve(count);
+      else reject(error);
+    });
+  });
+
+/** @returns undefined for what is not there or is not a plain file; a link is not followed */
+function openPlainFile(path: string): number | undefined {
+  const noFollow = (constants.O_NOFOLLOW as number | undefined) ?? 0;
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDWR | noFollow | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  return undefined;
+}
