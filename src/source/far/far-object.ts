@@ -245,9 +245,10 @@ async function* inLargeChunks(body: AsyncIterable<Uint8Array>, size: number, rin
   let failure: { readonly error: unknown } | undefined;
   const pieces = body[Symbol.asyncIterator]();
   try {
-    while (left > 0) {
+    // Until the end, not until the last byte: an answer that is left before is torn down like one that was given up.
+    for (;;) {
       const next = await pieces.next().catch((error: unknown) => void (failure = { error }));
-      if (next === undefined || next.done === true) break;
+      if (next === undefined || next.done === true || left === 0) break;
       for (let piece: Uint8Array = next.value; piece.length > 0 && left > 0;) {
         const part = piece.subarray(0, Math.min(piece.length, buffer.length - filled));
         buffer.set(part, filled);
@@ -264,7 +265,7 @@ async function* inLargeChunks(body: AsyncIterable<Uint8Array>, size: number, rin
   } finally {
     await pieces.return?.();
   }
-  if (failure !== undefined) throw failure.error;
+  if (failure !== undefined && left > 0) throw failure.error;
 }
 
 /** The body of an answer, up to as many bytes as were asked for. */
@@ -273,9 +274,10 @@ async function collect(answer: StreamedAnswer, mostBytes: number): Promise<Uint8
   let size = 0;
   try {
     for await (const chunk of answer.body) {
+      // As above, the end is awaited; more than was asked for is not.
+      if (size >= mostBytes) break;
       chunks.push(chunk);
       size += chunk.length;
-      if (size >= mostBytes) break;
     }
   } finally {
     answer.close();
