@@ -205,6 +205,14 @@ export interface Problem extends ErrorPlace {
   readonly message: string;
 }
 
+/**
+ * Whether an error concerns only what was being read, so that the others go on: it is one of ours, and its code does
+ * not end the run. Everything else is to be thrown on: a source that changed is no broken image, and neither is a bug.
+ */
+export function othersGoOn(error: unknown): error is RegtarError {
+  return error instanceof RegtarError && error.code !== 'INTERNAL' && codeFacts[error.code].ends !== 'run';
+}
+
 /** Any thrown value as a RegtarError, so that reports always have a code. */
 export function toRegtarError(error: unknown): RegtarError {
   if (error instanceof RegtarError) return error;

@@ -1,5 +1,5 @@
 import { limits } from '../io/limits.ts';
-import { parseDigest, type Digest } from '../oci/digest.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
 import { isImageConfigType } from '../oci/media-types.ts';
 import { isUnknownPlatform } from '../oci/platform.ts';
 import type { ContentStore } from './contracts.ts';
@@ -111,11 +111,7 @@ function signedDigest(store: ContentStore, node: ManifestNode): Digest | undefin
   const critical = json?.['critical'];
   const image = isObject(critical) ? critical['image'] : undefined;
   const said = isObject(image) ? image['docker-manifest-digest'] : undefined;
-  try {
-    return typeof said === 'string' ? parseDigest(said) : undefined;
-  } catch {
-    return undefined;
-  }
+  return typeof said === 'string' && isDigest(said) ? said : undefined;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

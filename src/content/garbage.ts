@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { Catalog, ContentStore } from './contracts.ts';
@@ -127,7 +127,7 @@ function namedBy({ aliases }: Catalog, graph: GraphReader, digest: Digest): read
     ];
   } catch (error) {
     // What cannot be read names nothing; `verify` says so. A registry would stop here.
-    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return [];
+    if (othersGoOn(error)) return [];
     throw error;
   }
 }
@@ -193,7 +193,7 @@ export function digestsBelow({ aliases }: Catalog, graph: GraphReader, digest: D
       ...node.blobs.map((blob) => aliases?.get(blob.digest) ?? blob.digest),
     ]);
   } catch (error) {
-    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return [digest];
+    if (othersGoOn(error)) return [digest];
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseImageConfig } from '../oci/image-config.ts';
@@ -21,7 +21,7 @@ export function imageCreated(graph: GraphReader, store: ContentStore, digest: Di
     const times = childrenFirst(graph.read(digest)).flatMap((node) => createdOf(store, node) ?? []);
     return times.length === 0 ? undefined : Math.max(...times);
   } catch (error) {
-    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return undefined;
+    if (othersGoOn(error)) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { RegtarError, type Problem } from '../errors.ts';
+import { othersGoOn, RegtarError, type Problem } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseImageConfig } from '../oci/image-config.ts';
@@ -54,8 +54,7 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
       return node;
     } catch (error) {
       // A cycle is a cycle from where it was entered only.
-      if (error instanceof RegtarError && error.code !== 'MANIFEST_CYCLE' && error.code !== 'SOURCE_CHANGED')
-        known.set(digest, error);
+      if (othersGoOn(error) && error.code !== 'MANIFEST_CYCLE') known.set(digest, error);
       throw error;
     }
   };
@@ -99,7 +98,7 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
       children.push(withReference(node, compact(child)));
       return undefined;
     } catch (error) {
-      if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+      if (!othersGoOn(error)) throw error;
       return { code: error.code, digest: child.digest, message: error.message };
     }
   };
@@ -187,14 +186,13 @@ export function imageBlobs(root: ManifestNode): readonly Descriptor[] {
 /**
  * Reads a root that may be broken.
  * @returns what makes it unusable in its place
- * @throws RegtarError SOURCE_CHANGED, which ends everything, and anything that is not a RegtarError, since that is a
- * bug
+ * @throws what ends everything: SOURCE_CHANGED, and bugs. @see othersGoOn
  */
 export function tryReadNode(graph: GraphReader, digest: Digest): ManifestNode | RegtarError {
   try {
     return graph.read(digest);
   } catch (error) {
-    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+    if (!othersGoOn(error)) throw error;
     return error;
   }
 }

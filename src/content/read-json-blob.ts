@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ContentStore } from './contracts.ts';
 
@@ -20,7 +20,7 @@ export function readJsonBlob(
       ? (json as Readonly<Record<string, unknown>>)
       : undefined;
   } catch (error) {
-    if (error instanceof RegtarError && error.code === 'SOURCE_CHANGED') throw error;
-    return undefined;
+    if (othersGoOn(error) || error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

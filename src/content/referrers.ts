@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import { makeDigest, type Digest } from '../oci/digest.ts';
 import type { TagEntry } from './contracts.ts';
 import { childrenFirst, type GraphReader } from './image-graph.ts';
@@ -73,7 +73,7 @@ function manifestDigests(graph: GraphReader, digest: Digest): readonly Digest[] 
   try {
     return childrenFirst(graph.read(digest)).map((node) => node.descriptor.digest);
   } catch (error) {
-    if (error instanceof RegtarError) return [digest];
+    if (othersGoOn(error)) return [digest];
     throw error;
   }
 }
@@ -83,7 +83,7 @@ function subjectOf(graph: GraphReader, digest: Digest): Digest | undefined {
     return graph.read(digest).subject?.digest;
   } catch (error) {
     // A broken manifest refers to nothing; it is reported where it is itself planned.
-    if (error instanceof RegtarError) return undefined;
+    if (othersGoOn(error)) return undefined;
     throw error;
   }
 }

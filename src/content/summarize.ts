@@ -1,4 +1,4 @@
-import { RegtarError, type Problem } from '../errors.ts';
+import { othersGoOn, type Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { compareCodePoints } from '../oci/reference.ts';
@@ -157,7 +157,7 @@ function tryRead(
   try {
     return graph.read(digest);
   } catch (error) {
-    if (!(error instanceof RegtarError)) throw error;
+    if (!othersGoOn(error)) throw error;
     if (name !== undefined)
       problems.push({ code: error.code, ...name, digest, message: `${name.repository}:${name.tag}: ${error.message}` });
     return undefined;

@@ -1,5 +1,5 @@
 import { readManifest } from '../content/read-manifest.ts';
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { childManifests } from '../oci/manifest.ts';
@@ -56,7 +56,7 @@ function partsOf(
     const config = manifest.kind === 'image' ? manifest.config : undefined;
     return { children: [], config: config && isImageConfigType(config.mediaType) ? config.digest : undefined };
   } catch (error) {
-    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return { children: [] };
+    if (othersGoOn(error)) return { children: [] };
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { RegtarError, type Problem } from '../errors.ts';
+import { othersGoOn, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, LostTag, TagEntry } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -147,7 +147,7 @@ function reach(store: ContentStore, roots: Iterable<Digest>): Reached {
       for (const child of childManifests(manifest)) if (store.stat(child.digest) !== undefined) open.push(child.digest);
       for (const blob of manifestBlobs(manifest)) if (store.stat(blob.digest) !== undefined) blobs.add(blob.digest);
     } catch (error) {
-      if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+      if (!othersGoOn(error)) throw error;
     }
   }
   return { manifests, blobs };

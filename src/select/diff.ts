@@ -1,6 +1,6 @@
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageFilter } from './filter.ts';
 
@@ -75,7 +75,7 @@ function countTravel(
       }
     } catch (error) {
       // A broken image does not travel; `inspect` and `verify` name it.
-      if (!(error instanceof RegtarError)) throw error;
+      if (!othersGoOn(error)) throw error;
     }
   }
   let bytes = 0;

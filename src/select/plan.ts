@@ -1,4 +1,4 @@
-import { codeFacts, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
+import { codeFacts, othersGoOn, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
 import type { AbsentVolumes, Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
   childrenFirst,
@@ -154,7 +154,7 @@ export function createPlan(catalog: Catalog, store: ContentStore, options: PlanO
     try {
       images.push(planImage(store, graph, candidate, options, note));
     } catch (error) {
-      if (!(error instanceof RegtarError) || error.code === 'MAP_INVALID') throw error;
+      if (!othersGoOn(error) || error.code === 'MAP_INVALID') throw error;
       refused.push({
         source: candidate,
         status: codeFacts[error.code].skips === true ? 'skipped' : 'failed',

@@ -1,6 +1,6 @@
 import type { Catalog, TagEntry } from '../content/contracts.ts';
 import { childrenFirst, type GraphReader } from '../content/image-graph.ts';
-import { RegtarError, type Problem } from '../errors.ts';
+import { othersGoOn, RegtarError, type Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { RenameRepository } from './rename.ts';
@@ -99,7 +99,7 @@ function addGraph(graph: GraphReader, root: Digest, { revisions, layers }: Shown
       for (const { digest } of node.blobs) layers.add(digest);
     }
   } catch (error) {
-    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+    if (!othersGoOn(error)) throw error;
   }
 }
 

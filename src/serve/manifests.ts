@@ -1,6 +1,7 @@
 import type { ContentStore } from '../content/contracts.ts';
 import { readManifest, type StoredManifest } from '../content/read-manifest.ts';
-import { RegtarError } from '../errors.ts';
+import type { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import { isDigest } from '../oci/digest.ts';
 import { matchesTag } from './blobs.ts';
 import { refuse } from './refusal.ts';
@@ -55,7 +56,7 @@ function tryRead(
   try {
     return readManifest(store, digest);
   } catch (error) {
-    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+    if (!othersGoOn(error)) throw error;
     onDamage(error);
     return undefined;
   }

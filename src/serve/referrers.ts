@@ -1,6 +1,6 @@
 import type { ContentStore } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
-import { RegtarError } from '../errors.ts';
+import { othersGoOn } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
@@ -111,7 +111,7 @@ function tryRead(store: ContentStore, digest: Digest): ReturnType<typeof readMan
   try {
     return readManifest(store, digest);
   } catch (error) {
-    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+    if (!othersGoOn(error)) throw error;
     return undefined;
   }
 }

@@ -96,8 +96,9 @@ async function unpacksToTar(head: Buffer, form: 'gzip' | 'zstd'): Promise<boolea
   if (unpacked.length < 512) return true;
   try {
     return recogniseForm(unpacked, '') === 'tar' && !isZeroStart(unpacked);
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof RegtarError) return false;
+    throw error;
   }
 }
 

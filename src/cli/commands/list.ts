@@ -1,6 +1,6 @@
 import type { GraphReader } from '../../content/image-graph.ts';
 import { readManifest } from '../../content/read-manifest.ts';
-import { RegtarError } from '../../errors.ts';
+import { othersGoOn } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { compareCodePoints, formatImageReference, parseImageReference } from '../../oci/reference.ts';
 import { unreachedRevisions } from '../../content/unreached-revisions.ts';
@@ -82,7 +82,7 @@ function describe({ store }: OpenedBackup, name: Name): Listed {
     return { ...name, mediaType: descriptor.mediaType, size: descriptor.size };
   } catch (error) {
     // A list names what storage names; `inspect` and `verify` say what is broken.
-    if (error instanceof RegtarError) return { ...name, mediaType: undefined, size: undefined };
+    if (othersGoOn(error)) return { ...name, mediaType: undefined, size: undefined };
     throw error;
   }
 }

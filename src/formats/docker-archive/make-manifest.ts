@@ -1,4 +1,4 @@
-import { RegtarError, type Problem } from '../../errors.ts';
+import { othersGoOn, RegtarError, type Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { createDigester, digestOf, isDigest, makeDigest, type Digest } from '../../oci/digest.ts';
@@ -36,7 +36,7 @@ export async function makeManifest(
   try {
     return await make(backup, source, base, image);
   } catch (error) {
-    if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+    if (!othersGoOn(error)) throw error;
     return { problem: { code: error.code, message: error.message } };
   }
 }

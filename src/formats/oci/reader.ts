@@ -1,4 +1,4 @@
-import { RegtarError, type Problem } from '../../errors.ts';
+import { othersGoOn, type Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { readManifest } from '../../content/read-manifest.ts';
 import type { ContentStore } from '../../content/contracts.ts';
@@ -175,7 +175,7 @@ function tryRead(
     const { manifest } = readManifest(store, digest);
     return { children: childManifests(manifest).map((child) => child.digest), subject: manifest.subject?.digest };
   } catch (error) {
-    if (error instanceof RegtarError && error.code !== 'SOURCE_CHANGED') return undefined;
+    if (othersGoOn(error)) return undefined;
     throw error;
   }
 }
