@@ -10,6 +10,9 @@ import { row as verify } from './rows/verify.js';
 import { row as streams } from './rows/streams.js';
 import { row as link } from './rows/link.js';
 import { row as indexFile } from './rows/index-file.js';
+import { row as https } from './rows/https.js';
+import { row as s3 } from './rows/s3.js';
+import { row as oci } from './rows/oci.js';
 import { row as serve } from './rows/serve.js';
 import { row as hugeLayer } from './rows/huge-layer.js';
 import { row as startUp } from './rows/start-up.js';
@@ -30,6 +33,9 @@ export const rows = [
   push,
   place,
   harbor,
+  https,
+  s3,
+  oci,
   serve,
   hugeLayer,
 ];

@@ -13,8 +13,8 @@ import { race } from './race.js';
  * @typedef {import('./run-command.js').Command} Command
  * @typedef {import('../backup/generate-backup.js').GeneratedBackup} GeneratedBackup
  *
- * @typedef {{ atMost: number } | { timesFaster: number } | { peakMiB: number } | { gigabytesPerSecond: number }} Goal
- * `atMost`: our time over theirs; `timesFaster`: their time over ours
+ * @typedef {{ atMost: number } | { timesFaster: number } | { peakMiB: number } | { gigabytesPerSecond: number } | { percent: number } | { seconds: number }} Goal
+ * `atMost`: our time over theirs; `timesFaster`: their time over ours; `percent` and `seconds`: at most
  *
  * @typedef {object} Result
  * @property {string} title
@@ -22,6 +22,7 @@ import { race } from './race.js';
  * @property {Measured | undefined} theirs
  * @property {Goal} goal
  * @property {number} [bytes] that went through, for a rate
+ * @property {number} [percent] what a goal of this name is about
  * @property {string} [remark]
  *
  * @typedef {object} Row

@@ -31,9 +31,11 @@ export function renderTable(results) {
 }
 
 /** @param {Result} result @returns {number | undefined} in the goal's unit */
-export function figureOf({ ours, theirs, goal, bytes }) {
+export function figureOf({ ours, theirs, goal, bytes, percent }) {
   if ('peakMiB' in goal) return ours.failure === undefined ? ours.peakMiB : undefined;
   if (ours.seconds.length === 0) return undefined;
+  if ('percent' in goal) return percent;
+  if ('seconds' in goal) return median(ours.seconds);
   if ('gigabytesPerSecond' in goal) return bytes === undefined ? undefined : bytes / 1e9 / median(ours.seconds);
   if (theirs === undefined || theirs.seconds.length === 0) return undefined;
   const ratio = median(ours.seconds) / median(theirs.seconds);
@@ -48,6 +50,8 @@ export function isReached(result) {
   if ('atMost' in goal) return found <= goal.atMost;
   if ('timesFaster' in goal) return found >= goal.timesFaster;
   if ('peakMiB' in goal) return found <= goal.peakMiB;
+  if ('percent' in goal) return found <= goal.percent;
+  if ('seconds' in goal) return found <= goal.seconds;
   return found >= goal.gigabytesPerSecond;
 }
 
@@ -77,6 +81,8 @@ function figure(result) {
   const found = figureOf(result);
   if (found === undefined) return '';
   if ('peakMiB' in result.goal) return `${Math.round(found)} MiB`;
+  if ('percent' in result.goal) return `${found.toFixed(1)} %`;
+  if ('seconds' in result.goal) return `${found.toFixed(1)} s`;
   if ('gigabytesPerSecond' in result.goal) return `${found.toFixed(2)} GB/s`;
   return 'atMost' in result.goal ? `${found.toFixed(2)} ×` : `${found.toFixed(1)} × faster`;
 }
@@ -86,6 +92,8 @@ function goalText(goal) {
   if ('atMost' in goal) return `≤ ${goal.atMost} ×`;
   if ('timesFaster' in goal) return `≥ ${goal.timesFaster} × faster`;
   if ('peakMiB' in goal) return `≤ ${goal.peakMiB} MiB`;
+  if ('percent' in goal) return `≤ ${goal.percent} %`;
+  if ('seconds' in goal) return `≤ ${goal.seconds} s`;
   return `≥ ${goal.gigabytesPerSecond} GB/s`;
 }
 
