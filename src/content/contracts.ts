@@ -155,7 +155,8 @@ export interface ImageWriter {
    * @param open gives the verified body; may be called again for a retry, or not at all. A sink that takes one blob at
    * a time may call it as late as `commit`, and with a ring of its own
    * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where a person
-   * asked for that, or where it is verified. `object` is what a server may copy by itself
+   * asked for that, or where it is verified. `object` is what a server may copy by itself; `ranges` are where the bytes
+   * lie in plain files, for a sink that copies and verifies them by itself
    */
   putBlob(
     blob: Descriptor,
@@ -164,6 +165,7 @@ export interface ImageWriter {
       readonly file?: string | undefined;
       readonly isFileVerified?: boolean | undefined;
       readonly object?: StoredObject | undefined;
+      readonly ranges?: readonly FileRange[] | undefined;
     },
   ): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */

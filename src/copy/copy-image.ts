@@ -88,6 +88,7 @@ async function copyBlobs(
               onBytes: options.onBytes,
               file: store.file(blob.digest),
               object: store.object?.(blob.digest),
+              ranges: store.ranges?.(blob.digest),
               isFileVerified: store.hashedAs?.(blob.digest) === blob.digest,
             });
             options.onBlob(blob.digest, blob.size, outcome);

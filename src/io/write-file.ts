@@ -22,6 +22,20 @@ const syncWriteBytes = 128 * 1024;
  */
 export async function writeBody(path: string, body: Body, options: WriteBodyOptions = {}): Promise<void> {
   const descriptor = onOutput(path, () => openSync(path, 'w'));
+  try {
+    await writeBodyTo(descriptor, path, body, options);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The same into a file that is open, empty, and stays open. @param path for messages */
+export async function writeBodyTo(
+  descriptor: number,
+  path: string,
+  body: Body,
+  options: WriteBodyOptions = {},
+): Promise<void> {
   let pending: Promise<void> | undefined;
   try {
     let position = 0;
@@ -45,7 +59,6 @@ export async function writeBody(path: string, body: Body, options: WriteBodyOpti
     if (isHoleLast) onOutput(path, () => ftruncateSync(descriptor, position));
   } finally {
     await pending?.catch(() => undefined);
-    closeSync(descriptor);
   }
 }
 
@@ -145,7 +158,7 @@ export async function writeFully(
   }
 }
 
-/** @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
+/** @param path for messages. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
 export function writeFullySync(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
   onOutput(path, () => {
     for (let done = 0; done < bytes.length;)

@@ -1,4 +1,5 @@
 import type { Body } from '../../io/body.ts';
+import type { StoredBytes } from '../../io/file-copier.ts';
 import type { Ring } from '../../io/ring.ts';
 import type { StoredObject } from '../../io/stored-object.ts';
 
@@ -22,6 +23,11 @@ export interface PutOptions {
   readonly replace?: boolean;
   /** The size of a body in bytes, where it is known: a bucket needs it to choose the number of parts. */
   readonly size?: number;
+  /**
+   * The same bytes where they lie in plain files: a place that can copy and check them by itself need not open the
+   * body.
+   */
+  readonly stored?: StoredBytes | undefined;
   /** When the file was last written, in seconds since 1970, where a place can say so. @defaultValue now */
   readonly modified?: number | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -1,7 +1,9 @@
 import { RegtarError } from '../../errors.ts';
 import type { ImageWriter, WriteOptions } from '../../content/contracts.ts';
 import type { Body } from '../../io/body.ts';
+import type { StoredBytes } from '../../io/file-copier.ts';
 import { createTurns } from '../../io/per-key.ts';
+import type { FileRange } from '../../io/random-access.ts';
 import { createDigester, digestAlgorithm, type Digest } from '../../oci/digest.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 
@@ -98,6 +100,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
       const outcome = await place.put(path, content, {
         replace: found === 'wrong',
         size: blob.size,
+        stored: storedBytes(blob, write.ranges),
         signal: write.signal,
         onBytes: write.onBytes,
       });
@@ -143,6 +146,12 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
       return place.put(path, bytes, { replace: isTorn });
     },
   };
+}
+
+/** Only where a thread would read as many bytes as the manifest says; everything else is told in the usual way. */
+function storedBytes({ digest, size }: Descriptor, ranges: readonly FileRange[] | undefined): StoredBytes | undefined {
+  const found = ranges?.reduce((sum, range) => sum + range.size, 0);
+  return ranges === undefined || (size >= 0 && found !== size) ? undefined : { ranges, digest };
 }
 
 /** A verified body throws where its bytes are not right. */
