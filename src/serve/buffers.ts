@@ -9,7 +9,7 @@ const mostLarge = 16;
 /** Small buffers that are kept for the next readers; more are left to the garbage collector. */
 const mostKept = 64;
 
-/** The buffer of one reader. Whoever uses a ring of it is done with a chunk before asking for the next. */
+/** The buffer of one reader. A chunk of its rings is done with before the next one is asked for. */
 export interface ReaderBuffer {
   /** The whole buffer, again and again, for a body of `bytes`: nothing is read behind the end of a range. */
   ring(bytes: number): Ring;

@@ -108,7 +108,7 @@ interface SentHash {
   /** Waits until the buffer before the last one may be used again. */
   free(): Promise<void>;
   digest(): Promise<Digest>;
-  /** Nobody wants to know any more; nothing happens after `digest`. */
+  /** Ends a hash that is not wanted any more; nothing happens after `digest`. */
   leave(): void;
 }
 
@@ -141,7 +141,7 @@ function hashBeside(beside: ThreadHash, ring: Ring): SentHash {
     update(bytes) {
       before = last;
       last = beside.update(bytes);
-      // Where the client goes away first, nobody waits for it.
+      // It is not waited for where the client goes away first.
       last.catch(() => undefined);
     },
     free: () => before,

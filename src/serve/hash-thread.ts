@@ -17,7 +17,7 @@ export interface ThreadHash {
    */
   update(bytes: Uint8Array): Promise<void>;
   digest(): Promise<Digest>;
-  /** Forgets it, where nobody wants to know any more. */
+  /** Forgets it, where the digest is not wanted any more. */
   drop(): void;
 }
 

@@ -35,7 +35,7 @@ const mostRemembered = 1024;
 const mostWaiting = 16;
 /** Checks that wait in all, of any clients. */
 const mostWaitingAll = 256;
-/** Checks hold up whoever is being served: for each second of them there are so many without. */
+/** Checks hold up all clients: for each second of them there are so many without. */
 const restsPerCheck = 3;
 
 /**
