@@ -217,7 +217,7 @@ export function othersGoOn(error: unknown): error is RegtarError {
 export function toRegtarError(error: unknown): RegtarError {
   if (error instanceof RegtarError) return error;
   if (error instanceof Error && error.name === 'AbortError') {
-    return new RegtarError('INTERRUPTED', 'interrupted', {
+    return new RegtarError('INTERRUPTED', 'stopped before the end', {
       cause: error,
       hint: 'run the same command again: it continues where it stopped',
     });
@@ -226,6 +226,22 @@ export function toRegtarError(error: unknown): RegtarError {
   if (isOutOfFiles(error)) return tooManyFiles(error);
   return new RegtarError('INTERNAL', message, { cause: error });
 }
+
+/** What the system says of a failure, in words; codes that have none here stand as they are. */
+export function systemReason(error: unknown): string {
+  const code = systemErrorCode(error);
+  return code === undefined ? String(error) : (reasons[code] ?? code);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'a part of its path is a file',
+  EISDIR: 'it is a folder',
+  ELOOP: 'its links lead in a circle',
+  EIO: 'the disk reports an error (EIO)',
+};
 
 /**
  * The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors, whose codes are no system's.

@@ -65,7 +65,7 @@ async function promptPassword(username: string): Promise<Secret> {
     return await new Promise<Secret>((resolve, reject) => {
       reader
         .once('line', (line) => resolve(new Secret(line)))
-        .once('SIGINT', () => reject(new RegtarError('INTERRUPTED', 'interrupted')));
+        .once('SIGINT', () => reject(new RegtarError('INTERRUPTED', 'stopped by Ctrl-C')));
     });
   } finally {
     reader.close();

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemReason } from '../errors.ts';
 import { Secret } from '../net/secret.ts';
 import type { FarAccess } from '../source/far/access.ts';
 import type { Context } from './context.ts';
@@ -50,7 +50,7 @@ function readSecret(path: string): Secret {
   try {
     text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    throw invalid(`cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, cause);
+    throw invalid(`cannot be read: ${systemReason(cause)}`, cause);
   }
   if (text === '' || /[\r\n]/.test(text)) throw invalid('does not hold one line');
   return new Secret(text);

@@ -39,11 +39,11 @@ async function run(argv: readonly string[]): Promise<number> {
   const isVerbose = argv.includes('-v') || argv.includes('--verbose');
   const interrupted = new AbortController();
   let signals = 0;
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     signals++;
     if (signals > 1) process.exit(130);
     interrupted.abort(
-      new RegtarError('INTERRUPTED', 'interrupted', {
+      new RegtarError('INTERRUPTED', signal === 'SIGINT' ? 'stopped by Ctrl-C' : `stopped by ${signal}`, {
         hint: 'what was finished stays valid; run the same command again to continue',
       }),
     );

@@ -20,7 +20,7 @@ export async function runProgram(
   let settings: readonly string[] = [];
   const program = createProgram(outside.version, async (options, action) => {
     const context = contextOf(options, outside);
-    if (settings.length > 0) context.output.message(`settings: ${settings.join(', ')}`);
+    if (settings.length > 0) context.output.message(`using ${settings.join(' and ')}`);
     exitCode = await act(context, action);
   });
   program.hook('preAction', async (_program, command) => {

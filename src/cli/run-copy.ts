@@ -11,7 +11,7 @@ import { losesMembers, renderProblems } from './render/problems.ts';
 import { renderPlan } from './render/plan.ts';
 import { renderCopySummary, summaryJson } from './render/copy-summary.ts';
 import { resultJson } from './render/result-json.ts';
-import { formatCount, plural } from '../report/sizes.ts';
+import { formatCount, plural } from '../io/sizes.ts';
 import { someOf } from './render/some-of.ts';
 
 /** Options of every command that copies. */

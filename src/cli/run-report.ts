@@ -134,6 +134,6 @@ async function sayWhileWaiting(hashes: readonly Promise<unknown>[], context: Con
     Promise.all(hashes).then(() => false),
     new Promise<boolean>((resolve) => setTimeout(resolve, 1000, true).unref()),
   ]);
-  if (isLate) context.output.message('the SHA-256 of the source is not ready yet; it goes into the report');
+  if (isLate) context.output.message('still hashing the source for the report');
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { createGraphReader, type GraphReader } from '../content/image-graph.ts';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemReason } from '../errors.ts';
 import { openPipe } from '../io/open-pipe.ts';
 import { parsePlatform, type Platform } from '../oci/platform.ts';
 import { createFilter, parseImagesList, type FilterOptions, type ImageFilter } from '../select/filter.ts';
@@ -147,7 +147,7 @@ export async function readTextFile(path: string, signal?: AbortSignal): Promise<
     return await readFile(path, 'utf8');
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new RegtarError('USAGE', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('USAGE', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
     });

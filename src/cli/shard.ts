@@ -2,7 +2,7 @@ import { RegtarError } from '../errors.ts';
 import { shardPlan, type Shard, type ShardOptions } from '../select/shard.ts';
 import type { Plan } from '../select/plan.ts';
 import type { Context } from './context.ts';
-import { plural } from '../report/sizes.ts';
+import { plural } from '../io/sizes.ts';
 
 /** `--shard`: without an index the environment says which one this is. */
 export interface ShardChoice {

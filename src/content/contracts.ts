@@ -203,8 +203,8 @@ export interface ImageSink {
   /** What the report calls the place of an image in this output: a path, or `host/repository:tag`. */
   describe(target: ImageTarget): string;
   /**
-   * @returns a writer, 'present' when the whole image is there already and nothing is owed, or 'skipped' where another
-   * image has its name and shall keep it
+   * @returns a writer, 'present' when the whole image is there already, or 'skipped' where another image has this name
+   * and keeps it
    */
   begin(target: ImageTarget, options: WriteOptions): Promise<ImageWriter | 'present' | 'skipped'>;
   /**

@@ -1,4 +1,5 @@
 import { RegtarError } from '../errors.ts';
+import { formatBytes } from '../io/sizes.ts';
 import type { Answer } from '../net/transport.ts';
 import { wordsOf } from '../remote/answers.ts';
 import type { RemoteRequest } from '../remote/exchange.ts';
@@ -74,8 +75,8 @@ export function quotaExceeded(
 ): RegtarError {
   return new RegtarError(
     'QUOTA_EXCEEDED',
-    `project ${project} of ${registry.host} has room for ${Math.max(0, quota.limit - quota.used)} of ${bytes} ` +
-      `bytes: its quota is ${quota.limit}, of which ${quota.used} are in use`,
+    `project ${project} of ${registry.host} needs ${formatBytes(bytes)} and has ` +
+      `${formatBytes(Math.max(0, quota.limit - quota.used))} free (quota ${formatBytes(quota.limit)})`,
     {
       hint:
         'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push ' +

@@ -68,7 +68,7 @@ export async function findProject(
   });
   if (answer.status === 200) return projectFrom(parseApi(projectSchema, answer, registry), account);
   if (answer.status === 404) return undefined;
-  // Whom it does not concern is told 403 whether or not the project is there; HEAD tells everybody who is logged in.
+  // Accounts without access get 403 whether or not the project is there; HEAD answers every account.
   const head = await askApi(registry, {
     method: 'HEAD',
     path: `/projects?project_name=${encodeURIComponent(name)}`,

@@ -1,6 +1,6 @@
 import { lchownSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { onOutput, outputError } from './output-error.ts';
 import { lockOutput } from './output-lock.ts';
 import { writeFileAtomically } from './write-file.ts';
@@ -119,7 +119,7 @@ export function giveTo(path: string, owner: OwnerIds): void {
   } catch (cause) {
     throw new RegtarError(
       'OUTPUT_UNWRITABLE',
-      `${path} cannot be given to ${owner.uid}:${owner.gid}: ${systemErrorCode(cause) ?? String(cause)}`,
+      `${path} cannot be given to ${owner.uid}:${owner.gid}: ${systemReason(cause)}`,
       { where: { path }, cause, hint: 'run it as root, or write a .tar: its members carry the owner' },
     );
   }

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
-import { isOutOfFiles, RegtarError, systemErrorCode, tooManyFiles } from '../errors.ts';
+import { isOutOfFiles, RegtarError, systemErrorCode, systemReason, tooManyFiles } from '../errors.ts';
 
 /** A stretch of a plain file, for readers that open it themselves: worker threads. */
 export interface FileRange {
@@ -155,7 +155,7 @@ function openForReading(path: string): number {
       });
     }
     if (isOutOfFiles(cause)) throw tooManyFiles(cause);
-    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
     });

@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { RegtarError } from '../errors.ts';
+import { formatBytes } from './sizes.ts';
 
 /**
  * Refuses to begin a file that the disk cannot hold.
@@ -16,10 +17,14 @@ export function requireRoom(
 ): void {
   const free = freeBytes(dirname(resolve(out)));
   if (free === undefined || bytes <= free) return;
-  throw new RegtarError('OUTPUT_FULL', `${out} needs ${bytes} bytes, and ${free} are free there`, {
-    where: { path: out },
-    hint,
-  });
+  throw new RegtarError(
+    'OUTPUT_FULL',
+    `${out} needs ${formatBytes(bytes)}, and its file system has ${formatBytes(free)} free`,
+    {
+      where: { path: out },
+      hint,
+    },
+  );
 }
 
 /** @returns undefined where the file system does not say */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageSink } from '../content/contracts.ts';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { OutputStream } from '../io/output-stream.ts';
 import { formatImageReference } from '../oci/reference.ts';
@@ -167,7 +167,7 @@ export function engineAddress({ host, certPath }: Pick<EngineOptions, 'host' | '
     try {
       return readFileSync(path, 'utf8');
     } catch (cause) {
-      throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+      throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemReason(cause)}`, {
         where: { path },
         cause,
         hint: 'DOCKER_CERT_PATH names a folder with ca.pem, cert.pem and key.pem',

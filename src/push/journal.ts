@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { requireFile } from '../io/named-file.ts';
 import { writeFileAtomically } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -131,7 +131,7 @@ function readSessions(
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT') return new Map();
     if (!isNamed) return undefined;
-    throw new RegtarError('STATE_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('STATE_INVALID', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
     });

@@ -4,6 +4,7 @@ import { createPlacedBlobs } from '../formats/registry/placed-blobs.ts';
 import type { Place } from '../formats/registry/place.ts';
 import { collecting, isCollecting } from '../harbor/garbage-collection.ts';
 import type { Harbor } from '../harbor/recognise-harbor.ts';
+import { formatBytes } from '../io/sizes.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Registry } from '../remote/registry.ts';
@@ -192,7 +193,7 @@ function requireRoom(place: Place, { missing }: StorageFacts): void {
   if (free === undefined || free >= missing.bytes) return;
   throw new RegtarError(
     'OUTPUT_FULL',
-    `${place.describe} has ${free} bytes free, and ${missing.bytes} are to be placed`,
+    `${place.describe} needs ${formatBytes(missing.bytes)} and has ${formatBytes(free)} free`,
     {
       where: { path: place.describe },
       hint:

@@ -2,7 +2,7 @@ import { formatNames, formats } from '../formats/formats.ts';
 import { bytesCell, formatTime, shortDigest } from './inspect-page.ts';
 import type { Cell, Fact, Page, Share, Table } from './page/model.ts';
 import type { Report, ReportApproval, ReportImage, ReportStatus } from './report.ts';
-import { formatBytes, formatSeconds } from './sizes.ts';
+import { formatBytes, formatSeconds } from '../io/sizes.ts';
 import { tones, verdictOf } from './verdict.ts';
 
 const paints = {

@@ -1,7 +1,7 @@
 import { groupBy } from './group-by.ts';
 import type { Reason, Tone, Verdict } from './page/model.ts';
 import type { Report, ReportError, ReportImage, ReportStatus } from './report.ts';
-import { formatCount, plural } from './sizes.ts';
+import { formatCount, plural } from '../io/sizes.ts';
 
 /** How each status looks: what is in the target is green, what was left out or not reached amber, what failed red. */
 export const tones = {

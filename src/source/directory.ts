@@ -9,7 +9,7 @@ import {
   type Dirent,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { Backup, Entry, EntryKind, ScanOptions } from './backup.ts';
 import { readFileBody, readWholeFile } from './file-body.ts';
@@ -288,7 +288,7 @@ function entriesIn(folder: string, isRoot: boolean): readonly Dirent[] {
     return readdirSync(folder, { withFileTypes: true });
   } catch (cause) {
     if (!isRoot) return [];
-    throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('SOURCE_UNREADABLE', `${folder} cannot be read: ${systemReason(cause)}`, {
       where: { path: folder },
       cause,
     });

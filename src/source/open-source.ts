@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, normalize } from 'node:path';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { concatRandomAccess, openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { refuseOverlap } from '../io/overlap.ts';
 import { readRange } from '../io/read-range.ts';
@@ -147,7 +147,8 @@ async function openTar(
   const index = openSavedIndex(indexPath, indexedFile(access));
   if (index !== undefined && 'replay' in index) return openTarFile(access, describe, { index });
   options.onNotice?.(
-    `INDEX_STALE: ${indexPath} is not used, ${index?.stale ?? 'it has gone'}; ${describe} is scanned, and ` +
+    `INDEX_STALE: the saved index ${indexPath} is ignored: ${index?.stale ?? 'it is not there any more'}; ` +
+      `${describe} is scanned, and ` +
       `\`regtar index\` makes the index anew`,
   );
   return openTarFile(access, describe, { keepCopies });
@@ -178,7 +179,7 @@ function isDirectory(path: string): boolean {
     return statSync(path).isDirectory();
   } catch (cause) {
     if (systemErrorCode(cause) === 'ENOENT' || systemErrorCode(cause) === 'ENOTDIR') return false;
-    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
     });

@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemReason } from '../errors.ts';
 import { openPipe } from '../io/open-pipe.ts';
 import type { Backup } from './backup.ts';
 import { bytesAccess } from './bytes-access.ts';
@@ -45,7 +45,7 @@ export async function openNamedPipe(path: string, options: OpenSourceOptions): P
   try {
     stream = openPipe(path, options.signal);
   } catch (cause) {
-    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be opened: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('SOURCE_UNREADABLE', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
     });

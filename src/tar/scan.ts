@@ -306,7 +306,7 @@ export class Scanner {
     const into: Extended = typeFlag === typeFlags.paxGlobal ? (this.globals ??= {}) : (this.next ??= {});
     const wrong = readExtension(typeFlag, bytes, into);
     if (wrong !== undefined)
-      this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is passed over`);
+      this.damage.member(wrong.code, this.position, `${wrong.message}; the member behind it is skipped`);
     this.position += blockBytes + paddedSize(size);
   }
 

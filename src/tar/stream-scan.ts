@@ -86,8 +86,7 @@ export async function scanTarStream(
       if (isHeld ? !(await input.need(size)) : !(await input.skip(size))) return cutAt('inside an extended header');
       const into: Extended = typeFlag === typeFlags.paxGlobal ? (globals ??= {}) : (next ??= {});
       const wrong = readExtension(typeFlag, isHeld ? input.peek(size) : undefined, into);
-      if (wrong !== undefined)
-        damage.member(wrong.code, position, `${wrong.message}; the member behind it is passed over`);
+      if (wrong !== undefined) damage.member(wrong.code, position, `${wrong.message}; the member behind it is skipped`);
       if (isHeld) input.drop(size);
       await input.skip(paddedSize(size) - size);
       continue;

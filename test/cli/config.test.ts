@@ -84,7 +84,7 @@ describe('what counts', () => {
 
   it('is said on standard error, so that nobody is surprised', async () => {
     write('include: base:*');
-    expect((await regtarDone(['list'], { cwd: here.path })).stderr).toBe('settings: regtar.yaml\n');
+    expect((await regtarDone(['list'], { cwd: here.path })).stderr).toBe('using regtar.yaml\n');
   });
 });
 

@@ -21,7 +21,7 @@ let player: Player;
 let played = 0;
 
 beforeAll(async () => {
-  player = await startPlayer(recording, () => startHarborDouble({ loginLockMilliseconds: 100 }));
+  player = await startPlayer(recording, () => startHarborDouble({ loginLockMilliseconds: 400 }));
 });
 
 afterAll(() => player.stop());

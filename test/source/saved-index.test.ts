@@ -181,7 +181,7 @@ describe('an index that does not belong to its tar is not used, and said so', ()
     const { seen: found, notices } = await look(tar);
     expect(found).toEqual(seen);
     expect(notices).toEqual([expect.stringMatching(words)]);
-    expect(notices[0]).toContain(`INDEX_STALE: ${index}`);
+    expect(notices[0]).toContain(`INDEX_STALE: the saved index ${index} is ignored`);
   });
 
   it('made again, it is used again', async () => {
@@ -393,7 +393,7 @@ describe('regtar index', () => {
     settle(tar);
     const after = await regtarDone(['list', tar]);
     expect(after.stdout).toBe(stdout);
-    expect(after.stderr).toMatch(/^regtar: INDEX_STALE: .*docker\.tar\.regtar-index is not used, .*\n$/);
+    expect(after.stderr).toMatch(/^regtar: INDEX_STALE: the saved index .*docker\.tar\.regtar-index is ignored: .*\n$/);
   });
 
   it.each<[string, (tar: string) => string[], RegExp]>([

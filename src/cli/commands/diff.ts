@@ -5,7 +5,7 @@ import { resolveNames } from '../../select/resolve-name.ts';
 import type { Context } from '../context.ts';
 import { withBackup, type BackupOptions } from '../open-backup.ts';
 import { readSelection, settleSelection, tellReasons, type ChoiceOptions } from '../selection.ts';
-import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, plural } from '../../io/sizes.ts';
 
 /** Which images are compared. */
 export type DiffCommandOptions = ChoiceOptions & BackupOptions;

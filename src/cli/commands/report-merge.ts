@@ -3,7 +3,7 @@ import { formatReport } from '../../report/report.ts';
 import { readReport } from '../../report/read-report.ts';
 import type { Context } from '../context.ts';
 import { writeReportFiles } from '../run-report.ts';
-import { formatCount, plural } from '../../report/sizes.ts';
+import { formatCount, plural } from '../../io/sizes.ts';
 import { readTextFile } from '../selection.ts';
 
 /** Options of `regtar report merge`. */

@@ -2,7 +2,7 @@ import { RegtarError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { withBackup, type BackupOptions } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
-import { formatBytes, formatCount } from '../../report/sizes.ts';
+import { formatBytes, formatCount } from '../../io/sizes.ts';
 
 /** Options of `regtar index`. */
 export type IndexOptions = BackupOptions;

@@ -13,7 +13,7 @@ import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { printable } from '../../io/printable.ts';
 import { renderClientFiles } from '../render/client-files.ts';
-import { plural } from '../../report/sizes.ts';
+import { plural } from '../../io/sizes.ts';
 import { readSelection, readTextFile } from '../selection.ts';
 import { chooseListen, defaultListen, formatHost, parseListen } from '../serve/listen.ts';
 import { renderServedPage } from '../serve/page.ts';

@@ -35,7 +35,7 @@ export const declarePush: Declare = (program, run) => {
     .option('--public-projects', 'Harbor: make created projects public')
     .option(
       '--storage-limit <size>',
-      'Harbor: the quota of created projects, -1 for none; heeded from administrators',
+      'Harbor: the quota of created projects, -1 for none; respected from administrators',
       byteLimit,
     )
     .option('--no-harbor', 'treat the target as a plain registry, even if it is Harbor')

@@ -94,7 +94,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Check address, network and proxies; `--source-ca-file` names an authority of your own.',
   },
   SOURCE_DENIED: {
-    cause: 'The server that holds SOURCE wants other credentials, or these may not read it.',
+    cause: 'The server that holds SOURCE needs other credentials, or these may not read it.',
     remedy: 'Pass `--source-username` and `--source-password-file`; for `s3://`, the credentials of the environment.',
   },
   SOURCE_NO_RANGES: {
@@ -125,7 +125,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   TAR_SPARSE: { cause: 'A sparse member has a map that makes no sense.', remedy: 'Pack again, without `--sparse`.' },
   TAR_NAME_TOO_LONG: {
-    cause: 'A name in the archive is longer than any registry writes; the member was passed over.',
+    cause: 'A name in the archive is longer than any registry writes; the member was skipped.',
     remedy: 'Nothing, unless an image is missing: then the archive is damaged there.',
   },
   INDEX_STALE: {
@@ -406,7 +406,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Change the rule, use `--on-existing-tag skip`, or `--map` to another name.',
   },
   TAG_EXISTS: {
-    cause: 'The tag means another image there, and `--on-existing-tag error` was asked for.',
+    cause: 'The tag points to a different image there, and `--on-existing-tag error` was asked for.',
     remedy: 'Use `--on-existing-tag overwrite` or `skip`.',
   },
   BODY_TOO_LARGE: {

@@ -51,7 +51,7 @@ Certificates
   --insecure        verify nothing; said on every run
   --plain-http      speak http; hosts on the loopback may fall back to it
 
-Proxies: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are heeded.
+Proxies: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are respected.
 `;
 
 const exitCodes = `

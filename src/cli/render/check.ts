@@ -1,7 +1,7 @@
 import type { CheckReport } from '../../check/contract.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import type { Report } from '../../report/report.ts';
-import { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, formatSeconds, plural } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 import type { View } from './view.ts';
 

@@ -1,6 +1,6 @@
 import { countStatuses } from '../../copy/count-outcomes.ts';
 import { imageStatuses, type CopyReport } from '../../copy/events.ts';
-import { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, formatSeconds, plural } from '../../io/sizes.ts';
 
 /** What a command does with bytes, and what it calls those that need not move. */
 const verbs = {

@@ -1,5 +1,5 @@
 import type { Estimate } from '../../push/estimate.ts';
-import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, plural } from '../../io/sizes.ts';
 
 /** What a push would do, below the table of `--dry-run`. */
 export function renderEstimate(

@@ -1,7 +1,7 @@
 import type { RegtarError } from '../../errors.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { formatError } from '../output.ts';
-import { plural } from '../../report/sizes.ts';
+import { plural } from '../../io/sizes.ts';
 import { someOf } from './some-of.ts';
 
 /** An image that did not arrive, or will not. */

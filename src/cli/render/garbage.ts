@@ -1,5 +1,5 @@
 import type { BlobSet, Garbage } from '../../content/garbage.ts';
-import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, plural } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 import type { View } from './view.ts';
 

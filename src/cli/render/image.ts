@@ -3,7 +3,7 @@ import type { ImageDetail } from '../commands/inspect-image.ts';
 import { printable } from '../../io/printable.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import { formatImageReference } from '../../oci/reference.ts';
-import { formatBytes, plural } from '../../report/sizes.ts';
+import { formatBytes, plural } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 
 type Facts = readonly (readonly [name: string, value: string])[];

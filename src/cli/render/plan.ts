@@ -1,7 +1,7 @@
 import type { ImageTarget } from '../../content/contracts.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import type { Plan, PlannedImage } from '../../select/plan.ts';
-import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, plural } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 
 const rowsShown = 20;

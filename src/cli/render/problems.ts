@@ -1,6 +1,6 @@
 import { codeFacts, type Problem } from '../../errors.ts';
 import { printable } from '../../io/printable.ts';
-import { plural } from '../../report/sizes.ts';
+import { plural } from '../../io/sizes.ts';
 
 const linesShown = 20;
 

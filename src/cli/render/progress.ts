@@ -1,6 +1,6 @@
 import type { Reading } from '../progress/meter.ts';
 import { printable } from '../../io/printable.ts';
-import { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, formatSeconds, plural } from '../../io/sizes.ts';
 
 /** What stands behind the bar, below it, and which images are under way: three lines, none longer than `columns`. */
 export function renderProgress(

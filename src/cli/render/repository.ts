@@ -1,5 +1,5 @@
 import type { TagDetail } from '../commands/inspect-repository.ts';
-import { formatBytes } from '../../report/sizes.ts';
+import { formatBytes } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 
 /** `regtar inspect REPOSITORY` for people. */

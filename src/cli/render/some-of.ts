@@ -1,4 +1,4 @@
-import { formatCount } from '../../report/sizes.ts';
+import { formatCount } from '../../io/sizes.ts';
 
 const namesShown = 3;
 

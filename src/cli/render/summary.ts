@@ -1,7 +1,7 @@
 import { printable } from '../../io/printable.ts';
 import type { BackupSummary } from '../../content/summarize.ts';
 import type { Problem } from '../../errors.ts';
-import { formatBytes, formatCount, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, plural } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 import type { View } from './view.ts';
 

@@ -1,7 +1,7 @@
 import { printable } from '../../io/printable.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import type { VerifyReport } from '../../verify/verify-report.ts';
-import { formatBytes, formatCount, formatSeconds, plural } from '../../report/sizes.ts';
+import { formatBytes, formatCount, formatSeconds, plural } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 import type { View } from './view.ts';
 

@@ -14,7 +14,8 @@ export function applySettings(
 ): string[] {
   const file = openSettings(command.getOptionValue('config') as string | undefined, env);
   const configured: Record<string, unknown> = {};
-  const used = new Set<string>();
+  const variables = new Set<string>();
+  let isFileUsed = false;
   for (const { setting, value, origin, place } of findSettings(program, command, file, env)) {
     const { name, option } = setting;
     if (option === undefined) configured[name] = value;
@@ -27,10 +28,14 @@ export function applySettings(
       if ([attribute, ...rivals].some((key) => command.getOptionValueSource(key) === 'cli')) continue;
       command.setOptionValueWithSource(attribute, value, origin === 'file' ? 'config' : 'env');
     }
-    used.add(origin === 'file' ? (file?.path ?? '') : place);
+    if (origin === 'file') isFileUsed = true;
+    else variables.add(place);
   }
   command.setOptionValueWithSource('configured', configured as ConfiguredOperands, 'config');
-  return [...used];
+  return [
+    ...(variables.size > 0 ? [`${[...variables].join(', ')} from the environment`] : []),
+    ...(isFileUsed && file !== undefined ? [file.path] : []),
+  ];
 }
 
 /** What an option cannot stand beside: commander keeps it and has no type for it. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
-import { RegtarError, systemErrorCode } from '../../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../../errors.ts';
 
 /** The name that is looked for in the working directory. */
 const settingsFile = 'regtar.yaml';
@@ -69,7 +69,7 @@ function readText(path: string, isNamed: boolean): string | undefined {
   } catch (cause) {
     if (cause instanceof RegtarError) throw cause;
     if (!isNamed && systemErrorCode(cause) === 'ENOENT') return undefined;
-    throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, {
+    throw new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
     });

@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync, readFileSync, readdirSync, rmSync, st
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { RegtarError, systemErrorCode } from '../../errors.ts';
+import { RegtarError, systemReason } from '../../errors.ts';
 import type { OwnerIds } from '../../io/output-folder.ts';
 import { isProcessAlive } from '../../io/process-alive.ts';
 import { openFolderPlace } from './folder-place.ts';
@@ -112,7 +112,7 @@ async function* emptyBody(): AsyncGenerator<Uint8Array> {
 
 function cannotWrite(error: unknown, root: string): RegtarError {
   const cause = error instanceof RegtarError ? error.cause : error;
-  const system = systemErrorCode(cause) ?? String(cause);
+  const system = systemReason(cause);
   const reason =
     system === 'EROFS'
       ? 'the file system is read-only'

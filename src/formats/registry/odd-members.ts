@@ -55,12 +55,12 @@ export function climbingMember(path: string): Problem {
   return {
     code: 'PATH_INVALID',
     path,
-    message: `"${path.slice(0, 200)}" climbs out of its folder; it is passed over`,
+    message: `"${path.slice(0, 200)}" climbs out of its folder; skipped`,
   };
 }
 
 /** A member in the place of a storage's own, with a name that no registry gives. */
 export function invalidMember({ part, text }: Extract<StoragePath, { kind: 'invalid' }>, path: string): Problem {
   const code = part === 'repository' ? 'REPOSITORY_INVALID' : part === 'tag' ? 'TAG_INVALID' : 'DIGEST_INVALID';
-  return { code, path, message: `"${text.slice(0, 200)}" is no valid ${part}; it is passed over` };
+  return { code, path, message: `"${text.slice(0, 200)}" is not a valid ${part}; skipped` };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { script, style } from 'regtar:report-page';
-import { plural } from '../sizes.ts';
+import { plural } from '../../io/sizes.ts';
 import { escapeHtml, escapeJson } from './escape.ts';
 import type { Cell, Column, Fact, MapKind, Page, Reason, Share, Table, Verdict } from './model.ts';
 

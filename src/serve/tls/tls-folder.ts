@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
-import { RegtarError, systemErrorCode } from '../../errors.ts';
+import { RegtarError, systemReason } from '../../errors.ts';
 import { onOutput } from '../../io/output-error.ts';
 import { giveName } from '../../io/write-file.ts';
 import { makeSelfSigned, type SelfSigned } from './certificate.ts';
@@ -63,7 +63,7 @@ function readFolder(folder: string, present: readonly string[], names: readonly 
     try {
       return readFileSync(join(folder, name), 'utf8');
     } catch (cause) {
-      throw refuse(`has ${name}, which cannot be read: ${systemErrorCode(cause) ?? String(cause)}`, cause);
+      throw refuse(`has ${name}, which cannot be read: ${systemReason(cause)}`, cause);
     }
   };
   const kept = { authority: read(files.authority), certificate: read(files.certificate), key: read(files.key) };

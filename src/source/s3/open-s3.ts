@@ -37,7 +37,7 @@ export function bucketObject(bucket: Bucket, key: string): ObjectServer {
 export async function isObject(bucket: Bucket, signal: AbortSignal | undefined): Promise<boolean> {
   const { key } = bucket.address;
   if (key === '') return false;
-  // Who may not list is told 403 for what is not there.
+  // Accounts that may not list get 403 for what is not there.
   const answer = await bucket.request({ method: 'HEAD', key, signal }, [403, 404]);
   return answer.status === 200 && answer.headers['content-length'] !== '0';
 }

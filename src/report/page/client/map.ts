@@ -1,6 +1,6 @@
 import { hierarchy, treemap, treemapSquarify, type HierarchyRectangularNode } from 'd3-hierarchy';
 import type { MapNode } from '../model.ts';
-import { formatBytes } from '../../sizes.ts';
+import { formatBytes } from '../../../io/sizes.ts';
 
 type Rectangle = HierarchyRectangularNode<MapNode>;
 
