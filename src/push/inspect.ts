@@ -179,7 +179,8 @@ export function tagExists(registry: Registry, target: ImageTarget, digest?: Dige
 function tagImmutable(registry: Registry, repository: string, tag: string): RegtarError {
   return new RegtarError(
     'TAG_IMMUTABLE',
-    `${registry.host}/${repository}:${tag} points to a different image there, and a rule of the project makes it immutable`,
+    `${registry.host}/${repository}:${tag} points to a different image there, ` +
+      'and a rule of the project makes it immutable',
     {
       where: { repository, tag },
       hint: 'change the rule, or leave the tag with --on-existing-tag skip',
