@@ -6,7 +6,7 @@ import type { FileSinkOptions } from '../formats/options.ts';
 import { planVolumes, type VolumePlan } from '../formats/volumes/plan-volumes.ts';
 import { openVolumeSink } from '../formats/volumes/volume-sink.ts';
 import { planTotals, type Plan } from '../select/plan.ts';
-import { formatBytes, formatCount, plural } from '../report/sizes.ts';
+import { formatBytes, formatCount, plural } from '../io/sizes.ts';
 import { renderTable } from './render/table.ts';
 
 /** Options of `export` that concern volumes. */
