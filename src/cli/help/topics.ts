@@ -51,6 +51,10 @@ Certificates
   --insecure        verify nothing; said on every run
   --plain-http      speak http; hosts on the loopback may fall back to it
 
+SOURCE on a server has --source-username, --source-password-file and
+--source-ca-file of its own. s3:// takes keys, region and AWS_CA_BUNDLE from
+the environment and from profiles, as the tools of AWS do.
+
 Proxies: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are respected.
 `;
 
