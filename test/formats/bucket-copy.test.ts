@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bucketWords, openBucketPlace } from '../../src/formats/registry/bucket-place.ts';
 import { collectBody } from '../../src/io/body.ts';
@@ -23,8 +24,8 @@ describeWith(['versitygw', 'docker-registry'], 'blobs that the server copies', (
   let old: Bucket;
   let etag: string;
 
-  const open = (address: string): Bucket =>
-    openBucket(parseBucketAddress(`${address}?endpoint=${server.url}`), {
+  const open = (address: string, url = server.url): Bucket =>
+    openBucket(parseBucketAddress(`${address}?endpoint=${url}`), {
       words: bucketWords,
       codes: { missing: 'OUTPUT_UNWRITABLE', denied: 'OUTPUT_UNWRITABLE', refused: 'OUTPUT_UNWRITABLE' },
       env: server.env,
@@ -49,6 +50,15 @@ describeWith(['versitygw', 'docker-registry'], 'blobs that the server copies', (
     await server.stop();
     folder.remove();
   });
+
+  const through = async <Result>(rules: readonly FaultRule[], use: (proxy: FaultProxy) => Promise<Result>) => {
+    const proxy = await startFaultProxy(server.url, rules);
+    try {
+      return await use(proxy);
+    } finally {
+      await proxy.stop();
+    }
+  };
 
   it.each([
     ['by one request', 12 * mebibyte + 7, 0, 12 * mebibyte + 7],
@@ -84,14 +94,29 @@ describeWith(['versitygw', 'docker-registry'], 'blobs that the server copies', (
     await place.close();
   });
 
-  const through = async <Result>(rules: readonly FaultRule[], use: (proxy: FaultProxy) => Promise<Result>) => {
-    const proxy = await startFaultProxy(server.url, rules);
-    try {
-      return await use(proxy);
-    } finally {
-      await proxy.stop();
-    }
-  };
+  it('leave nothing behind where the run is ended while they are copied, or the rest is refused', async () => {
+    const ask = async (key: string, query: Readonly<Record<string, string>>): Promise<string> =>
+      Buffer.from((await old.request({ method: 'GET', key, query })).body).toString();
+    await through([{ path: /partNumber=2/, nth: 1, fault: { kind: 'stall', when: 'answer' } }], async (proxy) => {
+      const place = openBucketPlace(open('s3://old/place', proxy.url), { pieceBytes: 5 * mebibyte });
+      const copied = { ...stored(), server: proxy.url };
+      const stop = new AbortController();
+      const ended = expect(place.copy?.('a/copy', copied, { signal: stop.signal })).rejects.toThrow('enough');
+      // Only when the server has the part: one that arrives after its upload was given up is the server's affair.
+      for (const end = performance.now() + 20_000; ; await sleep(10)) {
+        if (performance.now() > end) throw new Error('the second part never came');
+        const uploadId = /partNumber=2&uploadId=(.+)/.exec(proxy.requests.at(-1)?.path ?? '')?.[1];
+        if (uploadId !== undefined && /<PartNumber>2</.test(await ask('place/a/copy', { uploadId }))) break;
+      }
+      stop.abort(new Error('enough'));
+      await ended;
+      proxy.add({ path: /partNumber=3/, nth: 1, fault: { kind: 'answer', status: 400 } });
+      expect(await place.copy?.('a/copy', copied)).toBe(false);
+      expect(await place.stat('a/copy')).toBeUndefined();
+      await place.close();
+    });
+    expect(await ask('', { uploads: '' })).not.toContain('<Upload>');
+  });
 
   it('fill the storage of a registry without a byte of a layer passing through, which everything says', async () => {
     const registry = await startRegistry({ s3: { endpoint: server.url, bucket: 'new', prefix: 'live', ...server } });
