@@ -1,7 +1,9 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { BlobOutcome, ImageWriter } from '../content/contracts.ts';
+import { hasDigest } from '../io/file-digest.ts';
 import { copyWholeFile, isWholeFile, linkFile } from '../io/link-file.ts';
 import { giveTo, type OutputFolder, type OwnerIds } from '../io/output-folder.ts';
+import { onOutput } from '../io/output-error.ts';
 import { createTurns } from '../io/per-key.ts';
 import { giveName, writeBody, writeSmallFile } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -34,6 +36,8 @@ export interface BlobFilesOptions {
   /** @see FileSinkOptions.link */
   readonly link: boolean;
   readonly owner?: OwnerIds | undefined;
+  /** Reads what is there from an earlier run. @defaultValue false: its size counts */
+  readonly verify?: boolean | undefined;
 }
 
 /** What a person should know of shared blobs. @see ImageSink.notes */
@@ -50,13 +54,25 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
   const places = new Map<Digest, BlobPlace>();
   let copies = 0;
 
-  const found = (blob: Descriptor, place: BlobPlace, path: string): boolean => {
+  const isKnown = (blob: Descriptor, place: BlobPlace, path: string): boolean => {
     const known = places.get(blob.digest);
-    if (known === place || known?.path() === path) return true;
-    if (!place.mayExist || !isWholeFile(path, blob.size)) return false;
-    if (known === undefined) places.set(blob.digest, place);
-    return true;
+    return known === place || known?.path() === path;
   };
+  const mayBeThere = (blob: Descriptor, place: BlobPlace, path: string): boolean =>
+    place.mayExist && isWholeFile(path, blob.size);
+  const settle = (blob: Descriptor, place: BlobPlace, path: string, isRight: boolean): boolean => {
+    if (!isRight) onOutput(path, () => rmSync(path));
+    else if (!places.has(blob.digest)) places.set(blob.digest, place);
+    return isRight;
+  };
+  const found = async (blob: Descriptor, place: BlobPlace, path: string): Promise<boolean> =>
+    isKnown(blob, place, path) ||
+    (mayBeThere(blob, place, path) &&
+      settle(blob, place, path, options.verify !== true || (await hasDigest(path, blob.digest))));
+  const foundBytes = (blob: Descriptor, place: BlobPlace, path: string, bytes: Uint8Array): boolean =>
+    isKnown(blob, place, path) ||
+    (mayBeThere(blob, place, path) &&
+      settle(blob, place, path, options.verify !== true || readFileSync(path).equals(bytes)));
   const moveIn = (temporary: string, place: BlobPlace): void => {
     if (options.owner !== undefined) giveTo(temporary, options.owner);
     giveName(temporary, place.path());
@@ -84,7 +100,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
   return {
     put: (blob, place, open, { file, isFileVerified, signal, onBytes }) =>
       turns.run(blob.digest, async () => {
-        if (found(blob, place, place.path())) return 'present';
+        if (await found(blob, place, place.path())) return 'present';
         const known = places.get(blob.digest);
         if (known !== undefined) {
           await repeat(blob, known, place);
@@ -104,7 +120,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
       }),
     putBytes(blob, place, bytes) {
       const path = place.path();
-      if (found(blob, place, path)) return 'present';
+      if (foundBytes(blob, place, path, bytes)) return 'present';
       const known = places.get(blob.digest);
       if (known !== undefined && linkFile(known.path(), path, blob.size)) return 'present';
       const temporary = folder.temporaryPath();

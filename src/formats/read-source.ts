@@ -67,7 +67,7 @@ export async function readSource(backup: Backup, options: ReadOptions = {}): Pro
   };
 }
 
-/** Volumes are one place for their images, whatever format they have. */
+/** Volumes are one place for their images, as registries are. */
 function withVolumes({ placeOf, ...read }: ReadImages, { absent, count }: GivenVolumes): ReadImages {
   return {
     ...read,

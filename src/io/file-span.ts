@@ -119,7 +119,13 @@ export function openFileSpan(
       }
     },
     close() {
-      for (const descriptor of descriptors.values()) closeSync(descriptor);
+      for (const descriptor of descriptors.values()) {
+        try {
+          closeSync(descriptor);
+        } catch {
+          // A medium that is gone may say so once more; the descriptor is closed all the same.
+        }
+      }
       descriptors.clear();
     },
   };

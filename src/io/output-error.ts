@@ -83,6 +83,15 @@ function meaningOf(system: string): Meaning {
         reason: 'a file and a folder would have the same name there',
         hint: 'use --map to rename a repository, or choose another OUT',
       };
+    case 'EIO':
+    case 'ENODEV':
+    case 'ENXIO':
+    case 'ESTALE':
+      return {
+        code: 'OUTPUT_UNWRITABLE',
+        reason: `the disk does not answer (${system})`,
+        hint: `see whether it is still there and mounted, ${again}`,
+      };
     default:
       return { code: 'OUTPUT_UNWRITABLE', reason: system, hint: `look at the disk, ${again}` };
   }

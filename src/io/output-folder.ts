@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { onOutput, outputError } from './output-error.ts';
 import { lockOutput } from './output-lock.ts';
+import { watchFolder } from './watched-folder.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 /** A user and a group of the file system, as numbers. */
@@ -83,8 +84,10 @@ export function openOutputFolder(out: string, options: OutputFolderOptions): Out
   }
 
   const made = new Set<string>([path]);
+  const watched = onOutput(path, () => watchFolder(path));
   let turn = 0;
   const makeFolder = (folder: string): void => {
+    if (dirname(folder) === path) watched.requireSame();
     try {
       mkdirSync(folder);
       if (options.owner !== undefined) giveTo(folder, options.owner);
@@ -106,7 +109,11 @@ export function openOutputFolder(out: string, options: OutputFolderOptions): Out
     ensureFolder,
     makeFolder,
     close() {
-      rmSync(join(path, temporaryName), { recursive: true, force: true });
+      try {
+        rmSync(join(path, temporaryName), { recursive: true, force: true });
+      } catch {
+        // A medium that is gone was named by what failed first; the next run removes what this one leaves.
+      }
       lock.release();
     },
   };

@@ -17,6 +17,7 @@ import { refuseOverlap } from '../../io/overlap.ts';
 import { requireRoom } from '../../io/require-room.ts';
 import { reportPaths } from '../run-report.ts';
 import { describeOperand } from '../../source/far/operand.ts';
+import { requireBegun, withResumeHint } from '../resume.ts';
 import { isBucketOutput, openBucketOutput } from '../bucket-output.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
@@ -51,6 +52,8 @@ export async function exportImages(
   refuseOddOut(out);
   refuseBase(options);
   refuseVolumeFlags(options);
+  if (options.resume === true && !isBucketOutput(out))
+    requireBegun(out, options.volumeSize === undefined && isArchiveFile(options.format, out));
   const shard = chooseShard(options.shard, process.env);
   const selection = await readSelection(options, context.signal);
   if (options.saveDigests !== undefined) requireWritable(options.saveDigests);
@@ -90,7 +93,7 @@ export async function exportImages(
       // Only holes make more bytes than the source has; in an archive they are zeros on the disk.
       const isBloated = plan.bytes > (opened.backup.bytes ?? 0);
       if (isBloated && isArchiveFile(options.format, out) && options.dryRun !== true) requireRoom(out, plan.bytes);
-      return runCopy(sinkJob(plan, store, volumes?.sink ?? sink, options), options, context, {
+      const run = runCopy(sinkJob(plan, store, volumes?.sink ?? sink, options), options, context, {
         ...(volumes && { planLines: volumes.planLines, planJson: volumes.planJson }),
         subject: {
           command: 'export',
@@ -109,6 +112,9 @@ export async function exportImages(
           if (options.format === 'dir' && options.pathStyle !== 'safe' && report.images.some(hasArrived))
             for (const line of skopeoAdvice(plan, out)) context.output.message(line);
         },
+      });
+      return run.catch((error: unknown) => {
+        throw withResumeHint(error);
       });
     },
   );

@@ -32,6 +32,7 @@ export const declareExport: Declare = (program, run) => {
   )
     .addOption(new Option('--format <format>', 'what to write').choices(formatNames).default(formatNames[0]))
     .option('--force', 'replace what regtar made at OUT before')
+    .option('--resume', 'go on with an export that was interrupted: what is there stays when its bytes are right')
     .option('--link', 'hard-link files of a directory SOURCE instead of copying them')
     .option('--per-repository', `${formatsWith('perRepository')}: one layout for each repository`)
     .addOption(

@@ -288,8 +288,9 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Make room and run the same command again: it continues.',
   },
   OUTPUT_UNWRITABLE: {
-    cause: 'OUT cannot be written: permissions, a read-only or failing disk, a reader that went away.',
-    remedy: 'Check the folder and the mount.',
+    cause:
+      'OUT cannot be written: permissions, a read-only or failing disk, a medium that is gone, a reader that left.',
+    remedy: 'Check the folder and the mount; `export --resume` goes on with what is on the medium.',
   },
   OUTPUT_NAME: {
     cause: 'The file system does not take a name, often `:` on exFAT or NTFS.',

@@ -18,7 +18,8 @@ Which to take
   for everything else                         --format oci
   to media of a fixed size                    --volume-size 4.4G
 
-A rerun into the same OUT continues; what is there is not written again.
+A rerun into the same OUT continues; what is there is not written again. With
+--resume it is read first, and an archive goes on where it was cut.
 `;
 
 /** A name with its words beside it. */

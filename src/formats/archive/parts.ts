@@ -1,5 +1,8 @@
+import { existsSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import type { ImageTarget, WriteOptions } from '../../content/contracts.ts';
+import { onOutput } from '../../io/output-error.ts';
 import { lockOutput } from '../../io/output-lock.ts';
 import {
   createOutputFile,
@@ -11,6 +14,7 @@ import {
   type OutputFile,
   type OutputStream,
 } from '../../io/output-stream.ts';
+import { isVanished, watchFolder } from '../../io/watched-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
@@ -34,7 +38,7 @@ export interface ArchiveParts {
 
 /** @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_UNWRITABLE, USAGE for --split with a stream */
 export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions): ArchiveParts {
-  const { out, split, owner } = options;
+  const { out, split, owner, resume = false } = options;
   const isStream = out === '-' || isSpecialFile(out);
   if (isStream && split !== undefined)
     throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', {
@@ -49,6 +53,7 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   });
   const file = isStream ? undefined : outputFile(out);
   if (file !== undefined && split === undefined) refuseForeignFile(file.path, beginning);
+  const watched = file === undefined ? undefined : onOutput(file.path, () => watchFolder(dirname(file.path)));
   const lock = file === undefined ? undefined : lockOutput(file.lock, file.path);
   const notes: string[] = [];
   const places = new Map<string, string>();
@@ -58,20 +63,36 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   let partPath: string | undefined;
   let partKey = '';
   let broken: RegtarError | undefined;
+  /** What was written of an unfinished part waits for `--resume`. */
+  let keepsPart = resume;
 
   const completePart = async (): Promise<void> => {
     const ended = part;
-    part = undefined;
     if (ended === undefined) return;
     if (ended.images > 0) await ended.complete();
     else await ended.discard();
+    part = undefined;
+    if (ended.kept > 0) notes.push(`${ended.kept} bytes were there already and are right`);
+  };
+  /** What a medium that is gone holds may come back with it. */
+  const watchFailure = async <Result>(work: Promise<Result>): Promise<Result> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (isVanished(error)) keepsPart = true;
+      throw error;
+    }
   };
   const start = (target: ImageTarget): ArchivePart => {
     if (file === undefined)
       return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner, rings);
     partPath = split === undefined ? file.path : nextPath(file, nameOf(target), names);
     refuseForeignFile(partPath, beginning);
-    return startArchivePart(format, createOutputFile(partPath, file.temporary), owner, rings);
+    const { path, temporary } = split === undefined ? file : outputFile(partPath);
+    // What is complete is gone through once more under its unfinished name: what is right is kept.
+    if (resume && existsSync(path) && !existsSync(temporary)) onOutput(path, () => renameSync(path, temporary));
+    const output = createOutputFile(path, temporary, { resume, requireSame: () => watched?.requireSame() });
+    return startArchivePart(format, output, owner, rings);
   };
   const nameOf = (target: ImageTarget): string => {
     if (split === 'image' || split === 'repository') return keyOf(target).replaceAll('/', '+');
@@ -100,9 +121,9 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     pathOf: (target) => places.get(nameIn(target)),
     async write(image, blobs, writeOptions) {
       if (broken !== undefined) throw broken;
-      const current = await partFor(image, blobs);
+      const current = await watchFailure(partFor(image, blobs));
       try {
-        await current.write(image, blobs, writeOptions);
+        await watchFailure(current.write(image, blobs, writeOptions));
       } catch (error) {
         if (current.isSpoilt && error instanceof RegtarError && error.side === 'source')
           broken = streamEnded(out === '-' ? 'the stream' : out, error);
@@ -112,12 +133,13 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     },
     async complete() {
       if (broken !== undefined) throw broken;
-      await completePart();
+      await watchFailure(completePart());
     },
     async close() {
       const unfinished = part;
       part = undefined;
-      await unfinished?.discard();
+      if (keepsPart) await unfinished?.leave();
+      else await unfinished?.discard();
       lock?.release();
     },
   };

@@ -33,7 +33,7 @@ function startTree(options: FileSinkOptions, nameOf: (target: ImageTarget) => st
     format: options.pathStyle === 'safe' ? 'dir, safe names' : 'dir',
     force: options.force ?? false,
   });
-  const files = createBlobFiles(folder, { link: options.link ?? false });
+  const files = createBlobFiles(folder, { link: options.link ?? false, verify: options.resume });
   return {
     begin: async (target) => openImage(folder, files, target, join(folder.path, nameOf(target))),
     finish: async () => undefined,

@@ -60,7 +60,7 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
     force: options.force ?? false,
     adopt: (path) => !perRepository && isLayout(path),
   });
-  const files = createBlobFiles(folder, { link: options.link ?? false });
+  const files = createBlobFiles(folder, { link: options.link ?? false, verify: options.resume });
   const layouts = new Map<string, Layout>();
   const naming: Naming = { refName: perRepository ? 'tag' : 'full', prefix: options.prefix };
 

@@ -49,6 +49,7 @@ function startTree(options: FileSinkOptions): OpenedSink {
   const blobs = createPlacedBlobs(place, {
     isFresh,
     replace: true,
+    verify: options.resume === true,
     link: options.link === true ? 'sized' : undefined,
   });
   return {
@@ -67,7 +68,8 @@ function startTree(options: FileSinkOptions): OpenedSink {
           for (const { path, bytes, modified } of imageLinks({ target, manifests })) {
             const isCurrent = path === current;
             if (isCurrent) isPresent &&= await holds(place, path, bytes);
-            const outcome = await place.put(path, bytes, { replace: isCurrent, modified });
+            const isTorn = options.resume === true && !isCurrent && !(await holds(place, path, bytes));
+            const outcome = await place.put(path, bytes, { replace: isCurrent || isTorn, modified });
             if (!isCurrent) isPresent &&= outcome === 'present';
           }
           return isPresent ? 'present' : 'written';
