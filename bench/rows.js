@@ -14,6 +14,7 @@ import { row as https } from './rows/https.js';
 import { row as s3 } from './rows/s3.js';
 import { row as oci } from './rows/oci.js';
 import { row as serve } from './rows/serve.js';
+import { row as memory } from './rows/memory.js';
 import { row as hugeLayer } from './rows/huge-layer.js';
 import { row as startUp } from './rows/start-up.js';
 import { row as standalone } from './rows/standalone.js';
@@ -37,5 +38,6 @@ export const rows = [
   s3,
   oci,
   serve,
+  memory,
   hugeLayer,
 ];
