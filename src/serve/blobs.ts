@@ -14,14 +14,14 @@ const mediaType = 'application/octet-stream';
  * `GET` and `HEAD /v2/<name>/blobs/<digest>`.
  * @see OCI distribution-spec v1.1, "Pulling blobs"; RFC 9110, 13 and 14
  */
-export function answerBlob(
+export async function answerBlob(
   request: RegistryRequest,
   repository: ServedRepository,
   reference: string,
   blobs: CheckedBlobs,
-): RegistryAnswer {
+): Promise<RegistryAnswer> {
   if (!isDigest(reference)) return refuse(request, 'DIGEST_INVALID', 'this is not a digest that a registry may have');
-  const size = repository.hasBlob(reference) ? blobs.size(reference) : undefined;
+  const size = (await repository.hasBlob(reference)) ? blobs.size(reference) : undefined;
   if (size === undefined) return refuse(request, 'BLOB_UNKNOWN', 'this repository has no such blob');
   const headers = {
     'Accept-Ranges': 'bytes',

@@ -20,18 +20,18 @@ export interface ManifestContext {
  * their digest is checked each time.
  * @see OCI distribution-spec v1.1, "Pulling manifests"
  */
-export function answerManifest(
+export async function answerManifest(
   request: RegistryRequest,
   name: string,
   repository: ServedRepository,
   reference: string,
   context: ManifestContext,
-): RegistryAnswer {
+): Promise<RegistryAnswer> {
   const isByDigest = reference.includes(':');
   if (isByDigest && !isDigest(reference))
     return refuse(request, 'DIGEST_INVALID', 'this is not a digest that a registry may have');
   const digest = isDigest(reference) ? reference : repository.tags.get(reference);
-  if (digest === undefined || !repository.hasManifest(digest))
+  if (digest === undefined || !(await repository.hasManifest(digest)))
     return refuse(request, 'MANIFEST_UNKNOWN', 'this repository has no such manifest');
   const stored = tryRead(context, digest);
   if (stored === undefined) return refuse(request, 'MANIFEST_UNKNOWN', 'the backup has lost this manifest');

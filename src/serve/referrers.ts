@@ -5,14 +5,11 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import { refuse } from './refusal.ts';
-import type { ServedRepository } from './repositories.ts';
+import { readAtOnce, type ServedRepository } from './repositories.ts';
 import { answerBytes, type RegistryAnswer, type RegistryRequest } from './request.ts';
 
 /** Which manifests of a repository have which `subject`; read once, when the first client asks. */
 export type ReferrerIndex = (repository: ServedRepository) => Promise<ReadonlyMap<Digest, readonly Descriptor[]>>;
-
-/** Manifests that are read before others get a turn. */
-const readAtOnce = 64;
 
 /**
  * `GET /v2/<name>/referrers/<digest>`: what names the digest as its `subject`, and what an index under its fallback tag
@@ -29,7 +26,7 @@ export async function answerReferrers(
   if (!isDigest(reference)) return refuse(request, 'DIGEST_INVALID', 'this is not a digest that a registry may have');
   const found = new Map<Digest, Descriptor>();
   for (const descriptor of (await index(repository)).get(reference) ?? []) found.set(descriptor.digest, descriptor);
-  for (const descriptor of fallbackReferrers(store, repository, reference))
+  for (const descriptor of await fallbackReferrers(store, repository, reference))
     if (!found.has(descriptor.digest)) found.set(descriptor.digest, descriptor);
   const wanted = query.get('artifactType') ?? '';
   const manifests = [...found.values()].filter(({ artifactType }) => wanted === '' || artifactType === wanted);
@@ -76,13 +73,19 @@ async function indexSubjects(
 /**
  * What a client wrote under `sha256-<hex>` while the registry knew no referrers; what is not here any more is left out.
  */
-function fallbackReferrers(store: ContentStore, repository: ServedRepository, subject: Digest): readonly Descriptor[] {
+async function fallbackReferrers(
+  store: ContentStore,
+  repository: ServedRepository,
+  subject: Digest,
+): Promise<readonly Descriptor[]> {
   const digest = repository.tags.get(subject.replace(':', '-').slice(0, 128));
   const index = digest === undefined ? undefined : tryRead(store, digest);
   if (index?.manifest.kind !== 'index') return [];
-  return index.manifest.manifests
-    .filter((child) => store.stat(child.digest) !== undefined && repository.hasManifest(child.digest))
-    .map((child) => tryDescribe(store, child.digest)?.descriptor ?? child);
+  const referrers: Descriptor[] = [];
+  for (const child of index.manifest.manifests)
+    if (store.stat(child.digest) !== undefined && (await repository.hasManifest(child.digest)))
+      referrers.push(tryDescribe(store, child.digest)?.descriptor ?? child);
+  return referrers;
 }
 
 /**

@@ -7,8 +7,10 @@ import type { Digest } from '../oci/digest.ts';
 export interface ServedRepository {
   /** What tags mean, in the order of `tags/list`. */
   readonly tags: ReadonlyMap<string, Digest>;
-  hasManifest(digest: Digest): boolean;
-  hasBlob(digest: Digest): boolean;
+  /** A promise where manifests have to be read for the answer. */
+  hasManifest(digest: Digest): boolean | Promise<boolean>;
+  /** The same. */
+  hasBlob(digest: Digest): boolean | Promise<boolean>;
   /** Every manifest that it links or that a tag names, each once. */
   manifests(): Iterable<Digest>;
 }
@@ -20,6 +22,9 @@ export interface ServedRepositories {
   /** undefined where there is none of this name. */
   find(name: string): ServedRepository | undefined;
 }
+
+/** Manifests that are read before others get a turn. */
+export const readAtOnce = 64;
 
 /** What a repository reaches through its manifests, links or not. */
 interface Reach {
@@ -54,14 +59,19 @@ function openRepository(catalog: Catalog, store: ContentStore, name: string): Se
   );
   const manifests = new Set<Digest>([...tags.values(), ...catalog.revisions(name)]);
   const layers = new Set(catalog.layers(name));
-  let reach: Reach | undefined;
+  let reach: Promise<Reach> | undefined;
   // Links get lost where their blobs do not: what a manifest of the repository names belongs to it. Asked for last,
   // because it reads them all.
-  const reached = (): Reach => (reach ??= reachOf(store, manifests));
+  const isReached = async (digest: Digest, kind: keyof Reach): Promise<boolean> => {
+    reach ??= reachOf(store, manifests);
+    // A source that could not be read may be readable later.
+    reach.catch(() => (reach = undefined));
+    return (await reach)[kind].has(digest);
+  };
   return {
     tags,
-    hasManifest: (digest) => manifests.has(digest) || (isStored(store, digest) && reached().manifests.has(digest)),
-    hasBlob: (digest) => layers.has(digest) || (isStored(store, digest) && reached().blobs.has(digest)),
+    hasManifest: (digest) => manifests.has(digest) || (isStored(store, digest) && isReached(digest, 'manifests')),
+    hasBlob: (digest) => layers.has(digest) || (isStored(store, digest) && isReached(digest, 'blobs')),
     manifests: () => manifests,
   };
 }
@@ -71,11 +81,13 @@ function isStored(store: ContentStore, digest: Digest): boolean {
   return store.stat(digest) !== undefined;
 }
 
-function reachOf(store: ContentStore, roots: Iterable<Digest>): Reach {
+async function reachOf(store: ContentStore, roots: Iterable<Digest>): Promise<Reach> {
   const graph = createGraphReader(store);
   const manifests = new Set<Digest>();
   const blobs = new Set<Digest>();
+  let read = 0;
   for (const root of roots) {
+    if (++read % readAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     const node = tryReadNode(graph, root);
     // What cannot be read reaches nothing.
     if (node instanceof RegtarError) continue;

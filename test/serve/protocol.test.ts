@@ -117,6 +117,29 @@ describe('blobs', () => {
   });
 });
 
+it('a blob of another repository is looked for without holding others up', async () => {
+  const large = await openStorage(
+    buildStorage((s) => {
+      for (let at = 0; at < 200; at++) s.image('large', `v${at}`);
+      return s.image('other', '1');
+    }),
+  );
+  const ask = createRoutes({ ...large, blobs: checkBlobs(large.store) });
+  const [layer = ''] = large.catalog.layers('other');
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const { status } = await ask({ method: 'GET', target: `/v2/large/blobs/${layer}`, headers: {} });
+  isOver = true;
+  expect(status).toBe(404);
+  expect(turns).toBeGreaterThan(2);
+  await large.close();
+});
+
 describe('what is not there', () => {
   it.each<[string, number, string]>([
     ['/v2/team/app/manifests/none', 404, 'MANIFEST_UNKNOWN'],
