@@ -9,9 +9,9 @@ import { formatImageReference, type ImageName } from '../oci/reference.ts';
 import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
 import { blobNumbersOf } from './blob-numbers.ts';
-import { createCompactor } from './compact.ts';
+import { createCompactor, type Compactor } from './compact.ts';
 import type { ManifestNode } from './manifest-node.ts';
-import { createNodePacker, withReference } from './packed-nodes.ts';
+import { createNodePacker, withReference, type NodePacker } from './packed-nodes.ts';
 import { readManifest } from './read-manifest.ts';
 
 export type { ManifestNode };
@@ -38,8 +38,9 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
   const { mostNodes = Infinity } = options;
   const known = new Map<Digest, ManifestNode | RegtarError>();
   const numbers = blobNumbersOf(store);
-  const { compact, compactPlatform } = createCompactor(numbers);
-  let packer = createNodePacker(numbers);
+  // What is let go of soon is not worth the work of making it small.
+  const { compact, compactPlatform } = mostNodes === Infinity ? createCompactor(numbers) : asTheyAre;
+  const packer = mostNodes === Infinity ? createNodePacker(numbers) : asTheyAre;
 
   const readNode = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
     if (above.includes(digest) || above.length > deepestNesting) {
@@ -105,15 +106,17 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
 
   return {
     read(digest) {
-      if (known.size > mostNodes) {
-        known.clear();
-        packer = createNodePacker(numbers);
-      }
+      if (known.size > mostNodes) known.clear();
       return readNode(digest, undefined, []);
     },
   };
 }
 
+const asTheyAre: Compactor & NodePacker = {
+  compact: (descriptor) => descriptor,
+  compactPlatform: (platform) => platform,
+  pack: (node) => node,
+};
 const none: readonly never[] = [];
 const noAnnotations: Readonly<Record<string, string>> = {};
 
@@ -199,10 +202,12 @@ export function tryReadNode(graph: GraphReader, digest: Digest): ManifestNode | 
 
 /** Everything that an image lacks. Foreign layers do not count: they are absent on purpose. */
 export function imageProblems(root: ManifestNode, name: ImageName): readonly Problem[] {
+  const nodes = childrenFirst(root).filter(({ lostChildren, missing }) => lostChildren.length + missing.length > 0);
+  if (nodes.length === 0) return none;
   const { repository, tag } = name;
   const place = { repository, tag };
   const title = formatImageReference({ ...place, digest: root.descriptor.digest });
-  return childrenFirst(root).flatMap((node): Problem[] => [
+  return nodes.flatMap((node): Problem[] => [
     ...node.lostChildren.map(({ descriptor, problem }) => ({
       ...problem,
       ...place,

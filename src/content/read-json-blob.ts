@@ -1,6 +1,7 @@
 import { othersGoOn } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ContentStore } from './contracts.ts';
+import { tryJson } from '../io/try-json.ts';
 
 /**
  * A small blob as a JSON object.
@@ -15,12 +16,12 @@ export function readJsonBlob(
   const size = store.stat(digest)?.size;
   if (size === undefined || size > most) return undefined;
   try {
-    const json: unknown = JSON.parse(Buffer.from(store.readSmall(digest)).toString('utf8'));
+    const json = tryJson(store.readSmall(digest));
     return typeof json === 'object' && json !== null && !Array.isArray(json)
       ? (json as Readonly<Record<string, unknown>>)
       : undefined;
   } catch (error) {
-    if (othersGoOn(error) || error instanceof SyntaxError) return undefined;
-    throw error;
+    if (!othersGoOn(error)) throw error;
+    return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { RegtarError } from '../errors.ts';
 import type { RemoteRequest } from '../remote/exchange.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { Answer } from '../net/transport.ts';
+import { tryJson } from '../io/try-json.ts';
 
 /** How a request to the API is stopped. */
 export interface ApiOptions {
@@ -40,10 +41,6 @@ export function parseApi<T>(schema: v.GenericSchema<unknown, T>, answer: Answer,
 
 /** @returns undefined when the answer is not of this shape */
 export function tryParseApi<T>(schema: v.GenericSchema<unknown, T>, answer: Answer): T | undefined {
-  try {
-    const parsed = v.safeParse(schema, JSON.parse(Buffer.from(answer.body).toString('utf8')));
-    return parsed.success ? parsed.output : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = v.safeParse(schema, tryJson(answer.body));
+  return parsed.success ? parsed.output : undefined;
 }

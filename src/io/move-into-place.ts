@@ -1,14 +1,10 @@
-import { linkSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { linkSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { systemErrorCode } from '../errors.ts';
-import { onOutput, outputError } from './output-error.ts';
+import { outputError } from './output-error.ts';
+import { giveName } from './write-file.ts';
 
 /** What file systems answer that have no hard links, or no more of them. */
 const linkRefusals: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
-
-/** Gives a finished file its name, whatever has it now. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
-export function moveOver(temporary: string, final: string): void {
-  onOutput(final, () => renameSync(temporary, final));
-}
 
 /**
  * Gives a finished file its name where nobody has it. A rename would replace what another process has put there in this
@@ -28,7 +24,7 @@ export function moveUnlessThere(temporary: string, final: string): boolean {
       return false;
     }
     if (!linkRefusals.has(system)) throw outputError(error, final);
-    moveOver(temporary, final);
+    giveName(temporary, final);
     return true;
   }
 }

@@ -5,6 +5,7 @@ import { RegtarError, systemErrorCode } from '../errors.ts';
 import { onOutput } from './output-error.ts';
 import { isProcessAlive } from './process-alive.ts';
 import { createNewFile, readPlainFile, temporaryName, temporaryNames } from './temporary-file.ts';
+import { tryJson } from './try-json.ts';
 
 /**
  * Who holds an output. `started` tells a process from a later one with the same number; undefined where the system does
@@ -124,24 +125,15 @@ function isHeld(path: string, content: string): boolean {
 }
 
 function parseHolder(content: string): Holder | undefined {
-  try {
-    const json: unknown = JSON.parse(content);
-    if (typeof json !== 'object' || json === null || !('pid' in json) || !('host' in json)) return undefined;
-    if (
-      typeof json.pid !== 'number' ||
-      !Number.isSafeInteger(json.pid) ||
-      json.pid <= 0 ||
-      typeof json.host !== 'string'
-    )
-      return undefined;
-    return {
-      pid: json.pid,
-      host: json.host,
-      started: 'started' in json && typeof json.started === 'string' ? json.started : undefined,
-    };
-  } catch {
+  const json = tryJson(content);
+  if (typeof json !== 'object' || json === null || !('pid' in json) || !('host' in json)) return undefined;
+  if (typeof json.pid !== 'number' || !Number.isSafeInteger(json.pid) || json.pid <= 0 || typeof json.host !== 'string')
     return undefined;
-  }
+  return {
+    pid: json.pid,
+    host: json.host,
+    started: 'started' in json && typeof json.started === 'string' ? json.started : undefined,
+  };
 }
 
 function self(): Holder {

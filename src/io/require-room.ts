@@ -1,6 +1,6 @@
-import { statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { RegtarError } from '../errors.ts';
+import { freeBytes } from './free-bytes.ts';
 import { formatBytes } from './sizes.ts';
 
 /**
@@ -25,14 +25,4 @@ export function requireRoom(
       hint,
     },
   );
-}
-
-/** @returns undefined where the file system does not say */
-function freeBytes(folder: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  } catch {
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import { writeFileAtomically } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { UploadSession } from '../remote/blobs.ts';
 import type { UploadJournal } from '../remote/upload.ts';
+import { tryJson } from '../io/try-json.ts';
 
 /**
  * Remembers the upload sessions of large blobs for a later run. It holds what the registry has signed, and no
@@ -136,7 +137,7 @@ function readSessions(
       cause,
     });
   }
-  const parsed = v.safeParse(fileSchema, text.trim() === '' ? { kind, version: 1, sessions: {} } : parseJson(text));
+  const parsed = v.safeParse(fileSchema, text.trim() === '' ? { kind, version: 1, sessions: {} } : tryJson(text));
   if (!parsed.success) {
     // A foreign file must not be lost.
     if (!isNamed) return undefined;
@@ -151,12 +152,4 @@ function readSessions(
     if (session.success && now - Date.parse(session.output.saved) < keptMilliseconds) sessions.set(key, session.output);
   }
   return sessions;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { RegtarError, type ErrorCode, type ErrorPlace } from '../errors.ts';
 import { printableWords } from '../io/printable.ts';
 import { isDigest } from '../oci/digest.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
+import { tryJson } from '../io/try-json.ts';
 
 /** One entry of a registry's error document. @see OCI distribution-spec v1.1, "Error Codes" */
 export interface RegistryError {
@@ -40,18 +41,14 @@ const wordsLimit = 600;
 
 /** The entries of `{"errors": […]}`; none when the body is HTML, text or empty. */
 function registryErrors(answer: Pick<Answer, 'body'>): readonly RegistryError[] {
-  try {
-    const parsed = v.safeParse(documentSchema, JSON.parse(Buffer.from(answer.body).toString('utf8')));
-    return parsed.success
-      ? parsed.output.errors.map(({ code, message, detail }) => ({
-          code,
-          message: message ?? '',
-          ...(typeof detail === 'string' && isDigest(detail) && { digest: detail }),
-        }))
-      : [];
-  } catch {
-    return [];
-  }
+  const parsed = v.safeParse(documentSchema, tryJson(answer.body));
+  return parsed.success
+    ? parsed.output.errors.map(({ code, message, detail }) => ({
+        code,
+        message: message ?? '',
+        ...(typeof detail === 'string' && isDigest(detail) && { digest: detail }),
+      }))
+    : [];
 }
 
 /**

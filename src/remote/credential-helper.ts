@@ -4,6 +4,7 @@ import { RegtarError } from '../errors.ts';
 import type { Credential } from './credential.ts';
 import type { Environment } from '../net/proxy.ts';
 import { Secret } from '../net/secret.ts';
+import { tryJson } from '../io/try-json.ts';
 
 const answerSchema = v.object({ Username: v.string(), Secret: v.string() });
 const notFoundPattern = /credentials not found|not found in native keychain/i;
@@ -28,7 +29,7 @@ export async function askHelper(
     if (notFoundPattern.test(output)) return undefined;
     throw failed(program, `ended with ${code} when it was asked for ${server}`);
   }
-  const parsed = v.safeParse(answerSchema, parseJson(output));
+  const parsed = v.safeParse(answerSchema, tryJson(output));
   if (!parsed.success) throw failed(program, 'gave an answer that is no credential');
   const { Username: username, Secret: secret } = parsed.output;
   if (secret === '') return undefined;
@@ -82,12 +83,4 @@ function failed(program: string, reason: string): RegtarError {
   return new RegtarError('CREDENTIAL_HELPER', `the credential helper ${program} ${reason}`, {
     hint: 'install or repair it, take it out of credHelpers or credsStore, or pass --username and --password-stdin',
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

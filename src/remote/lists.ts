@@ -5,6 +5,7 @@ import type { RemoteRequest } from './exchange.ts';
 import type { Registry } from './registry.ts';
 import { pullScope } from './scopes.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
+import { tryJson } from '../io/try-json.ts';
 
 const tagsSchema = v.object({ tags: v.optional(v.nullable(v.array(v.string()))) });
 const catalogSchema = v.object({ repositories: v.optional(v.nullable(v.array(v.string()))) });
@@ -80,11 +81,7 @@ async function* pages(registry: Registry, first: RemoteRequest): AsyncGenerator<
 }
 
 function parse<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry: Registry, what: string): T {
-  try {
-    const parsed = v.safeParse(schema, JSON.parse(Buffer.from(answer.body).toString('utf8')));
-    if (parsed.success) return parsed.output;
-  } catch {
-    // Not JSON is as wrong as JSON of another shape.
-  }
+  const parsed = v.safeParse(schema, tryJson(answer.body));
+  if (parsed.success) return parsed.output;
   throw new RegtarError('TARGET_REFUSED', `${registry.host} answered with something else than a list of ${what}`);
 }

@@ -7,6 +7,7 @@ import { mediaTypes } from '../oci/media-types.ts';
 import type { BlobRequestOptions } from './blobs.ts';
 import { getManifest, putManifest } from './manifests.ts';
 import type { Registry } from './registry.ts';
+import { tryJson } from '../io/try-json.ts';
 
 const indexSchema = v.looseObject({ manifests: v.array(v.looseObject({ digest: v.string() })) });
 
@@ -104,12 +105,8 @@ async function extendIndex(
 }
 
 function parseIndex(bytes: Uint8Array, repository: string, tag: string): v.InferOutput<typeof indexSchema> {
-  try {
-    const parsed = v.safeParse(indexSchema, JSON.parse(Buffer.from(bytes).toString('utf8')));
-    if (parsed.success) return parsed.output;
-  } catch {
-    // Not JSON is as wrong as JSON of another shape.
-  }
+  const parsed = v.safeParse(indexSchema, tryJson(bytes));
+  if (parsed.success) return parsed.output;
   throw new RegtarError('TARGET_DIFFERS', `${repository}:${tag} is no index of referrers, so none can be added`, {
     where: { repository, tag },
     hint: 'delete the tag: its name is reserved for referrers',

@@ -6,6 +6,7 @@ import { redact, Secret } from '../net/secret.ts';
 import { isLoopback } from '../net/host.ts';
 import { isSameHost } from './location.ts';
 import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
+import { tryJson } from '../io/try-json.ts';
 
 /** A bearer token; times are of `performance.now()`. */
 export interface Token {
@@ -56,7 +57,7 @@ export async function fetchToken(
       : getRequest(service, need),
   );
   if (answer.status !== 200) throw refused(answer, service, need.credential);
-  const parsed = v.safeParse(documentSchema, parseJson(answer.body));
+  const parsed = v.safeParse(documentSchema, tryJson(answer.body));
   // Harbor sends an empty access_token beside the token.
   const value = parsed.success ? parsed.output.token || parsed.output.access_token : undefined;
   if (!parsed.success || !value)
@@ -88,7 +89,7 @@ const claimsSchema = v.object({
  */
 export function grantedActions(token: Token, scope: string): ReadonlySet<string> | undefined {
   const payload = token.value.reveal().split('.')[1];
-  const parsed = v.safeParse(claimsSchema, payload && parseJson(Buffer.from(payload, 'base64url')));
+  const parsed = v.safeParse(claimsSchema, payload && tryJson(Buffer.from(payload, 'base64url')));
   if (!parsed.success) return undefined;
   const [type, name] = scope.split(':');
   return new Set(
@@ -209,12 +210,4 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
 
 function nameOf(service: TokenService): string {
   return `${service.realm.origin}${service.realm.pathname}`;
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

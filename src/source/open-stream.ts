@@ -1,8 +1,9 @@
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { RegtarError, systemReason } from '../errors.ts';
+import { freeBytes } from '../io/free-bytes.ts';
 import { openPipe } from '../io/open-pipe.ts';
 import type { Backup } from './backup.ts';
 import { bytesAccess } from './bytes-access.ts';
@@ -112,7 +113,7 @@ export async function openCompressed(input: StreamInput, options: OpenSourceOpti
 
 function spoolNotice(describe: string, folder: string, bytes: number | undefined, isDefault: boolean): string {
   const need = bytes === undefined ? 'as much room as its blobs take' : `${gigabytes(bytes)} or somewhat more`;
-  const free = freeBytes(folder);
+  const free = freeBytes(existsSync(folder) ? folder : dirname(folder));
   const room =
     free === undefined
       ? ''
@@ -123,16 +124,6 @@ function spoolNotice(describe: string, folder: string, bytes: number | undefined
     `${describe} can be read only once: its blobs are kept in ${folder} until they are in the output, which ` +
     `needs ${need}${room}${isDefault ? ' (TMPDIR names another place)' : ''}`
   );
-}
-
-/** @returns undefined where the file system does not tell */
-function freeBytes(folder: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(existsSync(folder) ? folder : dirname(folder));
-    return bavail * bsize;
-  } catch {
-    return undefined;
-  }
 }
 
 function gigabytes(bytes: number): string {

@@ -12,6 +12,7 @@ import type { Entry } from './backup.ts';
 import type { SavedIndexFacts } from './opened-source.ts';
 import { copyIn, packCopies, pageOf, type Copies } from './copies.ts';
 import { createEntryLog, replayEntries } from './entry-log.ts';
+import { tryJson } from '../io/try-json.ts';
 
 /**
  * An index beside a tar: what a scan said of it, and copies of its manifests and configs, so that a second look reads
@@ -170,12 +171,7 @@ function readTable(file: RandomAccess): Table {
 }
 
 function parseTable(bytes: Buffer): Table | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  const json = tryJson(bytes);
   if (typeof json !== 'object' || json === null) return undefined;
   const { size, modified, sample, problems, blocks } = json as Readonly<Record<string, unknown>>;
   if (

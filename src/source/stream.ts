@@ -3,7 +3,8 @@ import type { Backup, Location } from './backup.ts';
 import { replayEntries } from './entry-log.ts';
 import { readFileBody, readWholeFile } from './file-body.ts';
 import { createSpool, type Spool } from './spool.ts';
-import { notKept, passStream, type Kept, type StreamPass } from './stream-pass.ts';
+import { notKept } from './body-takers.ts';
+import { passStream, type Kept, type StreamPass } from './stream-pass.ts';
 import { openTarFile } from './tar-file.ts';
 
 /** What a stream is called, and how it is kept. */

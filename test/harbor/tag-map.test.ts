@@ -40,7 +40,10 @@ it("Harbor's storage and its own list give the tags back, but those of accessori
   });
   const text = await answer.text();
   type Listed = { tags: { name: string }[] | null; accessories: { type: string }[] | null }[];
-  const listed = JSON.parse(text) as Listed;
+  // Harbor lists by the second in which they were pushed.
+  const listed = (JSON.parse(text) as Listed).sort((left, right) =>
+    (left.tags?.[0]?.name ?? '') < (right.tags?.[0]?.name ?? '') ? -1 : 1,
+  );
   expect(listed.map(({ tags, accessories }) => [tags?.[0]?.name, accessories?.map(({ type }) => type).sort()])).toEqual(
     [
       ['multi', undefined],

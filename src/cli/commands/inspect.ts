@@ -47,7 +47,7 @@ export async function inspect(operands: readonly string[], options: InspectOptio
     if (selection.isNarrow) return showWhatIf(opened, selection, context);
     const { backup, catalog, store } = opened;
     // Only the page looks at every image a second time.
-    const graph = createGraphReader(store, options.html === undefined ? { mostNodes: 10_000 } : {});
+    const graph = createGraphReader(store, options.html === undefined ? { mostNodes: 4000 } : {});
     const summary = summarize(catalog, store, graph);
     if (options.html !== undefined) await writePage(options.html, opened, graph, summary, context);
     if (context.json) {
@@ -127,7 +127,7 @@ function showRepository(opened: OpenedBackup, repository: string, options: Inspe
 }
 
 async function showGarbage({ backup, catalog, store }: OpenedBackup, context: Context): Promise<number> {
-  const garbage = findGarbage(catalog, store, createGraphReader(store, { mostNodes: 10_000 }));
+  const garbage = findGarbage(catalog, store, createGraphReader(store, { mostNodes: 4000 }));
   if (context.json) context.output.json({ source: backup.describe, format: backup.format, ...garbage });
   else context.output.line(renderGarbage(garbage, viewOf(backup.describe, context)));
   return 0;

@@ -1,3 +1,5 @@
+import { tryJson } from '../../io/try-json.ts';
+
 /** One image in `manifest.json`, with paths in the archive as they stand there. */
 export interface SavedImage {
   readonly config: string;
@@ -11,7 +13,7 @@ export interface SavedImage {
  * @returns undefined where it is something else, such as the manifest of a `dir` image
  */
 export function readSavedImages(bytes: Uint8Array): readonly SavedImage[] | undefined {
-  const list = parseJson(bytes);
+  const list = tryJson(bytes);
   if (!Array.isArray(list) || list.length === 0) return undefined;
   const images = (list as readonly unknown[]).flatMap((item): SavedImage[] => {
     if (typeof item !== 'object' || item === null) return [];
@@ -24,12 +26,4 @@ export function readSavedImages(bytes: Uint8Array): readonly SavedImage[] | unde
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((text) => typeof text === 'string');
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

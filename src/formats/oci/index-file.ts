@@ -3,6 +3,7 @@ import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
 import { looksLikeRegistry } from '../image-names.ts';
+import { tryJson } from '../../io/try-json.ts';
 
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
@@ -71,12 +72,7 @@ export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
 
 /** @throws RegtarError OUTPUT_FOREIGN when the bytes are no index.json, since what is in it would be lost */
 export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    json = undefined;
-  }
+  const json = tryJson(bytes);
   if (!isRecord(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isRecord)) {
     throw new RegtarError('OUTPUT_FOREIGN', `${path} is no index of an OCI layout`, {
       where: { path },

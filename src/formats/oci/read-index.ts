@@ -1,5 +1,6 @@
 import { RegtarError, type Problem } from '../../errors.ts';
 import { isDigest, type Digest } from '../../oci/digest.ts';
+import { tryJson } from '../../io/try-json.ts';
 
 /** One descriptor of an index.json, as far as names go: what the image is, its manifest says. */
 export interface ReadEntry {
@@ -20,7 +21,7 @@ export function readIndexEntries(
   path: string,
   report: (problem: Problem) => void,
 ): readonly ReadEntry[] {
-  const index = parseJson(bytes);
+  const index = tryJson(bytes);
   const manifests = isRecord(index) ? index['manifests'] : undefined;
   if (!Array.isArray(manifests))
     throw new RegtarError('MANIFEST_INVALID', `${path} is not the index of an OCI layout`, {
@@ -56,14 +57,6 @@ function annotationsOf(entry: unknown): Readonly<Record<string, string>> {
   if (!isRecord(annotations)) return {};
   const texts = Object.entries(annotations).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
   return Object.fromEntries(texts);
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,8 +1,9 @@
-import { statSync, statfsSync, unlinkSync } from 'node:fs';
+import { statSync, unlinkSync } from 'node:fs';
 import { opendir, open as openFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { systemErrorCode } from '../../errors.ts';
 import { createFileCopier } from '../../io/file-copier.ts';
+import { freeBytes } from '../../io/free-bytes.ts';
 import { linkFile } from '../../io/link-file.ts';
 import { onOutput, outputError } from '../../io/output-error.ts';
 import type { OwnerIds } from '../../io/output-folder.ts';
@@ -72,14 +73,7 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
       made.length = 0;
       folders.settle();
     },
-    freeBytes() {
-      try {
-        const { bavail, bsize } = statfsSync(root);
-        return bavail * bsize;
-      } catch {
-        return undefined;
-      }
-    },
+    freeBytes: () => freeBytes(root),
     async close() {
       // What threads still write lies among the temporary files.
       await copier.close();

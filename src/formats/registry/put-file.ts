@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import type { Body } from '../../io/body.ts';
 import type { FileCopier } from '../../io/file-copier.ts';
 import { isWholeFile } from '../../io/link-file.ts';
-import { moveOver, moveUnlessThere } from '../../io/move-into-place.ts';
+import { moveUnlessThere } from '../../io/move-into-place.ts';
 import { onOutput, outputError } from '../../io/output-error.ts';
 import { giveTo, type OwnerIds } from '../../io/output-folder.ts';
-import { writeBody, writeBodyTo, writeFullySync, writeSmallFile } from '../../io/write-file.ts';
+import { giveName, writeBody, writeBodyTo, writeFullySync, writeSmallFile } from '../../io/write-file.ts';
 import { giveFileRights, type Folders } from './folder-rights.ts';
 import type { PutOptions } from './place.ts';
 
@@ -77,7 +77,7 @@ export function createLivePut({
       } finally {
         closeSync(descriptor);
       }
-      if (replace) moveOver(temporary, final);
+      if (replace) giveName(temporary, final);
       else if (!moveUnlessThere(temporary, final)) return 'present';
       note(final, inode);
       keepTime(final, modified);
@@ -118,7 +118,7 @@ export function createTreePut({
         options.onBytes?.(content.length);
       } else await writeBody(temporary, content(), options);
       if (owner !== undefined) giveTo(temporary, owner);
-      moveOver(temporary, final);
+      giveName(temporary, final);
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;

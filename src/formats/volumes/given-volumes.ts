@@ -1,4 +1,4 @@
-import { RegtarError } from '../../errors.ts';
+import { othersGoOn } from '../../errors.ts';
 import type { AbsentVolumes } from '../../content/contracts.ts';
 import { limits } from '../../io/limits.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -37,7 +37,7 @@ export async function readGivenVolumes(files: SourceFiles): Promise<GivenVolumes
       set.given.set(file.volume, file);
       sets.set(file.id, set);
     } catch (error) {
-      if (!(error instanceof RegtarError) || error.code === 'SOURCE_CHANGED') throw error;
+      if (!othersGoOn(error)) throw error;
       notes.push(`${setFileName} of ${folder.describe} is ignored: ${error.message}`);
     }
   }

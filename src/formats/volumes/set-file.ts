@@ -1,4 +1,5 @@
 import { RegtarError } from '../../errors.ts';
+import { tryJson } from '../../io/try-json.ts';
 import { digestHex, digestOf, isDigest, type Digest } from '../../oci/digest.ts';
 import { isRepository, isTag } from '../../oci/reference.ts';
 import { parseVolumeName } from './volume-names.ts';
@@ -141,12 +142,7 @@ const mostImages = 500_000;
  * @throws RegtarError SOURCE_UNREADABLE where it is, and was changed or is damaged
  */
 export function parseSetFile(bytes: Uint8Array): SetFile | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  const json = tryJson(bytes);
   if (!isRecord(json) || json['regtarSet'] !== 1) return undefined;
   const file = readFile(json);
   if (file === undefined || setId(file) !== file.id)
