@@ -39,21 +39,7 @@ async function placing(bench, file, repetitions) {
     await contest(bench, placed, expected, ({ host, storage }) =>
       bench.regtar('push', '--plain-http', '--storage', storage, file, host),
     );
-    await contest(bench, byHand, expected, ({ host, storage }) => ({
-      argv: [
-        'sh',
-        '-c',
-        byHandScript,
-        'sh',
-        file,
-        storage,
-        process.execPath,
-        bareClient,
-        host,
-        String(connections),
-        manifests,
-      ],
-    }));
+    await contest(bench, byHand, expected, (target) => unpackAndPut(file, manifests, target));
     await contest(bench, sent, expected, ({ host }) => bench.regtar('push', '--plain-http', file, host));
   }
   bench.fresh('unpacked');
@@ -62,6 +48,15 @@ async function placing(bench, file, repetitions) {
     { title: 'push --storage against push', ours: placed, theirs: sent, goal: { timesFaster: 3 } },
     { title: 'push --storage, memory', ours: placed, theirs: undefined, goal: { peakMiB: 200 } },
   ];
+}
+
+/**
+ * What is done without regtar: the tar unpacked into the storage, and every manifest put by a client that does no more.
+ * @param {string} file @param {string} manifests @param {{ host: string, storage: string }} target
+ */
+function unpackAndPut(file, manifests, { host, storage }) {
+  const put = [process.execPath, bareClient, host, String(connections), manifests];
+  return { argv: ['sh', '-c', byHandScript, 'sh', file, storage, ...put] };
 }
 
 /** 5,000 images. @param {import('../lib/bench.js').Bench} bench */
@@ -73,21 +68,7 @@ async function many(bench) {
   await contest(bench, placed, expected, ({ host, storage }) =>
     bench.regtar('push', '--plain-http', '--storage', storage, file, host),
   );
-  await contest(bench, byHand, expected, ({ host, storage }) => ({
-    argv: [
-      'sh',
-      '-c',
-      byHandScript,
-      'sh',
-      file,
-      storage,
-      process.execPath,
-      bareClient,
-      host,
-      String(connections),
-      manifests,
-    ],
-  }));
+  await contest(bench, byHand, expected, (target) => unpackAndPut(file, manifests, target));
   bench.fresh('unpacked');
   return [
     { title: 'push --storage of 5,000 images', ours: placed, theirs: byHand, goal: { atMost: 1.5 } },

@@ -1,12 +1,10 @@
 // @ts-check
-import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { freePort, startRegistry } from '../lib/registry.js';
 import { quoted, runCommand, shell } from '../lib/run-command.js';
+import { startServer } from '../lib/start-server.js';
 
 /** @typedef {import('../lib/bench.js').Bench} Bench @typedef {{ host: string, stop: () => Promise<void> }} Server */
 
@@ -232,7 +230,8 @@ function blobPath(digest) {
 async function startServe(bench, source, given) {
   const port = given ?? (await freePort());
   const [command = '', ...args] = bench.regtar('serve', source, '--listen', `127.0.0.1:${port}`, '-q').argv;
-  return startServer(command, args, `127.0.0.1:${port}`, '/v2/');
+  const { stop } = await startServer(command, args, `http://127.0.0.1:${port}`, { path: '/v2/' });
+  return { host: `127.0.0.1:${port}`, stop };
 }
 
 /** @param {string} folder @param {string} root what it serves @returns {Promise<Server>} */
@@ -247,25 +246,7 @@ async function startNginx(folder, root) {
     `daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
      http { access_log off; sendfile on; ${paths.join(' ')} server { listen ${host}; root ${root}; } }`,
   );
-  return startServer('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')], host, '/data');
-}
-
-/** @param {string} command @param {readonly string[]} args @param {string} host @param {string} path @returns {Promise<Server>} */
-async function startServer(command, args, host, path) {
-  const child = spawn(command, args, { stdio: 'ignore' });
-  const exited = once(child, 'exit');
-  for (let attempt = 0; attempt < 400; attempt++) {
-    const answer = await fetch(`http://${host}${path}`, { method: 'HEAD' }).catch(() => undefined);
-    if (answer?.ok === true)
-      return {
-        host,
-        stop: async () => {
-          child.kill();
-          await exited;
-        },
-      };
-    await wait(25);
-  }
-  child.kill();
-  throw new Error(`${command} does not answer at ${host}`);
+  const args = ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')];
+  const { stop } = await startServer('nginx', args, `http://${host}`, { path: '/data' });
+  return { host, stop };
 }
