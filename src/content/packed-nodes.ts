@@ -13,7 +13,7 @@ export interface NodePacker {
   pack(node: ManifestNode): ManifestNode;
 }
 
-/** Real backups have a dozen media types and platforms; those that somebody made up by the million are not counted. */
+/** Real backups have a dozen media types and platforms; those made up by the million are not counted. */
 const mostValues = 1000;
 /** The manifest's number, its media type, its platform, how many blobs it names, and whether one is a config. */
 const headLength = 5;
@@ -24,7 +24,7 @@ const noAnnotations: Readonly<Record<string, string>> = {};
 
 /**
  * A backup of a hundred thousand images has as many manifests, each with half a dozen blobs: a kilobyte of objects. As
- * numbers in one array they take a tenth, and become objects while somebody looks at them.
+ * numbers in one array they take a tenth, and become objects while they are looked at.
  * @param blobs numbers of the store that the nodes are read from
  */
 export function createNodePacker(blobs: BlobNumbers): NodePacker {

@@ -12,7 +12,7 @@ export interface Reached {
   readonly image: number;
 }
 
-const nobody = -1;
+const noRepository = -1;
 
 /**
  * What images reach: each blob and manifest once, with its size and how many repositories need it. Arrays of numbers,
@@ -20,7 +20,7 @@ const nobody = -1;
  */
 export class ReachTable {
   private readonly numbers: BlobNumbers;
-  /** By number of the blob, as all that follow; 0 for what nobody needs. */
+  /** By number of the blob, as all that follow; 0 for what is not needed. */
   private repositories = new Int32Array(0);
   private lastRepository = new Int32Array(0);
   private images = new Int32Array(0);
@@ -68,7 +68,7 @@ export class ReachTable {
   ownBytes(): readonly number[] {
     const own: number[] = [];
     for (const [number, count] of this.repositories.entries()) {
-      const repository = this.lastRepository[number] ?? nobody;
+      const repository = this.lastRepository[number] ?? noRepository;
       if (count === 1) own[repository] = (own[repository] ?? 0) + this.size(number);
     }
     return own;

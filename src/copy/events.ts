@@ -55,7 +55,7 @@ export interface CopyReport {
     readonly mounted: number;
     /** Put into the target's own storage; absent where nothing was. */
     readonly placed?: number;
-    /** Copied by the server that holds source and output, and hashed by nobody; absent where nothing was. */
+    /** Copied by the server that holds source and output, and not hashed; absent where nothing was. */
     readonly serverCopied?: number;
     readonly serverCopiedBytes?: number;
     /** Copied and placed, in bytes. */

@@ -5,8 +5,8 @@ import type { PlannedImage } from '../select/plan.ts';
 import type { ImageResult, ImageStatus } from './events.ts';
 
 /**
- * What became of a planned image. Names are asked of the plan and the sink when somebody looks: a run of a million tags
- * keeps all of them until its end.
+ * What became of a planned image. Names are asked of the plan and the sink when they are looked at: a run of a million
+ * tags keeps all of them until its end.
  */
 export class ImageOutcome implements ImageResult {
   readonly status: ImageStatus;

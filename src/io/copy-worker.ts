@@ -9,7 +9,7 @@ export interface CopyTask {
   readonly algorithm: string;
   /** What the bytes should give. */
   readonly hex: string;
-  /** One Int32: anything but 0 means that nobody waits for the file any more. */
+  /** One Int32: anything but 0 means that the file is not waited for any more. */
   readonly cancelled: SharedArrayBuffer;
 }
 

@@ -19,7 +19,7 @@ export interface FileCopier {
    * Makes one file. It is not synced to the disk.
    * @param path a new file, or one that is unfinished
    * @returns a descriptor for the caller to close. undefined when the file could not be made, has other bytes than it
-   * should have, or is not worth a thread: nothing is left of it then, and whoever does it in the usual way finds out
+   * should have, or is not worth a thread: nothing is left of it then, and the usual way finds out
    * why
    * @throws the signal's reason
    */

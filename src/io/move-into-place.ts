@@ -7,7 +7,7 @@ import { giveName } from './write-file.ts';
 const linkRefusals: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /**
- * Gives a finished file its name where nobody has it. A rename would replace what another process has put there in this
+ * Gives a finished file its name where none has it. A rename would replace what another process has put there in this
  * very moment; a link refuses. Where there are no links it is renamed.
  * @returns false when something is there; the finished file is removed then
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE

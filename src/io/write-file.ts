@@ -96,7 +96,7 @@ export function writeFileAtomically(path: string, bytes: Uint8Array, options: Wr
 }
 
 /**
- * Gives a file or a folder its name when it is finished, so that whatever has its name is whole.
+ * Gives a file or a folder its name when it is finished, so that what has its name is whole.
  * @param options sync: whether the name lasts through a power cut, for what completes an output
  * @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_NAME, OUTPUT_COLLISION
  */

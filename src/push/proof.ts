@@ -19,7 +19,7 @@ const lookEveryMilliseconds = 25;
 export interface Passage {
   /**
    * Carries out what makes the image visible, and looks whether the storage shows it.
-   * @param bytes the root manifest's: registries store it by sha256, whatever digest it had before
+   * @param bytes the root manifest's: registries store it by sha256, also where it had another digest before
    * @throws RegtarError STORAGE_NOT_TARGET
    */
   prove(commit: () => Promise<void>, bytes: Uint8Array): Promise<void>;

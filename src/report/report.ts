@@ -110,7 +110,7 @@ export interface ReportBlobs {
   readonly mounted: number;
   readonly bytes: number;
   readonly spared: number;
-  /** Copied by the server that holds source and output, and hashed by nobody; absent where nothing was. */
+  /** Copied by the server that holds source and output, and not hashed; absent where nothing was. */
   readonly serverCopied?: number;
   readonly serverCopiedBytes?: number;
 }

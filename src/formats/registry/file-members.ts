@@ -18,7 +18,7 @@ export interface FiledMembers extends Pick<Records, 'repositories'> {
   readonly emptyBlobs: ReadonlyMap<Digest, string>;
   /** Files a member's meaning, with the bytes of links and the place of blobs. */
   file(path: StoragePath, member: HeldMember): void;
-  /** A tag's folder shows that it was there once, whatever else is lost. */
+  /** A tag's folder shows that it was there once, even where everything else is lost. */
   fileTagFolder(path: { readonly repository: string; readonly tag: string }): void;
 }
 

@@ -121,7 +121,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     onBytes?.(Math.max(0, blob.size));
     return true;
   };
-  /** Whoever wants hashes reads: a server copies without a look. */
+  /** A server copies without a look; who wants hashes reads. */
   const copiedThere = async (
     blob: Descriptor,
     path: string,

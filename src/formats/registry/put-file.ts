@@ -90,7 +90,7 @@ export function createLivePut({
 }
 
 /**
- * For an export's tree, which nobody reads before it is complete: links are written in place, which is several times
+ * For an export's tree, which is not read before it is complete: links are written in place, which is several times
  * faster, and one of another size was cut when an earlier run ended, so it is written again.
  */
 export function createTreePut({
