@@ -22,7 +22,7 @@ export interface ListedPage {
 export function parseListing(text: string): ListedPage | undefined {
   if (!/<ListBucketResult[\s>]/.test(text)) return undefined;
   const isEncoded = valueOf(text, 'EncodingType') === 'url';
-  const keyOf = (raw: string): string => (isEncoded ? decodeKey(raw) : raw);
+  const keyOf = (raw: string): string => (isEncoded ? decodeKey(raw) : ownText(raw));
   const objects: ListedObject[] = [];
   for (const [, contents = ''] of text.matchAll(/<Contents>([\s\S]*?)<\/Contents>/g)) {
     const key = valueOf(contents, 'Key');
@@ -33,7 +33,7 @@ export function parseListing(text: string): ListedPage | undefined {
       key: keyOf(key),
       size,
       modified: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
-      etag: (valueOf(contents, 'ETag') ?? '').replace(/^"|"$/g, ''),
+      etag: ownText((valueOf(contents, 'ETag') ?? '').replace(/^"|"$/g, '')),
     });
   }
   const prefixes = [...text.matchAll(/<CommonPrefixes>([\s\S]*?)<\/CommonPrefixes>/g)].flatMap(([, inner = '']) => {
@@ -69,6 +69,11 @@ function unescapeXml(text: string): string {
       return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
     },
   );
+}
+
+/** A string of its own: a part of a page would keep the whole page in memory. */
+function ownText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8');
 }
 
 function decodeKey(text: string): string {

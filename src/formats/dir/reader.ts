@@ -75,11 +75,14 @@ function placeOf(backup: Backup, image: FoundImage | undefined): ImagePlace {
 }
 
 async function findImages(source: SourceFolder, names: NameList): Promise<readonly FoundImage[]> {
+  const bases = [...source.paths()].flatMap((path) => {
+    const version = path.endsWith('version') ? versionPath.exec(path) : null;
+    return version === null ? [] : [version[1] ?? ''];
+  });
+  // Blobs of other formats are tens of thousands, and none of them is looked at in vain.
+  if (bases.length === 0) return [];
   const contents = new Map<string, Map<Digest, Location>>();
-  const bases: string[] = [];
   for (const path of source.paths()) {
-    const version = versionPath.exec(path);
-    if (version !== null) bases.push(version[1] ?? '');
     const [, base = '', algorithm = 'sha256', hex = ''] = contentPath.exec(path) ?? [];
     const digest = makeDigest(algorithm, hex);
     const file = digest === undefined ? undefined : source.get(path);

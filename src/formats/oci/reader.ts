@@ -76,7 +76,7 @@ async function findLayouts(source: SourceFolder, names: NameList): Promise<reado
   const blobs = new Map<string, Map<Digest, Location>>();
   const bases: string[] = [];
   for (const path of source.paths()) {
-    const index = indexPath.exec(path);
+    const index = path.endsWith('index.json') ? indexPath.exec(path) : null;
     if (index !== null) bases.push(index[1] ?? '');
     const [, base = '', algorithm = '', hex = ''] = blobPath.exec(path) ?? [];
     const digest = makeDigest(algorithm, hex);
