@@ -6,6 +6,7 @@ import { RegtarError } from '../errors.ts';
 import { parseImageReference } from '../oci/reference.ts';
 import type { OpenedSource } from '../source/opened-source.ts';
 import type { Kept } from '../source/stream-pass.ts';
+import { isFarOperand } from '../source/far/operand.ts';
 import { openSource } from '../source/open-source.ts';
 import { readSource, type ReadSource } from '../formats/read-source.ts';
 import { withTagAt } from '../names/chosen-tags.ts';
@@ -96,7 +97,8 @@ export async function withBackup<Result>(
   const onExit = (): void => backup.spool?.removeSync();
   process.once('exit', onExit);
   try {
-    limitHeapGrowth(50);
+    // Manifests of bytes elsewhere are in memory, too, and whoever waits for a network has time to collect.
+    limitHeapGrowth(sources.some(isFarOperand) ? 20 : 50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);
     const catalog = await renameTags(read, options);

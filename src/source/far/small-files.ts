@@ -10,8 +10,8 @@ export interface SmallFiles {
   get(key: number): Uint8Array | undefined;
 }
 
-/** Up to here they are kept as they are; those of 5,000 images are fewer. JSON takes a third when it is packed. */
-const plainBytes = 32 * 1024 * 1024;
+/** Up to here they are kept as they are: those of 3,000 images or so. JSON takes a third when it is packed. */
+const plainBytes = 8 * 1024 * 1024;
 
 /** Keys are places of files, as their backup numbers them. */
 export function createSmallFiles(): SmallFiles {
