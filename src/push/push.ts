@@ -13,13 +13,12 @@ import type { Plan, PlannedImage } from '../select/plan.ts';
 import { withoutFallbackTags } from './fallback-tags.ts';
 import { estimatePush, type Estimate } from './estimate.ts';
 import { inspectRemote, type Inspection } from './inspect.ts';
-import type { PushJournal } from './journal.ts';
 import { defaultPushJobs, logIn, type PushLogin } from './login.ts';
 import type { OnExistingTag } from './presence.ts';
 import { verifyRemote } from './read-back.ts';
 import { describeRemote, openRemoteSink } from './sink.ts';
 import { withRefusals } from './with-refusals.ts';
-import { prepareTransfer, type PushStorage } from './transfer.ts';
+import { prepareTransfer, type TransferChoice } from './transfer.ts';
 
 /** What happens to projects that a Harbor does not have. */
 export interface NewProjects {
@@ -32,7 +31,7 @@ export interface NewProjects {
 }
 
 /** How a plan is pushed, beside the plan. What concerns the connection is the registry's own. */
-export interface PreparePushOptions {
+export interface PreparePushOptions extends TransferChoice {
   /**
    * What the plan's images are made of, so that configs which Harbor cannot read are found before the first byte.
    * @defaultValue they are not looked at, and Harbor answers 500
@@ -45,27 +44,8 @@ export interface PreparePushOptions {
   /** @defaultValue `overwrite`, as `docker push` does */
   readonly onExistingTag?: OnExistingTag | undefined;
   readonly projects?: NewProjects | undefined;
-  /**
-   * Send blobs in pieces of this many bytes.
-   * @defaultValue only large blobs, so that an upload which breaks can go on
-   */
-  readonly chunkBytes?: number | undefined;
-  /** Where the sessions of large uploads are kept for a later run. @defaultValue nowhere */
-  readonly journal?: PushJournal | undefined;
   /** Whether what arrived is read back at the end. @defaultValue false */
   readonly verify?: boolean | undefined;
-  /**
-   * The storage that the registry serves: blobs are placed there, and only manifests go through the API.
-   * @defaultValue not at hand
-   */
-  readonly storage?: PushStorage | undefined;
-  /**
-   * The target has all blobs already: nothing but manifests is sent, and with `storage` links are added.
-   * @defaultValue false
-   */
-  readonly inPlace?: boolean | undefined;
-  /** Looks at everything that is there, and brings what is damaged or gone. @defaultValue false */
-  readonly repair?: boolean | undefined;
   /** Push `sha256-<hex>` indexes of referrers also where the target lists referrers itself. @defaultValue false */
   readonly keepFallbackTags?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;

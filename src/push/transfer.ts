@@ -33,13 +33,31 @@ export interface PushStorage {
   readonly verify?: boolean | undefined;
 }
 
-/** What decides how blobs get into the target. */
-export interface TransferOptions {
-  readonly storage?: PushStorage | undefined;
-  readonly inPlace?: boolean | undefined;
-  readonly repair?: boolean | undefined;
+/** What a person decides of how blobs get into the target. */
+export interface TransferChoice {
+  /**
+   * Send blobs in pieces of this many bytes.
+   * @defaultValue only large blobs, so that an upload which breaks can go on
+   */
   readonly chunkBytes?: number | undefined;
+  /** Where the sessions of large uploads are kept for a later run. @defaultValue nowhere */
   readonly journal?: PushJournal | undefined;
+  /**
+   * The storage that the registry serves: blobs are placed there, and only manifests go through the API.
+   * @defaultValue not at hand
+   */
+  readonly storage?: PushStorage | undefined;
+  /**
+   * The target has all blobs already: nothing but manifests is sent, and with `storage` links are added.
+   * @defaultValue false
+   */
+  readonly inPlace?: boolean | undefined;
+  /** Looks at everything that is there, and brings what is damaged or gone. @defaultValue false */
+  readonly repair?: boolean | undefined;
+}
+
+/** The choice, and what is known of the target. */
+export interface TransferOptions extends TransferChoice {
   readonly harbor: Harbor | undefined;
   readonly heads: Heads;
   readonly jobs: number;
