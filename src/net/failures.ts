@@ -20,13 +20,22 @@ export interface FailureContext {
   readonly first: boolean;
 }
 
+const lastingErrors = new WeakSet<RegtarError>();
+
+/** Marks a time-out that another attempt would only repeat. */
+export function lasting(error: RegtarError): RegtarError {
+  lastingErrors.add(error);
+  return error;
+}
+
 /**
  * Names a failure of the network: who was not reached, why, and what would help. Certificates are fetched once more,
  * without verification and without sending anything, so that subject and issuer can be named.
  */
 export async function explainFailure(error: unknown, url: URL, context: FailureContext): Promise<Failure> {
   const { words } = context;
-  if (error instanceof RegtarError) return { error, transient: error.code === words.codes.timeout };
+  if (error instanceof RegtarError)
+    return { error, transient: error.code === words.codes.timeout && !lastingErrors.has(error) };
   const code = causeCode(error) ?? '';
   const tls = (message: string, hint: string | undefined): Failure => ({
     error: new RegtarError(words.codes.tls, message, { hint, cause: error }),

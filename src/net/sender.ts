@@ -1,3 +1,4 @@
+import type { RegtarError } from '../errors.ts';
 import { explainFailure, type Failure } from './failures.ts';
 import { createGate, isTransientStatus, parseRetryAfter, type Backoff } from './retry.ts';
 import type { ServerWords } from './server-words.ts';
@@ -45,8 +46,16 @@ export interface Sender {
    * @throws the network's own error
    */
   once(request: TransportRequest, take?: (chunk: Uint8Array) => void): Promise<Answer>;
-  /** Retries network failures and passing statuses; returns any other answer, and the last one. @throws RegtarError */
-  patiently(request: TransportRequest, backoff: Backoff, firstContact: boolean): Promise<Answer>;
+  /**
+   * Retries network failures and passing statuses; returns any other answer, and the last one.
+   * @param onFailure told of each failure of the network before the next attempt. @throws RegtarError
+   */
+  patiently(
+    request: TransportRequest,
+    backoff: Backoff,
+    firstContact: boolean,
+    onFailure?: (error: RegtarError, backoff: Backoff) => void,
+  ): Promise<Answer>;
   /** @throws the reason of an interruption */
   explain(error: unknown, request: Pick<TransportRequest, 'url' | 'signal'>, firstContact: boolean): Promise<Failure>;
 }
@@ -88,7 +97,7 @@ export function createSender(options: SenderOptions): Sender {
     return explainFailure(error, url, { words, direct: options.isDirect(url), first: firstContact });
   };
 
-  const patiently: Sender['patiently'] = async (request, backoff, firstContact) => {
+  const patiently: Sender['patiently'] = async (request, backoff, firstContact, onFailure) => {
     for (;;) {
       const outcome = await once(request).then(
         (answer) => ({ answer }),
@@ -100,7 +109,10 @@ export function createSender(options: SenderOptions): Sender {
           !(await backoff.wait(retryAfterOf(outcome.answer), request.signal))
         )
           return outcome.answer;
-      } else if (!outcome.transient || !(await backoff.wait(undefined, request.signal))) throw outcome.error;
+      } else {
+        if (outcome.transient) onFailure?.(outcome.error, backoff);
+        if (!outcome.transient || !(await backoff.wait(undefined, request.signal))) throw outcome.error;
+      }
     }
   };
 

@@ -3,6 +3,7 @@ import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { RegtarError } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
+import { lasting } from './failures.ts';
 import type { ServerWords } from './server-words.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -124,6 +125,9 @@ export async function readAnswer(
   return { status, headers, url, body: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) };
 }
 
+/** The third repetition of a lost SYN goes out after seven seconds; who has not answered that one is not there. */
+const longestConnectSeconds = 10;
+
 function createDispatcher(url: URL, proxy: URL | undefined, options: TransportOptions): Dispatcher {
   const tls = url.protocol === 'https:' ? options.tls.connectOptions(url) : {};
   const shared = {
@@ -134,7 +138,7 @@ function createDispatcher(url: URL, proxy: URL | undefined, options: TransportOp
     headersTimeout: 0,
     bodyTimeout: 0,
   };
-  const connect = { ...tls, timeout: Math.min(options.stallTimeoutSeconds, 30) * 1000 };
+  const connect = { ...tls, timeout: Math.min(options.stallTimeoutSeconds, longestConnectSeconds) * 1000 };
   if (proxy === undefined) return new Agent({ ...shared, connect });
   return new ProxyAgent({
     ...shared,
@@ -196,7 +200,7 @@ async function streamAnswer(
         watch,
         release,
         reasonFor,
-        pace: watchPace(stallTimeoutSeconds, () => tooSlow(url, words)),
+        pace: watchPace(stallTimeoutSeconds, (count, seconds) => tooSlow(url, words, count, seconds)),
       }),
       close() {
         release();
@@ -251,7 +255,7 @@ const leastWindowBytes = 64 * 1024;
 const windowStalls = 5;
 const leastWindowSeconds = 10;
 
-function watchPace(stallSeconds: number, tooSlow: () => RegtarError): Pace {
+function watchPace(stallSeconds: number, tooSlow: (bytes: number, seconds: number) => RegtarError): Pace {
   const windowMilliseconds = 1000 * Math.max(windowStalls * stallSeconds, leastWindowSeconds);
   let since = performance.now();
   let waited = 0;
@@ -264,17 +268,20 @@ function watchPace(stallSeconds: number, tooSlow: () => RegtarError): Pace {
       waited += performance.now() - since;
       bytes += count;
       if (waited < windowMilliseconds) return;
-      if (bytes < leastWindowBytes) throw tooSlow();
+      if (bytes < leastWindowBytes) throw tooSlow(bytes, waited / 1000);
       waited = 0;
       bytes = 0;
     },
   };
 }
 
-function tooSlow(url: URL, words: ServerWords): RegtarError {
-  return new RegtarError(words.codes.timeout, `${url.host} sends its answer to ${url.pathname} a few bytes at a time`, {
-    hint: `the network or the ${words.noun} is stuck; ${words.options.stallTimeout} allows slower ones`,
-  });
+/** Not tried again: each attempt would take as long. */
+function tooSlow(url: URL, words: ServerWords, bytes: number, seconds: number): RegtarError {
+  const message =
+    `${url.host} sends its answer to ${url.pathname} a few bytes at a time: ${bytes} bytes in ` +
+    `${Math.round(seconds)} s; it is not asked again`;
+  const hint = `the network or the ${words.noun} is stuck; ${words.options.stallTimeout} allows slower ones`;
+  return lasting(new RegtarError(words.codes.timeout, message, { hint }));
 }
 
 interface OutgoingBody {
@@ -326,7 +333,7 @@ interface StallWatch {
 }
 
 /** A person waits this long before wondering. */
-const quietSeconds = 10;
+const quietSeconds = 5;
 const leastQuietSeconds = 2;
 
 function watchStall(

@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { listRepositories, listTags } from '../remote/lists.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
+import { withOwnCredential } from './credentials.ts';
 
 /** What the tags of a target mean before a push. */
 export interface Heads {
@@ -43,7 +44,11 @@ export async function readHeads(
     try {
       digests.set(
         target,
-        (await headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }))?.digest,
+        (
+          await withOwnCredential(registry, () =>
+            headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }),
+          )
+        )?.digest,
       );
     } catch (error) {
       if (!(error instanceof RegtarError) || !isAboutOne(error)) throw error;

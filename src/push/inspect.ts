@@ -9,6 +9,7 @@ import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
+import { refuseCredentials } from './credentials.ts';
 import { readHeads, type Heads } from './heads.ts';
 import type { OnExistingTag, Presence, RemoteImage } from './presence.ts';
 import { refuseQuota } from './quota.ts';
@@ -61,6 +62,7 @@ export async function inspectRemote<Image extends RemoteImage>(
   };
   const { harbor } = options;
   if (harbor !== undefined) refuseEach(({ target }) => refuseName(target.repository));
+  for (const [image, error] of await refuseCredentials(registry, left(), options)) refused.set(image, error);
   const projects =
     harbor === undefined
       ? new Map<string, ProjectFacts>()

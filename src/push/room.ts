@@ -1,6 +1,7 @@
 import { RegtarError } from '../errors.ts';
 import { projectOf } from '../harbor/name-rules.ts';
 import type { Registry } from '../remote/registry.ts';
+import { withOwnCredential } from './credentials.ts';
 
 /** Which projects have turned out to be full. */
 export interface Room {
@@ -20,10 +21,10 @@ export function createRoom(registry: Registry, hasProjects: boolean): Room {
   return {
     check,
     async watch(repository, work) {
-      if (!hasProjects) return work();
+      if (!hasProjects) return withOwnCredential(registry, work);
       check(repository);
       try {
-        return await work();
+        return await withOwnCredential(registry, work);
       } catch (error) {
         if (!(error instanceof RegtarError) || error.code !== 'QUOTA_EXCEEDED') throw error;
         const project = projectOf(repository);

@@ -10,6 +10,7 @@ import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
 import { projectOf } from '../harbor/name-rules.ts';
 import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
+import { withOwnCredential } from './credentials.ts';
 import type { FirstNaming } from './first-naming.ts';
 import type { Passage, Proof } from './proof.ts';
 import { createSupplies, insistOn, namedDigests, repeatedBlobs } from './supplies.ts';
@@ -91,7 +92,11 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
     const there =
       heads?.has(target) === true
         ? heads.digestOf(target)
-        : (await headManifest(registry, target.repository, target.tag ?? target.root.digest, write))?.digest;
+        : (
+            await withOwnCredential(registry, () =>
+              headManifest(registry, target.repository, target.tag ?? target.root.digest, write),
+            )
+          )?.digest;
     if (there === target.root.digest && options.distrust !== true) {
       addAll(target);
       return 'present';

@@ -1,5 +1,6 @@
 import { RegtarError } from '../errors.ts';
 import type { Client } from '../net/client.ts';
+import type { Backoff } from '../net/retry.ts';
 import { withAttempts } from './attempts.ts';
 import { fetchToken, isTokenOutage, tokenOutage, type Token, type TokenNeed, type TokenService } from './token.ts';
 
@@ -8,6 +9,8 @@ export interface AskTokenOptions {
   readonly client: Client;
   /** Whether this credential has been let in before: then a refusal without a word is an outage. */
   readonly isProven: boolean;
+  /** Told of each failure of the network before the next attempt. */
+  readonly onFailure?: ((error: RegtarError, backoff: Backoff) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -18,13 +21,13 @@ export interface AskTokenOptions {
 export async function askForToken(
   service: TokenService,
   need: TokenNeed,
-  { client, signal, isProven }: AskTokenOptions,
+  { client, signal, isProven, onFailure }: AskTokenOptions,
 ): Promise<Token> {
   try {
     return await fetchToken(service, need, async (request) => {
       const patience = client.backoff();
       for (;;) {
-        const answer = await client.patiently({ ...request, signal }, patience, false);
+        const answer = await client.patiently({ ...request, signal }, patience, false, onFailure);
         if (!isProven || !isTokenOutage(answer)) return answer;
         if (!(await patience.wait(undefined, signal))) throw withAttempts(tokenOutage(service), patience);
       }

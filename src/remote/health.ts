@@ -31,6 +31,7 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
   let absentSince: number | undefined;
   let troubleSince: number | undefined;
   let toldAttempt = 0;
+  let times: number | undefined;
   let toldQuiet = false;
   let end: { readonly error: RegtarError } | undefined;
   let ending = new AbortController();
@@ -50,7 +51,8 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
     quiet(host, seconds) {
       if (toldQuiet) return;
       toldQuiet = true;
-      onTrouble?.(`${host} has not moved a byte for ${Math.round(seconds)} s`);
+      const attempt = times === undefined ? '' : `, in attempt ${toldAttempt + 1} of ${times + 1}`;
+      onTrouble?.(`${host} has not moved a byte for ${Math.round(seconds)} s${attempt}`);
     },
     failed(error, backoff) {
       if (isAbsence(error)) absentSince ??= performance.now();
@@ -66,7 +68,14 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
       end = { error };
       ending.abort();
     },
-    share: (backoff) => ({
+    share: (backoff) => {
+      times = backoff.times;
+      return shared(backoff);
+    },
+  };
+
+  function shared(backoff: Backoff): Backoff {
+    return {
       get retries() {
         return backoff.retries;
       },
@@ -82,6 +91,6 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
           throw (end as { readonly error: RegtarError } | undefined)?.error ?? error;
         }
       },
-    }),
-  };
+    };
+  }
 }

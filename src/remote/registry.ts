@@ -1,3 +1,4 @@
+import { RegtarError } from '../errors.ts';
 import { createTurns, type Turns } from '../io/per-key.ts';
 import { openClient, type ClientOptions } from '../net/client.ts';
 import type { Scheme } from '../net/host.ts';
@@ -10,6 +11,7 @@ import { createGreeter, type Greeting } from './greet.ts';
 import { createHealth } from './health.ts';
 import { followLocation } from './location.ts';
 import type { Dialect } from './dialect.ts';
+import { withAttempts } from './attempts.ts';
 import { createPatience, type Patience } from './patience.ts';
 import { registryWords } from './registry-words.ts';
 import { askForToken } from './ask-token.ts';
@@ -97,7 +99,14 @@ function makeRegistry(options: RegistryOptions): Registry {
   let saidHttps = false;
   const greeter = createGreeter(
     options,
-    (request) => client.patiently({ ...request, signal: options.signal }, client.backoff(firstContactRetries), true),
+    async (request) => {
+      const backoff = health.share(client.backoff(firstContactRetries));
+      try {
+        return await client.patiently({ ...request, signal: options.signal }, backoff, true, health.failed);
+      } catch (error) {
+        throw error instanceof RegtarError ? withAttempts(error, backoff) : error;
+      }
+    },
     ({ challenges }) => authenticator.adopt(challenges),
   );
   const originNow = (): URL => greeter.origin ?? new URL(`https://${options.host}`);
@@ -108,6 +117,7 @@ function makeRegistry(options: RegistryOptions): Registry {
       askForToken(tokenService(bearer.parameters, originNow()), need, {
         client,
         signal: options.signal,
+        onFailure: health.failed,
         isProven: authenticator.isProven(need),
       }),
     mayShowPassword: (asked) => mayShowPassword(originNow(), asked, saidHttps),

@@ -63,7 +63,7 @@ export async function uploadBlob(
     chunkBytes: smaller(options.chunkBytes, registry.bodyLimit.bytes),
     session: options.session,
     furthest: options.session?.offset ?? 0,
-    resumed: false,
+    isMixed: false,
   };
   try {
     if (options.session && options.session.offset > 0) await askHowFar(upload);
@@ -93,8 +93,8 @@ interface Upload {
   session: UploadSession | undefined;
   /** The most that the registry has ever confirmed. */
   furthest: number;
-  /** Whether bytes of an earlier attempt are part of it. */
-  resumed: boolean;
+  /** Whether bytes of more than one request may be in the session: then a refusal of its bytes may be its own. */
+  isMixed: boolean;
 }
 
 const firstChunkBytes = 64 * 1024 * 1024;
@@ -104,13 +104,17 @@ async function sendAll(upload: Upload): Promise<void> {
   const { registry, blob, options, cursor } = upload;
   let backoff = registry.backoff();
   for (;;) {
-    upload.session ??= await begin(upload);
+    if (upload.session === undefined) {
+      upload.session = await begin(upload);
+      upload.isMixed = false;
+    }
     const step = await nextRequest(upload, upload.session);
     const outcome = await registry.exchange(step.request);
     if ('answer' in outcome) {
       if (step.completes) return checkDigest(upload, outcome.answer);
       const began = upload.session.offset;
       upload.session = nextSession(registry, upload.session, outcome.answer, step.end);
+      upload.isMixed = true;
       await options.journal?.save(upload.session);
       const progress = progressOf(upload, began, step.end);
       // A long upload may meet many short outages; one that loses again and again what it had must end.
@@ -218,6 +222,8 @@ async function recover(
 ): Promise<'again' | 'done'> {
   const { registry, options, blob } = upload;
   const { error } = outcome;
+  const isPure = !upload.isMixed;
+  upload.isMixed = true;
   if (error.code === 'BODY_TOO_LARGE' && shrinkChunks(upload, step, { by: 4, least: leastChunkBytes })) {
     registry.bodyLimit.bytes = smaller(upload.chunkBytes, registry.bodyLimit.bytes) ?? leastChunkBytes;
     return 'again';
@@ -227,7 +233,7 @@ async function recover(
     status === 404 ||
     status === 410 ||
     status === 416 ||
-    (status === 400 && (upload.resumed || error.code === 'TARGET_REFUSED'));
+    (status === 400 && (!isPure || error.code === 'TARGET_REFUSED'));
   if (!outcome.transient && !isSessionLost) throw error;
   if (outcome.transient) await registry.beforeRetry(step.request, error, backoff);
   // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small
@@ -237,9 +243,8 @@ async function recover(
   // A lost session has to be lost again and again before it is a refusal, but not as often as a network may fail.
   if ((isSessionLost && backoff.retries >= 2) || !(await backoff.wait(outcome.retryAfterSeconds, options.signal)))
     throw registry.gaveUp(error, backoff);
-  if (blob.size <= limits.smallBodyBytes || (status === 400 && upload.resumed)) upload.session = undefined;
+  if (blob.size <= limits.smallBodyBytes || (status === 400 && !isPure)) upload.session = undefined;
   else await askHowFar(upload);
-  upload.resumed = upload.session !== undefined && upload.session.offset > 0;
   // The answer to the last request may have been lost on its way, and with it the session.
   if (
     upload.session === undefined &&
@@ -255,7 +260,7 @@ async function askHowFar(upload: Upload): Promise<void> {
   const { registry, repository, blob, options } = upload;
   const session = upload.session && (await resumeUpload(registry, repository, upload.session, options));
   upload.session = session && session.offset <= blob.size ? session : undefined;
-  upload.resumed = (upload.session?.offset ?? 0) > 0;
+  upload.isMixed = true;
 }
 
 function shrinkChunks(
@@ -314,11 +319,15 @@ function createCursor(
   let counted = 0;
   let failure: { readonly error: unknown } | undefined;
   let collected: { readonly start: number; readonly bytes: Uint8Array } | undefined;
+  /** Who reads now: a request that was given up may still hold its reader, and must move nothing any more. */
+  let reader: object | undefined;
+  let isWaiting = false;
 
   const close = async (): Promise<void> => {
     const closing = iterator;
     iterator = undefined;
     rest = undefined;
+    isWaiting = false;
     await closing?.return?.();
   };
   const settle = (offset: number): void => {
@@ -331,13 +340,20 @@ function createCursor(
   };
   async function* read(start: number, length: number): AsyncGenerator<Uint8Array> {
     if (failure) throw failure.error;
-    if (iterator === undefined || at !== start) {
+    const own = {};
+    reader = own;
+    if (iterator === undefined || at !== start || isWaiting) {
       await close();
       iterator = (start === 0 ? open() : open(start))[Symbol.asyncIterator]();
       at = start;
     }
     for (let left = length; left > 0;) {
-      const chunk = rest ?? (await nextChunk(iterator).catch(fail));
+      if (reader !== own) return;
+      isWaiting = true;
+      const chunk =
+        rest ?? (await nextChunk(iterator).catch((error: unknown) => (reader === own ? fail(error) : undefined)));
+      if (reader !== own) return;
+      isWaiting = false;
       rest = undefined;
       if (chunk === undefined)
         throw new RegtarError('BLOB_CORRUPT', `blob ${blob.digest} ends after ${at} of ${blob.size} bytes`, {

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startHarborDouble, type Credentials, type HarborDouble } from '../harbor/double/start.ts';
+import { startRegistry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { readBack } from './support/compare.ts';
 import { failures, push, statuses, type PushResult } from './support/regtar.ts';
 
 const folder = temporaryFolder();
@@ -74,6 +76,18 @@ describe('robots of projects in an authfile', () => {
     });
     expect([result.code, failures(result)]).toEqual([3, { 'other/api:v1': 'AUTH_FAILED' }]);
     expect(result.stderr).toContain('robot$other+pusher');
+  });
+
+  it('two in one project are judged each by itself', async () => {
+    const both = buildStorage((s) => [s.image('team/web', 'v1'), s.image('team/api', 'v1')]);
+    await both.writeTo(folder.file('both'));
+    const accounts = {
+      'team/web': harbor.addPusher('pusher', 'team'),
+      'team/api': { username: 'robot$team+other', password: 'not-it' },
+    };
+    const result = await push(folder.file('both'), harbor.host, { args: ['--authfile', authfile(accounts)] });
+    expect([result.code, failures(result)]).toEqual([3, { 'team/api:v1': 'AUTH_FAILED' }]);
+    expect(harbor.repositories()).toEqual(['team/web']);
   });
 
   it('stand beside an account for the host, which has the rest', async () => {
@@ -156,5 +170,39 @@ describe('a project without room', () => {
     expect(harbor.repositories()).toContain('other/api');
     // What is known to be full is not tried image by image.
     expect(harbor.requests.filter(({ status }) => status === 403).length).toBeLessThan(8);
+  });
+});
+
+describe('credentials by path on a registry that is no Harbor', () => {
+  it('that are wrong or absent fail their own images alone, before the first byte', async () => {
+    const account = { username: 'pusher', password: 'secret' };
+    const registry = await startRegistry({ htpasswd: account, accessLog: true });
+    onTestFinished(() => registry.stop());
+    const three = buildStorage((s) => [
+      s.image('team/web', 'v1'),
+      s.image('other/api', 'v1'),
+      s.image('third/x', 'v1'),
+    ]);
+    await three.writeTo(folder.file('three'));
+    const auths = [
+      ['team', account],
+      ['other', { ...account, password: 'not-it' }],
+    ] as const;
+    const keys = auths.map(([path, { username, password }]) => [
+      `${registry.host}/${path}`,
+      { auth: Buffer.from(`${username}:${password}`).toString('base64') },
+    ]);
+    writeFileSync(folder.file('three.json'), JSON.stringify({ auths: Object.fromEntries(keys) as unknown }));
+    const args = ['--authfile', folder.file('three.json')];
+    const result = await push(folder.file('three'), registry.host, { args });
+    expect([result.code, failures(result)]).toEqual([
+      3,
+      { 'other/api:v1': 'AUTH_FAILED', 'third/x:v1': 'AUTH_FAILED' },
+    ]);
+    expect(result.stderr).toContain('there is no credential for third/x');
+    expect(await readBack({ url: registry.url, ...account })).toEqual(
+      new Map([['team/web:v1', three.built[0]?.digest]]),
+    );
+    expect(registry.requests().filter(({ path }) => /\/v2\/(?:other|third)\//.test(path))).toEqual([]);
   });
 });

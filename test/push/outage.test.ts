@@ -1,5 +1,7 @@
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startHarborDouble } from '../harbor/double/start.ts';
+import { startProcess } from '../support/start-process.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { startRegistry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
@@ -77,6 +79,28 @@ describe('a registry that goes away in the middle', () => {
     expect(failed + copied).toBe(images);
     expect(untried).toBeGreaterThan(images / 2);
     expect(result.stderr).toContain(`${failed - untried} failed, ${untried} not tried`);
+  });
+
+  /** Its queue of connections is full and nobody takes one: the kernel drops what comes, and answers nothing. */
+  it('without a word, every packet dropped, is named within seconds, attempt by attempt', async () => {
+    const idle =
+      "require('net').createServer().listen({port:0,host:'127.0.0.1',backlog:1},function(){console.log(this.address().port)})";
+    const server = await startProcess(process.execPath, ['-e', idle], { ready: async (log) => /\d+\n/.test(log) });
+    onTestFinished(() => {
+      server.kill('SIGCONT');
+      return server.stop();
+    });
+    server.kill('SIGSTOP');
+    const port = Number(server.log());
+    const fillers = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    onTestFinished(() => fillers.forEach((filler) => filler.destroy()));
+    await until(() => fillers.filter(({ connecting }) => !connecting).length >= 2);
+    const args = ['--stall-timeout', '4', '--plain-http'];
+    const { code, stderr } = await push(source, `127.0.0.1:${port}`, { args });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`127\\.0\\.0\\.1:${port} has not moved a byte for \\d+ s, in attempt 1 of 3`));
+    expect(stderr).toMatch(new RegExp(`no answer from http://127\\.0\\.0\\.1:${port}: .*attempt 2 of 3`));
+    expect(stderr).toMatch(/TARGET_(?:UNREACHABLE|TIMEOUT): .*; given up after 3 attempts/);
   });
 
   it('is said to be silent long before it is given up', async () => {

@@ -252,6 +252,20 @@ describe('what does not pass', () => {
     });
   });
 
+  it('an answer that drips for ever is given up once, and not asked for again', async () => {
+    const bytes = randomBytes(300_000);
+    const digest = digestOf(bytes);
+    await uploadBlob(direct, 'f/drip', { digest, size: bytes.length }, () => bodyOf(bytes));
+    proxy.add({ path: /blobs/, fault: { kind: 'trickle', bytes: 40, milliseconds: 20 } });
+    const path = `/v2/f/drip/blobs/${digest}`;
+    const asked = registry.request({ method: 'GET', path, doing: 'show a blob', repository: 'f/drip' });
+    expect(await errorOf(asked)).toMatchObject({
+      code: 'TARGET_TIMEOUT',
+      message: expect.stringMatching(/a few bytes at a time: \d+ bytes in \d+ s; it is not asked again/) as string,
+    });
+    expect(proxy.count({ path: /blobs/ })).toBe(1);
+  });
+
   it('a slow producer is not taken for a stalled registry', async () => {
     const bytes = randomBytes(600_000);
     const slow = async function* (): AsyncGenerator<Uint8Array> {
@@ -318,6 +332,45 @@ it('one signal ends everything that a registry has under way', async () => {
   await expect(asked).rejects.toThrow(/aborted/);
   expect(performance.now() - begun).toBeLessThan(2000);
   await other.close();
+});
+
+it('a request that was refused early takes no byte from the one that goes on behind it', async () => {
+  const { createServer } = await import('node:http');
+  const bytes = randomBytes(1_500_000);
+  const digest = digestOf(bytes);
+  const kept = 262_144;
+  const arrived: Buffer[] = [];
+  const front = createServer((request, response) => {
+    const location = `/v2/f/early/blobs/uploads/1`;
+    if (request.method === 'POST') response.writeHead(202, { location }).end();
+    else if (request.method === 'GET' && request.url !== '/v2/')
+      response.writeHead(204, { location, range: `0-${kept - 1}` }).end();
+    else if (request.method === 'GET') response.writeHead(200).end('{}');
+    else if (arrived.length === 0) {
+      let size = 0;
+      request.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        arrived.push(chunk);
+        // It says so while the client still waits for its disk.
+        if (size === kept) response.writeHead(503, { connection: 'close' }).end();
+      });
+    } else
+      request.on('data', (chunk: Buffer) => void arrived.push(chunk)).on('end', () => response.writeHead(201).end());
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  const address = front.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const other = await openRegistry({ host: `127.0.0.1:${port}`, scheme: 'http', retry: { delaySeconds: 0.001 } });
+  async function* slowly(from: number): AsyncGenerator<Uint8Array> {
+    for await (const chunk of ringBody(bytes.subarray(from), kept)) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      yield chunk;
+    }
+  }
+  await uploadBlob(other, 'f/early', { digest, size: bytes.length }, (from = 0) => slowly(from));
+  await other.close();
+  front.close();
+  expect(digestOf(Buffer.concat(arrived))).toBe(digest);
 });
 
 describe('body limits', () => {
