@@ -12,6 +12,7 @@ import { readSource, type ReadSource } from '../formats/read-source.ts';
 import { withTagAt } from '../names/chosen-tags.ts';
 import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
+import { whileWaiting } from './hold-pipes.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
 import { limitHeapGrowth, limitLargeHeap } from './heap-growth.ts';
 import type { SourceOption } from './operands.ts';
@@ -101,7 +102,7 @@ export async function withBackup<Result>(
     limitHeapGrowth(sources.some(isFarOperand) ? 20 : 50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);
-    const catalog = await renameTags(read, options);
+    const catalog = await renameTags(read, options, context);
     limitLargeHeap();
     return await use({
       backup,
@@ -138,8 +139,17 @@ function hashedInput(): { readonly stream: Readable; readonly hash: () => string
 async function renameTags(
   { catalog, store }: Pick<ReadSource, 'catalog' | 'store'>,
   options: BackupOptions,
+  context: Context,
 ): Promise<Catalog> {
-  const named = options.tagMap === undefined ? catalog : withTagMap(catalog, await readTagMap(options.tagMap), store);
+  const { tagMap } = options;
+  const named =
+    tagMap === undefined
+      ? catalog
+      : withTagMap(
+          catalog,
+          await whileWaiting(tagMap, context, () => readTagMap(tagMap, { signal: context.signal })),
+          store,
+        );
   return (options.atDigest ?? []).reduce((chosen, text) => {
     const { repository, tag, digest } = parseImageReference(text);
     if (tag === undefined || digest === undefined) {

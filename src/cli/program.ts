@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { createProgram } from './declare/program.ts';
 import type { GlobalOptions } from './declare/run.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { holdPipes } from './hold-pipes.ts';
 import { understandHabits } from './habits.ts';
 import { createOutput } from './output.ts';
 import { createEventWriter } from './progress/event-writer.ts';
@@ -21,7 +22,10 @@ export async function runProgram(
   const program = createProgram(outside.version, async (options, action) => {
     const context = contextOf(options, outside);
     if (settings.length > 0) context.output.message(`using ${settings.join(' and ')}`);
-    exitCode = await act(context, action);
+    exitCode = await act(context, async (acting) => {
+      await holdPipes(options, acting);
+      return action(acting);
+    });
   });
   program.hook('preAction', async (_program, command) => {
     if (hasSettings(command))

@@ -1,9 +1,10 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isRepository, isTag } from '../oci/reference.ts';
+import { openPipe } from '../io/open-pipe.ts';
 import { readLines, type NumberedLine } from '../io/read-lines.ts';
 import { withChosenTags } from './chosen-tags.ts';
 import { parseCsvTagMap } from './tag-map-csv.ts';
@@ -40,10 +41,17 @@ export interface TagMap {
  * `repository`, `artifact` and `tag`. Content decides which.
  * @throws RegtarError SOURCE_NOT_FOUND, TAG_MAP_INVALID
  */
-export async function readTagMap(path: string, options: Partial<TagMapOptions> = {}): Promise<TagMap> {
+export async function readTagMap(
+  path: string,
+  options: Partial<TagMapOptions> & { readonly signal?: AbortSignal | undefined } = {},
+): Promise<TagMap> {
   try {
-    return await parseTagMap(createReadStream(path), { describe: path, ...options });
+    // A pipe is not opened as a file is: its first writer would be waited for where no signal is heard.
+    const isPipe = statSync(path).isFIFO();
+    const bytes = isPipe ? openPipe(path, options.signal) : createReadStream(path);
+    return await parseTagMap(bytes, { describe: path, ...options });
   } catch (cause) {
+    options.signal?.throwIfAborted();
     const code = systemErrorCode(cause);
     if (code === undefined) throw cause;
     throw new RegtarError(

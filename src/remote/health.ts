@@ -58,7 +58,7 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
       if (isAbsence(error)) absentSince ??= performance.now();
       troubleSince ??= performance.now();
       const attempt = backoff.retries + 1;
-      const isShort = performance.now() - troubleSince < hiccupMilliseconds;
+      const isShort = !toldQuiet && performance.now() - troubleSince < hiccupMilliseconds;
       if (isShort || attempt <= toldAttempt || attempt > backoff.times) return;
       toldAttempt = attempt;
       onTrouble?.(`${error.message}; trying again, attempt ${attempt + 1} of ${backoff.times + 1}`);

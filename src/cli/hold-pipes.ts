@@ -1,0 +1,74 @@
+import { closeSync, constants, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { openPipe } from '../io/open-pipe.ts';
+import { createNewFile, temporaryName } from '../io/temporary-file.ts';
+import type { Context } from './context.ts';
+
+/** Options that name a small file, which is read at once and perhaps again. */
+const named = [
+  'authfile',
+  'caFile',
+  'certFile',
+  'keyFile',
+  'sourcePasswordFile',
+  'sourceCaFile',
+  'signedReport',
+  'requireSignature',
+  'htpasswd',
+  'tlsCert',
+  'tlsKey',
+];
+
+/**
+ * Reads pipes that options name, such as `<(pass show harbor)`, before a command begins: a program that waits in the
+ * system for the first writer hears no signal. What they held is in a file without a name then, which only this process
+ * can open.
+ * @param options changed in place
+ * @throws the signal's reason
+ */
+export async function holdPipes(options: object, context: Context): Promise<void> {
+  const given = options as Record<string, unknown>;
+  for (const name of named) {
+    const path = given[name];
+    if (typeof path !== 'string' || !isPipe(path)) continue;
+    given[name] = keep(await whileWaiting(path, context, () => buffer(openPipe(path, context.signal))));
+  }
+}
+
+/** Reads what may be a pipe, and says so when its writer takes longer than a person expects. */
+export async function whileWaiting<Result>(
+  path: string,
+  { output, signal }: Pick<Context, 'output' | 'signal'>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (!isPipe(path)) return work();
+  const timer = setTimeout(() => output.message(`waiting for ${path}: nothing has come out of this pipe yet`), 5000);
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Where a reader may have to wait. */
+function isPipe(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+}
+
+function keep(bytes: Uint8Array): string {
+  const path = temporaryName(join(tmpdir(), 'pipe'));
+  const writer = createNewFile(path, 0o600);
+  try {
+    for (let done = 0; done < bytes.length;) done += writeSync(writer, bytes, done);
+    const reader = openSync(path, constants.O_RDONLY);
+    return `/dev/fd/${reader}`;
+  } finally {
+    closeSync(writer);
+    unlinkSync(path);
+  }
+}
