@@ -5,8 +5,8 @@ import type { Registry } from '../remote/registry.ts';
 import type { RemoteImage } from './presence.ts';
 
 /**
- * Proves every credential that images of a push have by their path, each once: one that is wrong or absent fails its own
- * images alone. Nothing is asked where the whole registry has one.
+ * Proves every credential that images of a push have by their path, each once: one that is wrong or absent fails its
+ * own images alone. Nothing is asked where the whole registry has one.
  * @returns why images cannot be pushed by theirs
  */
 export async function refuseCredentials<Image extends RemoteImage>(
