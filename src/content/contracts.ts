@@ -19,8 +19,11 @@ export interface BlobNumbers {
 
 /** Blobs by digest, wherever they lie: manifests, configs and layers alike. Nothing here verifies; `copy` does. */
 export interface ContentStore {
-  /** @returns the stored size in bytes, or undefined when the blob is not here */
-  stat(digest: Digest): { readonly size: number } | undefined;
+  /**
+   * @returns the blob's size in bytes, and how many of them the medium really holds where it has holes; undefined when
+   * the blob is not here
+   */
+  stat(digest: Digest): { readonly size: number; readonly held?: number } | undefined;
   /** Numbers of the digests that the store holds; absent where it has none. */
   readonly numbers?: BlobNumbers;
   /** @throws RegtarError BLOB_MISSING when the blob is not here */

@@ -24,7 +24,8 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
   return {
     stat(digest) {
       const location = stored.get(digest)?.location;
-      return location === undefined ? undefined : { size: location.size };
+      if (location?.runs === undefined) return location && { size: location.size };
+      return { size: location.size, held: location.runs.reduce((sum, { size }) => sum + size, 0) };
     },
     ...(isNumbered(stored) && { numbers: stored }),
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),

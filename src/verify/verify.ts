@@ -41,7 +41,15 @@ export async function verifyBackup(
   // Both digests of the same bytes are checked: the one that manifests name and the one by which they are stored.
   const blobs = [...stored, ...[...(catalog.aliases?.keys() ?? [])].filter((alias) => referenced.has(alias))];
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
-  const bloated = quick ? new Map<Digest, Problem>() : bloatedBlobs(images, blobs, sizeOf);
+  const bloated = quick
+    ? new Map<Digest, Problem>()
+    : new Map([
+        ...bloatedBlobs(images, blobs, sizeOf),
+        ...hollowBlobs(
+          blobs.filter((digest) => !referenced.has(digest)),
+          store,
+        ),
+      ]);
   const hashed = blobs.filter((digest) => !bloated.has(digest));
   const bytes = quick ? 0 : sum(hashed.map(sizeOf));
   onEvent({ type: 'start', blobs: quick ? 0 : hashed.length, bytes });
@@ -136,6 +144,19 @@ function bloatedBlobs(
     bloated.set(digest, { code: 'BLOB_CORRUPT', digest, message });
   }
   return bloated;
+}
+
+/** A hundred times as much as there is of it: no layer that nobody names is worth an hour of hashing zeros. */
+const hollowFactor = 100;
+
+/** Of blobs that no manifest names nothing but the archive itself says how large they may be. */
+function* hollowBlobs(blobs: readonly Digest[], store: ContentStore): Generator<readonly [Digest, Problem]> {
+  for (const digest of blobs) {
+    const { size = 0, held = size } = store.stat(digest) ?? {};
+    if (size - held <= bloatBytes || size <= hollowFactor * held) continue;
+    const message = `blob ${digest} claims ${size} bytes, of which ${held} are stored; no manifest names it, and it is not read`;
+    yield [digest, { code: 'BLOB_CORRUPT', digest, message }];
+  }
 }
 
 /** Manifests that were found to be damaged when they were read. */

@@ -51,6 +51,24 @@ describe('a member with holes that claims more than it may', () => {
     expect([exit, stdout]).toEqual([4, expect.stringContaining(code)]);
   });
 
+  it('terabytes that no manifest names: verify says so at once', async () => {
+    const store = buildStorage((s) => ({ image: s.image('app', 'v1'), layer: s.blob(start, 'app') }));
+    const layer = storagePaths.blob(store.built.layer);
+    const runs = [{ at: 0, bytes: start }];
+    const bytes = store.tar({
+      rewrite: (path, _bytes, fullPath) =>
+        path === layer
+          ? [sparseMember({ path: fullPath, size: 8 * 1024 * gibibyte, runs, form: 'pax-1.0' })]
+          : undefined,
+    });
+    writeFileSync(folder.file('unnamed.tar'), bytes);
+    const { code, stdout } = await regtar(['verify', folder.file('unnamed.tar')], { timeoutSeconds: 60 });
+    expect([code, stdout]).toEqual([
+      4,
+      expect.stringMatching(/BLOB_CORRUPT.*of which 24 are stored; no manifest names it/),
+    ]);
+  });
+
   it('through a stream, too, which keeps no zeros', async () => {
     const stdin = Readable.from([readFileSync(backup('claim.tar', 8 * 1024 * gibibyte))]);
     const source = await openSource(['-'], { stdin, spoolFolder: folder.file('spool'), keep: 'digests' });
