@@ -88,6 +88,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const slots = new Map<Credential, Map<string, Slot>>();
   const used = new Set<Credential>();
   const proven = new Set<Credential>();
+  /** Older ones, too: they may be valid still, and a server may repeat what an earlier request was sent with. */
+  const issued = new Set<Secret>();
   let adopted: Challenge | undefined;
   let known = false;
 
@@ -125,6 +127,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         const token = await fetching;
         slot.token = token;
         slot.scopes = wanted;
+        issued.add(token.value);
         return token;
       } finally {
         slot.pending = undefined;
@@ -186,10 +189,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     forgetTokens: () => slots.clear(),
     scheme: () => (adopted ? (adopted.scheme === 'basic' ? 'basic' : 'bearer') : known ? 'none' : 'unknown'),
     *secrets() {
-      for (const credential of used) {
-        yield* secretsOf(credential);
-        for (const slot of slots.get(credential)?.values() ?? []) if (slot.token) yield slot.token.value;
-      }
+      for (const credential of used) yield* secretsOf(credential);
+      yield* issued;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { RegtarError, type ErrorPlace } from '../errors.ts';
 import type { Client } from '../net/client.ts';
 import { isTransientStatus } from '../net/retry.ts';
+import { redact as hide, Secret } from '../net/secret.ts';
 import { retryAfterOf } from '../net/sender.ts';
 import { headerOf, type Answer, type TransportRequest } from '../net/transport.ts';
 import { explainAnswer, wordsOf } from './answers.ts';
@@ -172,7 +173,17 @@ function explain(
       redact,
     });
   if (answer.status !== 401)
-    return explainAnswer(answer, { host: `${answer.url.host}, to which ${host} leads,`, doing, where, redact });
+    return explainAnswer(answer, {
+      host: `${answer.url.host}, to which ${host} leads,`,
+      doing,
+      where,
+      // An address that was signed is a password for a while, and object stores repeat what they were asked with.
+      redact: (text) =>
+        hide(
+          redact(text),
+          [...answer.url.searchParams.values()].map((value) => new Secret(value)),
+        ),
+    });
   return new RegtarError(
     'TARGET_REFUSED',
     `${host} leads to ${answer.url.host}, which asks for a password of its own to ${doing}; it got none`,

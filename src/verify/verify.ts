@@ -154,7 +154,8 @@ function* hollowBlobs(blobs: readonly Digest[], store: ContentStore): Generator<
   for (const digest of blobs) {
     const { size = 0, held = size } = store.stat(digest) ?? {};
     if (size - held <= bloatBytes || size <= hollowFactor * held) continue;
-    const message = `blob ${digest} claims ${size} bytes, of which ${held} are stored; no manifest names it, and it is not read`;
+    const message =
+      `blob ${digest} claims ${size} bytes, of which ${held} are stored; no manifest names it, and ` + 'it is not read';
     yield [digest, { code: 'BLOB_CORRUPT', digest, message }];
   }
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { requireNoWarnings } from './node-warnings.ts';
 
 export interface RunOptions {
   readonly cwd?: string | undefined;
@@ -27,8 +28,7 @@ export interface RunResult {
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const result = await spawnAndCollect(command, args, options);
-  const warning = /^\(node:\d+\) \[?\w*(?:Warning|DEP\d+).*$/m.exec(result.stderr)?.[0];
-  if (warning !== undefined) throw new Error(`${[command, ...args].join(' ')} warned: ${warning}`);
+  requireNoWarnings([command, ...args].join(' '), result.stderr);
   if (result.code !== 0 && options.allowFailure !== true) {
     throw new Error(
       `${[command, ...args].join(' ')} ended with ${result.code}\n${result.stderr}${result.stdout.slice(-2000)}`,

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { requireNoWarnings } from './node-warnings.ts';
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -64,6 +65,7 @@ export async function startProcess(
     ]);
     patience.abort();
     await ended;
+    requireNoWarnings(command, log());
   };
 
   const deadline = Date.now() + (options.readySeconds ?? 30) * 1000;

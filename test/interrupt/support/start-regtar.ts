@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants } from 'node:os';
+import { requireNoWarnings } from '../../support/node-warnings.ts';
 import { bareEnvironment, program } from '../../e2e/support/regtar.ts';
 
 export interface RunningRegtar {
@@ -31,10 +33,10 @@ export function startRegtar(
     for (const byte of chunk) if (byte === 10) lines++;
     if (waiting !== undefined && lines >= waiting.lines) waiting.resolve();
   });
-  const ended = new Promise<{ code: number; stderr: string }>((resolve) => {
-    child.once('close', (code, signal) =>
-      resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), stderr }),
-    );
+  const ended = once(child, 'close').then((event) => {
+    const [code, signal] = event as [number | null, NodeJS.Signals | null];
+    requireNoWarnings(['regtar', ...args].join(' '), stderr);
+    return { code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), stderr };
   });
   return {
     pid: child.pid ?? -1,

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { requireNoWarnings } from '../../support/node-warnings.ts';
 import { program, quietEnvironment } from './regtar.ts';
 
 /** A push under way. */
@@ -20,13 +22,11 @@ export function startPush(source: string, target: string, args: readonly string[
   const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
   return {
     kill: (signal) => void child.kill(signal),
-    ended: new Promise((resolve) =>
-      child.once('close', (code, signal) =>
-        resolve({
-          code: code ?? 128 + (numbers[signal ?? 'SIGKILL'] ?? 0),
-          stderr: Buffer.concat(chunks).toString('utf8'),
-        }),
-      ),
-    ),
+    ended: once(child, 'close').then((event) => {
+      const [code, signal] = event as [number | null, NodeJS.Signals | null];
+      const stderr = Buffer.concat(chunks).toString('utf8');
+      requireNoWarnings('regtar push', stderr);
+      return { code: code ?? 128 + (numbers[signal ?? 'SIGKILL'] ?? 0), stderr };
+    }),
   };
 }
