@@ -99,7 +99,7 @@ export async function withBackup<Result>(
   process.once('exit', onExit);
   try {
     // Manifests of bytes elsewhere are in memory, too, and whoever waits for a network has time to collect.
-    limitHeapGrowth(sources.some(isFarOperand) ? 20 : 50);
+    limitHeapGrowth(sources.some(isFarOperand) ? 10 : 50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);
     const catalog = await renameTags(read, options, context);
