@@ -123,8 +123,8 @@ function fill(groups: readonly (readonly Unit[])[], { open, size }: PackOptions)
   const fits = (volume: PackedVolume, cargo: Cargo, most: number): boolean => {
     const room = volume.parts * size - volume.space.bytes;
     if (most <= room) return true;
-    // Directories that are there already make it smaller; more than a few of them it never has.
-    return sizeOf(cargo.blobs) <= room && volume.space.bytesWith(cargo) <= volume.parts * size;
+    // Directories that are there already make it smaller. To count them takes long, and they are few.
+    return most - room <= countedBytes && volume.space.bytesWith(cargo) <= volume.parts * size;
   };
   const put = (index: number, images: readonly VolumeImage[], cargo: Cargo): void => {
     const volume = volumes[index];
@@ -183,6 +183,9 @@ function fill(groups: readonly (readonly Unit[])[], { open, size }: PackOptions)
   }
   return { volumes, volumeOf };
 }
+
+/** Up to here it is worth counting whether something fits that seems to be too large. */
+const countedBytes = 64 * 1024;
 
 /** Images with blobs, as a volume takes them. */
 export function cargoOf(images: readonly Pick<VolumeImage, 'target' | 'node'>[], blobs: readonly Descriptor[]): Cargo {
