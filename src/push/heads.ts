@@ -24,6 +24,11 @@ export interface HeadsOptions {
    * Whether a repository has nothing, undefined where that is not known. Absent: the registry is asked where that pays.
    */
   readonly isFresh?: ((repository: string) => boolean | undefined) | undefined;
+  /**
+   * What the registry cannot show counts as absent, because the file of its manifest is damaged: it is going to be
+   * written again. @defaultValue false
+   */
+  readonly distrust?: boolean | undefined;
   readonly jobs: number;
   readonly signal: AbortSignal;
 }
@@ -35,24 +40,24 @@ export interface HeadsOptions {
 export async function readHeads(
   registry: Registry,
   targets: readonly ImageTarget[],
-  { isFresh: known, jobs, signal }: HeadsOptions,
+  { isFresh: known, distrust = false, jobs, signal }: HeadsOptions,
 ): Promise<Heads> {
   const digests = createAnswers();
   const failures = new Map<ImageTarget, RegtarError>();
+  const once = { retryTimes: 0, hint: 'look into the registry’s log' };
   const ask = async (target: ImageTarget): Promise<void> => {
     if (digests.has(target)) return;
+    const { repository, tag = target.root.digest } = target;
     try {
-      digests.set(
-        target,
-        (
-          await withOwnCredential(registry, () =>
-            headManifest(registry, target.repository, target.tag ?? target.root.digest, { signal }),
-          )
-        )?.digest,
+      const head = await withOwnCredential(registry, () =>
+        headManifest(registry, repository, tag, { signal, lasting500: distrust ? once : undefined }),
       );
+      digests.set(target, head?.digest);
     } catch (error) {
-      if (!(error instanceof RegtarError) || !isAboutOne(error)) throw error;
-      failures.set(target, error);
+      if (!(error instanceof RegtarError)) throw error;
+      if (distrust && error.where.status === 500) digests.set(target, undefined);
+      else if (isAboutOne(error)) failures.set(target, error);
+      else throw error;
     }
   };
   const isFresh = known ?? (await askFreshness(registry, targets, ask, (target) => digests.get(target), signal));

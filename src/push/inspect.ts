@@ -23,6 +23,8 @@ export interface InspectionOptions {
   /** Of projects to be created, in bytes. */
   readonly storageLimit: number | undefined;
   readonly onExistingTag: OnExistingTag;
+  /** Tags that the registry cannot show count as absent. @defaultValue false */
+  readonly distrust?: boolean | undefined;
   /** What the images are made of; without it their configs are not looked at. */
   readonly store?: ContentStore | undefined;
   readonly jobs: number;
@@ -78,7 +80,12 @@ export async function inspectRemote<Image extends RemoteImage>(
   const heads = await readHeads(
     registry,
     left().map(({ target }) => target),
-    { isFresh: harbor && freshness(projects), jobs: options.jobs, signal: options.signal },
+    {
+      isFresh: harbor && freshness(projects),
+      distrust: options.distrust,
+      jobs: options.jobs,
+      signal: options.signal,
+    },
   );
   refuseEach(({ target }) => heads.failures.get(target));
   for (const image of left()) presence.set(image, presenceOf(image.target, heads));

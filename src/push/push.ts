@@ -107,6 +107,7 @@ export async function preparePush(
     createProjects: projects.create !== false,
     storageLimit: projects.storageLimit,
     onExistingTag,
+    distrust: options.repair,
     store: options.store,
     jobs,
     signal,

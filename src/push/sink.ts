@@ -1,9 +1,16 @@
 import { RegtarError } from '../errors.ts';
-import type { BlobOutcome, ImageSink, ImageTarget, ImageWriter, SinkTraits } from '../content/contracts.ts';
+import type {
+  BlobOutcome,
+  ImageSink,
+  ImageTarget,
+  ImageWriter,
+  SinkTraits,
+  WriteOptions,
+} from '../content/contracts.ts';
 import { limits } from '../io/limits.ts';
 import { createFirsts, type Firsts } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { parseManifest } from '../oci/manifest.ts';
+import { parseManifest, type Manifest } from '../oci/manifest.ts';
 import { formatImageReference } from '../oci/reference.ts';
 import { getManifest, headManifest, putManifest } from '../remote/manifests.ts';
 import { addReferrer } from '../remote/referrers.ts';
@@ -18,6 +25,7 @@ import { createRoom, type Room } from './room.ts';
 import type { Heads } from './heads.ts';
 import { tagExists } from './inspect.ts';
 import type { OnExistingTag } from './presence.ts';
+import { createUnderWay, type UnderWay } from './under-way.ts';
 
 /** How images are pushed. */
 export interface RemoteSinkOptions extends Omit<BlobPlacesOptions, 'isFresh'> {
@@ -82,12 +90,17 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
     options.places ??
     createBlobPlaces(registry, { ...options, isFresh: (repository) => heads?.isFresh(repository) === true });
   const room = createRoom(registry, options.hasProjects === true);
-  const shared: Shared = { registry, places, manifests: createFirsts(), room, options };
+  const underWay = createUnderWay();
+  const shared: Shared = { registry, places, manifests: createFirsts(), room, underWay, options };
   const addAll = (target: ImageTarget): void => {
     for (const { digest } of target.blobs) places.add(digest, target.repository);
   };
   for (const target of options.present ?? []) addAll(target);
-  const begin: ImageSink['begin'] = async (target, write) => {
+  const enter = async (
+    target: ImageTarget,
+    write: WriteOptions,
+    end: () => void,
+  ): Promise<ImageWriter | 'present' | 'skipped'> => {
     shared.room.check(target.repository);
     const there =
       heads?.has(target) === true
@@ -107,10 +120,19 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
     const passage = await options.proof?.enter(target);
     try {
       for (const blob of lacking(target)) await places.adopt(blob, target.repository, write);
-      return createWriter(shared, target, passage);
+      return createWriter(shared, target, passage, end);
     } catch (error) {
       passage?.leave();
       throw error;
+    }
+  };
+  const begin: ImageSink['begin'] = async (target, write) => {
+    const end = underWay.add(target.repository, target.root.digest);
+    let writer: Awaited<ReturnType<typeof enter>> | undefined;
+    try {
+      return (writer = await enter(target, write, end));
+    } finally {
+      if (typeof writer !== 'object') end();
     }
   };
   return {
@@ -132,13 +154,16 @@ interface Shared {
   readonly places: BlobPlaces;
   readonly manifests: Firsts<string>;
   readonly room: Room;
+  readonly underWay: UnderWay;
   readonly options: RemoteSinkOptions;
 }
 
+/** @param end tells that the image is no longer on its way */
 function createWriter(
-  { registry, places, manifests, room, options }: Shared,
+  { registry, places, manifests, room, underWay, options }: Shared,
   target: ImageTarget,
   passage: Passage | undefined,
+  end: () => void,
 ): ImageWriter {
   const { repository } = target;
   const supplies = createSupplies(registry, places, repository, { headsLie: options.isPlaced === true });
@@ -226,11 +251,18 @@ function createWriter(
       if (root === undefined)
         throw new RegtarError('INTERNAL', `${repository} has no root manifest to commit`, { where: { repository } });
       const { manifest, bytes } = root;
+      // While an image proves where the storage is, all others wait for it.
+      const subject = passage === undefined ? subjectOf(manifest, bytes)?.subject?.digest : undefined;
+      if (subject !== undefined) await underWay.wait(repository, subject);
       const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
       await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit, bytes)));
+      end();
       return 'written';
     },
-    abort: async () => passage?.leave(),
+    async abort() {
+      end();
+      passage?.leave();
+    },
   };
 }
 
@@ -274,9 +306,8 @@ async function keepReferrer(
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"subject"')) return;
-  const manifest = parseManifest(bytes, descriptor.mediaType);
-  if (manifest.kind === 'schema1' || manifest.subject === undefined) return;
+  const manifest = subjectOf(descriptor, bytes);
+  if (manifest?.subject === undefined) return;
   const artifactType = manifest.artifactType ?? (manifest.kind === 'image' ? manifest.config?.mediaType : undefined);
   const referrer: Descriptor = {
     mediaType: descriptor.mediaType,
@@ -286,4 +317,11 @@ async function keepReferrer(
     ...(Object.keys(manifest.annotations).length > 0 && { annotations: manifest.annotations }),
   };
   await addReferrer(registry, repository, manifest.subject.digest, referrer, { signal });
+}
+
+/** @returns the manifest if it may refer to another one; most need not be parsed to know that they do not */
+function subjectOf({ mediaType }: Descriptor, bytes: Uint8Array): Exclude<Manifest, { kind: 'schema1' }> | undefined {
+  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"subject"')) return undefined;
+  const manifest = parseManifest(bytes, mediaType);
+  return manifest.kind === 'schema1' ? undefined : manifest;
 }

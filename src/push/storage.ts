@@ -35,7 +35,11 @@ export async function inspectStorage(place: Place, images: readonly PlannedImage
   });
   const bySize = images
     .map((image) => ({ image, bytes: image.target.blobs.reduce((sum, { size }) => sum + Math.max(0, size), 0) }))
-    .sort((left, right) => left.bytes - right.bytes)
+    // What refers to another image comes after it.
+    .sort(
+      (left, right) =>
+        Number(left.image.target.referrer) - Number(right.image.target.referrer) || left.bytes - right.bytes,
+    )
     .map(({ image }) => image);
   for (const image of bySize) {
     const { repository, root } = image.target;

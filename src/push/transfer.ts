@@ -116,6 +116,7 @@ export async function prepareTransfer(
   });
   for (const [digest, repository] of lacking?.found ?? []) if (repository !== undefined) api.add(digest, repository);
   const layers = chooseLayers(registry, api, options);
+  let unnamed = 0;
   const lackingOf = new Map(plan.images.map(({ target, lacking: blobs = [] }) => [target, blobs]));
   return {
     plan,

@@ -17,6 +17,12 @@ export interface FetchedManifest extends ManifestHead {
   readonly bytes: Uint8Array;
 }
 
+/** How a manifest is asked for. */
+export interface ManifestHeadOptions extends BlobRequestOptions {
+  /** Fewer retries for status 500, where it is likely to stay, and what to do then. */
+  readonly lasting500?: { readonly retryTimes: number; readonly hint: string } | undefined;
+}
+
 /** How a manifest is pushed. */
 export interface PutManifestOptions extends BlobRequestOptions {
   /** What the registry should answer where it is not the digest of the bytes: signed schema1. */
@@ -35,12 +41,15 @@ const accept = [
   '*/*;q=0.1',
 ].join(', ');
 
-/** @param reference a tag or a digest. @returns undefined when the registry has no such manifest */
+/**
+ * @param reference a tag or a digest
+ * @returns undefined when the registry has no such manifest
+ */
 export async function headManifest(
   registry: Registry,
   repository: string,
   reference: string,
-  options: BlobRequestOptions = {},
+  options: ManifestHeadOptions = {},
 ): Promise<ManifestHead | undefined> {
   const answer = await ask(registry, 'HEAD', repository, reference, options);
   if (answer.status === 404) return undefined;
@@ -131,7 +140,7 @@ function ask(
   method: 'GET' | 'HEAD',
   repository: string,
   reference: string,
-  options: BlobRequestOptions,
+  options: ManifestHeadOptions,
 ): Promise<Answer> {
   return registry.request({
     method,

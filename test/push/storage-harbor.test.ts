@@ -1,9 +1,10 @@
-import { mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startHarborDouble, type HarborDouble } from '../harbor/double/start.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { generateBackup, type GeneratedBackup } from '../support/generate-backup.ts';
 import { describeWith } from '../support/peers.ts';
+import { run } from '../support/run.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { failures, push, statuses } from './support/regtar.ts';
 
@@ -68,6 +69,35 @@ describeWith('docker-registry', 'the storage of a Harbor', () => {
       expect(other.quotaUsed('fresh')).toBe(harbor.quotaUsed('sent'));
     } finally {
       await other.stop();
+    }
+  });
+
+  it('is turned into projects again after the database was lost, by a tag map and without a byte', async () => {
+    const whole = await push(backup.file, `${harbor.host}/lost`, { account: harbor.admin });
+    expect(whole.code).toBe(0);
+    const storage = folder.file('left');
+    cpSync(harbor.registryStorage, storage, { recursive: true });
+    // What Harbor 2.15 leaves of tags in its storage: nothing.
+    await run('find', [storage, '-path', '*_manifests/tags', '-prune', '-exec', 'rm', '-r', '{}', '+']);
+    const lines = harbor
+      .repositories()
+      .filter((repository) => repository.startsWith('lost/'))
+      .flatMap((repository) => [...harbor.tags(repository)].map(([tag, digest]) => `${repository},${tag},${digest}`));
+    expect(lines).toHaveLength(backup.images);
+    writeFileSync(folder.file('tags.csv'), `repository,tag,digest\n${lines.join('\n')}\n`);
+    const anew = await startHarborDouble({ registryStorage: storage });
+    try {
+      const adopted = await push(storage, anew.host, {
+        account: anew.admin,
+        args: ['--in-place', '--storage', storage, '--tag-map', folder.file('tags.csv'), '--include', 'lost/**'],
+      });
+      expect([adopted.code, failures(adopted), statuses(adopted)]).toEqual([0, {}, { copied: backup.images }]);
+      expect(anew.requests.filter(({ path }) => path.includes('/blobs/'))).toEqual([]);
+      for (const repository of anew.repositories()) expect(anew.tags(repository)).toEqual(harbor.tags(repository));
+      expect(anew.repositories()).toEqual(harbor.repositories().filter((each) => each.startsWith('lost/')));
+      expect(anew.quotaUsed('lost')).toBe(harbor.quotaUsed('lost'));
+    } finally {
+      await anew.stop();
     }
   });
 

@@ -351,6 +351,35 @@ describeWith('docker-registry', 'a storage', () => {
     }
   });
 
+  it('lists what was placed in vain, because its image failed', async () => {
+    const manifestOf = (digest: string): { readonly config: Layer; readonly layers: readonly Layer[] } =>
+      JSON.parse(readFileSync(blobFile(unpacked, digest), 'utf8')) as never;
+    const { config, layers } = manifestOf(ofFixture.get('tools/hello:edge') ?? '');
+    const others = readFileSync(fixturePath, 'latin1');
+    // Named by one manifest alone, beside its own paths.
+    const own = [config, ...layers].filter(({ digest }) => others.split(`"digest":"${digest}"`).length === 2);
+    expect(own).toHaveLength(2);
+    const listed: (readonly string[])[] = [];
+    for (const { digest } of own) {
+      const source = folder.file(`in-vain-${turn++}`);
+      cpSync(unpacked, source, { recursive: true });
+      const bytes = readFileSync(blobFile(source, digest));
+      writeFileSync(blobFile(source, digest), Buffer.from(bytes.map((byte) => byte ^ 1)));
+      const registry = await freshRegistry();
+      const result = await push(source, registry.host, {
+        // One after the other: what lies first is placed before the other one turns out to be damaged.
+        args: ['--storage', registry.storage, '--include', 'tools/hello:edge', '--jobs', '1'],
+      });
+      expect(failures(result)).toEqual({ 'tools/hello:edge': 'BLOB_CORRUPT' });
+      const { unnamedBlobs = [] } = result.report;
+      listed.push(unnamedBlobs);
+      const there = filesBelow(join(registry.storage, v2, 'blobs')).map((file) => `sha256:${file.split('/')[2] ?? ''}`);
+      expect(there).toEqual([...unnamedBlobs].sort());
+      if (unnamedBlobs.length > 0) expect(result.stderr).toContain('unnamedBlobs');
+    }
+    expect(listed.flat().some((digest) => own.some((each) => each.digest === digest))).toBe(true);
+  });
+
   it('is whole after two runs at once', async () => {
     const registry = await freshRegistry();
     const results = await Promise.all(
@@ -361,22 +390,93 @@ describeWith('docker-registry', 'a storage', () => {
     expect(readdirSync(registry.storage)).toEqual(['docker']);
   });
 
-  it('never shows half a blob when the push is killed, and the next run finishes', async () => {
+  it('that is mounted read-only is named before anything is sent', async (context) => {
     const registry = await freshRegistry();
-    for (let round = 0; round < 8; round++) {
-      const started = startPush(fixturePath, registry.host, ['--storage', registry.storage]);
-      setTimeout(() => started.kill('SIGKILL'), 280 + 45 * round);
-      await started.ended;
-      // A manifest of a request that was under way is still written by the registry, in place; what a killed push left
-      // would stay as it is.
-      await expect.poll(() => brokenBlobs(registry.storage), { timeout: 10_000 }).toEqual([]);
+    const mounted = folder.file(`read-only-${turn++}`);
+    mkdirSync(mounted);
+    const mount = (...args: string[]): Promise<{ readonly code: number }> => run('mount', args, { allowFailure: true });
+    if ((await mount('--bind', registry.storage, mounted)).code !== 0) return context.skip();
+    try {
+      expect((await mount('-o', 'remount,bind,ro', mounted)).code).toBe(0);
+      const result = await push(fixturePath, registry.host, { args: ['--storage', mounted] });
+      expect([result.code, result.stderr]).toEqual([
+        1,
+        expect.stringMatching(/OUTPUT_UNWRITABLE: .* cannot be written: the file system is read-only/),
+      ]);
+      expect(registry.requests().filter(({ method }) => method === 'PUT' || method === 'POST')).toEqual([]);
+      expect(filesBelow(registry.storage)).toEqual([]);
+    } finally {
+      await run('umount', [mounted]);
     }
-    const result = await push(fixturePath, registry.host, { args: ['--storage', registry.storage] });
-    expect([result.code, failures(result)]).toEqual([0, {}]);
+  });
+
+  it('gets what refers to an image after the image', async () => {
+    const registry = await freshRegistry();
+    const pushed = await push(fixturePath, registry.host, { args: ['--storage', registry.storage] });
+    expect(pushed.code).toBe(0);
+    const put = registry
+      .requests()
+      .filter(({ method, status }) => method === 'PUT' && status === 201)
+      .map(({ path }) => path);
+    const pairs = pushed.report.images.flatMap(({ repository, tag, digest = '' }) => {
+      const { subject } = JSON.parse(readFileSync(blobFile(unpacked, digest), 'utf8')) as {
+        readonly subject?: { readonly digest: string };
+      };
+      return subject === undefined ? [] : [{ repository, name: tag ?? digest, subject: subject.digest }];
+    });
+    expect(pairs.length).toBeGreaterThan(0);
+    for (const { repository, name, subject } of pairs) {
+      const names = expected.tags.filter((each) => each.repository === repository && each.digest === subject);
+      const places = [subject, ...names.map(({ tag }) => tag)].map((each) =>
+        put.indexOf(`/v2/${repository}/manifests/${each}`),
+      );
+      const first = Math.min(...places.filter((place) => place >= 0));
+      expect(put.indexOf(`/v2/${repository}/manifests/${name}`), name).toBeGreaterThan(first);
+    }
+  });
+
+  it('gets back manifests that are short or gone there', async () => {
+    const registry = await freshRegistry();
+    expect((await push(fixturePath, registry.host, { args: ['--storage', registry.storage] })).code).toBe(0);
+    const [short, gone] = ['tools/hello:edge', 'tools/hello:1.0'].map((name) =>
+      blobFile(registry.storage, ofFixture.get(name) ?? ''),
+    );
+    const bytes = [short, gone].map((file = '') => readFileSync(file));
+    truncateSync(short ?? '', 10);
+    rmSync(gone ?? '');
+    const repaired = await push(fixturePath, registry.host, { args: ['--repair', '--storage', registry.storage] });
+    expect([repaired.code, failures(repaired)]).toEqual([0, {}]);
+    expect([short, gone].map((file = '') => readFileSync(file))).toEqual(bytes);
     expect(await images(registry)).toEqual(ofFixture);
-    expect(readdirSync(registry.storage)).toEqual(['docker']);
+  });
+
+  it('never shows half a blob when the push is killed at any of twenty moments, and the next run finishes', async () => {
+    const undisturbed = await freshRegistry();
+    const began = performance.now();
+    await startPush(fixturePath, undisturbed.host, ['--storage', undisturbed.storage]).ended;
+    const whole = performance.now() - began;
+    for (let round = 0; round < 2; round++) {
+      const registry = await freshRegistry();
+      for (let kill = 0; kill < 10; kill++) {
+        const started = startPush(fixturePath, registry.host, ['--storage', registry.storage]);
+        // Before that it only starts.
+        setTimeout(() => started.kill('SIGKILL'), whole * (0.3 + 0.7 * Math.random()));
+        await started.ended;
+        // A manifest of a request that was under way is still written by the registry, in place; what a killed push
+        // left would stay as it is.
+        await expect.poll(() => brokenBlobs(registry.storage), { timeout: 10_000 }).toEqual([]);
+      }
+      const result = await push(fixturePath, registry.host, { args: ['--storage', registry.storage] });
+      expect([result.code, failures(result)]).toEqual([0, {}]);
+      expect(await images(registry)).toEqual(ofFixture);
+      expect(readdirSync(registry.storage)).toEqual(['docker']);
+    }
   });
 });
+
+interface Layer {
+  readonly digest: string;
+}
 
 /** Blobs whose bytes are not what their names say. The registry's own are among them, such as lists of referrers. */
 function brokenBlobs(storage: string): readonly string[] {
