@@ -137,10 +137,18 @@ export async function prepareTransfer(
       distrust: options.repair,
       mend: layers.mend,
     },
-    review: async (possible, report, onImage) =>
-      storage === undefined
-        ? report
-        : reviewStorage(storage.place, possible, report, layers.placed?.placed ?? new Set(), onImage),
+    async review(possible, report, onImage) {
+      if (storage === undefined) return report;
+      const reviewed = await reviewStorage(
+        storage.place,
+        possible,
+        report,
+        layers.placed?.placed ?? new Set(),
+        onImage,
+      );
+      unnamed = reviewed.unnamed?.length ?? 0;
+      return reviewed;
+    },
     notes: () => [
       ...(storage?.place.notes?.() ?? []),
       ...(layers.uploaded.size === 0
@@ -148,6 +156,12 @@ export async function prepareTransfer(
         : [
             `${registry.host} did not know ${layers.uploaded.size} blobs that were placed; they were sent ` +
               'through its API',
+          ]),
+      ...(unnamed === 0
+        ? []
+        : [
+            `${unnamed} ${unnamed === 1 ? 'blob was' : 'blobs were'} placed and no image that arrived names ` +
+              `${unnamed === 1 ? 'it' : 'them'}; --json lists them as unnamedBlobs`,
           ]),
     ],
   };
