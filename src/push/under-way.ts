@@ -24,6 +24,6 @@ export function createUnderWay(): UnderWay {
         resolve();
       };
     },
-    wait: async (repository, digest) => void (await Promise.all(images.get(`${repository}@${digest}`) ?? [])),
+    wait: async (repository, digest) => void (await Promise.all([...(images.get(`${repository}@${digest}`) ?? [])])),
   };
 }

@@ -59,7 +59,7 @@ describe.each(['docker-registry', 'distribution'] as const)('%s, filled through 
       const requests = registry.requests();
       expect(requests.filter(({ path }) => path.includes('/blobs/'))).toEqual([]);
       expect(requests.filter(({ method, status }) => method === 'PUT' && status === 201).length).toBeGreaterThan(500);
-      expect(report.blobs).toMatchObject({ copied: expect.any(Number), placed: expect.any(Number) });
+      expect(report.blobs.placed).toBeGreaterThan(500);
       expect(report.unnamedBlobs).toBeUndefined();
     });
 
