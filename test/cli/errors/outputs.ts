@@ -165,7 +165,7 @@ export const outputs: readonly ErrorCase[] = [
     code: 'INTERRUPTED',
     title: 'Ctrl-C',
     exit: 130,
-    says: /interrupted/,
+    says: /INTERRUPTED: stopped/,
     hint: /run the same command again/,
     provoke: async () =>
       typed('sleep 3 | timeout --preserve-status --signal INT 0.7 regtar list -', { allowFailure: true }),

@@ -158,7 +158,7 @@ export const wrongUse: readonly ErrorCase[] = [
     code: 'CONFIG_INVALID',
     title: 'certificates of an engine that are not there, before the backup is read',
     exit: 2,
-    says: /certs\/ca\.pem cannot be read: ENOENT/,
+    says: /certs\/ca\.pem (?:cannot be read|does not exist)/,
     hint: /DOCKER_CERT_PATH/,
     provoke: async (folder) =>
       regtar(['load', '-'], {
