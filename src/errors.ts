@@ -207,7 +207,7 @@ export interface Problem extends ErrorPlace {
 
 /**
  * Whether an error concerns only what was being read, so that the others go on: it is one of ours, and its code does
- * not end the run. Everything else is to be thrown on: a source that changed is no broken image, and neither is a bug.
+ * not end the run. Everything else is to be thrown on: a source that changed is not a broken image, nor is a bug.
  */
 export function othersGoOn(error: unknown): error is RegtarError {
   return error instanceof RegtarError && error.code !== 'INTERNAL' && codeFacts[error.code].ends !== 'run';
@@ -244,7 +244,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /**
- * The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors, whose codes are no system's.
+ * The `code` of a Node system error (`ENOENT`, `ENOSPC`, …); undefined for our own errors.
  */
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && !(error instanceof RegtarError) && 'code' in error && typeof error.code === 'string'

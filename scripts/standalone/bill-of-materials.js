@@ -67,7 +67,7 @@ function packageComponent({ name, version, license }) {
 /** Node and what it is made of. @param {Readonly<Record<string, string>>} versions */
 function nodeComponent(versions) {
   const purl = `pkg:generic/node@${versions['node']}`;
-  // `modules` and `napi` number interfaces, they are no parts.
+  // `modules` and `napi` number interfaces, they are not parts.
   const parts = Object.entries(versions).filter(([name]) => !['node', 'modules', 'napi'].includes(name));
   return {
     type: 'platform',

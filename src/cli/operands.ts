@@ -96,7 +96,7 @@ function isReference(operand: string): boolean {
   );
 }
 
-/** A word that is no file, where SOURCE is known without it. */
+/** A word that is not a file, where SOURCE is known without it. */
 function namesRepository(operand: string): boolean {
   return existsSync(defaultSource) && !existsSync(operand) && isRepository(operand) && !/\.[a-z0-9]+$/.test(operand);
 }

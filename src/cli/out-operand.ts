@@ -31,7 +31,7 @@ export function refuseOddOut(out: string): void {
     );
   if (out === '-' && isatty(1))
     throw usage(
-      'OUT is standard output, which is a terminal, and an archive is no text',
+      'OUT is standard output, which is a terminal, and an archive is not text',
       'redirect it into a file or a pipe',
     );
 }

@@ -6,7 +6,7 @@ const descriptor = 1;
 const pauseMilliseconds = 5;
 
 let failure: RegtarError | undefined;
-/** The reader has stopped, as `head` does: that is no failure, and nothing more need be written. */
+/** The reader has stopped, as `head` does: that is not a failure, and nothing more need be written. */
 let isClosed = false;
 let isFile: boolean | undefined;
 

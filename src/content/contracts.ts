@@ -122,7 +122,7 @@ export interface SinkTraits {
   readonly schema1: boolean;
   /** Whether an index with all its children can be kept; docker-archive takes one platform of it. */
   readonly indexes: boolean;
-  /** Whether manifests that are no runnable images (artifacts, signatures) can be kept. */
+  /** Whether manifests that are not runnable images (artifacts, signatures) can be kept. */
   readonly artifacts: boolean;
   /** How many blobs it can take at once; 1 for a stream. */
   readonly parallelBlobs: number;

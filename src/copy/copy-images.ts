@@ -42,7 +42,7 @@ export async function copyImages(
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const describe = (target: ImageTarget): string => sink.describe(target);
-  // Every transfer under way listens for the end: many of them are no leak.
+  // Every transfer under way listens for the end: many of them are not a leak.
   setMaxListeners(0, signal);
   const tally = createTally(emit, store);
   const refused: ImageResult[] = plan.refused.map(({ source, status, error }) => ({

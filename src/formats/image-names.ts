@@ -14,7 +14,7 @@ export const defaultTag = 'latest';
 /**
  * Reads `docker.io/library/app:1`: a leading registry is left out, the path stays. A name with neither tag nor digest
  * is `latest`.
- * @returns undefined where it is no name of an image
+ * @returns undefined where it is not a name of an image
  */
 export function parseForeignName(text: string): ForeignName | undefined {
   return parseName(dropRegistry(text));

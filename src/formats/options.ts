@@ -33,7 +33,7 @@ export interface FileSinkOptions {
   readonly resume?: boolean | undefined;
   /** Whom files of a registry's storage belong to, as numbers. */
   readonly owner?: OwnerIds | undefined;
-  /** Where a registry's storage goes that is no folder of this machine: a bucket. */
+  /** Where a registry's storage goes that is not a folder of this machine: a bucket. */
   readonly place?: Place | undefined;
   /** An open file descriptor for `-`, 1 where absent, or for a pipe or device that OUT names. */
   readonly descriptor?: number | undefined;

@@ -13,7 +13,7 @@ export const limits = {
   configBytes: 4 * 1024 * 1024,
   /** `index.json` of a layout and `manifest.json` of a docker-archive: about 400 bytes for each tag. */
   layoutIndexBytes: 128 * 1024 * 1024,
-  /** A link is 71 or 135 bytes; white space around it is allowed, more than this is no link. */
+  /** A link is 71 or 135 bytes; white space around it is allowed, more than this is not a link. */
   linkBytes: 1024,
   /** One read, write or hash step: below 64 KiB the cost of a step shows, above 1 MiB nothing is gained. */
   chunkBytes: 1024 * 1024,

@@ -150,7 +150,7 @@ export async function writeFully(
     done += await new Promise<number>((resolve, reject) => {
       write(descriptor, bytes, done, bytes.length - done, at, (error, count) => {
         if (error === null) resolve(count);
-        // Another user of a pipe may have made it non-blocking: full is no failure then.
+        // Another user of a pipe may have made it non-blocking: full is not a failure then.
         else if (error.code === 'EAGAIN') setTimeout(resolve, 2, 0);
         else reject(outputError(error, path) as Error);
       });

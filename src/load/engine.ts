@@ -157,7 +157,7 @@ export function engineAddress({ host, certPath }: Pick<EngineOptions, 'host' | '
     return { origin: 'http://engine', connect: { socketPath: host.replace(/^unix:\/\//, '') } };
   const address = /^(?:tcp|http|https):\/\/(.+?)\/?$/.exec(host)?.[1];
   if (address === undefined)
-    throw new RegtarError('USAGE', `"${host}" is no engine that regtar can reach`, {
+    throw new RegtarError('USAGE', `"${host}" is not an engine that regtar can reach`, {
       hint: 'give unix:///path/to/docker.sock or tcp://host:port; for ssh:// forward the socket with `ssh -L`',
     });
   if (certPath === undefined)
@@ -189,7 +189,7 @@ function errorIn(text: string): string | undefined {
       if ('error' in step && typeof step.error === 'string') return step.error;
       if ('message' in step && typeof step.message === 'string') return step.message;
     } catch {
-      // Progress in words is no failure.
+      // Progress in words is not a failure.
     }
   }
   return undefined;

@@ -9,7 +9,7 @@ export interface TableRow {
   readonly line: number;
 }
 
-/** More than this is no row of a table that names images. */
+/** More than this is not a row of a table that names images. */
 const longestStatement = 64 * 1024 * 1024;
 
 /**

@@ -99,7 +99,7 @@ function* rowsOf(value: unknown, above: Context): Generator<TagMapRow> {
         );
       yield* rowsOf(list, { ...context, repository });
     }
-  } else throw invalidTagMap(context.options, context.line, 'a list holds something that is no artifact');
+  } else throw invalidTagMap(context.options, context.line, 'a list holds something that is not an artifact');
 }
 
 function* artifactRows(

@@ -89,7 +89,7 @@ export async function parseTagMap(bytes: AsyncIterable<Uint8Array>, options: Tag
 /**
  * Gives tags the meaning that a tag map says. The map wins over tags in storage: Harbor stopped to write them there, so
  * they may be old.
- * Entries whose digest is no revision of their repository become problems.
+ * Entries whose digest is not a revision of their repository become problems.
  * @param store tells which signatures have tags
  */
 export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap, store: ContentStore): Some {
@@ -113,7 +113,8 @@ export function withTagMap<Some extends Catalog>(catalog: Some, map: TagMap, sto
           tag,
           digest,
           message:
-            `the tag map names ${repository}:${tag}, but ${digest} is no manifest of ${repository} ` + 'in this backup',
+            `the tag map names ${repository}:${tag}, but ${digest} is not a manifest of ${repository} ` +
+            'in this backup',
         });
         continue;
       }
@@ -168,9 +169,9 @@ async function checkRows(
   const signatures: SignatureEntry[] = [];
   for await (const { repository, tag, digest, line, signedAt } of rows) {
     if (!isRepository(repository))
-      throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is no repository name`);
-    if (!isTag(tag)) throw invalidTagMap(options, line, `"${tag.slice(0, 200)}" is no tag`);
-    if (!isDigest(digest)) throw invalidTagMap(options, line, `"${digest.slice(0, 200)}" is no digest`);
+      throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is not a repository name`);
+    if (!isTag(tag)) throw invalidTagMap(options, line, `"${tag.slice(0, 200)}" is not a tag`);
+    if (!isDigest(digest)) throw invalidTagMap(options, line, `"${digest.slice(0, 200)}" is not a digest`);
     if (signedAt !== undefined) {
       signatures.push({ repository, tag, digest, signedAt });
       continue;
@@ -199,7 +200,7 @@ function refuseBinary(first: string, options: TagMapOptions): void {
     });
   // A byte that text never has: compressed files and archives.
   if (first.includes('\0') || first.startsWith('\x1f') || first.startsWith('\u{fffd}'))
-    throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is no text`, {
+    throw new RegtarError('TAG_MAP_INVALID', `${options.describe} is not text`, {
       where: { path: options.describe },
       hint: 'unpack it first',
     });

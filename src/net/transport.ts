@@ -327,7 +327,7 @@ const commitBytesPerSecond = 10 * 1024 * 1024;
 interface StallWatch {
   /** A byte moved, or our side was slow; `graceSeconds` more than the usual wait may pass until the next. */
   moved(graceSeconds?: number): void;
-  /** We are waiting for our own disk: that is no stall of the server. */
+  /** We are waiting for our own disk: that is not a stall of the server. */
   pause(): void;
   stop(): void;
 }

@@ -7,7 +7,7 @@ export interface ImageConfig {
   readonly diffIds: readonly string[];
 }
 
-/** @returns undefined when the bytes are no image config: artifacts may carry any config */
+/** @returns undefined when the bytes are not an image config: artifacts may carry any config */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig | undefined {
   let json: unknown;
   try {

@@ -146,7 +146,7 @@ function descriptor(value: unknown, where: string): Descriptor {
   const json = object(value, where);
   const size = json['size'];
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
-    throw invalid(`${where}.size is no size in bytes`);
+    throw invalid(`${where}.size is not a size in bytes`);
   const artifactType = text(json, 'artifactType');
   const notes = annotations(json);
   return {
@@ -191,7 +191,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 function object(value: unknown, where: string): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${where} is no JSON object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${where} is not a JSON object`);
   return value as JsonObject;
 }
 

@@ -70,7 +70,7 @@ async function refuseNobody(registry: Registry, repository: string): Promise<Reg
   });
 }
 
-/** @throws what is no failure of the credential */
+/** @throws what is not a failure of the credential */
 function authFailure(error: unknown): RegtarError {
   if (error instanceof RegtarError && error.code === 'AUTH_FAILED') return error;
   throw error;

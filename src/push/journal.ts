@@ -141,7 +141,7 @@ function readSessions(
   if (!parsed.success) {
     // A foreign file must not be lost.
     if (!isNamed) return undefined;
-    throw new RegtarError('STATE_INVALID', `${path} is no file that a push has written`, {
+    throw new RegtarError('STATE_INVALID', `${path} is not a file that a push has written`, {
       where: { path },
       hint: 'name another file with --state, or delete this one: it only saves time',
     });

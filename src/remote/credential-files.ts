@@ -86,7 +86,7 @@ export function readCredentialFile(place: CredentialPlace): CredentialFile | und
   const json = parseJson(text, place.path);
   const parsed = v.safeParse(fileSchema, place.legacy ? { auths: json } : json);
   // The validator's issues quote what they found, so they stay out of the error.
-  if (!parsed.success) throw invalid(place.path, 'is no credentials file of docker, podman or skopeo');
+  if (!parsed.success) throw invalid(place.path, 'is not a file of credentials of docker, podman or skopeo');
   const { auths, credHelpers, credsStore } = parsed.output;
   return {
     entries: Object.entries(auths ?? {}).map(([key, entry]) => ({

@@ -30,7 +30,7 @@ export async function askHelper(
     throw failed(program, `ended with ${code} when it was asked for ${server}`);
   }
   const parsed = v.safeParse(answerSchema, tryJson(output));
-  if (!parsed.success) throw failed(program, 'gave an answer that is no credential');
+  if (!parsed.success) throw failed(program, 'gave an answer that is not a credential');
   const { Username: username, Secret: secret } = parsed.output;
   if (secret === '') return undefined;
   return username === '<token>'

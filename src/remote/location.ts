@@ -5,7 +5,7 @@ import { hostName, isLoopback } from '../net/host.ts';
  * A Location as a URL. A registry behind a proxy often names its own host with the wrong scheme; then the scheme that
  * works is kept, because what is sent must neither be lost nor go out unencrypted.
  * @param registry the registry's origin
- * @returns undefined when the text is no URL
+ * @returns undefined when the text is not a URL
  */
 export function resolveLocation(location: string, base: URL, registry: URL): URL | undefined {
   if (location === '' || !URL.canParse(location, base.href)) return undefined;
@@ -16,7 +16,7 @@ export function resolveLocation(location: string, base: URL, registry: URL): URL
 
 /**
  * Where a registry leads, as far as it may: never from https to http, and never from elsewhere to this machine.
- * @returns undefined when the text is no URL
+ * @returns undefined when the text is not a URL
  * @throws RegtarError TARGET_REFUSED for addresses to which nothing is sent
  */
 export function followLocation(location: string, base: URL, registry: URL): URL | undefined {

@@ -78,7 +78,7 @@ export async function getManifest(
 }
 
 /**
- * Pushes a manifest, its bytes untouched. An immutable tag that has the same digest already is no failure.
+ * Pushes a manifest, its bytes untouched. An immutable tag that has the same digest already is not a failure.
  * @param reference a tag or the manifest's digest
  * @param mediaType the manifest's own
  * @returns the digest as stored, and the subject where the registry keeps referrers by itself

@@ -107,7 +107,7 @@ async function extendIndex(
 function parseIndex(bytes: Uint8Array, repository: string, tag: string): v.InferOutput<typeof indexSchema> {
   const parsed = v.safeParse(indexSchema, tryJson(bytes));
   if (parsed.success) return parsed.output;
-  throw new RegtarError('TARGET_DIFFERS', `${repository}:${tag} is no index of referrers, so none can be added`, {
+  throw new RegtarError('TARGET_DIFFERS', `${repository}:${tag} is not an index of referrers, so none can be added`, {
     where: { repository, tag },
     hint: 'delete the tag: its name is reserved for referrers',
   });

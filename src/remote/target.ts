@@ -25,7 +25,7 @@ export function parseTarget(text: string): Target {
   const typed = schemeMatch?.[1]?.toLowerCase();
   const scheme = typed === 'docker' ? undefined : typed;
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
-    throw invalid(text, `"${scheme}" is no scheme of a registry`);
+    throw invalid(text, `"${scheme}" is not a scheme of a registry`);
   const rest = text.slice(schemeMatch?.[0].length ?? 0);
   // The text itself stays out of this message: a password may stand in it.
   if (rest.includes('@'))
@@ -36,13 +36,13 @@ export function parseTarget(text: string): Target {
   const host = (slash < 0 ? rest : rest.slice(0, slash)).toLowerCase();
   const path = slash < 0 ? '' : rest.slice(slash + 1).replace(/\/+$/, '');
   const hostMatch = hostPattern.exec(host);
-  if (!hostMatch) throw invalid(text, host === '' ? 'it names no host' : `"${host}" is no host or host:port`);
+  if (!hostMatch) throw invalid(text, host === '' ? 'it names no host' : `"${host}" is not a host or host:port`);
   if (hostMatch[1] !== undefined && (Number(hostMatch[1]) > 65535 || Number(hostMatch[1]) === 0))
-    throw invalid(text, `${hostMatch[1]} is no port`);
+    throw invalid(text, `${hostMatch[1]} is not a port`);
   if (path !== '' && !pathPattern.test(path))
     throw invalid(
       text,
-      `"${path}" is no project or repository prefix (lower-case letters, digits and single . _ - between them)`,
+      `"${path}" is not a project or repository prefix (lower-case letters, digits and single . _ - between them)`,
     );
   return { ...(scheme !== undefined && { scheme }), host, path };
 }

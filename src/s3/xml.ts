@@ -18,7 +18,7 @@ export interface ListedPage {
   readonly next: string | undefined;
 }
 
-/** @returns undefined when the text is no answer of ListObjectsV2 @see Amazon S3 API, "ListObjectsV2" */
+/** @returns undefined when the text is not an answer of ListObjectsV2 @see Amazon S3 API, "ListObjectsV2" */
 export function parseListing(text: string): ListedPage | undefined {
   if (!/<ListBucketResult[\s>]/.test(text)) return undefined;
   const isEncoded = valueOf(text, 'EncodingType') === 'url';

@@ -28,7 +28,7 @@ export function createRenamer(options: NameOptions): RenameRepository {
     const projected = options.project !== undefined && !mapped.includes('/') ? `${options.project}/${mapped}` : mapped;
     const name = options.prefix ? `${options.prefix}/${projected}` : projected;
     if (!isRepository(name)) {
-      throw new RegtarError('MAP_INVALID', `${repository} would become "${name}", which is no repository name`, {
+      throw new RegtarError('MAP_INVALID', `${repository} would become "${name}", which is not a repository name`, {
         where: { repository },
         hint:
           'names are lower-case components separated by /, 255 characters at most: see --map, --project ' +

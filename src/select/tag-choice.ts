@@ -18,7 +18,7 @@ export interface TagChoice {
   readonly since?: number | undefined;
   /** Seconds since 1970; a tag of this very second is out. */
   readonly until?: number | undefined;
-  /** A range of versions, as npm writes them. Tags that are no versions are out. */
+  /** A range of versions, as npm writes them. Tags that are not versions are out. */
   readonly semver?: string | undefined;
   /** @defaultValue `pushed` */
   readonly by?: Clock | undefined;

@@ -9,7 +9,7 @@ const versionPattern = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(-[0-9A-Za-z.-]+)?(?:[+_
 /**
  * Reads a tag as a version. `1.27` is 1.27.0, a leading `v` does not count, `1.27-alpine` is a prerelease, and the `_`
  * that Helm writes where tags allow no `+` begins build metadata.
- * @returns undefined where a tag is no version
+ * @returns undefined where a tag is not a version
  */
 export function parseVersion(tag: string): SemVer | undefined {
   const match = versionPattern.exec(tag);
@@ -23,7 +23,7 @@ export function isVersion(tag: string): boolean {
   return parseVersion(tag) !== undefined;
 }
 
-/** Ascending; tags that are no versions come before all that are. */
+/** Ascending; tags that are not versions come before all that are. */
 export function compareVersions(left: string, right: string): number {
   const [a, b] = [parseVersion(left), parseVersion(right)];
   if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? -1 : 1;

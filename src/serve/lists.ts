@@ -31,7 +31,7 @@ interface Page {
   readonly isCut: boolean;
 }
 
-/** @returns undefined where `n` is no number */
+/** @returns undefined where `n` is not a number */
 function pageOf(
   all: readonly string[],
   query: URLSearchParams,

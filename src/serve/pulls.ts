@@ -21,7 +21,7 @@ const longestAgent = 128;
 
 /**
  * Tells pulls from requests. Docker and containerd ask what a tag means by HEAD and then fetch the manifest by its
- * digest; after an index comes the image of one platform, which is no pull of its own.
+ * digest; after an index comes the image of one platform, which is not a pull of its own.
  * @returns a function that is given every request, and answers with the pull that it begins
  */
 export function createPullWatch(): (served: ServedRequest) => Pull | undefined {

@@ -83,7 +83,7 @@ export function createEntryLog(options: { readonly onPiece?: (piece: Uint8Array)
  * Visits what a log holds, in order. The visitor always gets the same object, whose fields are made when it asks for
  * them.
  * @param fileOf gives the path of a spooled file
- * @throws RegtarError INDEX_STALE when the pieces are no log
+ * @throws RegtarError INDEX_STALE when the pieces are not a log
  */
 export function replayEntries(
   pieces: Iterable<Uint8Array>,

@@ -41,7 +41,7 @@ export async function endsInZeros(path: string): Promise<boolean> {
   });
 }
 
-/** Whether a path is a plain file: pipes and devices are no parts, and reading one could wait for ever. */
+/** Whether a path is a plain file: pipes and devices are not parts, and reading one could wait for ever. */
 export function isPlainFile(path: string): boolean {
   try {
     return statSync(path).isFile();

@@ -5,7 +5,7 @@ export interface DamageLog {
   readonly problems: readonly Problem[];
   /** The archive ends inside something. */
   cut(offset: number, where: string, path?: string): void;
-  /** A part of the archive that is no member. */
+  /** A part of the archive that is not a member. */
   gap(from: number, to: number, what: string): void;
   /**
    * A part of zeros where a header is due: told unless it is what the end of an archive looks like.
@@ -64,7 +64,7 @@ export function createDamageLog(): DamageLog {
 export const gaps = {
   zeros: 'holds zeros only',
   noHeader: 'has no valid header',
-  trailing: 'is no part of the archive',
+  trailing: 'is not part of the archive',
 } as const;
 
 /** A tar that is made for tapes may be padded to a record as long as this, in bytes: that is not worth a message. */

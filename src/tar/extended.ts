@@ -29,7 +29,7 @@ export interface SparseRecords {
   isMapInBody: boolean;
 }
 
-/** Whether a member is no file of its own but says something of the next one. */
+/** Whether a member is not a file of its own but says something of the next one. */
 export function isExtension(typeFlag: number): boolean {
   return (
     typeFlag === typeFlags.longName ||

@@ -41,7 +41,7 @@ export class Member implements PathBytes {
   runs: readonly PlacedRun[] | undefined = undefined;
   pathBuffer: Buffer;
   pathStart = 0;
-  /** 0 where the path is no piece of `pathBuffer`. */
+  /** 0 where the path is not a piece of `pathBuffer`. */
   pathEnd = 0;
   private pathText: string | undefined = undefined;
   private modifiedSeconds: number | undefined = undefined;

@@ -42,7 +42,7 @@ export function startScanAhead(ranges: readonly FileRange[], from: number): Scan
       }),
   );
   for (const worker of workers) {
-    // A reader that cannot start or ends badly is no loss.
+    // A reader that cannot start or ends badly is not a loss.
     worker.on('error', () => undefined);
     worker.unref();
   }

@@ -117,7 +117,7 @@ export interface ScannedPart {
    */
   readonly bytesWanted?: (member: Member) => number;
   /**
-   * Whether the first thing that is no member ends the scan: `endMark` says whether it was the archive's end. Absent:
+   * Whether the first thing that is not a member ends the scan: `endMark` says if it was the archive's end. Absent:
    * the scan goes on.
    */
   readonly stopsAtEnd?: boolean;
@@ -224,7 +224,7 @@ export class Scanner {
       if (at + blockBytes > first + held) return false;
       nameEnd = textEnd(buffer, words, nameStart, nameBytes);
     } else {
-      // ustar's prefix and name are no piece of text.
+      // ustar's prefix and name are not a piece of text.
       if (buffer[first + 345] !== 0 && buffer[first + 262] === 0) return false;
       nameEnd = textEnd(buffer, words, first, 100);
     }
@@ -310,7 +310,7 @@ export class Scanner {
     this.position += blockBytes + paddedSize(size);
   }
 
-  /** Passes over what is no header, a piece at a time. @returns whether there may be more */
+  /** Passes over what is not a header, a piece at a time. @returns whether there may be more */
   private searchOn({ step, isZero }: HeaderSearch & { readonly isZero: boolean }): boolean {
     const { access, damage, position } = this;
     const found = step();

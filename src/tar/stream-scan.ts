@@ -52,7 +52,7 @@ export async function scanTarStream(
   let globals: Extended | undefined;
   let next: Extended | undefined;
   let isEnded = false;
-  /** Where the part began that is no member, and whether anything but zeros is in it. */
+  /** Where the part began that is not a member, and whether anything but zeros is in it. */
   let lost: { readonly from: number; isZero: boolean; readonly isAfterEnd: boolean } | undefined;
 
   const first = Buffer.alloc(blockBytes);

@@ -56,7 +56,7 @@ export interface VerifyReport {
     readonly unreferencedBytes: number;
   };
   /**
-   * Whether nothing is damaged. Problems that are no damage (schema1, several trees, deleted revisions) do not change
+   * Whether nothing is damaged. Problems that are not damage (schema1, several trees, deleted revisions) do not change
    * it.
    */
   readonly sound: boolean;

@@ -181,7 +181,7 @@ describe('planted differences in what was exported', () => {
 });
 
 describe('what a check takes for granted', () => {
-  it('blobs of the base stay behind in a delta, and are no difference', async () => {
+  it('blobs of the base stay behind in a delta, and are not a difference', async () => {
     const old = buildStorage((s) => void s.image('web', 'v0', { layers: ['base'] }));
     writeFileSync(folder.file('old.tar'), old.tar());
     await regtarDone([
@@ -333,7 +333,7 @@ describeWith('docker-registry', 'a registry against the report of the push', () 
     ]);
   });
 
-  it('a wrong password is no difference', async () => {
+  it('a wrong password is not a difference', async () => {
     const { code, stderr } = await regtar(['check', registry.host, '--report', report, ...login], { input: 'wrong' });
     expect([code, stderr]).toEqual([1, expect.stringContaining('AUTH_FAILED')]);
   });

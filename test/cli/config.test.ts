@@ -110,11 +110,11 @@ describe('regtar config check', () => {
     expect((await regtarDone(['config', 'check'], { cwd: here.path })).stdout).toMatch(/^nothing is set/);
   });
 
-  it('tells a variable that is no setting, and goes on', async () => {
+  it('tells a variable that is not a setting, and goes on', async () => {
     const { stderr, code } = await fails(['config', 'check'], { REGTAR_JOB: '3', REGTAR_SERVICE_HOST: '10.0.0.1' });
     expect(code).toBe(0);
     expect(stderr).toBe(
-      'REGTAR_JOB is no setting of regtar: did you mean REGTAR_JOBS?\nREGTAR_SERVICE_HOST is no setting of regtar\n',
+      'REGTAR_JOB is not a setting of regtar: did you mean REGTAR_JOBS?\nREGTAR_SERVICE_HOST is not a setting of regtar\n',
     );
   });
 

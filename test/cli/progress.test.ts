@@ -220,7 +220,7 @@ describeWith(['docker-registry', 'script'], 'a push that is watched', () => {
     );
   });
 
-  it('writes no escape where standard error is no terminal, or a dumb one', async () => {
+  it('writes no escape where standard error is not a terminal, or a dumb one', async () => {
     const piped = await regtar(['push', backup, `${registry.host}/piped`]);
     expect(piped.stderr).not.toContain('\u001b');
     const dumb = await run(

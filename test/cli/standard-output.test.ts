@@ -59,7 +59,7 @@ describe('a standard output that takes nothing is a failure', () => {
   });
 });
 
-describe('what is no failure', () => {
+describe('what is not a failure', () => {
   it('a reader that has seen enough', async () => {
     expect(await typed(`set -o pipefail; regtar help --man | head -1`)).toMatchObject({ code: 0, stderr: '' });
     const { code, stderr } = await typed(`set -o pipefail; regtar verify ${damaged} | true`, { allowFailure: true });

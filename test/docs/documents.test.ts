@@ -49,7 +49,7 @@ function commandLinesOf(text: string): readonly (readonly string[])[] {
     ([program, first]) =>
       program === 'regtar' && first !== undefined && /^[a-z-]/.test(first) && !/^[a-z]+:$/.test(first),
   );
-  // What stands for something else is no command; a command's name alone speaks of it, and must be one.
+  // What stands for something else is not a command; a command's name alone speaks of it, and must be one.
   return lines
     .filter((words) => !words.some((word) => /…|\.\.\.|^\[[A-Z]+\]$/.test(word)))
     .map(([, ...words]) => (words.length === 1 ? [...words, '--help'] : words));

@@ -19,10 +19,10 @@ beforeAll(async () => {
   await mkdir(given('other-folder/photos'), { recursive: true });
   writeFileSync(given('other-folder/photos/a.jpg'), 'no registry');
   writeFileSync(given('empty.tar'), '');
-  writeFileSync(given('text.tar'), 'this is no archive\n'.repeat(100));
+  writeFileSync(given('text.tar'), 'this is not an archive\n'.repeat(100));
 });
 
-describe('what is no backup is named, and nothing is written', () => {
+describe('what is not a backup is named, and nothing is written', () => {
   it.each([
     ['not-there.tar', 2, 'SOURCE_NOT_FOUND', /not-there\.tar does not exist/],
     ['empty-folder', 1, 'SOURCE_EMPTY', /empty folder/],

@@ -193,7 +193,7 @@ describe('manifests', () => {
     ['that is nested 100,000 deep itself', deep(100_000), 'MANIFEST_INVALID'],
     ['of objects nested 100,000 deep', '{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000), 'MANIFEST_INVALID'],
     ['that is cut', '{"schemaVersion":2,"layers":[', 'MANIFEST_INVALID'],
-    ['that is no object', '"manifest"', 'MANIFEST_INVALID'],
+    ['that is not an object', '"manifest"', 'MANIFEST_INVALID'],
     ['that is null', 'null', 'MANIFEST_INVALID'],
     ['that is not UTF-8', Buffer.from('{"schemaVersion":2,"manifests":[],"x":"\xff"}', 'latin1'), 'MANIFEST_INVALID'],
     [

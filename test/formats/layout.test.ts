@@ -147,7 +147,7 @@ describe('names that the specification does not allow', () => {
     `${base}/_manifests/tags/../current/link`,
     `docker/registry/v2/blobs/sha256/../../data`,
     `../docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
-  ])('%s climbs out: it is no part of any storage', (path) =>
+  ])('%s climbs out: it is not part of any storage', (path) =>
     expect(parseStoragePath(path)).toEqual({ kind: 'climbing', root: '' }),
   );
 });

@@ -95,7 +95,7 @@ describe.each([
   ['registry', registryArchive],
   ['oci', ociArchive({})],
 ] as const)('volumes of %s', (_, format) => {
-  it('of any size are no larger than that, hold each blob once, and together every image', async () => {
+  it('of any size are not larger than that, hold each blob once, and together every image', async () => {
     await fc.assert(
       fc.asyncProperty(storages, fc.double({ min: 0, max: 1, noNaN: true }), async (storage, share) => {
         // From what holds hardly more than the list to one for everything.

@@ -43,7 +43,7 @@ export const configs: Readonly<Record<string, string>> = {
   'a port with a number': '{"config":{"ExposedPorts":{"80":5}}}',
   'escaped arguments in words': '{"config":{"ArgsEscaped":"x"}}',
   'layers in a list': '{"rootfs":[]}',
-  'diff IDs that are no digests': '{"rootfs":{"diff_ids":["x"]}}',
+  'diff IDs that are not digests': '{"rootfs":{"diff_ids":["x"]}}',
   'diff IDs that are numbers': '{"rootfs":{"diff_ids":[5]}}',
   'a history that is an object': '{"history":{}}',
   'a history with a time in words': '{"history":[{"created":"x"}]}',
@@ -67,7 +67,7 @@ const noImage = all.filter(
       'bytes that are not UTF-8',
       'a number beyond all bounds',
       'an architecture that is null',
-      'diff IDs that are no digests',
+      'diff IDs that are not digests',
     ].includes(name),
 );
 const image = ['some text', 'a list', 'an architecture that is a number'];

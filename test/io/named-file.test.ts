@@ -68,7 +68,7 @@ describe('a file that a person named', () => {
     expect(() => requireWritable(at(name))).toThrow(expect.objectContaining({ code: 'OUTPUT_UNWRITABLE' }));
   });
 
-  it('that must be a file is no device', () => {
+  it('that must be a file is not a device', () => {
     expect(() => requireFile('/dev/null')).toThrow(expect.objectContaining({ code: 'OUTPUT_UNWRITABLE' }));
     const open = (isNamed: boolean) => openPushJournal('/dev/null', { origin: 'http://localhost', isNamed });
     expect(() => open(true)).toThrow(expect.objectContaining({ code: 'STATE_INVALID' }));

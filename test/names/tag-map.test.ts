@@ -48,10 +48,10 @@ describe('CSV', () => {
   ])('%s', async (_title, text) => expect(await names(text)).toEqual(both));
 
   it.each([
-    ['no digest', `library/nginx,1.27,${one}\nteam/app,v1,latest`, 2, '"latest" is no digest'],
-    ['a digest in upper case', `library/nginx,1.27,${one.toUpperCase()}`, 1, 'is no digest'],
-    ['no repository name', `\n\nLibrary/../nginx,1.27,${one}`, 3, 'is no repository name'],
-    ['no tag', `library/nginx,-x,${one}`, 1, '"-x" is no tag'],
+    ['no digest', `library/nginx,1.27,${one}\nteam/app,v1,latest`, 2, '"latest" is not a digest'],
+    ['a digest in upper case', `library/nginx,1.27,${one.toUpperCase()}`, 1, 'is not a digest'],
+    ['no repository name', `\n\nLibrary/../nginx,1.27,${one}`, 3, 'is not a repository name'],
+    ['no tag', `library/nginx,-x,${one}`, 1, '"-x" is not a tag'],
     ['too few fields', `library/nginx,1.27,${one}\nlibrary/nginx\n`, 2, 'is not repository,tag,digest'],
     ['a quote that does not end', `"library/nginx,1.27,${one}`, 1, 'does not end'],
     ['a contradiction', `a,v1,${one}\na,v2,${one}\na,v1,${two}`, 3, 'but line 1 says'],
@@ -252,7 +252,7 @@ ${bareInserts.slice(0, bareInserts.indexOf('INSERT INTO public.tag'))}`;
     ['without the tables', copyDump.replaceAll('public.tag ', 'public.other '), 'no rows of tag'],
     ['cut inside a table', copyDump.slice(0, copyDump.indexOf('2\t4\t8')), 'the dump was cut'],
     ['cut inside a statement', namedInserts.slice(0, namedInserts.indexOf('last line')), 'a statement does not end'],
-    ['a digest that is none', copyDump.replace(two, 'sha256:12'), 'is no digest'],
+    ['a digest that is none', copyDump.replace(two, 'sha256:12'), 'is not a digest'],
     ["in PostgreSQL's own format", 'PGDMP\u0001\u000e', 'own format'],
     ['compressed', '\u001f\u008b\b', 'no text'],
   ])('%s: refused', async (_title, text, reason) => {

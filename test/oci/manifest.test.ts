@@ -105,13 +105,13 @@ describe('what a manifest is', () => {
     ['a number', '2'],
     ['an empty object', {}],
     ['neither config nor layers', { schemaVersion: 2, mediaType: mediaTypes.ociManifest }],
-    ['layers that are no list', { config, layers: 'all' }],
-    ['a layer that is no object', { config, layers: [1] }],
+    ['layers that are not a list', { config, layers: 'all' }],
+    ['a layer that is not an object', { config, layers: [1] }],
     ['a digest that is none', { config: { ...config, digest: 'sha256:12' }, layers: [] }],
     ['a digest in upper case', { config: { ...config, digest: one.toUpperCase() }, layers: [] }],
-    ['a size that is no number', { config: { ...config, size: '1' }, layers: [] }],
+    ['a size that is not a number', { config: { ...config, size: '1' }, layers: [] }],
     ['a negative size', { config: { ...config, size: -1 }, layers: [] }],
-    ['a size that is no whole number', { config: { ...config, size: 1.5 }, layers: [] }],
+    ['a size that is not a whole number', { config: { ...config, size: 1.5 }, layers: [] }],
     [
       'a size beyond what numbers hold',
       `{"config":{"mediaType":"a","digest":"${one}","size":9007199254740993},"layers":[]}`,
@@ -119,7 +119,7 @@ describe('what a manifest is', () => {
     ['a platform without an architecture', { manifests: [{ ...layer, platform: { os: 'linux' } }] }],
     ['annotations that are not text', { config, layers: [], annotations: { a: 1 } }],
     ['a subject that is none', { config, layers: [], subject: 'sha256:12' }],
-    ['a media type that is no text', { mediaType: 7, config, layers: [] }],
+    ['a media type that is not text', { mediaType: 7, config, layers: [] }],
   ])('%s is none', (_title, value) => {
     expect(() => parse(value)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }));
   });
@@ -168,7 +168,7 @@ describe('what it says', () => {
     expect(childManifests(parse({ manifests: [layer] }))).toEqual([]);
   });
 
-  it('children with their platforms and annotations; a subject is no child', () => {
+  it('children with their platforms and annotations; a subject is not a child', () => {
     const child = {
       ...layer,
       mediaType: mediaTypes.ociManifest,

@@ -173,7 +173,7 @@ describe('a project without room', () => {
   });
 });
 
-describe('credentials by path on a registry that is no Harbor', () => {
+describe('credentials by path on a registry that is not a Harbor', () => {
   it('that are wrong or absent fail their own images alone, before the first byte', async () => {
     const account = { username: 'pusher', password: 'secret' };
     const registry = await startRegistry({ htpasswd: account, accessLog: true });

@@ -127,7 +127,7 @@ describe('what does not pass', () => {
       expect(await arrived()).toEqual(without(all, failures(result)));
       expect(proxy.count({ method: 'PUT', path: /tools\/small\/manifests/ })).toBe(attempts);
       expect(performance.now() - begun).toBeLessThan(20_000);
-      // What the fault has left behind is no obstacle.
+      // What the fault has left behind is not an obstacle.
       proxy.heal();
       expect((await pushThrough()).code).toBe(0);
       expect(await arrived()).toEqual(all);

@@ -155,7 +155,7 @@ describe('plain http', () => {
     expect(await ping(plain.host, {})).toBe(200);
   });
 
-  it('where only https is spoken is no registry', async () => {
+  it('where only https is spoken is not a registry', async () => {
     expect((await errorOf(ping(good.host, {}, { scheme: 'http' }))).code).toBe('TARGET_NOT_REGISTRY');
   });
 });

@@ -163,7 +163,7 @@ describe('the report of an export', () => {
   });
 });
 
-describe('what is no report', () => {
+describe('what is not a report', () => {
   it.each([
     ['', 'neither JSON nor a page'],
     ['{"images":[]}', 'kind'],

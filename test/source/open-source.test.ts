@@ -120,7 +120,7 @@ describe('a folder', () => {
   });
 });
 
-describe('what is no backup is refused by name', () => {
+describe('what is not a backup is refused by name', () => {
   it.each<[string, string, Uint8Array | string, string]>([
     ['SOURCE_EMPTY', 'no bytes', '', 'is empty'],
     ['SOURCE_NOT_TAR', 'a zip', 'PK\x03\x04rest', 'zip'],

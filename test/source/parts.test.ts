@@ -68,7 +68,7 @@ describe('backups that are numbered are not joined', () => {
     expect(await read(at('docker.tar.2'))).toEqual(alone('team/november'));
   });
 
-  it('and other files of that name are no parts', async () => {
+  it('and other files of that name are not parts', async () => {
     const at = folderWith({
       'docker.bak': octoberTar,
       'docker.log': 'made at night\n',

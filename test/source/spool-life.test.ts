@@ -77,7 +77,7 @@ describe('a spool is removed on every exit', () => {
     expect(spoolsIn(parent)).toEqual([]);
   });
 
-  it('an input that ends too early, and one that is no registry', async () => {
+  it('an input that ends too early, and one that is not a registry', async () => {
     const parent = folder.file('early');
     mkdirSync(parent);
     expect(

@@ -120,7 +120,7 @@ describe('compressed, recognised by content and not by name', () => {
     expect(after.problems).toContain('SOURCE_UNREADABLE');
   });
 
-  it('what is no tar inside is refused', async () => {
+  it('what is not a tar inside is refused', async () => {
     await expect(openSource([write('text.gz', gzipSync('library/nginx:1.27\n'))])).rejects.toMatchObject({
       code: 'SOURCE_NOT_TAR',
       message: expect.stringContaining('unpacked is not a tar') as string,

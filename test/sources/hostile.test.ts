@@ -85,7 +85,7 @@ describe('an OCI layout that means harm', () => {
     expect(codesOf(found)).toEqual(['TAG_INVALID']);
   });
 
-  it('entries that are no descriptors, digests that are none, and blobs whose names climb', async () => {
+  it('entries that are not descriptors, digests that are none, and blobs whose names climb', async () => {
     const found = await read([
       layoutFile,
       ...good.members,

@@ -437,7 +437,7 @@ describe.each(possible)('$row', (row) => {
     await regtarDone(['export', source, out, ...args, '-q']);
     const { entries } = await readLayout(out);
     const named = entries.filter(({ annotations }) => annotations?.['io.containerd.image.name'] !== undefined);
-    // A signature is no image that a loader should make.
+    // A signature is not an image that a loader should make.
     const images = lists.filter((name) => !name.endsWith('.sig'));
     expect(named.map(({ annotations }) => annotations?.[refName]).sort()).toEqual(images);
     // The program's own formats keep digests; a manifest that was made is the same in every run.

@@ -24,7 +24,7 @@ export interface ReadLayout {
 
 /**
  * Reads an OCI layout folder whole and hashes every file under `blobs/`.
- * @throws Error when it is no layout, or any byte of it is not what its name says
+ * @throws Error when it is not a layout, or any byte of it is not what its name says
  * @see OCI image-spec v1.1 image-layout.md
  */
 export async function readLayout(folder: string, options: ReadOptions = {}): Promise<ReadLayout> {

@@ -80,7 +80,7 @@ describe('dialects', () => {
     expect(summary(await read(archive([file(path, 'x', { dialect: 'ustar' })])))).toEqual([`file ${path} x`]);
   });
 
-  it('gnu: the times that stand where ustar has its prefix are no part of the name', async () => {
+  it('gnu: the times that stand where ustar has its prefix are not part of the name', async () => {
     const times = file('a', 'x', { dialect: 'gnu', edit: (block) => void block.write('14670000000\0', 345, 'latin1') });
     expect(summary(await read(archive([times])))).toEqual(['file a x']);
   });
@@ -368,7 +368,7 @@ describe('damage', () => {
   });
 
   it.each(['99999999999z', '-1234567890', Buffer.alloc(12, 0xff)])(
-    'a size that is none is no header',
+    'a size that is none is not a header',
     async (sizeField) => {
       const seen = await read(archive([header({ path: 'a', sizeField }), file('after', 'y')]));
       expect(summary(seen)).toEqual(['file after y']);

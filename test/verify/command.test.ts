@@ -164,7 +164,7 @@ describe('each planted kind of damage ends with 4 and has its code', () => {
     ],
     [
       'DIGEST_INVALID',
-      'a path that is no digest',
+      'a path that is not a digest',
       planted((s) => s.write(`repositories/app/_layers/sha256/${'A'.repeat(64)}/link`, 'x')),
       { whole: 3, partial: 0, lost: 0 },
     ],

@@ -83,7 +83,7 @@ describe('a sound backup', () => {
     ]);
   });
 
-  it('may hold schema1 images, which are named but are no damage', async () => {
+  it('may hold schema1 images, which are named but are not damage', async () => {
     const report = await verify((s) => s.schema1('old/app', 'v1', { signatures: true }));
     expect(report).toMatchObject({ sound: true, images: { whole: 1 } });
     expect(report.problems).toMatchObject([{ code: 'SCHEMA1', repository: 'old/app', tag: 'v1' }]);
@@ -223,7 +223,7 @@ describe('each kind of damage is found', () => {
     expect(codes(report)).toEqual(['LINK_RECOVERED']);
   });
 
-  it('a deleted revision is no damage while its blobs are there', async () => {
+  it('a deleted revision is not damage while its blobs are there', async () => {
     const report = await verify((s) => s.deleteRevision('app', s.image('app', 'v1').digest));
     expect(report).toMatchObject({ sound: true, images: { whole: 1 } });
     expect(codes(report)).toEqual(['TAG_REVISION_MISSING']);

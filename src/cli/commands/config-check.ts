@@ -48,7 +48,9 @@ export async function checkConfig(
   const inForce = name === undefined ? settings : [...settings, ...defaultsOf(commands[0], settings)];
   const unknown = unknownVariables(program);
   for (const { variable, hint } of unknown)
-    context.output.message(`${variable} is no setting of regtar${hint === undefined ? '' : `: did you mean ${hint}?`}`);
+    context.output.message(
+      `${variable} is not a setting of regtar${hint === undefined ? '' : `: did you mean ${hint}?`}`,
+    );
   if (options.json === true)
     context.output.json({
       ...(file !== undefined && { file: file.path }),
@@ -68,7 +70,7 @@ function chooseCommands(program: Command, name: string | undefined): readonly Co
     name,
     all.map((command) => command.name()),
   );
-  throw new RegtarError('USAGE', `${name} is no command that takes settings`, {
+  throw new RegtarError('USAGE', `${name} is not a command that takes settings`, {
     hint:
       close === undefined ? `these do: ${all.map((command) => command.name()).join(', ')}` : `did you mean ${close}?`,
   });

@@ -147,7 +147,7 @@ function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // Artifacts may carry configs that are no JSON.
+    // Artifacts may carry configs that are not JSON.
     return undefined;
   }
 }

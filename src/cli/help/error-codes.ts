@@ -18,7 +18,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Write `repository:tag` or `repository@sha256:HEX`, repositories in small letters, without the host.',
   },
   TARGET_INVALID: {
-    cause: 'TARGET is no address of a registry, or has a password in it.',
+    cause: 'TARGET is not an address of a registry, or has a password in it.',
     remedy: 'Write `host[:port][/project[/prefix]]`; passwords go through `--password-stdin`.',
   },
   FILTER_INVALID: {
@@ -51,7 +51,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Look at how it was made: the folder that was packed was empty, or the disk was full.',
   },
   SOURCE_NOT_TAR: {
-    cause: 'The file is no tar archive, or nothing in it can be read.',
+    cause: 'The file is not a tar archive, or nothing in it can be read.',
     remedy: 'Make it with `cd /var/lib/registry; tar -cpf docker.tar docker`.',
   },
   SOURCE_NOT_REGISTRY: {
@@ -238,7 +238,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
 
   MANIFEST_INVALID: {
-    cause: 'A manifest is no JSON, or lacks what its type needs.',
+    cause: 'A manifest is not JSON, or lacks what its type needs.',
     remedy: 'Push the image again in the source.',
   },
   MANIFEST_TOO_LARGE: {
@@ -318,7 +318,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Run the same command again: it continues. Fewer `--jobs` help a slow line.',
   },
   TARGET_NOT_REGISTRY: {
-    cause: 'Something answers at the address, and it is no registry.',
+    cause: 'Something answers at the address, and it is not a registry.',
     remedy: 'Check host and port; behind a proxy the path `/v2/` must reach the registry.',
   },
   TARGET_REFUSED: {

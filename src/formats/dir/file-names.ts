@@ -60,7 +60,7 @@ function safeRepository(repository: string): string {
 
 /**
  * Reads the path of an image's folder, in either style: the opposite of `imageFolderName`.
- * @returns undefined where the path is no name of an image
+ * @returns undefined where the path is not a name of an image
  */
 export function parseImageFolder(
   path: string,

@@ -63,7 +63,7 @@ function savedImage({ target, manifests }: ArchivedImage): SavedImage {
   const root = manifests.find(({ descriptor }) => descriptor.digest === target.root.digest);
   const manifest = root === undefined ? undefined : parseManifest(root.bytes, target.root.mediaType);
   if (manifest?.kind !== 'image' || manifest.config === undefined)
-    throw new RegtarError('MANIFEST_UNSUPPORTED', `${loaderName(target, undefined)} is no single image`, {
+    throw new RegtarError('MANIFEST_UNSUPPORTED', `${loaderName(target, undefined)} is not a single image`, {
       where: { digest: target.root.digest },
     });
   // A layer that occurs twice stands there twice: loaders count them against the config's diff IDs.

@@ -70,11 +70,11 @@ export interface LayoutIndex {
 /** The index of a layout that has nothing yet. */
 export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
 
-/** @throws RegtarError OUTPUT_FOREIGN when the bytes are no index.json, since what is in it would be lost */
+/** @throws RegtarError OUTPUT_FOREIGN when the bytes are not an index.json, since what is in it would be lost */
 export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
   const json = tryJson(bytes);
   if (!isRecord(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isRecord)) {
-    throw new RegtarError('OUTPUT_FOREIGN', `${path} is no index of an OCI layout`, {
+    throw new RegtarError('OUTPUT_FOREIGN', `${path} is not an index of an OCI layout`, {
       where: { path },
       hint: 'choose another OUT: what is there could not be kept',
     });

@@ -59,7 +59,7 @@ const blockBytes = 512;
 /** More than a list of half a million images has. */
 const mostBytes = 256 * 1024 * 1024;
 
-/** @returns the `set.json` that a volume begins with; undefined where it is no volume of regtar's */
+/** @returns the `set.json` that a volume begins with; undefined where it is not a volume of regtar's */
 function readSetFile(path: string): SetFile | undefined {
   return onOutput(path, () => {
     if (!statSync(path).isFile()) return undefined;
@@ -84,7 +84,7 @@ function readSetFile(path: string): SetFile | undefined {
 function foreign(path: string, isVolume: boolean): RegtarError {
   return new RegtarError(
     'OUTPUT_FOREIGN',
-    isVolume ? `${path} is a volume of another set` : `${path} is there and is no volume of this set`,
+    isVolume ? `${path} is a volume of another set` : `${path} is there and is not a volume of this set`,
     {
       where: { path },
       hint: isVolume ? 'choose another OUT, or --force to replace what regtar wrote there' : 'choose another OUT',

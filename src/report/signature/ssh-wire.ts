@@ -50,7 +50,7 @@ const curves: Readonly<Record<string, { readonly name: string; readonly bytes: n
 /**
  * A public key in SSH's form as one that Node verifies with.
  * @returns undefined for kinds that are not supported: security keys, certificates, DSA
- * @throws RangeError, or an error of Node's, where it is no key
+ * @throws RangeError, or an error of Node's, where it is not a key
  * @see RFC 4253, section 6.6; RFC 5656, section 3.1; RFC 8709, section 4
  */
 export function importSshKey(blob: Uint8Array): KeyObject | undefined {
@@ -66,7 +66,7 @@ export function importSshKey(blob: Uint8Array): KeyObject | undefined {
   const curve = curves[reader.text()];
   const point = reader.string();
   if (curve === undefined || point.length !== 1 + 2 * curve.bytes || point[0] !== 4)
-    throw new RangeError('it is no point of a curve that OpenSSH uses');
+    throw new RangeError('it is not a point of a curve that OpenSSH uses');
   const x = base64url(point.subarray(1, 1 + curve.bytes));
   const y = base64url(point.subarray(1 + curve.bytes));
   return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: curve.name, x, y } });

@@ -306,7 +306,7 @@ function readContentRange(answer: AnswerHead): ContentRange | undefined {
   return { from: Number(match[1]), to: Number(match[2]), total: match[3] === undefined ? undefined : Number(match[3]) };
 }
 
-/** An answer to the first request that is no part of the object. */
+/** An answer to the first request that is not part of the object. */
 async function withoutRanges(server: ObjectServer, answer: StreamedAnswer): Promise<RegtarError | Transient> {
   const { status } = answer;
   if (status === 200) {

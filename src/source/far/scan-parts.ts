@@ -23,7 +23,7 @@ export interface ScanPartsOptions extends GuessOptions {
 /** What was seen from a guessed header on. */
 interface SeenPart {
   readonly log: EntryLog;
-  /** Where the next member begins; undefined where it was no part of its own. */
+  /** Where the next member begins; undefined where it was not part of its own. */
   readonly end: number | undefined;
 }
 

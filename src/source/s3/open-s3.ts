@@ -55,7 +55,7 @@ export async function nothingThere(bucket: Bucket, signal: AbortSignal | undefin
       'pack it: one object that is a tar of the layout is read by ranges',
     );
   return fail(
-    `${describe} holds no registry's storage and is no object itself`,
+    `${describe} holds no registry's storage and is not an object itself`,
     "name a tar, or the bucket with the rootdirectory of the registry's s3 driver, which holds docker/registry/v2",
   );
 }

@@ -204,7 +204,7 @@ export const problems: readonly ProblemCase[] = [
   },
   {
     code: 'MANIFEST_INVALID',
-    title: 'a manifest that is no JSON',
+    title: 'a manifest that is not JSON',
     make: backup((s) => s.manifest('app', 'v1', '{"schemaVersion": 2,')),
     says: /app:v1/,
   },

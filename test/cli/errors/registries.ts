@@ -238,7 +238,7 @@ export const registries: readonly ErrorCase[] = [
     code: 'STATE_INVALID',
     title: 'a state file of somebody else',
     exit: 2,
-    says: /notes\.json is no file that a push has written/,
+    says: /notes\.json is not a file that a push has written/,
     hint: /--state/,
     provoke: async (folder) => {
       writeFileSync(folder.file('notes.json'), '{"mine": true}');

@@ -85,7 +85,7 @@ export const wrongUse: readonly ErrorCase[] = [
   },
   {
     code: 'CONFIG_INVALID',
-    title: 'a variable that is no number',
+    title: 'a variable that is not a number',
     exit: 2,
     says: /REGTAR_JOBS: a whole number/,
     hint: /regtar help CONFIG_INVALID/,
@@ -216,7 +216,7 @@ export const wrongUse: readonly ErrorCase[] = [
     says: /not a tar archive/,
     hint: /./,
     provoke: async (folder) => {
-      writeFileSync(folder.file('text.tar'), 'this is no archive\n'.repeat(100));
+      writeFileSync(folder.file('text.tar'), 'this is not an archive\n'.repeat(100));
       return regtar(['list', folder.file('text.tar')]);
     },
   },
@@ -294,7 +294,7 @@ export const wrongUse: readonly ErrorCase[] = [
   },
   {
     code: 'TLS_INVALID',
-    title: 'files that are no certificate and key',
+    title: 'files that are not a certificate and key',
     exit: 2,
     says: /a\.pem and .*a\.pem are not a certificate and its key/,
     hint: /PEM/,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Everything below a path: a digest for each file, by its path; `{}` where nothing is. Lock files of a run that ended are no part of an output. */
+/** Everything below a path: a digest for each file, by its path; `{}` where nothing is. Lock files of a run that ended are not part of an output. */
 export function snapshot(path: string): Record<string, string> {
   if (!existsSync(path)) return {};
   if (!lstatSync(path).isDirectory()) return { '': digest(path) };

@@ -70,7 +70,7 @@ export async function readJson(exchange: Exchange, subject: string): Promise<Rec
     const document: unknown = JSON.parse(body.toString());
     if (isObject(document)) return document;
   } catch {
-    // Answered below, as any other body that is no object.
+    // Answered below, as any other body that is not an object.
   }
   throw invalid(`parsing ${subject} body from "" failed, because unexpected EOF`);
 }
