@@ -254,7 +254,7 @@ ${bareInserts.slice(0, bareInserts.indexOf('INSERT INTO public.tag'))}`;
     ['cut inside a statement', namedInserts.slice(0, namedInserts.indexOf('last line')), 'a statement does not end'],
     ['a digest that is none', copyDump.replace(two, 'sha256:12'), 'is not a digest'],
     ["in PostgreSQL's own format", 'PGDMP\u0001\u000e', 'own format'],
-    ['compressed', '\u001f\u008b\b', 'no text'],
+    ['compressed', '\u001f\u008b\b', 'not text'],
   ])('%s: refused', async (_title, text, reason) => {
     const error: unknown = await parse(text).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'TAG_MAP_INVALID' });

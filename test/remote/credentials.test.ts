@@ -256,7 +256,7 @@ describe('helpers', () => {
 
   it.each([
     ['fail', `echo ${marked}; echo ${marked} >&2; exit 3`, /ended with 3/],
-    ['babble', `echo ${marked}`, /no credential/],
+    ['babble', `echo ${marked}`, /not a credential/],
   ])('that %s are named without what they printed', async (name, script, message) => {
     helper(name, script);
     write('home/.docker/config.json', { credsStore: name });
