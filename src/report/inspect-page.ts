@@ -1,6 +1,6 @@
 import type { Garbage } from '../content/garbage.ts';
 import type { BackupSummary } from '../content/summarize.ts';
-import { groupBy } from './group-by.ts';
+import { groupBy } from '../io/group-by.ts';
 import type { Cell, MapNode, Page, Table, Verdict } from './page/model.ts';
 import { formatBytes, formatCount, plural } from '../io/sizes.ts';
 import { nameOf, type WeighedImage, type WeighedRepository, type Weights } from './weigh-images.ts';

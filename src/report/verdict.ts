@@ -1,4 +1,4 @@
-import { groupBy } from './group-by.ts';
+import { groupBy } from '../io/group-by.ts';
 import type { Reason, Tone, Verdict } from './page/model.ts';
 import type { Report, ReportError, ReportImage, ReportStatus } from './report.ts';
 import { formatCount, plural } from '../io/sizes.ts';

@@ -1,5 +1,6 @@
 import { childrenFirst, type ManifestNode } from '../../content/image-graph.ts';
 import type { ImageTarget } from '../../content/contracts.ts';
+import { groupBy } from '../../io/group-by.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
@@ -79,13 +80,9 @@ interface Unit {
 }
 
 function unitsOf(images: readonly VolumeImage[]): readonly Unit[] {
-  const byRoot = new Map<string, VolumeImage[]>();
-  for (const image of images) {
-    // The same image in two repositories is two: each repository stays together.
-    const key = `${image.target.repository}\n${image.target.root.digest}`;
-    byRoot.set(key, [...(byRoot.get(key) ?? []), image]);
-  }
-  return largestFirst([...byRoot.values()].map(unitOf));
+  // The same image in two repositories is two: each repository stays together.
+  const byRoot = groupBy(images, ({ target }) => `${target.repository}\n${target.root.digest}`);
+  return largestFirst(byRoot.map(([, same]) => unitOf(same)));
 }
 
 function unitOf(images: readonly VolumeImage[]): Unit {
@@ -101,9 +98,7 @@ function unitOf(images: readonly VolumeImage[]): Unit {
 }
 
 function groupUnits(units: readonly Unit[]): readonly (readonly Unit[])[] {
-  const groups = new Map<string, Unit[]>();
-  for (const unit of units) groups.set(unit.repository, [...(groups.get(unit.repository) ?? []), unit]);
-  const weighed = [...groups].map(([name, own]) => ({
+  const weighed = groupBy(units, ({ repository }) => repository).map(([name, own]) => ({
     name,
     own,
     bytes: sizeOf(uniqueBlobs(own.flatMap(({ images }) => images))),

@@ -91,6 +91,7 @@ function startVolumes(
   const rings = createPrefetchRings();
   const lastUse = lastUses(plan, homes);
   const places = new Map(plan.set.images.map((image, index) => [imageKey(image), index]));
+  const placeOf = (target: ImageTarget): number => places.get(keyOf(target)) ?? -1;
   const failed = new Set<number>();
   const lost = new Map<Digest, RegtarError>();
   /** Written before the image that needs them: the first that asks is told so. */
@@ -157,8 +158,15 @@ function startVolumes(
       const error = toRegtarError(thrown);
       if (codeFacts[error.code].ends === 'run' || error.side !== 'source') throw error;
       lost.set(blob.digest, error);
-      for (const [place, { volumes }] of plan.set.images.entries())
-        if (volumes.length > 1 && needs(plan, homes, place, blob.digest)) failed.add(place);
+      for (const { images } of plan.volumes)
+        for (const { target, travelling } of images) {
+          const place = placeOf(target);
+          if (
+            (plan.set.images[place]?.volumes.length ?? 0) > 1 &&
+            travelling.some(({ digest }) => digest === blob.digest)
+          )
+            failed.add(place);
+        }
     }
   };
   /** Completes everything before a volume, and begins it. */
@@ -180,7 +188,7 @@ function startVolumes(
     begin: async (target, options) => {
       const home = homes.get(keyOf(target)) ?? 0;
       await watchFailure(advanceTo(home, options));
-      const place = places.get(imageKey({ ...target, digest: target.root.digest })) ?? -1;
+      const place = placeOf(target);
       const isKnownBad = plan.set.images[place]?.volumes.some(
         (number) => isDone(number - 1) && failedIn(present.get(number - 1), place),
       );
@@ -257,14 +265,6 @@ function lastUses(plan: VolumePlan, homes: ReadonlyMap<string, number>): Readonl
       for (const { digest } of travelling) uses.set(digest, Math.max(home, uses.get(digest) ?? 0));
     }
   return uses;
-}
-
-function needs(plan: VolumePlan, homes: ReadonlyMap<string, number>, place: number, digest: Digest): boolean {
-  const image = plan.set.images[place];
-  if (image === undefined) return false;
-  const key = imageKey(image);
-  const found = plan.volumes[homes.get(key) ?? -1]?.images.find(({ target }) => keyOf(target) === key);
-  return found?.travelling.some((blob) => blob.digest === digest) === true;
 }
 
 function failedIn(file: SetFile | undefined, place: number): boolean {
