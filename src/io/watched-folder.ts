@@ -38,6 +38,16 @@ export function isVanished(error: unknown): boolean {
   return error.cause instanceof VanishedFolder || vanishedCodes.has(systemErrorCode(error.cause) ?? '');
 }
 
+/** Does some work for an output, and says so when its medium was gone. */
+export async function noticeVanished<Result>(work: Promise<Result>, onVanished: () => void): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isVanished(error)) onVanished();
+    throw error;
+  }
+}
+
 class VanishedFolder extends Error {}
 
 function vanished(path: string, cause: unknown): RegtarError {

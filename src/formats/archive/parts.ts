@@ -14,7 +14,7 @@ import {
   type OutputFile,
   type OutputStream,
 } from '../../io/output-stream.ts';
-import { isVanished, watchFolder } from '../../io/watched-folder.ts';
+import { noticeVanished, watchFolder } from '../../io/watched-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
@@ -75,14 +75,8 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     if (ended.kept > 0) notes.push(`${ended.kept} bytes were there already and are right`);
   };
   /** What a medium that is gone holds may come back with it. */
-  const watchFailure = async <Result>(work: Promise<Result>): Promise<Result> => {
-    try {
-      return await work;
-    } catch (error) {
-      if (isVanished(error)) keepsPart = true;
-      throw error;
-    }
-  };
+  const watchFailure = <Result>(work: Promise<Result>): Promise<Result> =>
+    noticeVanished(work, () => void (keepsPart = true));
   const start = (target: ImageTarget): ArchivePart => {
     if (file === undefined)
       return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner, rings);

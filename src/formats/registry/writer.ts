@@ -1,5 +1,6 @@
 import { RegtarError } from '../../errors.ts';
 import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
+import { collectBody } from '../../io/body.ts';
 import { openOutputFolder } from '../../io/output-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatImageReference } from '../../oci/reference.ts';
@@ -87,9 +88,7 @@ function startTree(options: FileSinkOptions): OpenedSink {
 /** Whether a small file is there with these bytes. */
 async function holds(place: Place, path: string, bytes: Uint8Array): Promise<boolean> {
   if ((await place.stat(path))?.size !== bytes.length) return false;
-  const found: Uint8Array[] = [];
-  for await (const chunk of place.read(path)) found.push(Buffer.from(chunk));
-  return Buffer.concat(found).equals(bytes);
+  return Buffer.from(await collectBody(place.read(path), Infinity)).equals(bytes);
 }
 
 function openTree(options: FileSinkOptions): { readonly place: Place; readonly isFresh: boolean } {

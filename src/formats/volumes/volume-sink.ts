@@ -15,7 +15,7 @@ import type { OwnerIds } from '../../io/output-folder.ts';
 import { createOutputParts } from '../../io/output-stream.ts';
 import { requireRoom } from '../../io/require-room.ts';
 import { verifiedBody } from '../../io/verify.ts';
-import { isVanished, watchFolder } from '../../io/watched-folder.ts';
+import { noticeVanished, watchFolder } from '../../io/watched-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { compareCodePoints, formatImageReference, imageKey } from '../../oci/reference.ts';
@@ -102,6 +102,9 @@ function startVolumes(
   let unfinished: OpenVolume | undefined;
   let keepUnfinished = resume;
 
+  /** What a medium that is gone holds may come back with it. */
+  const watchFailure = <Result>(work: Promise<Result>): Promise<Result> =>
+    noticeVanished(work, () => void (keepUnfinished = true));
   const isWritten = (index: number): boolean =>
     index < plan.volumes.length && (only?.has(index) ?? true) && !isDone(index);
   const isDone = (index: number): boolean => !resume && present.has(index);
@@ -212,16 +215,6 @@ function startVolumes(
     },
     notes: () => notes,
   };
-
-  /** What a medium that is gone holds may come back with it. */
-  async function watchFailure<Result>(work: Promise<Result>): Promise<Result> {
-    try {
-      return await work;
-    } catch (error) {
-      if (isVanished(error)) keepUnfinished = true;
-      throw error;
-    }
-  }
 
   function volumeWriter(target: ImageTarget, part: ArchivePart, place: number): ImageWriter {
     const home = homes.get(keyOf(target)) ?? 0;
