@@ -1,3 +1,4 @@
+import { isJsonObject } from '../io/try-json.ts';
 import { limits } from '../io/limits.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isImageConfigType } from '../oci/media-types.ts';
@@ -109,11 +110,7 @@ function signedDigest(store: ContentStore, node: ManifestNode): Digest | undefin
   );
   const json = payload && readJsonBlob(store, payload.digest, limits.configBytes);
   const critical = json?.['critical'];
-  const image = isObject(critical) ? critical['image'] : undefined;
-  const said = isObject(image) ? image['docker-manifest-digest'] : undefined;
+  const image = isJsonObject(critical) ? critical['image'] : undefined;
+  const said = isJsonObject(image) ? image['docker-manifest-digest'] : undefined;
   return typeof said === 'string' && isDigest(said) ? said : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../io/try-json.ts';
 import { isImageConfigType } from '../oci/media-types.ts';
 
 /** What decides how Harbor reads a config. */
@@ -48,7 +49,7 @@ export function refuseConfig(bytes: Uint8Array, facts: ConfigFacts): string | un
   if (value === undefined) return 'is not JSON';
   // Go reads null into anything.
   if (value === null) return undefined;
-  if (!isObject(value)) return 'is not a JSON object';
+  if (!isJsonObject(value)) return 'is not a JSON object';
   const field = reading === 'image' ? image(value, '') : undefined;
   return field === undefined ? undefined : `has a field of the wrong type: ${field.slice(0, 200)}`;
 }
@@ -89,7 +90,7 @@ const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d
 const text = fit((value) => typeof value === 'string');
 const truth = fit((value) => typeof value === 'boolean');
 const time = fit((value) => typeof value === 'string' && timePattern.test(value));
-const object = fit(isObject);
+const object = fit(isJsonObject);
 
 /** @see image-spec, specs-go/v1, Image */
 const image = fields({
@@ -141,15 +142,11 @@ function fields(known: Readonly<Record<string, Fit>>): Fit {
 
 function entriesOf(fitOf: (name: string) => Fit | undefined): Fit {
   return (value, path) => {
-    if (!isObject(value)) return value === null ? undefined : path;
+    if (!isJsonObject(value)) return value === null ? undefined : path;
     for (const [name, item] of Object.entries(value)) {
       const misfit = fitOf(name)?.(item, path === '' ? name : `${path}.${name}`);
       if (misfit !== undefined) return misfit;
     }
     return undefined;
   };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -13,3 +13,8 @@ export function tryJson(text: string | Uint8Array): unknown {
     throw error;
   }
 }
+
+/** Whether a value that came from JSON is an object, and neither null nor a list. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

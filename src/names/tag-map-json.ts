@@ -1,3 +1,4 @@
+import { isJsonObject } from '../io/try-json.ts';
 import type { NumberedLine } from '../io/read-lines.ts';
 import type { Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
@@ -87,9 +88,9 @@ function* rowsOf(value: unknown, above: Context): Generator<TagMapRow> {
     throw invalidTagMap(context.options, context.line, `lists are nested deeper than ${deepestNesting}`);
   if (Array.isArray(value)) {
     for (const item of value as unknown[]) yield* rowsOf(item, context);
-  } else if (isObject(value) && typeof value['digest'] === 'string')
+  } else if (isJsonObject(value) && typeof value['digest'] === 'string')
     yield* artifactRows(value, value['digest'], context);
-  else if (isObject(value)) {
+  else if (isJsonObject(value)) {
     for (const [repository, list] of Object.entries(value)) {
       if (!Array.isArray(list))
         throw invalidTagMap(
@@ -136,7 +137,7 @@ function signaturesOf(
   seen: Context['seen'],
 ): readonly { readonly tag: string; readonly digest: string; readonly signedAt: string }[] {
   const { accessories } = artifact;
-  const listed = Array.isArray(accessories) ? (accessories as unknown[]).filter(isObject) : [];
+  const listed = Array.isArray(accessories) ? (accessories as unknown[]).filter(isJsonObject) : [];
   seen.accessories += listed.length;
   return listed.flatMap(({ type, digest, subject_artifact_digest: stated, creation_time: created }) =>
     type === 'signature.cosign' && typeof digest === 'string'
@@ -151,14 +152,10 @@ function tagNames(artifact: Readonly<Record<string, unknown>>): string[] {
   const tags = artifact['tags'];
   if (!Array.isArray(tags)) return [];
   return (tags as unknown[]).flatMap((tag) =>
-    typeof tag === 'string' ? [tag] : isObject(tag) ? [text(tag['name']) ?? ''] : [],
+    typeof tag === 'string' ? [tag] : isJsonObject(tag) ? [text(tag['name']) ?? ''] : [],
   );
 }
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@ import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
 import { looksLikeRegistry } from '../image-names.ts';
-import { tryJson } from '../../io/try-json.ts';
+import { isJsonObject, tryJson } from '../../io/try-json.ts';
 
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
@@ -73,7 +73,7 @@ export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
 /** @throws RegtarError OUTPUT_FOREIGN when the bytes are not an index.json, since what is in it would be lost */
 export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
   const json = tryJson(bytes);
-  if (!isRecord(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isRecord)) {
+  if (!isJsonObject(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isJsonObject)) {
     throw new RegtarError('OUTPUT_FOREIGN', `${path} is not an index of an OCI layout`, {
       where: { path },
       hint: 'choose another OUT: what is there could not be kept',
@@ -110,21 +110,17 @@ export function formatLayoutIndex(index: LayoutIndex): Buffer {
 
 /** What tells entries apart: the name under which a loader finds them, or regtar's own. */
 function keyOf(entry: IndexEntry): string {
-  const names = isRecord(entry['annotations']) ? entry['annotations'] : {};
+  const names = isJsonObject(entry['annotations']) ? entry['annotations'] : {};
   for (const key of [refName, containerdName, regtarName]) if (typeof names[key] === 'string') return names[key];
   return '';
 }
 
 /** Images first: containerd unpacks in this order, and stops at a signature that has a name. */
 function sortKey(entry: IndexEntry): string {
-  const names = isRecord(entry['annotations']) ? entry['annotations'] : {};
+  const names = isJsonObject(entry['annotations']) ? entry['annotations'] : {};
   const isLast = names[regtarName] !== undefined && names[containerdName] === undefined;
   return (
     `${isLast ? '~' : ''}${keyOf(entry)} ${typeof entry['digest'] === 'string' ? entry['digest'] : ''} ` +
     `${JSON.stringify(entry)}`
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

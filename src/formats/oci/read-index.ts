@@ -1,6 +1,6 @@
 import { RegtarError, type Problem } from '../../errors.ts';
 import { isDigest, type Digest } from '../../oci/digest.ts';
-import { tryJson } from '../../io/try-json.ts';
+import { isJsonObject, tryJson } from '../../io/try-json.ts';
 
 /** One descriptor of an index.json, as far as names go: what the image is, its manifest says. */
 export interface ReadEntry {
@@ -22,7 +22,7 @@ export function readIndexEntries(
   report: (problem: Problem) => void,
 ): readonly ReadEntry[] {
   const index = tryJson(bytes);
-  const manifests = isRecord(index) ? index['manifests'] : undefined;
+  const manifests = isJsonObject(index) ? index['manifests'] : undefined;
   if (!Array.isArray(manifests))
     throw new RegtarError('MANIFEST_INVALID', `${path} is not the index of an OCI layout`, {
       side: 'source',
@@ -38,7 +38,7 @@ export function readIndexEntries(
     });
   const entries: ReadEntry[] = [];
   for (const entry of manifests as readonly unknown[]) {
-    const digest = isRecord(entry) ? entry['digest'] : undefined;
+    const digest = isJsonObject(entry) ? entry['digest'] : undefined;
     if (typeof digest === 'string' && isDigest(digest)) {
       entries.push({ digest, annotations: annotationsOf(entry) });
       continue;
@@ -53,12 +53,8 @@ export function readIndexEntries(
 }
 
 function annotationsOf(entry: unknown): Readonly<Record<string, string>> {
-  const annotations = isRecord(entry) ? entry['annotations'] : undefined;
-  if (!isRecord(annotations)) return {};
+  const annotations = isJsonObject(entry) ? entry['annotations'] : undefined;
+  if (!isJsonObject(annotations)) return {};
   const texts = Object.entries(annotations).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
   return Object.fromEntries(texts);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

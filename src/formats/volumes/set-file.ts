@@ -1,5 +1,5 @@
 import { RegtarError } from '../../errors.ts';
-import { tryJson } from '../../io/try-json.ts';
+import { isJsonObject, tryJson } from '../../io/try-json.ts';
 import { digestHex, digestOf, isDigest, type Digest } from '../../oci/digest.ts';
 import { isRepository, isTag } from '../../oci/reference.ts';
 import { parseVolumeName } from './volume-names.ts';
@@ -143,7 +143,7 @@ const mostImages = 500_000;
  */
 export function parseSetFile(bytes: Uint8Array): SetFile | undefined {
   const json = tryJson(bytes);
-  if (!isRecord(json) || json['regtarSet'] !== 1) return undefined;
+  if (!isJsonObject(json) || json['regtarSet'] !== 1) return undefined;
   const file = readFile(json);
   if (file === undefined || setId(file) !== file.id)
     throw new RegtarError('SOURCE_UNREADABLE', `${setFileName} does not say what regtar wrote: it was changed`, {
@@ -208,7 +208,7 @@ function readList<Item>(
   if (!Array.isArray(json) || json.length > most) return undefined;
   const items: Item[] = [];
   for (const each of json as readonly unknown[]) {
-    const item = isRecord(each) ? read(each) : undefined;
+    const item = isJsonObject(each) ? read(each) : undefined;
     if (item === undefined) return undefined;
     items.push(item);
   }
@@ -221,8 +221,4 @@ function isCount(value: unknown): value is number {
 
 function isPlace(value: unknown, count: number): value is number {
   return isCount(value) && value >= 1 && value <= count;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
