@@ -38,7 +38,7 @@ const rooms: Readonly<Record<string, readonly string[] | 'all'>> = {
     'formats/registry/place',
     'formats/registry/placed-blobs',
   ],
-  load: ['errors', 'oci', 'io', 'content', 'formats'],
+  load: ['errors', 'io', 'content', 'formats'],
   report: ['errors', 'oci', 'io', 'content', 'select', 'copy', 'formats/formats'],
   serve: ['errors', 'oci', 'io', 'content'],
   check: ['errors', 'oci', 'io', 'content', 'formats/reader', 'remote', 'report'],

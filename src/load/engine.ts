@@ -1,10 +1,10 @@
+import { targetName } from '../content/target-name.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageSink } from '../content/contracts.ts';
 import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { OutputStream } from '../io/output-stream.ts';
-import { formatImageReference } from '../oci/reference.ts';
 import { openDockerArchiveSink } from '../formats/docker-archive/archive.ts';
 
 /** How images reach an engine. */
@@ -30,9 +30,7 @@ export async function openEngineSink(options: EngineOptions): Promise<ImageSink>
   return {
     ...archive,
     describe: (target) =>
-      `${options.host} ` +
-      `${options.prefix === undefined ? '' : `${options.prefix}/`}` +
-      `${formatImageReference({ ...target, digest: target.root.digest })}`,
+      `${options.host} ` + `${options.prefix === undefined ? '' : `${options.prefix}/`}` + `${targetName(target)}`,
     async close() {
       await archive.close();
       await request.close();

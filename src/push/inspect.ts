@@ -1,3 +1,4 @@
+import { targetName } from '../content/target-name.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import type { ContentStore, ImageTarget } from '../content/contracts.ts';
@@ -7,7 +8,6 @@ import { inspectProjects, type NewProjectPlace, type ProjectFacts } from '../har
 import { isTagImmutable } from '../harbor/projects.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
-import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 import { refuseCredentials } from './credentials.ts';
 import { readHeads, type Heads } from './heads.ts';
@@ -172,8 +172,7 @@ async function refuseChanges<Image extends RemoteImage>(
 export function tagExists(registry: Registry, target: ImageTarget, digest?: Digest): RegtarError {
   return new RegtarError(
     'TAG_EXISTS',
-    `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })} is there ` +
-      `already${digest === undefined ? '' : ` as ${digest}`}`,
+    `${registry.host}/${targetName(target)} is there ` + `already${digest === undefined ? '' : ` as ${digest}`}`,
     {
       where: {
         repository: target.repository,

@@ -1,3 +1,4 @@
+import { targetName } from '../content/target-name.ts';
 import { setTimeout } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
@@ -5,7 +6,6 @@ import { revisionLinkPath } from '../formats/registry/layout.ts';
 import type { Place } from '../formats/registry/place.ts';
 import { createDeferred } from '../io/deferred.ts';
 import { digestOf } from '../oci/digest.ts';
-import { formatImageReference } from '../oci/reference.ts';
 import type { Registry } from '../remote/registry.ts';
 
 /**
@@ -68,7 +68,7 @@ export function createProof(registry: Registry, place: Place, signal: AbortSigna
           const before = await place.stat(path);
           await commit();
           if (!(await appears(place, path, before?.version, signal))) {
-            const name = formatImageReference({ ...target, digest: target.root.digest });
+            const name = targetName(target);
             await fail(`${registry.host} has taken ${name}, and ${path} has not appeared there`);
           }
           isProven = true;

@@ -1,3 +1,4 @@
+import { targetName } from '../content/target-name.ts';
 import { RegtarError } from '../errors.ts';
 import type { ContentStore, ImageTarget } from '../content/contracts.ts';
 import { childrenFirst, type ManifestNode } from '../content/image-graph.ts';
@@ -5,13 +6,12 @@ import { refuseConfig } from '../harbor/config.ts';
 import { limits } from '../io/limits.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
-import { formatImageReference } from '../oci/reference.ts';
 import { isForeignLayerType } from '../oci/media-types.ts';
 
 /** Why Harbor cannot hold an image of this content, or undefined. */
 export function refuseContent(node: ManifestNode, target: ImageTarget, host: string): RegtarError | undefined {
   const nodes = childrenFirst(node);
-  const name = formatImageReference({ ...target, digest: target.root.digest });
+  const name = targetName(target);
   const refuse = (code: 'FOREIGN_LAYER' | 'MANIFEST_UNSUPPORTED', message: string): RegtarError =>
     new RegtarError(code, `${name} ${message}, which ${host} refuses`, {
       where: { repository: target.repository, tag: target.tag, digest: target.root.digest },
@@ -47,7 +47,7 @@ export function createConfigCheck(
     for (const each of childrenFirst(node)) {
       const reason = reasonOf(each);
       if (reason === undefined) continue;
-      const name = formatImageReference({ ...target, digest: target.root.digest });
+      const name = targetName(target);
       return new RegtarError('MANIFEST_UNSUPPORTED', `${host} cannot read ${name}: ${reason}`, {
         where: { repository: target.repository, tag: target.tag, digest: target.root.digest },
         hint:

@@ -1,3 +1,4 @@
+import { targetName } from '../content/target-name.ts';
 import { RegtarError } from '../errors.ts';
 import type {
   BlobOutcome,
@@ -11,7 +12,6 @@ import { limits } from '../io/limits.ts';
 import { createFirsts, type Firsts } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseManifest, type Manifest } from '../oci/manifest.ts';
-import { formatImageReference } from '../oci/reference.ts';
 import { getManifest, headManifest, putManifest } from '../remote/manifests.ts';
 import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
@@ -76,7 +76,7 @@ export function remoteTraits(options: { readonly jobs: number; readonly schema1?
 
 /** `host/repository:tag`, or by digest where there is no tag. */
 export function describeRemote(registry: Registry, target: ImageTarget): string {
-  return `${registry.host}/${formatImageReference({ ...target, digest: target.root.digest })}`;
+  return `${registry.host}/${targetName(target)}`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { targetName } from '../content/target-name.ts';
 import { codeFacts, othersGoOn, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
 import type { AbsentVolumes, Catalog, ContentStore, ImageTarget, SinkTraits } from '../content/contracts.ts';
 import {
@@ -564,7 +565,7 @@ function refuseCollisions(images: readonly PlannedImage[]): void {
   for (const image of joined.size === 0 ? [] : images) {
     if (!joined.has(image.target.repository)) continue;
     const { source, target } = image;
-    const name = formatImageReference({ repository: target.repository, tag: target.tag, digest: target.root.digest });
+    const name = targetName(target);
     const earlier = taken.get(name);
     if (
       earlier !== undefined &&

@@ -1,6 +1,7 @@
+import { targetName } from '../../content/target-name.ts';
 import type { ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../../content/contracts.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
+import { compareCodePoints } from '../../oci/reference.ts';
 import { openArchiveParts, type ArchiveParts } from './parts.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
@@ -19,8 +20,7 @@ export function createArchiveSink(
 ): ImageSink {
   let parts: ArchiveParts | undefined;
   const describe = (target: ImageTarget): string =>
-    `${format.name}:${parts?.pathOf(target) ?? options.out}:` +
-    `${formatImageReference({ ...target, digest: target.root.digest })}`;
+    `${format.name}:${parts?.pathOf(target) ?? options.out}:` + `${targetName(target)}`;
   return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () =>
     startArchives((parts = openArchiveParts(format, options))),
   );

@@ -1,3 +1,4 @@
+import { targetName } from '../../content/target-name.ts';
 import { existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RegtarError } from '../../errors.ts';
@@ -16,7 +17,6 @@ import {
 } from '../../io/output-stream.ts';
 import { noticeVanished, watchFolder } from '../../io/watched-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { formatImageReference } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
 import { startArchivePart, type ArchivePart } from './part.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
@@ -105,14 +105,14 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
     partKey = key;
     part ??= start(image.target);
     if (typeof split === 'object' && part.images === 0 && part.sizeWith(image, blobs) > split.bytes)
-      notes.push(`${nameIn(image.target)} alone is larger than --split allows; its archive is, too`);
+      notes.push(`${targetName(image.target)} alone is larger than --split allows; its archive is, too`);
     return part;
   };
 
   return {
     notes,
     has: (digest) => part?.has(digest) ?? false,
-    pathOf: (target) => places.get(nameIn(target)),
+    pathOf: (target) => places.get(targetName(target)),
     async write(image, blobs, writeOptions) {
       if (broken !== undefined) throw broken;
       const current = await watchFailure(partFor(image, blobs));
@@ -123,7 +123,7 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
           broken = streamEnded(out === '-' ? 'the stream' : out, error);
         throw broken ?? error;
       }
-      if (split !== undefined && partPath !== undefined) places.set(nameIn(image.target), partPath);
+      if (split !== undefined && partPath !== undefined) places.set(targetName(image.target), partPath);
     },
     async complete() {
       if (broken !== undefined) throw broken;
@@ -148,10 +148,6 @@ function nextPath(file: OutputFile, name: string, names: Map<string, number>): s
   const times = (names.get(name) ?? 0) + 1;
   names.set(name, times);
   return `${file.path.replace(/\.tar$/, '')}-${name}${times > 1 ? `-${times}` : ''}.tar`;
-}
-
-function nameIn(target: ImageTarget): string {
-  return formatImageReference({ ...target, digest: target.root.digest });
 }
 
 /** A stream that a damaged blob ended: nothing can follow it, and no loader takes it without its last members. */

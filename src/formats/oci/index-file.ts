@@ -1,7 +1,8 @@
+import { targetName } from '../../content/target-name.ts';
 import { RegtarError } from '../../errors.ts';
 import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
-import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
+import { compareCodePoints } from '../../oci/reference.ts';
 import { looksLikeRegistry } from '../image-names.ts';
 import { isJsonObject, tryJson } from '../../io/try-json.ts';
 
@@ -30,7 +31,7 @@ export type IndexEntry = Readonly<Record<string, unknown>>;
 
 /** `prefix/repository:tag` */
 export function loaderName(target: ImageTarget, prefix: string | undefined): string {
-  const name = formatImageReference({ repository: target.repository, tag: target.tag, digest: target.root.digest });
+  const name = targetName(target);
   return prefix === undefined || prefix === '' ? name : `${prefix.replace(/\/+$/, '')}/${name}`;
 }
 

@@ -1,9 +1,9 @@
+import { targetName } from '../../content/target-name.ts';
 import { RegtarError } from '../../errors.ts';
 import type { ImageSink, ImageTarget, ImageWriter } from '../../content/contracts.ts';
 import { collectBody } from '../../io/body.ts';
 import { openOutputFolder } from '../../io/output-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { formatImageReference } from '../../oci/reference.ts';
 import { tagCurrentPath } from './layout.ts';
 import { createArchiveSink } from '../archive/archive.ts';
 import { registryArchive } from './archive-format.ts';
@@ -25,8 +25,7 @@ const parallelObjects = 4;
  * @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_FULL, OUTPUT_UNWRITABLE, USAGE for --link with --owner
  */
 export function openRegistrySink(options: FileSinkOptions): ImageSink {
-  const describe = (target: ImageTarget): string =>
-    `registry:${options.out}:${formatImageReference({ ...target, digest: target.root.digest })}`;
+  const describe = (target: ImageTarget): string => `registry:${options.out}:${targetName(target)}`;
   const parallelBlobs = options.place === undefined ? parallelFiles : parallelObjects;
   const traits = { ...registryTraits, parallelBlobs };
   return lazySink({ traits, describe }, () => startTree(options));

@@ -1,9 +1,10 @@
+import { targetName } from '../../content/target-name.ts';
 import { childrenFirst, type ManifestNode } from '../../content/image-graph.ts';
 import type { ImageTarget } from '../../content/contracts.ts';
 import { groupBy } from '../../io/group-by.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { compareCodePoints, formatImageReference } from '../../oci/reference.ts';
+import { compareCodePoints } from '../../oci/reference.ts';
 import type { Cargo, VolumeSpace } from './volume-space.ts';
 
 /** An image of a plan, as far as volumes go. */
@@ -90,7 +91,7 @@ function unitOf(images: readonly VolumeImage[]): Unit {
   const [first] = images;
   return {
     repository: first?.target.repository ?? '',
-    name: first === undefined ? '' : formatImageReference({ ...first.target, digest: first.target.root.digest }),
+    name: first === undefined ? '' : targetName(first.target),
     images,
     blobs,
     bytes: sizeOf(blobs),

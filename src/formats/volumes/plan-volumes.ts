@@ -1,3 +1,4 @@
+import { targetKey } from '../../content/target-name.ts';
 import { childrenFirst } from '../../content/image-graph.ts';
 import { RegtarError } from '../../errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
@@ -179,7 +180,7 @@ function planOf(
   rest: Pick<VolumePlan, 'format' | 'setBytes' | 'size'>,
 ): VolumePlan {
   const order = new Map(set.images.map((image, index) => [imageKey(image), index]));
-  const rank = ({ target }: VolumeImage): number => order.get(imageKey({ ...target, digest: target.root.digest })) ?? 0;
+  const rank = ({ target }: VolumeImage): number => order.get(targetKey(target)) ?? 0;
   return {
     ...rest,
     id: setId(set),

@@ -1,3 +1,4 @@
+import { targetKey, targetName } from '../../content/target-name.ts';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type {
@@ -18,7 +19,7 @@ import { verifiedBody } from '../../io/verify.ts';
 import { noticeVanished, watchFolder } from '../../io/watched-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { compareCodePoints, formatImageReference, imageKey } from '../../oci/reference.ts';
+import { compareCodePoints, imageKey } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
 import { startArchivePart, type ArchivePart } from '../archive/part.ts';
 import { createPrefetchRings, type PutBlob } from '../archive/prefetch-blobs.ts';
@@ -54,10 +55,10 @@ export function openVolumeSink(
   options: VolumeSinkOptions,
 ): ImageSink {
   const homes = new Map<string, number>();
-  plan.volumes.forEach(({ images }, index) => images.forEach(({ target }) => homes.set(keyOf(target), index)));
+  plan.volumes.forEach(({ images }, index) => images.forEach(({ target }) => homes.set(targetKey(target), index)));
   const describe = (target: ImageTarget): string =>
-    `${plan.format.name}:${join(options.out, plan.volumes[homes.get(keyOf(target)) ?? 0]?.name ?? '')}:` +
-    formatImageReference({ ...target, digest: target.root.digest });
+    `${plan.format.name}:${join(options.out, plan.volumes[homes.get(targetKey(target)) ?? 0]?.name ?? '')}:` +
+    targetName(target);
   return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () =>
     startVolumes(plan, homes, store, options),
   );
@@ -91,7 +92,7 @@ function startVolumes(
   const rings = createPrefetchRings();
   const lastUse = lastUses(plan, homes);
   const places = new Map(plan.set.images.map((image, index) => [imageKey(image), index]));
-  const placeOf = (target: ImageTarget): number => places.get(keyOf(target)) ?? -1;
+  const placeOf = (target: ImageTarget): number => places.get(targetKey(target)) ?? -1;
   const failed = new Set<number>();
   const lost = new Map<Digest, RegtarError>();
   /** Written before the image that needs them: the first that asks is told so. */
@@ -189,7 +190,7 @@ function startVolumes(
 
   return {
     begin: async (target, options) => {
-      const home = homes.get(keyOf(target)) ?? 0;
+      const home = homes.get(targetKey(target)) ?? 0;
       await watchFailure(advanceTo(home, options));
       const place = placeOf(target);
       const isKnownBad = plan.set.images[place]?.volumes.some(
@@ -217,7 +218,7 @@ function startVolumes(
   };
 
   function volumeWriter(target: ImageTarget, part: ArchivePart, place: number): ImageWriter {
-    const home = homes.get(keyOf(target)) ?? 0;
+    const home = homes.get(targetKey(target)) ?? 0;
     const blobs: PutBlob[] = [];
     const manifests: { descriptor: Descriptor; bytes: Uint8Array }[] = [];
     return {
@@ -245,16 +246,12 @@ function startVolumes(
   }
 }
 
-function keyOf(target: ImageTarget): string {
-  return imageKey({ ...target, digest: target.root.digest });
-}
-
 /** The last volume whose images need a blob. */
 function lastUses(plan: VolumePlan, homes: ReadonlyMap<string, number>): ReadonlyMap<Digest, number> {
   const uses = new Map<Digest, number>();
   for (const { images } of plan.volumes)
     for (const { target, travelling } of images) {
-      const home = homes.get(keyOf(target)) ?? 0;
+      const home = homes.get(targetKey(target)) ?? 0;
       for (const { digest } of travelling) uses.set(digest, Math.max(home, uses.get(digest) ?? 0));
     }
   return uses;
@@ -267,8 +264,7 @@ function failedIn(file: SetFile | undefined, place: number): boolean {
 function leftOut(target: ImageTarget, volume: string): RegtarError {
   return new RegtarError(
     'BLOB_CORRUPT',
-    `${formatImageReference({ ...target, digest: target.root.digest })} was left out when ${volume} was written: ` +
-      'SOURCE had it damaged',
+    `${targetName(target)} was left out when ${volume} was written: ` + 'SOURCE had it damaged',
     { hint: 'mend SOURCE, then write the set anew with --force' },
   );
 }
