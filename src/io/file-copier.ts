@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { copyWorker, type CopyAnswer, type CopyTask } from './copy-worker.ts';
 import type { FileRange } from './random-access.ts';
+import { startWorker } from './start-worker.ts';
 import type { WriteBodyOptions } from './write-file.ts';
 
 /** Bytes that lie in plain files, and what they should be. */
@@ -138,14 +139,8 @@ function startThreads(
   onError: () => void,
 ): readonly Thread[] {
   return Array.from({ length: count }, () => {
-    const worker = new Worker(`(${copyWorker.toString()})();`, {
-      eval: true,
-      workerData: { bufferBytes },
-      execArgv: [],
-      name: 'regtar copy',
-      // Descriptors are given away.
-      trackUnmanagedFds: false,
-    });
+    // Descriptors are given away.
+    const worker = startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes }, trackUnmanagedFds: false });
     // Threads are not always allowed.
     worker.on('message', onAnswer).once('error', onError);
     return { worker, load: 0 };

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { startWorker } from '../io/start-worker.ts';
 
 /**
  * The SHA-256 of files as if they were one, in a thread of its own: it reads beside the copy, which has just had the
@@ -10,12 +10,7 @@ export async function hashFiles(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   if (signal?.aborted === true) return undefined;
-  const worker = new Worker(`(${hashFilesHere.toString()})();`, {
-    eval: true,
-    workerData: paths,
-    execArgv: [],
-    name: 'regtar source hash',
-  });
+  const worker = startWorker(hashFilesHere, 'regtar source hash', { workerData: paths });
   let abort = (): void => undefined;
   try {
     return await new Promise((resolve) => {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { startWorker } from '../io/start-worker.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import { hashWorker, type HashAnswer, type HashStep } from './hash-worker.ts';
 
@@ -86,7 +86,7 @@ interface RunningThread {
 function startThread(onEnd: (error: Error | undefined) => void): RunningThread {
   const waiting: Waiter[] = [];
   let end: Error | undefined;
-  const worker = new Worker(`(${hashWorker.toString()})();`, { eval: true, execArgv: [], name: 'regtar serve hash' });
+  const worker = startWorker(hashWorker, 'regtar serve hash');
   const stop = (error: Error | undefined): void => {
     if (end !== undefined) return;
     end = error ?? new Error('the thread that hashes has ended');

@@ -1,5 +1,5 @@
-import { Worker } from 'node:worker_threads';
 import type { FileRange } from '../io/random-access.ts';
+import { startWorker } from '../io/start-worker.ts';
 import { scanAheadWorker, slots, type ScanAheadData } from './scan-ahead-worker.ts';
 
 /**
@@ -31,15 +31,8 @@ export function startScanAhead(ranges: readonly FileRange[], from: number): Scan
   Atomics.store(state, slots.scanned, segment);
   Atomics.store(state, slots.next, segment + 1);
   const workerData: ScanAheadData = { ranges, segmentBytes, segmentsAhead, shared };
-  const workers = Array.from(
-    { length: readers },
-    () =>
-      new Worker(`(${scanAheadWorker.toString()})();`, {
-        eval: true,
-        workerData,
-        execArgv: [],
-        name: 'regtar scan ahead',
-      }),
+  const workers = Array.from({ length: readers }, () =>
+    startWorker(scanAheadWorker, 'regtar scan ahead', { workerData }),
   );
   for (const worker of workers) {
     // A reader that cannot start or ends badly is not a loss.

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { RegtarError } from '../errors.ts';
 import type { ContentStore } from '../content/contracts.ts';
 import { createRing, type Ring } from '../io/ring.ts';
 import { createDigester, digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
+import { startWorker } from '../io/start-worker.ts';
 import { hashWorker, type HashTask, type HashWorkerAnswer, type HashWorkerData } from './hash-worker.ts';
 
 /** How blobs are hashed. */
@@ -109,10 +110,7 @@ async function hashInThreads(
   const doubtful: Digest[] = [];
   const batches = takeBatches(store, digests, doubtful);
   const workerData: HashWorkerData = { turn: new SharedArrayBuffer(4), bufferBytes: readBytes };
-  const workers = Array.from(
-    { length: threads },
-    () => new Worker(`(${hashWorker.toString()})();`, { eval: true, workerData, execArgv: [], name: 'regtar hash' }),
-  );
+  const workers = Array.from({ length: threads }, () => startWorker(hashWorker, 'regtar hash', { workerData }));
   let abort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => void (abort = () => reject(options.signal?.reason as Error)));
   options.signal?.addEventListener('abort', abort, { once: true });

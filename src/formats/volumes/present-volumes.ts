@@ -2,7 +2,8 @@ import { closeSync, lstatSync, openSync, readdirSync, readSync, rmSync, statSync
 import { join } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import { onOutput } from '../../io/output-error.ts';
-import { parseSetFile, type SetFile } from './set-file.ts';
+import { blockBytes, headerName, headerSize } from '../../tar/header.ts';
+import { parseSetFile, setFileName, type SetFile } from './set-file.ts';
 import type { VolumePlan } from './plan-volumes.ts';
 import { parseVolumeName, volumeFiles } from './volume-names.ts';
 
@@ -55,7 +56,6 @@ function statSize(path: string): number | undefined {
   return found?.isFile() === true ? found.size : undefined;
 }
 
-const blockBytes = 512;
 /** More than a list of half a million images has. */
 const mostBytes = 256 * 1024 * 1024;
 
@@ -67,8 +67,8 @@ function readSetFile(path: string): SetFile | undefined {
     try {
       const header = Buffer.alloc(blockBytes);
       readSync(descriptor, header, 0, blockBytes, 0);
-      const size = Number.parseInt(header.toString('latin1', 124, 135), 8);
-      if (!header.toString('latin1').startsWith('set.json\0') || !(size > 0 && size <= mostBytes)) return undefined;
+      const size = headerSize(header, 0) ?? 0;
+      if (headerName(header, 0) !== setFileName || !(size > 0 && size <= mostBytes)) return undefined;
       const bytes = Buffer.alloc(Math.min(size, statSync(path).size));
       readSync(descriptor, bytes, 0, bytes.length, blockBytes);
       return parseSetFile(bytes);
