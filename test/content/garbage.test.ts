@@ -1,13 +1,13 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findGarbage, type Garbage } from '../../src/content/garbage.ts';
 import { createFilter } from '../../src/select/filter.ts';
 import { chooseTags } from '../../src/select/tag-choice.ts';
 import { whatIf } from '../../src/select/what-if.ts';
+import { collectGarbage } from '../support/collect-garbage.ts';
 import { openPath } from '../support/open-storage.ts';
-import { describeWith, peerCommand, type Peer } from '../support/peers.ts';
-import { run } from '../support/run.ts';
+import { describeWith } from '../support/peers.ts';
 import { buildStorage, type StorageDescription } from '../support/storage-builder.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
@@ -35,22 +35,11 @@ const leftBehind = (s: StorageDescription) => {
 
 /** What a registry says that it would delete. */
 async function collect(
-  peer: Peer,
+  peer: 'docker-registry' | 'distribution',
   storage: string,
   ...flags: readonly string[]
 ): Promise<{ readonly blobs: readonly string[]; readonly manifests: readonly string[] }> {
-  const folder = temporaryFolder();
-  const config = folder.file('config.yml');
-  writeFileSync(
-    config,
-    JSON.stringify({
-      version: 0.1,
-      storage: { filesystem: { rootdirectory: storage } },
-      http: { addr: '127.0.0.1:0' },
-    }),
-  );
-  const { stdout } = await run(peerCommand(peer), ['garbage-collect', '--dry-run', ...flags, config]);
-  folder.remove();
+  const stdout = await collectGarbage(peer, storage, ...flags);
   const found = (pattern: RegExp): string[] => [...stdout.matchAll(pattern)].map(([, digest]) => digest ?? '').sort();
   return {
     blobs: found(/^blob eligible for deletion: (\S+)$/gm),

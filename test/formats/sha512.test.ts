@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { program, push, quietEnvironment, statuses } from '../push/support/regtar.ts';
-import { describeWith, peerCommand } from '../support/peers.ts';
+import { collectGarbage } from '../support/collect-garbage.ts';
+import { describeWith } from '../support/peers.ts';
 import { run } from '../support/run.ts';
 import { startRegistry, type Registry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
@@ -40,12 +41,7 @@ describe.each(['docker-registry', 'distribution'] as const)('layers by sha512, i
       await regtar('export', folder.file('backup'), out, '--format', 'registry', '--quiet');
       const registry = await startRegistry({ software, storage: out });
       await served(registry).finally(() => registry.stop());
-      const config = folder.file(`${software}.json`);
-      writeFileSync(
-        config,
-        JSON.stringify({ version: 0.1, storage: { filesystem: { rootdirectory: out } }, http: { addr: ':0' } }),
-      );
-      const { stdout } = await run(peerCommand(software), ['garbage-collect', '--dry-run', config]);
+      const stdout = await collectGarbage(software, out);
       expect(stdout).toMatch(/3 blobs marked, 0 blobs and 0 manifests eligible for deletion/);
     });
 

@@ -1,12 +1,13 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CheckReport } from '../../src/check/contract.ts';
 import { forEachParallel } from '../../src/io/parallel.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import { collectGarbage } from '../support/collect-garbage.ts';
 import { createPodman, type Podman } from '../support/create-podman.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { generateBackup, type GeneratedBackup } from '../support/generate-backup.ts';
-import { describeWith, peerCommand } from '../support/peers.ts';
+import { describeWith } from '../support/peers.ts';
 import { listRegistry } from '../support/read-registry.ts';
 import { run } from '../support/run.ts';
 import { startRegistry, type Registry } from '../support/start-registry.ts';
@@ -87,17 +88,7 @@ describe.each(['docker-registry', 'distribution'] as const)('%s, filled through 
     });
 
     it('loses nothing to a garbage collection, and is the same when it starts anew', async () => {
-      const config = folder.file(`${software}.config.json`);
-      writeFileSync(
-        config,
-        JSON.stringify({
-          version: '0.1',
-          log: { level: 'error' },
-          storage: { filesystem: { rootdirectory: registry.storage } },
-          http: { addr: '127.0.0.1:0' },
-        }),
-      );
-      const { stdout } = await run(peerCommand(software), ['garbage-collect', '--dry-run', config]);
+      const stdout = await collectGarbage(software, registry.storage);
       expect(stdout).toContain('0 blobs and 0 manifests eligible for deletion');
       await registry.stop();
       registry = await startRegistry({ software, storage: registry.storage, accessLog: true });

@@ -12,8 +12,9 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
+import { collectGarbage } from '../support/collect-garbage.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
-import { describeWith, peerCommand } from '../support/peers.ts';
+import { describeWith } from '../support/peers.ts';
 import { run } from '../support/run.ts';
 import { startRegistry, type Registry, type RegistryOptions } from '../support/start-registry.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -83,7 +84,7 @@ describe.each(['docker-registry', 'distribution'] as const)('into the storage of
       expect(uploads(registry)).toEqual([]);
       expect(await images(registry)).toEqual(ofFixture);
       expect(readdirSync(registry.storage)).toEqual(['docker']);
-      const { stdout } = await run(peerCommand(software), ['garbage-collect', '--dry-run', await configOf(registry)]);
+      const stdout = await collectGarbage(software, registry.storage);
       expect(stdout).toContain('0 blobs and 0 manifests eligible for deletion');
       // A registry that starts anew remembers nothing but its storage.
       await registry.stop();
@@ -484,18 +485,4 @@ function brokenBlobs(storage: string): readonly string[] {
 async function regtar(...args: string[]): Promise<void> {
   const { program, quietEnvironment } = await import('./support/regtar.ts');
   await run(process.execPath, [program, ...args], { env: quietEnvironment });
-}
-
-async function configOf(registry: Registry): Promise<string> {
-  const path = folder.file(`config-${turn++}.json`);
-  writeFileSync(
-    path,
-    JSON.stringify({
-      version: '0.1',
-      log: { level: 'error' },
-      storage: { filesystem: { rootdirectory: registry.storage } },
-      http: { addr: '127.0.0.1:0' },
-    }),
-  );
-  return path;
 }
