@@ -114,14 +114,17 @@ export function setFileOf(
 function setOf({ volumes, volumeOf }: Packing, images: readonly VolumeImage[], format: string): VolumeSet {
   const homes = new Map<VolumeImage, number>();
   volumes.forEach((volume, index) => volume.images.forEach((image) => homes.set(image, index)));
-  const shared = new Map<Digest, { blob: Descriptor; repository: string | undefined }>();
+  const shared = new Map<Digest, Descriptor>();
   const owners = new Map<Digest, string>();
-  for (const image of images)
-    for (const blob of image.travelling) {
-      if (volumeOf.get(blob.digest) !== homes.get(image)) shared.set(blob.digest, { blob, repository: undefined });
-      else if (!owners.has(blob.digest) && isWhole(image, homes, volumeOf))
-        owners.set(blob.digest, image.target.repository);
+  for (const image of images) {
+    const home = homes.get(image);
+    const { travelling } = image;
+    const isWhole = travelling.every(({ digest }) => volumeOf.get(digest) === home);
+    for (const blob of travelling) {
+      if (volumeOf.get(blob.digest) !== home) shared.set(blob.digest, blob);
+      else if (isWhole && !owners.has(blob.digest)) owners.set(blob.digest, image.target.repository);
     }
+  }
   return {
     format,
     volumes: volumes.map(({ space, parts, images: own, blobs }, index) => ({
@@ -133,24 +136,16 @@ function setOf({ volumes, volumeOf }: Packing, images: readonly VolumeImage[], f
       bytes: blobs.reduce((sum, { size }) => sum + size, 0),
     })),
     images: images.map((image) => setImageOf(image, volumesOf(image, homes, volumeOf))),
-    shared: [...shared].map(([digest, { blob }]): SharedBlob => {
+    shared: [...shared].map(([digest, { size }]): SharedBlob => {
       const repository = owners.get(digest);
       return {
         digest,
-        size: blob.size,
+        size,
         volume: (volumeOf.get(digest) ?? 0) + 1,
         ...(repository !== undefined && { repository }),
       };
     }),
   };
-}
-
-function isWhole(
-  image: VolumeImage,
-  homes: ReadonlyMap<VolumeImage, number>,
-  volumeOf: ReadonlyMap<Digest, number>,
-): boolean {
-  return image.travelling.every(({ digest }) => volumeOf.get(digest) === homes.get(image));
 }
 
 function volumesOf(
