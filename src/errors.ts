@@ -199,6 +199,12 @@ export class RegtarError extends Error {
   }
 }
 
+/** The same error with other advice. */
+export function withHint(error: RegtarError, hint: string): RegtarError {
+  const { code, message, side, where } = error;
+  return new RegtarError(code, message, { side, hint, where, cause: error });
+}
+
 /** What is wrong with a backup without stopping it: one row of `inspect`'s and `verify`'s lists. */
 export interface Problem extends ErrorPlace {
   readonly code: ErrorCode;

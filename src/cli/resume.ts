@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { RegtarError } from '../errors.ts';
+import { RegtarError, withHint } from '../errors.ts';
 import { isSpecialFile, outputFile } from '../io/output-stream.ts';
 import { isVanished } from '../io/watched-folder.ts';
 
@@ -43,10 +43,8 @@ function namesIn(folder: string): readonly string[] {
 /** A failure of an export, with the next step where its medium is gone. */
 export function withResumeHint(error: unknown): unknown {
   if (!isVanished(error) || !(error instanceof RegtarError)) return error;
-  return new RegtarError(error.code, error.message, {
-    side: error.side,
-    where: error.where,
-    cause: error.cause,
-    hint: 'mount the medium again where it was, then run the same command with --resume: it goes on with what is there',
-  });
+  return withHint(
+    error,
+    'mount the medium again where it was, then run the same command with --resume: it goes on with what is there',
+  );
 }

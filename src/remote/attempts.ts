@@ -11,9 +11,3 @@ export function withAttempts(error: RegtarError, backoff: Backoff): RegtarError 
     cause: error,
   });
 }
-
-/** The same error with other advice. */
-export function withHint(error: RegtarError, hint: string): RegtarError {
-  const { code, message, side, where } = error;
-  return new RegtarError(code, message, { side, hint, where, cause: error });
-}

@@ -1,8 +1,8 @@
-import type { RegtarError } from '../errors.ts';
+import { withHint, type RegtarError } from '../errors.ts';
 import type { Client } from '../net/client.ts';
 import type { Backoff } from '../net/retry.ts';
 import type { Answer } from '../net/transport.ts';
-import { withAttempts, withHint } from './attempts.ts';
+import { withAttempts } from './attempts.ts';
 import type { Dialect } from './dialect.ts';
 import type { Outcome, RemoteRequest } from './exchange.ts';
 import type { Health } from './health.ts';
