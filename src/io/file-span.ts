@@ -1,9 +1,9 @@
-import { closeSync, constants, fstatSync, fsync, ftruncate, openSync, read, rmSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsync, ftruncate, read, rmSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { createDigester, digestAlgorithm, type Digest } from '../oci/digest.ts';
 import { limits } from './limits.ts';
 import { onOutput, outputError } from './output-error.ts';
-import { createNewFile } from './temporary-file.ts';
+import { createNewFile, openPlainFile } from './temporary-file.ts';
 import { writeFully } from './write-file.ts';
 
 /** One file, or several that are read and written as if they were one. */
@@ -44,7 +44,7 @@ export function openFileSpan(
   };
   let size = 0;
   for (const [index, path] of paths.entries()) {
-    const found = resume ? openPlainFile(path) : undefined;
+    const found = resume ? openPlainFile(path, constants.O_RDWR) : undefined;
     if (found === undefined) {
       // What a killed run left, or a link that was put there: neither is written through.
       onOutput(path, () => rmSync(path, { force: true }));
@@ -138,17 +138,3 @@ const readAt = (descriptor: number, buffer: Uint8Array, offset: number, length: 
       else reject(error);
     });
   });
-
-/** @returns undefined for what is not there or is not a plain file; a link is not followed */
-function openPlainFile(path: string): number | undefined {
-  const noFollow = (constants.O_NOFOLLOW as number | undefined) ?? 0;
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDWR | noFollow | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
-  if (fstatSync(descriptor).isFile()) return descriptor;
-  closeSync(descriptor);
-  return undefined;
-}

@@ -29,20 +29,33 @@ export function createNewFile(path: string, mode = 0o666): number {
  * @returns undefined for what is not there, not a plain file, or longer than `bytesAtMost`
  */
 export function readPlainFile(path: string, bytesAtMost: number): string | undefined {
-  let descriptor: number;
+  const descriptor = openPlainFile(path, constants.O_RDONLY);
+  if (descriptor === undefined) return undefined;
   try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | noFollow);
-  } catch {
-    return undefined;
-  }
-  try {
-    const found = fstatSync(descriptor);
-    if (!found.isFile() || found.size > bytesAtMost) return undefined;
-    const bytes = Buffer.alloc(found.size);
+    const { size } = fstatSync(descriptor);
+    if (size > bytesAtMost) return undefined;
+    const bytes = Buffer.alloc(size);
     return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Opens a file that others may have put there: no link is followed, no pipe is waited for.
+ * @param access `constants.O_RDONLY` or `constants.O_RDWR`
+ * @returns undefined for what is not there, may not be opened, or is not a plain file
+ */
+export function openPlainFile(path: string, access: number): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, access | constants.O_NONBLOCK | noFollow);
+  } catch {
+    return undefined;
+  }
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  return undefined;
 }
 
 /** Windows has no such flag, and no such links in its folders for everybody. */
