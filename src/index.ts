@@ -54,7 +54,8 @@ export { findGarbage, type BlobSet, type Garbage, type RepositoryGarbage } from 
 export { artifactKind, type ArtifactKind } from './content/artifact-kind.ts';
 export { platformFacts, type PlatformFacts } from './content/platform-facts.ts';
 export { createRenamer, type NameOptions, type RenameRepository } from './select/rename.ts';
-export { createPlan, type Plan, type PlannedImage, type PlanOptions, type RefusedImage } from './select/plan.ts';
+export { createPlan, type PlanOptions } from './select/create-plan.ts';
+export type { Plan, PlannedImage, RefusedImage } from './select/plan.ts';
 export { copyImages, type CopyOptions } from './copy/copy-images.ts';
 export type { CopyEvent, CopyReport, ImageResult, ImageStatus } from './copy/events.ts';
 export { refuseOverlap, type WrittenPath } from './io/overlap.ts';

@@ -5,7 +5,8 @@ import { formats, type Format } from '../formats/formats.ts';
 import type { FileSinkOptions } from '../formats/options.ts';
 import { planVolumes, type VolumePlan } from '../formats/volumes/plan-volumes.ts';
 import { openVolumeSink } from '../formats/volumes/volume-sink.ts';
-import { planTotals, type Plan } from '../select/plan.ts';
+import { planTotals } from '../select/plan-totals.ts';
+import type { Plan } from '../select/plan.ts';
 import { formatBytes, formatCount, plural } from '../io/sizes.ts';
 import { renderTable } from './render/table.ts';
 

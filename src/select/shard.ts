@@ -1,7 +1,8 @@
 import type { Digest } from '../oci/digest.ts';
 import { childrenFirst } from '../content/image-graph.ts';
 import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
-import { planTotals, type Plan, type PlannedImage, type RefusedImage } from './plan.ts';
+import { planTotals } from './plan-totals.ts';
+import type { Plan, PlannedImage, RefusedImage } from './plan.ts';
 
 /** One part of the work; `index` counts from 1. */
 export interface Shard {

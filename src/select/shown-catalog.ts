@@ -4,7 +4,7 @@ import { othersGoOn, RegtarError, type Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
 import type { RenameRepository } from './rename.ts';
-import type { Candidate } from './plan.ts';
+import type { Candidate } from './candidates.ts';
 
 /** Repositories of a backup under new names; two that get one name become one. */
 type Renamed = ReadonlyMap<string, readonly string[]>;

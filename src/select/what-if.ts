@@ -3,7 +3,7 @@ import { digestsBelow, measure, type BlobSet } from '../content/garbage.ts';
 import type { GraphReader } from '../content/image-graph.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
-import { selectCandidates, type SelectOptions } from './plan.ts';
+import { selectCandidates, type SelectOptions } from './candidates.ts';
 
 /** What a selection keeps of one repository. */
 export interface RepositoryChoice {

@@ -7,7 +7,7 @@ import { findReferrers } from '../../src/content/referrers.ts';
 import { summarize } from '../../src/content/summarize.ts';
 import { diffBackups } from '../../src/select/diff.ts';
 import { createFilter } from '../../src/select/filter.ts';
-import { createPlan } from '../../src/select/plan.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
 import { createRenamer } from '../../src/select/rename.ts';
 import { openTar, type OpenedStorage } from '../support/open-storage.ts';
 import { buildStorage } from '../support/storage-builder.ts';

@@ -6,7 +6,7 @@ import { openFileSink } from '../../src/formats/open-file-sink.ts';
 import { tagCurrentPath } from '../../src/formats/registry/layout.ts';
 import { createFilter } from '../../src/select/filter.ts';
 import { createRenamer } from '../../src/select/rename.ts';
-import { createPlan } from '../../src/select/plan.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
 import { openPath, openTar } from '../support/open-storage.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { withPushTimes } from '../support/push-times.ts';

@@ -7,7 +7,7 @@ import { collectBody } from '../../src/io/body.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../../src/oci/digest.ts';
 import { createFilter } from '../../src/select/filter.ts';
 import { createRenamer } from '../../src/select/rename.ts';
-import { createPlan } from '../../src/select/plan.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
 import { openFileSink } from '../../src/formats/open-file-sink.ts';
 import type { Backup } from '../../src/source/backup.ts';
 import { openCompressed } from '../../src/source/open-stream.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createFilter } from '../../src/select/filter.ts';
-import { createPlan } from '../../src/select/plan.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
 import type { Catalog } from '../../src/content/contracts.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';

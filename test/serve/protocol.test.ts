@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createFilter } from '../../src/select/filter.ts';
 import { createRenamer } from '../../src/select/rename.ts';
-import { selectCandidates } from '../../src/select/plan.ts';
+import { selectCandidates } from '../../src/select/candidates.ts';
 import { chosenCatalog, renameCatalog } from '../../src/select/shown-catalog.ts';
 import { checkBlobs } from '../../src/serve/checked-blobs.ts';
 import { createRoutes, type Routes, type RoutesOptions } from '../../src/serve/routes.ts';

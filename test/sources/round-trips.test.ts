@@ -10,7 +10,7 @@ import { readSource } from '../../src/formats/read-source.ts';
 import { parsePlatform } from '../../src/oci/platform.ts';
 import { createFilter } from '../../src/select/filter.ts';
 import { createRenamer } from '../../src/select/rename.ts';
-import { createPlan } from '../../src/select/plan.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -1,7 +1,7 @@
 import type { Catalog } from '../../content/contracts.ts';
 import { parseImageReference } from '../../oci/reference.ts';
 import { createRenamer } from '../../select/rename.ts';
-import { selectCandidates } from '../../select/plan.ts';
+import { selectCandidates } from '../../select/candidates.ts';
 import { nothingSelected } from '../../select/require-images.ts';
 import { chosenCatalog, renameCatalog } from '../../select/shown-catalog.ts';
 import { missingNames, unknownImage } from '../../select/unknown-image.ts';
