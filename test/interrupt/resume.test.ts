@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { systemErrorCode } from '../../src/errors.ts';
 import { regtar, regtarDone } from '../e2e/support/regtar.ts';
 import { snapshot } from '../e2e/support/snapshot.ts';
 import { fixturePath } from '../support/fixture.ts';
@@ -64,7 +65,7 @@ async function stalledInTheMiddle(subject: Subject, out: string): Promise<Stalle
   const isFolder = folders.includes(subject);
   const place = subject.out.endsWith('.tar') ? dirname(out) : out;
   return startStalled(words(subject, out), made.file('events'), () => {
-    const found = existsSync(place) ? files(place) : [];
+    const found = filesUnderWay(place);
     return isFolder
       ? found.filter((name) => statSize(name) > 1_000 && !name.includes('.regtar')).length > 2
       : found.some((name) => name.endsWith('.tmp') && statSize(name) > 300_000);
@@ -88,6 +89,16 @@ function files(path: string): readonly string[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
     .map((name) => join(path, name))
     .filter((name) => statSync(name, { throwIfNoEntry: false })?.isFile() === true);
+}
+
+/** While a program writes there: a folder that has just got its name is looked for in vain. */
+function filesUnderWay(path: string): readonly string[] {
+  try {
+    return files(path);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 describe.each(archives)('$title', (subject) => {
