@@ -265,7 +265,7 @@ export function isOutOfFiles(error: unknown): boolean {
 
 /** What such an error means to whoever started the program. */
 export function tooManyFiles(cause: unknown): RegtarError {
-  return new RegtarError('TOO_MANY_FILES', 'the system gives no further open file to this program', {
+  return new RegtarError('TOO_MANY_FILES', 'the system lets this program open no more files', {
     cause,
     hint: 'raise the limit, such as `ulimit -n 4096`, or give fewer --jobs',
   });

@@ -205,7 +205,10 @@ function createBlobChecks(target: CheckedTarget, report: Report, { deep }: Check
       ? undefined
       : {
           kind: 'damaged',
-          message: `its blob ${blob.digest} has bytes whose digest is ${actual ?? 'not known: they are gone'}`,
+          message:
+            actual === undefined
+              ? `its blob ${blob.digest} was removed while it was checked`
+              : `its blob ${blob.digest} has bytes whose digest is ${actual}`,
         };
   };
   return {

@@ -53,8 +53,8 @@ export async function openBucketOutput(
     await bucket.close();
     throw new RegtarError(
       'OUTPUT_IS_SOURCE',
-      `${name} ${describeBucket(bucket.address)} and ${describeBucket(other.address)}, which is read, are one ` +
-        'place or one in the other',
+      `${name} ${describeBucket(bucket.address)} and ${describeBucket(other.address)}, which is read, are the ` +
+        'same place, or one lies inside the other',
       { hint: 'choose another prefix or bucket: what is read is never written to' },
     );
   }

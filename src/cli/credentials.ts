@@ -50,7 +50,7 @@ async function readPassword(options: AccountOptions): Promise<Secret | undefined
 
 async function readSecret(option: string): Promise<Secret> {
   const secret = (await text(process.stdin)).replace(/\r?\n$/, '');
-  if (secret === '') throw usage(`${option} found nothing on standard input`);
+  if (secret === '') throw usage(`${option}: there was nothing on standard input`);
   return new Secret(secret);
 }
 

@@ -21,7 +21,7 @@ export interface FarOptions {
 export function farAccess(options: FarOptions, context: Context): FarAccess {
   if (options.sourceUsername !== undefined && options.sourcePasswordFile === undefined)
     throw new RegtarError('USAGE', '--source-username needs --source-password-file', {
-      hint: 'a password on the command line would be seen by everybody on this machine',
+      hint: 'every user of this machine could see a password on the command line',
     });
   return {
     username: options.sourceUsername,
@@ -52,6 +52,6 @@ function readSecret(path: string): Secret {
   } catch (cause) {
     throw invalid(`cannot be read: ${systemReason(cause)}`, cause);
   }
-  if (text === '' || /[\r\n]/.test(text)) throw invalid('does not hold one line');
+  if (text === '' || /[\r\n]/.test(text)) throw invalid('must hold exactly one line');
   return new Secret(text);
 }

@@ -14,7 +14,7 @@ interface Habit {
   readonly say?: string;
 }
 
-const passwords = '--username with --password-stdin; a password on a command line is seen by everybody on this machine';
+const passwords = '--username with --password-stdin; every user of this machine can see a password on the command line';
 const tls = '--insecure skips the verification of certificates, --plain-http speaks http';
 
 const habits: readonly Habit[] = [

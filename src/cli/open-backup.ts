@@ -153,10 +153,10 @@ async function renameTags(
   return (options.atDigest ?? []).reduce((chosen, text) => {
     const { repository, tag, digest } = parseImageReference(text);
     if (tag === undefined || digest === undefined) {
-      throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag shall have which digest`, {
+      throw new RegtarError('REFERENCE_INVALID', `"${text}" does not say which tag gets which digest`, {
         hint:
-          'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists what ' +
-          'the tag meant',
+          'write --at-digest repository:tag@sha256:…; `regtar inspect repository:tag --history` lists the ' +
+          'images that it pointed to',
       });
     }
     return withTagAt(chosen, { repository, tag, digest });

@@ -40,7 +40,7 @@ export function splitOperands(
     });
   if (operandName === 'TARGET' && operands.length > 0 && operands.length !== 2 && isFile(operand))
     throw new RegtarError('USAGE', `TARGET is missing: ${operand} is a file`, {
-      hint: `write where it shall go: \`regtar push ${operand} harbor.example.com\``,
+      hint: `say where it should go: \`regtar push ${operand} harbor.example.com\``,
     });
   if (operandName === 'OUT') refuseSwapped(operands, options);
   return { sources: sourceOperands(operands.slice(0, -1), options), operand };
@@ -53,7 +53,7 @@ function refuseSwapped(operands: readonly string[], options: SourceOption): void
     options.source !== undefined || options.configured?.source !== undefined || existsSync(defaultSource);
   if (operands.length === 1 && !hasSource && isFile(first))
     throw new RegtarError('USAGE', `OUT is missing: ${first} is a file`, {
-      hint: `write where it shall go: \`regtar export ${first} OUT\``,
+      hint: `say where it should go: \`regtar export ${first} OUT\``,
     });
   if (operands.length === 2 && !isFarOperand(first) && first !== '-' && !existsSync(first) && isFile(second))
     throw new RegtarError('SOURCE_NOT_FOUND', `${first} does not exist`, {

@@ -26,12 +26,12 @@ export function refuseOddOut(out: string): void {
   const ending = compressed.exec(out)?.[0];
   if (ending !== undefined)
     throw usage(
-      `OUT ends in ${ending}, and archives are written as they are`,
-      'layers are compressed already; if it has to be, write to - and pipe it through gzip or zstd',
+      `OUT ends in ${ending}, but regtar does not compress archives`,
+      'layers are compressed already; if you need it, write to - and pipe it through gzip or zstd',
     );
   if (out === '-' && isatty(1))
     throw usage(
-      'OUT is standard output, which is a terminal, and an archive is not text',
+      'OUT is standard output, which is a terminal, but an archive is binary',
       'redirect it into a file or a pipe',
     );
 }

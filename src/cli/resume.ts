@@ -12,13 +12,13 @@ import { isVanished } from '../io/watched-folder.ts';
  */
 export function requireBegun(out: string, isArchive: boolean): void {
   if (out === '-' || isSpecialFile(out))
-    throw new RegtarError('USAGE', '--resume goes on with a file or a folder, and OUT is a stream', {
-      hint: 'leave --resume out: what a stream has taken is gone',
+    throw new RegtarError('USAGE', '--resume continues a file or a folder, but OUT is a stream', {
+      hint: 'leave --resume out: what went into a stream cannot be read back',
     });
   if (isArchive ? isArchiveBegun(out) : isFolderBegun(out)) return;
-  throw new RegtarError('USAGE', `--resume goes on with an export, and nothing of one is at ${out}`, {
+  throw new RegtarError('USAGE', `--resume continues an export, but there is none at ${out}`, {
     where: { path: out },
-    hint: 'is the medium mounted there? To begin, leave --resume out',
+    hint: 'is the medium mounted there? To start a new export, leave --resume out',
   });
 }
 

@@ -123,11 +123,11 @@ export function tellReasons(reasons: readonly string[], { output }: Pick<Context
 /** @throws RegtarError USAGE */
 function refuseChoice(choice: TagChoice, { untagged }: SelectionOptions): void {
   if (choice.by !== undefined && !isChoice(choice))
-    throw new RegtarError('USAGE', '--by says what --newest, --since and --until go by, and none of them is here', {
+    throw new RegtarError('USAGE', '--by says what --newest, --since and --until go by, but none of them is given', {
       hint: 'add --newest N, for instance',
     });
   if (choice.by === 'version' && (choice.since !== undefined || choice.until !== undefined))
-    throw new RegtarError('USAGE', '--since and --until need a time, and --by version has none', {
+    throw new RegtarError('USAGE', '--since and --until need a time, but --by version has none', {
       hint: 'choose versions with --semver, or leave --by version out',
     });
   if (untagged === true && isChoice(choice))

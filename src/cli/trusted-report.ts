@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { readReport } from '../report/read-report.ts';
 import type { Report, ReportApproval } from '../report/report.ts';
 import { readTextFile } from './selection.ts';
@@ -18,7 +18,7 @@ export interface TrustedReport {
 export async function readTrustedReport(path: string, keys: string | undefined): Promise<TrustedReport> {
   if (keys === undefined) return { report: readReport(await readTextFile(path), path), approval: undefined };
   if (path === '-')
-    throw new RegtarError('USAGE', 'the signature of a report lies beside its file, and this is standard input', {
+    throw new RegtarError('USAGE', 'the signature of a report lies beside its file, but this is standard input', {
       hint: 'name the file',
     });
   const [{ requireSignature, signaturePath }, keyFile, file] = await Promise.all([
@@ -43,13 +43,17 @@ async function readNamed(
     return { path, bytes: await readFile(path) };
   } catch (cause) {
     const isMissing = systemErrorCode(cause) === 'ENOENT';
-    throw new RegtarError(code, isMissing ? `${path} does not exist` : `${path} cannot be read: ${String(cause)}`, {
-      where: { path },
-      cause,
-      hint:
-        code === 'USAGE'
-          ? 'name a file that exists'
-          : 'sign the report with `ssh-keygen -Y sign -f KEY -n file REPORT`, or with `minisign -Sm REPORT`',
-    });
+    throw new RegtarError(
+      code,
+      isMissing ? `${path} does not exist` : `${path} cannot be read: ${systemReason(cause)}`,
+      {
+        where: { path },
+        cause,
+        hint:
+          code === 'USAGE'
+            ? 'name a file that exists'
+            : 'sign the report with `ssh-keygen -Y sign -f KEY -n file REPORT`, or with `minisign -Sm REPORT`',
+      },
+    );
   }
 }

@@ -37,7 +37,7 @@ export interface VolumeExport {
 export function refuseVolumeFlags({ volumeSize, splitBlobs, volumes }: VolumeFlags): void {
   const flag = splitBlobs === true ? '--split-blobs' : volumes === undefined ? undefined : '--volumes';
   if (flag !== undefined && volumeSize === undefined)
-    throw new RegtarError('USAGE', `${flag} concerns the volumes of a set, and --volume-size is not here`, {
+    throw new RegtarError('USAGE', `${flag} is for the volumes of a set, but --volume-size is not given`, {
       hint: 'add --volume-size, such as --volume-size 4.4G',
     });
 }
@@ -51,7 +51,7 @@ export async function openVolumeExport(
     VolumeFlags & { readonly format: Format; readonly out: string; readonly volumeSize: number },
 ): Promise<VolumeExport> {
   const { volume }: FormatDeclaration = formats[options.format];
-  if (volume === undefined) throw new RegtarError('INTERNAL', `${options.format} has no volumes`);
+  if (volume === undefined) throw new RegtarError('INTERNAL', `--format ${options.format} cannot be cut into volumes`);
   const set = planVolumes(whole.images, {
     format: (await volume())({ prefix: options.prefix }),
     size: options.volumeSize,

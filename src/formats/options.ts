@@ -17,7 +17,7 @@ export interface FileSinkOptions {
    * @defaultValue false
    */
   readonly link?: boolean;
-  /** `safe` writes names that exFAT and NTFS take. @defaultValue `skopeo`, which `skopeo sync` reads */
+  /** `safe` writes names that exFAT and NTFS accept. @defaultValue `skopeo`, which `skopeo sync` reads */
   readonly pathStyle?: 'skopeo' | 'safe';
   /** One OCI layout for each repository instead of one for all. @defaultValue false */
   readonly perRepository?: boolean;

@@ -125,7 +125,7 @@ describe('regtar config check', () => {
       env: { REGTAR_PASSWORD: 'hunter3' },
     });
     expect(stdout).toContain('https://***@harbor.example.com');
-    expect(stdout).toContain('REGTAR_PASSWORD is set, and not shown');
+    expect(stdout).toContain('REGTAR_PASSWORD is set (not shown)');
     expect(`${stdout}${stderr}`).not.toMatch(/hunter/);
   });
 });
@@ -144,7 +144,7 @@ describe('a mistake in the file is named with its line', () => {
       /regtar\.yaml:2: unknown setting on-existing-tag for list/,
       /./,
     ],
-    ['a password', ['password: hunter2'], /regtar\.yaml:1: password does not belong into a file/, /REGTAR_PASSWORD/],
+    ['a password', ['password: hunter2'], /regtar\.yaml:1: password does not belong in a file/, /REGTAR_PASSWORD/],
     ['a list where one value belongs', ['jobs: [1, 2]'], /regtar\.yaml:1: jobs: one value was expected/, /./],
     [
       'a word where a switch belongs',

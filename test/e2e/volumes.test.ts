@@ -299,8 +299,8 @@ describe('what does not fit', () => {
       [['-', '--volume-size', '1MB'], /OUT is one/],
       [['out', '--volume-size', '1MB', '--format', 'dir'], /--volume-size has no meaning for --format dir/],
       [['out', '--volume-size', '1MB', '--split', 'image'], /--split/],
-      [['out', '--split-blobs'], /--volume-size is not here/],
-      [['out', '--volumes', '2'], /--volume-size is not here/],
+      [['out', '--split-blobs'], /--volume-size is not given/],
+      [['out', '--volumes', '2'], /--volume-size is not given/],
       [['out', '--volume-size', '1MB', '--volumes', '9'], /there is no volume 9/],
       [['out', '--volume-size', 'much'], /a size such as/],
     ] as const) {

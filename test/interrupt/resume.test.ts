@@ -156,7 +156,7 @@ describe('where there is nothing to go on with', () => {
       const { code, stderr } = await regtar(['export', fixturePath, out, '--resume', ...flags]);
       expect([code, stderr]).toEqual([
         2,
-        expect.stringMatching(/nothing of one is at .*\nhint: is the medium mounted/),
+        expect.stringMatching(/there is none at .*\nhint: is the medium mounted/),
       ]);
     }
     expect(readdirSync(made.file('mnt'))).toEqual([]);

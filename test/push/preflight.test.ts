@@ -260,7 +260,7 @@ describe('what Harbor would refuse is named before the first byte', () => {
     });
     expect([sparse.code, sparse.stderr]).toEqual([
       2,
-      expect.stringMatching(/USAGE: .* refuses an index of which a platform is missing.*\nhint: leave it out/),
+      expect.stringMatching(/USAGE: .* refuses an index that lacks a platform.*\nhint: leave it out/),
     ]);
     expect(writes()).toEqual([]);
     const anew = await push(folder.file('multi'), harbor.host, { account: harbor.admin, args: chosen });

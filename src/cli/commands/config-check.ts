@@ -116,7 +116,7 @@ function* render(settings: readonly SettingInForce[], path: string | undefined, 
     head,
     settings.map(({ name, value, from, commands }) => [name, value, from, ...(isAll ? [commands.join(' ')] : [])]),
   );
-  if (process.env['REGTAR_PASSWORD']) yield 'REGTAR_PASSWORD is set, and not shown';
+  if (process.env['REGTAR_PASSWORD']) yield 'REGTAR_PASSWORD is set (not shown)';
 }
 
 /** A password in an address is refused when it is used; until then it is not shown either. */

@@ -35,7 +35,7 @@ function explain(subject: readonly string[], program: Command): string {
     nearest(word, [...program.commands.map((candidate) => candidate.name()), ...Object.keys(topics)]) ??
     nearest(code, Object.keys(errorHelp));
   throw new RegtarError('USAGE', `there is no help about ${subject.join(' ')}`, {
-    hint: close === undefined ? 'run `regtar help` for what there is' : `did you mean ${close}?`,
+    hint: close === undefined ? 'run `regtar help` to see all commands and topics' : `did you mean ${close}?`,
   });
 }
 

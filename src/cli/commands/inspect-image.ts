@@ -161,7 +161,7 @@ function refuseLostTag(catalog: OpenedBackup['catalog'], repository: string, tag
   const hint =
     first === undefined
       ? 'its history is empty too: `regtar list --untagged` shows what the repository has'
-      : `\`regtar inspect ${repository}:${tag} --history\` lists what it meant; choose with --at-digest ` +
-        `${repository}:${tag}@${first}`;
+      : `\`regtar inspect ${repository}:${tag} --history\` lists the images it pointed to; ` +
+        `choose one with --at-digest ${repository}:${tag}@${first}`;
   throw new RegtarError(problem.code, problem.message, { side: 'source', where: { repository, tag }, hint });
 }

@@ -75,11 +75,11 @@ export async function inspect(operands: readonly string[], options: InspectOptio
 function refuseMixture(options: InspectOptions, isNarrow: boolean, reference: string | undefined): void {
   const { html, unreferenced, raw, history } = options;
   if (reference === undefined && (raw === true || history === true))
-    throw new RegtarError('USAGE', `${raw === true ? '--raw' : '--history'} is for one image, and no REF was given`, {
+    throw new RegtarError('USAGE', `${raw === true ? '--raw' : '--history'} is for one image, but no REF was given`, {
       hint: 'write `regtar inspect [SOURCE] REPOSITORY:TAG`',
     });
   if (raw === true && history === true)
-    throw new RegtarError('USAGE', '--raw and --history ask for different things', { hint: 'ask one after the other' });
+    throw new RegtarError('USAGE', '--raw and --history ask for different things', { hint: 'use one at a time' });
   const questions = [
     ...(reference === undefined ? [] : ['REF']),
     ...(html === undefined ? [] : ['--html']),
@@ -88,7 +88,7 @@ function refuseMixture(options: InspectOptions, isNarrow: boolean, reference: st
   ];
   if (questions.length > 1)
     throw new RegtarError('USAGE', `${questions.join(' and ')} ask for different things`, {
-      hint: 'ask one after the other',
+      hint: 'use one at a time',
     });
 }
 

@@ -47,7 +47,7 @@ function findSocket(): string {
   ];
   const found = places.find((path) => existsSync(path));
   if (found !== undefined) return `unix://${found}`;
-  throw new RegtarError('ENGINE_UNREACHABLE', 'no engine was found', {
+  throw new RegtarError('ENGINE_UNREACHABLE', 'neither docker nor podman was found', {
     side: 'usage',
     hint: `looked for ${places.join(', ')}; name its socket with --socket or DOCKER_HOST`,
   });

@@ -33,12 +33,12 @@ export interface MirrorsOptions extends ChoiceOptions {
 export async function mirrors(operands: readonly string[], options: MirrorsOptions, context: Context): Promise<number> {
   const from = options.from === undefined ? undefined : parseTarget(options.from);
   if (from !== undefined && from.path !== '')
-    throw new RegtarError('USAGE', `--from names a registry, and "${from.path}" is below one`, {
+    throw new RegtarError('USAGE', `--from takes a registry, and "${from.path}" is a path below it`, {
       hint: `write --from ${from.host}`,
     });
   if (from === undefined && options.for !== 'table')
     throw new RegtarError('USAGE', `a file for ${options.for} needs --from: the registry in the old names`, {
-      hint: 'write --from registry.example.com:5000, or docker.io; a backup does not say where it was',
+      hint: 'write --from registry.example.com:5000, or docker.io; a backup does not say which registry it is from',
     });
   const authority = options.caFile === undefined ? undefined : await readTextFile(options.caFile);
   const { target, images } =
@@ -70,7 +70,7 @@ async function fromReport(path: string, operands: readonly string[], options: Mi
   if (operands.length > 0 || options.map !== undefined || options.project !== undefined || options.prefix !== undefined)
     throw new RegtarError(
       'USAGE',
-      'a report says what went where: SOURCE, TARGET and maps have no place beside --report',
+      '--report already says what went where: it does not go with SOURCE, TARGET or maps',
       {
         hint: 'leave them out, or leave --report out',
       },

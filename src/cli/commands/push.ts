@@ -221,11 +221,10 @@ function refuseSparse(registry: Registry, { harbor }: PushLogin, options: PlanFl
   if (harbor === undefined || options.sparse !== true) return;
   throw new RegtarError(
     'USAGE',
-    `${registry.host} is a Harbor, which refuses an index of which a platform is missing, so --sparse has ` +
-      'no place here',
+    `${registry.host} is a Harbor, which refuses an index that lacks a platform, so --sparse ` + 'cannot work',
     {
       hint:
-        'leave it out: the index is then written anew with the platforms that you choose; --no-harbor tries ' +
+        'leave it out: the index is then rewritten for the platforms that you choose; --no-harbor tries ' +
         'all the same',
     },
   );

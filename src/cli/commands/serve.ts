@@ -105,7 +105,7 @@ function printConfig(
   });
   if (tls?.authority !== undefined && options.tlsDir === undefined)
     context.output.message(
-      'note: the certificate is made anew at each start, and clients must be told of it each time; --tls-dir keeps it',
+      'note: each start makes a new certificate, which clients must then trust; --tls-dir keeps one',
     );
   if (context.json) context.output.json({ files });
   else {
@@ -129,7 +129,7 @@ async function hashAll(
   const { hashBlobs } = await import('../../verify/hash-blobs.ts');
   const blobs = [...catalog.blobs()];
   const known = new Map(blobs.map((digest): [Digest, boolean] => [digest, true]));
-  context.output.message(`hashing ${plural(blobs.length, 'blob')} before the first client`);
+  context.output.message(`hashing ${plural(blobs.length, 'blob')} before serving the first client`);
   const tell = tellOnce(context);
   await hashBlobs(store, blobs, {
     signal: context.signal,

@@ -22,10 +22,10 @@ export const declareCheck: Declare = (program, run) => {
       'what `export --report` or `push --report` wrote, JSON or page; - is standard input',
     )
     .option('--require-signature <keys>', requireSignatureHelp)
-    .option('--deep', 'read and hash every blob, instead of looking whether it is there')
-    .option('-j, --jobs <n>', 'images under way at once', wholeNumber)
-    .option('--project <project>', 'as of the push: put before repositories of one component')
-    .option('--map <from=to>', "as of the push: rename repositories, such as 'old/*=new/*'; repeatable", collect)
+    .option('--deep', 'read and hash every blob, instead of only looking for it')
+    .option('-j, --jobs <n>', 'how many images to handle at once', wholeNumber)
+    .option('--project <project>', 'as given to push: the project for repositories of one component')
+    .option('--map <from=to>', "as given to push: rename repositories, such as 'old/*=new/*'; repeatable", collect)
     .action(async (target: string, options: GlobalOptions & CheckCommandOptions) =>
       run(options, async (context) => (await import('../commands/check.ts')).check(target, options, context)),
     );

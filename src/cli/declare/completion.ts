@@ -6,7 +6,7 @@ import type { Declare } from './run.ts';
 export const declareCompletion: Declare = (program, run) => {
   program
     .command('completion')
-    .description('print what lets a shell complete commands and options')
+    .description('print a script that lets a shell complete commands and options')
     .addArgument(new Argument('<SHELL>', 'the shell').choices(['bash', 'zsh', 'fish']))
     .action(async (shell: Shell) =>
       run({}, async (context) => (await import('../commands/completion.ts')).completion(shell, program, context)),

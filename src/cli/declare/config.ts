@@ -3,12 +3,12 @@ import type { Declare } from './run.ts';
 
 /** Declares `regtar config check`. */
 export const declareConfig: Declare = (program, run) => {
-  const config = program.command('config').description('look at the settings of regtar.yaml and the environment');
+  const config = program.command('config').description('show the settings of regtar.yaml and the environment');
   addConfigOption(
     config
       .command('check')
-      .description('print what is in force, and where it comes from')
-      .argument('[COMMAND]', 'only for this command, with what it does where nothing is set'),
+      .description('print the settings in force, and where each comes from')
+      .argument('[COMMAND]', 'for this command only, with its defaults'),
   )
     .option('--json', 'print it for programs on standard output')
     .action(async (command: string | undefined, options: { readonly config?: string; readonly json?: boolean }) =>

@@ -21,8 +21,8 @@ export const declareExport: Declare = (program, run) => {
           addCommon(
             program
               .command('export')
-              .description('write images as files that other tools take')
-              .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
+              .description('write images as files that other tools read')
+              .argument('[SOURCE]', 'the backup; docker.tar where none is given; several are read as one')
               .argument('[OUT]', 'a folder, a file or - for standard output')
               .allowExcessArguments(),
           ),
@@ -31,24 +31,24 @@ export const declareExport: Declare = (program, run) => {
     ),
   )
     .addOption(new Option('--format <format>', 'what to write').choices(formatNames).default(formatNames[0]))
-    .option('--force', 'replace what regtar made at OUT before')
-    .option('--resume', 'go on with an export that was interrupted: what is there stays when its bytes are right')
+    .option('--force', 'replace what regtar wrote to OUT before')
+    .option('--resume', 'continue an interrupted export: what is there stays if its bytes are right')
     .option('--link', 'hard-link files of a directory SOURCE instead of copying them')
     .option('--per-repository', `${formatsWith('perRepository')}: one layout for each repository`)
     .addOption(
-      new Option('--path-style <style>', `${formatsWith('pathStyle')}: names that exFAT and NTFS take`).choices([
+      new Option('--path-style <style>', `${formatsWith('pathStyle')}: names that exFAT and NTFS accept`).choices([
         'skopeo',
         'safe',
       ]),
     )
-    .option('--prefix <host/project>', `${formatsWith('prefix')}: put before names that loaders see`)
+    .option('--prefix <host/project>', `${formatsWith('prefix')}: put before the names that loaders see`)
     .option('--split <how>', `${formatsWith('split')}: image, repository or a size such as 4GB`, splitBy)
     .option(
       '--volume-size <size>',
       `${formatsWith('volumeSize')}: make OUT a folder of archives of at most this size, such as 4.4G or 700MB`,
       byteSize,
     )
-    .option('--split-blobs', 'volumes: let what is larger than one be cut into parts')
+    .option('--split-blobs', 'volumes: cut what is larger than one into parts')
     .option('--volumes <n>', 'volumes: write only these, such as 2 or 2-3', volumeRange)
     .option(
       '--base <old>',
@@ -57,7 +57,7 @@ export const declareExport: Declare = (program, run) => {
     .option('--save-digests <file>', 'write what the other side has after this export, for the next --base')
     .option(
       '--owner <uid:gid>',
-      `${formatsWith('owner')}: whom the files belong to, such as 10000:10000 for Harbor 1.x`,
+      `${formatsWith('owner')}: the owner of the files, such as 10000:10000 for Harbor 1.x`,
       ownerIds,
     )
     .action(async (_source: unknown, _operand: unknown, options: GlobalOptions & ExportOptions, command: Command) =>

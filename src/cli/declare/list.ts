@@ -9,7 +9,7 @@ export const declareList: Declare = (program, run) => {
       program
         .command('list')
         .description('print one repository:tag a line')
-        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
+        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are read as one'),
     ),
   )
     .option('--untagged', 'also print repository@digest of manifests that no tag and no index reaches')

@@ -18,23 +18,20 @@ export function addCommon(command: Command, plainHttp?: string): Command {
   return addGeneral(
     addPatience(
       command
-        .option('--source <source>', 'a further SOURCE, read as one store with the others; repeatable', collect)
-        .option('--index-file <file>', 'the index of SOURCE, where it does not lie beside it as SOURCE.regtar-index')
+        .option('--source <source>', 'another SOURCE, read together with the first; repeatable', collect)
+        .option('--index-file <file>', 'the index of SOURCE (default: SOURCE.regtar-index beside it)')
         .option('--source-username <user>', 'SOURCE on a server: log in as this user')
         .option('--source-password-file <file>', "SOURCE on a server: the user's password, or a token without a user")
-        .option('--source-ca-file <file>', 'SOURCE on a server: trust this authority too')
-        .option('--s3-endpoint <url>', 's3://: the server, where it is not AWS and the address does not say ?endpoint=')
+        .option('--source-ca-file <file>', 'SOURCE on a server: trust this certificate authority, too')
+        .option('--s3-endpoint <url>', 's3://: the server, unless it is AWS or the address says ?endpoint=')
         .option(
           '--tag-map <file>',
-          "names that storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",
+          "tags that the storage does not hold: CSV, Harbor's artifact JSON, or a pg_dump of its tables",
         )
-        .option(
-          '--repository <name>',
-          'the repository of images whose names in SOURCE are tags alone, or that have none',
-        )
+        .option('--repository <name>', 'the repository for images that SOURCE names by a tag alone, or not at all')
         .option(
           '--at-digest <repository:tag@digest>',
-          'let a tag mean an earlier image of its history; repeatable',
+          'point a tag to an earlier image of its history; repeatable',
           collect,
         ),
       plainHttp,
@@ -47,9 +44,9 @@ export function addPatience(command: Command, plainHttp = 'speak http'): Command
   if (command.options.some(({ long }) => long === '--plain-http')) return command;
   return command
     .option('--plain-http', plainHttp)
-    .option('--retry-times <n>', 'how often a request is repeated after a passing failure', wholeNumberFrom0)
+    .option('--retry-times <n>', 'how often to repeat a request after a temporary failure', wholeNumberFrom0)
     .option('--retry-delay <seconds>', 'the first pause between attempts', seconds)
-    .option('--stall-timeout <seconds>', 'give up a connection on which no byte moves', patience);
+    .option('--stall-timeout <seconds>', 'give up on a connection that moves no byte for so long', patience);
 }
 
 /** What every command understands. */
@@ -62,14 +59,17 @@ export function addGeneral(command: Command): Command {
     .addOption(
       new Option(
         '--events <format>',
-        'write what happens to standard error for programs, a JSON object a line, and nothing else',
+        'write events for programs to standard error: a JSON object a line, and nothing else',
       ).choices(['jsonl']),
     );
 }
 
 /** Where settings come from. */
 export function addConfigOption(command: Command): Command {
-  return command.option('--config <file>', 'settings, instead of regtar.yaml in the working directory');
+  return command.option(
+    '--config <file>',
+    'read settings from this file instead of regtar.yaml in the working directory',
+  );
 }
 
 /** Which images, and which of their platforms. */
@@ -91,7 +91,7 @@ export function addChoice(command: Command): Command {
     )
     .option('--exclude <glob>', 'leave out what matches; repeatable', collect)
     .option('--images <file>', 'take only the names in this images.list; - is standard input')
-    .option('--newest <n>', 'take only so many tags of each repository, the last ones pushed', wholeNumber)
+    .option('--newest <n>', 'take only the N newest tags of each repository', wholeNumber)
     .option(
       '--since <when>',
       'take only what was pushed on or after a day, such as 2026-11-01, or 14d ago',
@@ -111,7 +111,7 @@ export function addChoice(command: Command): Command {
 /** How images are copied. */
 export function addCopy(command: Command): Command {
   return command
-    .option('-j, --jobs <n>', 'images under way at once', wholeNumber)
+    .option('-j, --jobs <n>', 'how many images to handle at once', wholeNumber)
     .option('--dry-run', 'print what would be done and do nothing')
     .addOption(new Option('--keep-going', 'go on when an image fails (the default)').conflicts('failFast'))
     .option('--fail-fast', 'stop at the first image that fails');
@@ -123,13 +123,16 @@ export function addReport(command: Command): Command {
     .addOption(
       new Option(
         '--report <file>',
-        'write what was taken from where and what became of each image: JSON, or a page where FILE ends in ' +
-          '.html; repeatable',
+        'write a report of what was taken from where and what became of each image: JSON, or a page where ' +
+          'FILE ends in .html; repeatable',
       )
         .argParser(collect)
         .conflicts('dryRun'),
     )
-    .option('--no-source-hash', 'report: leave out the SHA-256 of SOURCE, which costs one more look at all its bytes');
+    .option(
+      '--no-source-hash',
+      'report: leave out the SHA-256 of SOURCE, which takes one more reading of all its bytes',
+    );
 }
 
 /** What travels beside tags, and under which names. */
@@ -137,12 +140,12 @@ export function addNames(command: Command): Command {
   return command
     .option(
       '--shard <i/n>',
-      'take only part i of n, the same on every machine; only n in a Kubernetes Indexed Job',
+      'take only part i of n, the same on every machine; n alone in a Kubernetes Indexed Job',
       shardOf,
     )
     .option('--untagged', 'also take manifests that no tag and no index reaches')
     .option('--no-referrers', 'leave signatures and other referrers behind')
-    .option('--sparse', 'keep an index as it is although platforms are left out')
-    .option('--project <project>', 'put before repositories of one component')
+    .option('--sparse', 'keep an index as it is even if platforms are left out')
+    .option('--project <project>', 'the project for repositories of one component')
     .option('--map <from=to>', "rename repositories, such as 'old/*=new/*'; repeatable", collect);
 }

@@ -15,7 +15,7 @@ export const declarePush: Declare = (program, run) => {
               program
                 .command('push')
                 .description('push images to a registry')
-                .argument('[SOURCE]', 'the backup; docker.tar where none is given; there may be several')
+                .argument('[SOURCE]', 'the backup; docker.tar where none is given; several are read as one')
                 .argument('[TARGET]', 'host[:port][/project[/prefix]]')
                 .allowExcessArguments(),
             ),
@@ -25,7 +25,7 @@ export const declarePush: Declare = (program, run) => {
     ),
   )
     .addOption(
-      new Option('--on-existing-tag <what>', 'what to do where a tag has another digest')
+      new Option('--on-existing-tag <what>', 'what to do with a tag that has another digest there')
         .choices(['overwrite', 'skip', 'error'])
         .default('overwrite'),
     )
@@ -35,7 +35,7 @@ export const declarePush: Declare = (program, run) => {
     .option('--public-projects', 'Harbor: make created projects public')
     .option(
       '--storage-limit <size>',
-      'Harbor: the quota of created projects, -1 for none; respected from administrators',
+      'Harbor: the quota of created projects, -1 for none; only administrators can set it',
       byteLimit,
     )
     .option('--no-harbor', 'treat the target as a plain registry, even if it is Harbor')
@@ -45,19 +45,22 @@ export const declarePush: Declare = (program, run) => {
         'through the API',
     )
     .option('--link', '--storage: hard-link files of SOURCE where owner and mode fit, instead of copying')
-    .option('--owner <uid:gid>', '--storage: whom new files belong to, instead of the owner of what is there', ownerIds)
-    .option('--verify-storage', '--storage: hash blobs that are there already')
+    .option('--owner <uid:gid>', '--storage: the owner of new files (default: the owner of what is there)', ownerIds)
+    .option('--verify-storage', '--storage: hash the blobs that are already there')
     .option('--in-place', 'TARGET has all blobs already: send manifests only; SOURCE may be the folder of --storage')
-    .option('--repair', 'look at everything that TARGET has, and bring what is damaged or gone')
-    .option('--keep-fallback-tags', 'push sha256-… indexes of referrers also where TARGET lists referrers itself')
+    .option('--repair', 'check everything that TARGET has, and replace what is damaged or missing')
+    .option('--keep-fallback-tags', 'push sha256-… indexes of referrers even where TARGET lists referrers itself')
     .option(
       '--signed-report <file>',
-      'push only images that stand in this report with the same digest; needs --require-signature',
+      'push only images that are in this report with the same digest; needs --require-signature',
     )
     .option('--require-signature <keys>', requireSignatureHelp)
-    .option('--verify', 'at the end, read back what every tag means')
+    .option('--verify', 'at the end, read every tag back and compare it')
     .option('--chunk-size <size>', 'send blobs in pieces of this size, for proxies that limit bodies', byteSize)
-    .option('--state <file>', 'where the sessions of large uploads are kept for a later run (default: beside SOURCE)')
+    .option(
+      '--state <file>',
+      'the file that keeps unfinished uploads of large blobs for a later run (default: beside SOURCE)',
+    )
     .action(async (_source: unknown, _operand: unknown, options: GlobalOptions & PushOptions, command: Command) =>
       run(options, async (context) => (await import('../commands/push.ts')).push(command.args, options, context)),
     );
@@ -86,7 +89,7 @@ export function addRemote(command: Command): Command {
     )
     .addOption(new Option('--anonymous', 'use no credentials').conflicts(['username', 'registryTokenStdin']))
     .option('--authfile <file>', 'credentials as docker and podman keep them')
-    .option('--ca-file <file>', 'trust this authority too')
+    .option('--ca-file <file>', 'trust this certificate authority, too')
     .option('--cert-file <file>', 'client certificate')
     .option('--key-file <file>', 'its key')
     .option('--cert-dir <folder>', 'certificates as in certs.d/HOST')

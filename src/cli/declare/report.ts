@@ -11,7 +11,7 @@ export const declareReport: Declare = (program, run) => {
     .argument('<FILE...>', 'what `--report` wrote: JSON or pages')
     .option(
       '-o, --output <file>',
-      'where to: JSON, or a page where FILE ends in .html; repeatable (default: JSON on standard output)',
+      'the file to write: JSON, or a page where FILE ends in .html; repeatable (default: JSON on standard output)',
       collect,
     )
     .option('-q, --quiet', 'print results and failures only')

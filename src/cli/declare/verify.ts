@@ -10,7 +10,7 @@ export const declareVerify: Declare = (program, run) => {
       program
         .command('verify')
         .description('re-hash everything, follow every link, and say what is whole, partial or lost')
-        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are its parts, or one store'),
+        .argument('[SOURCE...]', 'the backup; docker.tar where none is given; several are read as one'),
     ),
   )
     .option('--quick', 'check links and sizes only')

@@ -33,7 +33,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   CONFIG_INVALID: {
     cause: 'A settings file, a `REGTAR_*` or proxy variable, or a certificate cannot be used.',
-    remedy: 'Correct the named line; `regtar config check` shows what is in force and where it comes from.',
+    remedy: 'Correct the line that is named; `regtar config check` shows what is in force and where it comes from.',
   },
 
   SOURCE_NOT_FOUND: {
@@ -59,7 +59,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Pack the folder that contains `docker/registry/v2`.',
   },
   SOURCE_COMPRESSED: {
-    cause: 'The backup is compressed in a form that is not read, twice, or its compression is damaged.',
+    cause: 'The backup is compressed in a form that regtar does not read, or twice, or the compressed data is damaged.',
     remedy: 'Decompress it once and give the result, or pipe it: `xz -dc docker.tar.xz | regtar inspect -`.',
   },
   SOURCE_DOCKER_LEGACY: {
@@ -68,8 +68,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Load it with `docker load` into a Docker that still takes it, and save it again.',
   },
   SOURCE_NAMES_MISSING: {
-    cause: 'The images in SOURCE have tags alone, or no names, and nothing else tells their repository.',
-    remedy: 'Say it with `--repository`, such as `--repository team/app`.',
+    cause: 'SOURCE names its images by tags alone, or not at all, so their repository is not known.',
+    remedy: 'Name it with `--repository`, such as `--repository team/app`.',
   },
   SOURCE_TOO_LARGE: {
     cause: 'The backup names more tags, links and blobs than fit into the memory that Node gives to a program.',
@@ -89,8 +89,8 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   SOURCE_UNREACHABLE: {
     cause:
-      'The server that holds SOURCE does not answer, has a certificate that is not trusted, or breaks off ' +
-      'again and again.',
+      'The server that holds SOURCE does not answer, has a certificate that is not trusted, or keeps ' +
+      'breaking off.',
     remedy: 'Check address, network and proxies; `--source-ca-file` names an authority of your own.',
   },
   SOURCE_DENIED: {
@@ -134,7 +134,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
 
   LINK_INVALID: {
-    cause: 'A link file holds something else than one digest.',
+    cause: 'A link file does not hold exactly one digest.',
     remedy: 'Push the tag again in the source, or choose its image with `--at-digest`.',
   },
   LINK_RECOVERED: {
@@ -159,12 +159,12 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   TIMES_UNUSABLE: {
     cause:
-      'Tags were to be chosen by time, and all times are equal or missing: the storage was copied without its ' +
+      'Tags should be chosen by time, but all times are equal or missing: the storage was copied without its ' +
       'times, or its images were built to be reproducible.',
     remedy: 'Choose by another clock with `--by`, or make the backup again with a tool that keeps times.',
   },
   NOTHING_SELECTED: {
-    cause: 'No image was chosen: the globs fit nothing, or the storage holds no tags, or no images at all.',
+    cause: 'No image was chosen: the globs match nothing, or the storage holds no tags, or no images at all.',
     remedy: 'See what there is with `regtar list`; storage without tags needs `--tag-map` or `--untagged`.',
   },
   TAG_CONFLICT: {
@@ -176,8 +176,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: "Give CSV (`repository,tag,digest`), the JSON of Harbor's artifact API, or a plain `pg_dump`.",
   },
   TAG_MAP_INCOMPLETE: {
-    cause:
-      "The tag map is a list of Harbor's artifacts that was asked for without accessories, which signatures are there.",
+    cause: "The tag map is a list of Harbor's artifacts without accessories, so the tags of signatures are not in it.",
     remedy:
       'Ask for the list with `?with_accessory=true`, or use a `pg_dump` of the tables, which has everything. ' +
       'Nothing is missing where no image is signed.',
@@ -199,7 +198,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Give it a valid name in the source.',
   },
   DIGEST_INVALID: {
-    cause: 'Something that should be a digest is none.',
+    cause: 'Something that should be a digest is not one.',
     remedy: 'Write `sha256:` and 64 small hexadecimal digits.',
   },
   LAYER_LINK_MISSING: {
@@ -255,7 +254,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   SCHEMA1: {
     cause: "An image in Docker's first format, which nearly no registry takes any more.",
-    remedy: 'Keep it with `--format dir` or `registry`, or pull and push it with a Docker of before version 26.',
+    remedy: 'Keep it with `--format dir` or `registry`, or pull and push it with a Docker older than version 26.',
   },
   CHILD_MISSING: {
     cause: 'A multi-arch image lacks the manifests of some platforms.',
@@ -270,13 +269,13 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'See what it has with `regtar inspect REF`, or exclude it.',
   },
   PLATFORM_AMBIGUOUS: {
-    cause: 'The format holds one platform of an image, and it was not said which.',
+    cause: 'The format holds one platform of an image, and none was chosen.',
     remedy: 'Say `--platform linux/amd64`, for example.',
   },
 
   OUTPUT_IS_SOURCE: {
-    cause: 'OUT, or a file that shall be written, is a SOURCE, lies inside one or holds one.',
-    remedy: 'Choose another place; links and other names of the same file or folder count as it.',
+    cause: 'OUT, or another file to write, is a SOURCE, lies inside one or holds one.',
+    remedy: 'Choose another place. A link to SOURCE, or another name for it, is the same place.',
   },
   OUTPUT_FOREIGN: {
     cause: 'OUT exists and was not made by regtar; nothing in it was touched.',
@@ -322,11 +321,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Check host and port; behind a proxy the path `/v2/` must reach the registry.',
   },
   TARGET_REFUSED: {
-    cause: 'The registry refuses a request, or answers with something that no registry says.',
+    cause: 'The registry refuses a request, or gives an answer that no registry gives.',
     remedy: 'Read its own words in the message, and its log.',
   },
   TARGET_UNAVAILABLE: {
-    cause: 'The registry answers with errors of its own (5xx, 429), also after repetitions.',
+    cause: 'The registry answers with errors of its own (5xx, 429), even after several attempts.',
     remedy: 'Look at its log and its storage; run the same command again: it continues.',
   },
   TARGET_DIFFERS: {
@@ -340,7 +339,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   TARGET_BLOB_DAMAGED: {
     cause: 'A blob of the target is shorter than it should be, has other bytes, or has gone.',
-    remedy: 'Push again with --repair --storage DIR: it is the only way that replaces a file of the target.',
+    remedy: 'Push again with --repair --storage DIR: nothing else replaces a file of the target.',
   },
   STORAGE_FOREIGN: {
     cause: 'The folder of --storage is not the storage of a docker-registry or Harbor.',
@@ -351,11 +350,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Look for rootdirectory in the configuration of the registry, and name that folder as it is mounted here.',
   },
   GC_RUNNING: {
-    cause: 'The garbage collection of Harbor runs, and may take away what is placed meanwhile.',
+    cause: "Harbor's garbage collection is running, and may delete what is placed meanwhile.",
     remedy: 'Wait until it has ended, then run the same command again.',
   },
   AUTH_FAILED: {
-    cause: 'User name or password are wrong or missing.',
+    cause: 'The user name or password is wrong or missing.',
     remedy: "Log in again; write `'robot$name'` in single quotes. See `regtar help auth`.",
   },
   AUTH_DENIED: {
@@ -375,7 +374,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Install it, or use `--username` with `--password-stdin`.',
   },
   PROJECT_MISSING: {
-    cause: 'The Harbor project does not exist and shall not be created.',
+    cause: 'The Harbor project does not exist, and `--no-create-projects` forbids to create it.',
     remedy: 'Create it, or leave `--no-create-projects` out.',
   },
   PROJECT_NEEDED: {
@@ -415,7 +414,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Raise it (nginx: `client_max_body_size 0`), or use `--chunk-size 50MB`.',
   },
   STATE_INVALID: {
-    cause: 'The file of `--state` cannot be read or written, or is no such file.',
+    cause: 'The file of `--state` cannot be read or written, or is another kind of file.',
     remedy: 'Name another one; only the progress within large blobs is lost.',
   },
 
@@ -424,10 +423,10 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Choose another one with `--listen HOST:PORT`; port 0 takes a free one.',
   },
   LISTEN_INSECURE: {
-    cause: 'Other machines reach the address, and answers would go over plain http.',
+    cause: 'Other machines can reach the address, but the answers would go over plain http.',
     remedy:
       'Give `--tls-cert` and `--tls-key`, or `--tls-self-signed`; or allow it with `--plain-http`, which ' +
-      '`--htpasswd` never has.',
+      'does not go with `--htpasswd`.',
   },
   TLS_INVALID: {
     cause: 'The certificate and key of `--tls-cert` and `--tls-key`, or the folder of `--tls-dir`, cannot be used.',
@@ -455,7 +454,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
       'file of keys is named.',
   },
   IMAGE_UNSIGNED: {
-    cause: 'Images that are to be pushed do not stand in the signed report, or stand there with another digest.',
+    cause: 'Images to push are not in the signed report, or are there with another digest.',
     remedy:
       'Leave them out with `--images` or `--include`, or have a report signed that holds them. Nothing was pushed.',
   },
@@ -469,11 +468,11 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Run the same command again: what was finished stays valid.',
   },
   TOO_MANY_FILES: {
-    cause: 'The system gives no further open file to this program: its limit is low, or others hold too many.',
+    cause: 'The system lets this program open no more files: its limit is low, or others hold too many.',
     remedy: 'Raise the limit, such as `ulimit -n 4096`, or give fewer `--jobs`.',
   },
   INTERNAL: {
-    cause: 'A fault of regtar itself.',
+    cause: 'A bug in regtar.',
     remedy: 'Run again with `-v` and report the output; it holds no passwords.',
   },
 };

@@ -14,8 +14,8 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { about: 'One image: platforms, config, layers', run: 'regtar inspect docker.tar team/app/web:2.0' },
     { about: 'The tags of a repository', run: 'regtar inspect docker.tar tools/hello' },
     { about: 'What garbage collection would find', run: 'regtar inspect docker.tar --unreferenced' },
-    { about: 'What would stay of some images', run: "regtar inspect docker.tar --include 'team/**'" },
-    { about: 'What a tag ever meant', run: 'regtar inspect docker.tar tools/hello:latest --history' },
+    { about: 'What a selection would keep', run: "regtar inspect docker.tar --include 'team/**'" },
+    { about: 'Every image that a tag pointed to', run: 'regtar inspect docker.tar tools/hello:latest --history' },
   ],
   list: [
     { about: 'Every image, as the images.list that people already use', run: 'regtar list docker.tar > images.list' },
@@ -24,7 +24,7 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { about: 'From standard input', run: 'gzip -c docker.tar | regtar list -' },
   ],
   verify: [
-    { about: 'Before anybody travels with it', run: 'regtar verify docker.tar' },
+    { about: 'Before it travels', run: 'regtar verify docker.tar' },
     { about: 'Links and sizes only', run: 'regtar verify docker.tar --quick' },
   ],
   push: [
@@ -126,8 +126,8 @@ export const examples: Readonly<Record<string, readonly Example[]>> = {
     { about: 'For push, from a named file', run: 'regtar config check push --config migration.yaml' },
   ],
   completion: [
-    { about: 'For this shell', run: 'source <(regtar completion bash)' },
-    { about: 'For good', run: 'regtar completion bash > regtar.bash' },
+    { about: 'For the current shell', run: 'source <(regtar completion bash)' },
+    { about: 'Permanently', run: 'regtar completion bash > regtar.bash' },
   ],
   help: [
     { about: 'About a topic', run: 'regtar help formats' },

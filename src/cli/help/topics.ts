@@ -45,11 +45,11 @@ Harbor calls robots robot$name and robot$project+name: write them in single
 quotes, or the shell takes the $ away.
 
 Certificates
-  --ca-file FILE    trust this authority too
+  --ca-file FILE    trust this certificate authority, too
   --cert-dir FOLDER certificates as in /etc/docker/certs.d/HOST, which is looked
                     at anyway, as are /etc/containers/certs.d, SSL_CERT_FILE
                     and the authorities of the system
-  --insecure        verify nothing; said on every run
+  --insecure        verify no certificate; every run says so
   --plain-http      speak http; hosts on the loopback may fall back to it
 
 SOURCE on a server has --source-username, --source-password-file and
@@ -101,7 +101,7 @@ read-only while it is packed.
 `;
 
 const config = `
-What a flag does not say, the environment may, and then a file.
+A setting comes from a flag, or else from the environment, or else from a file.
 
   flag          --on-existing-tag skip
   environment   REGTAR_ON_EXISTING_TAG=skip
@@ -109,8 +109,8 @@ What a flag does not say, the environment may, and then a file.
 
 The file is regtar.yaml in the working directory, or that of --config or
 REGTAR_CONFIG. Settings are named like long options, --no-NAME is NAME: false;
-source, target and out are the operands. Where a command's name stands before
-settings, they count for it alone:
+source, target and out are the operands. Settings below a
+command's name are for that command alone:
 
   source: /backups/docker.tar
   target: harbor.example.com/migrated
@@ -124,9 +124,9 @@ settings, they count for it alone:
   verify:
     jobs: 2
 
-In the environment, lists are separated by blanks, and switches are true or
+In the environment, lists are separated by spaces, and switches are true or
 false. Operands of the command line replace those of the settings. Passwords
-do not belong into the file.
+do not belong in the file.
 
 regtar config check prints what is in force, and where it comes from.
 `;

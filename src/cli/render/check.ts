@@ -47,7 +47,7 @@ export function renderCheck(
       ? []
       : [
           'the report is of a run that ' +
-            `${report.state === 'running' ? 'was not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
+            `${report.state === 'running' ? 'has not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
         ]),
   ].join('\n');
 }

@@ -21,7 +21,7 @@ export function chooseListen(
 ): ListenPlace {
   if (listen === undefined && env['LISTEN_PID'] === String(pid) && /^[1-9]\d*$/.test(env['LISTEN_FDS'] ?? '')) {
     if (env['LISTEN_FDS'] !== '1')
-      throw new RegtarError('USAGE', `systemd hands over ${env['LISTEN_FDS']} sockets, and one is served`, {
+      throw new RegtarError('USAGE', `systemd hands over ${env['LISTEN_FDS']} sockets, but only one can be served`, {
         side: 'usage',
         hint: 'leave one ListenStream= in the socket unit',
       });

@@ -100,7 +100,7 @@ function unknown(path: string, line: number, name: string, names: Iterable<strin
     return invalid(
       path,
       line,
-      `${name} does not belong into a file`,
+      `${name} does not belong in a file`,
       'set REGTAR_PASSWORD, use --password-stdin, or log in with `docker login` or `podman login`',
     );
   const close = nearest(name, names);

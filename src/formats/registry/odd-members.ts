@@ -31,12 +31,13 @@ export function createOddMembers(): OddMembers {
         found.push({
           code: 'STORAGE_V1',
           message:
-            'images of the registry before Distribution 2 (images/<id>/…) are in this backup; they cannot be read',
+            'this backup has images of a registry older than Distribution 2 (images/<id>/…), which cannot be read',
         });
       if (hasTarsum)
         found.push({
           code: 'STORAGE_TARSUM',
-          message: 'layers by tarsum (_layers/tarsum, before Distribution 2.1) are in this backup; they cannot be read',
+          message:
+            'this backup has layers by tarsum (_layers/tarsum, older than Distribution 2.1), which cannot be read',
         });
       if (roots.size > 1)
         found.push({

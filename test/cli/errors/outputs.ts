@@ -11,7 +11,7 @@ export const outputs: readonly ErrorCase[] = [
     code: 'TOO_MANY_FILES',
     title: 'more parts than files may be open',
     exit: 2,
-    says: /no further open file/,
+    says: /open no more files/,
     hint: /ulimit -n/,
     provoke: async (folder) => {
       const tar = buildStorage((s) => s.image('app', 'v1')).tar();
