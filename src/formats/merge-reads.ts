@@ -37,7 +37,7 @@ function mergeCatalogs(first: Catalog, second: Catalog): Catalog {
           repository,
           tag,
           digest: other,
-          message: `${repository}:${tag} is ${digest} in one SOURCE, which is followed, and ${other} in another`,
+          message: `${repository}:${tag} is ${digest} in one SOURCE, which is used, and ${other} in another`,
         });
     }
   }

@@ -20,7 +20,7 @@ export async function openFileSink(format: Format, options: FileSinkOptions): Pr
   const wantsArchive = folder === undefined || (options.place === undefined && isFile);
   if (!wantsArchive) {
     if (options.split !== undefined)
-      throw usage('--split cuts archives, and this is a folder', 'name an OUT that ends in .tar');
+      throw usage('--split is for archives, but OUT is a folder', 'name an OUT that ends in .tar');
     return (await folder())(options);
   }
   if (archive === undefined) {
@@ -28,7 +28,7 @@ export async function openFileSink(format: Format, options: FileSinkOptions): Pr
     throw usage(`the format ${format} is a folder of images, and ${out}`, 'name a folder, or choose another format');
   }
   if (options.perRepository === true)
-    throw usage('--per-repository makes a folder for each repository, and OUT is one archive', 'name a folder');
+    throw usage('--per-repository makes a folder for each repository, but OUT is one archive', 'name a folder');
   return (await archive())(options);
 }
 
@@ -40,13 +40,13 @@ function refuseForeignOptions(format: Format, options: FileSinkOptions): void {
     if (own.includes(option) || options[option] === undefined || options[option] === false) continue;
     const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     const able = formatsWhere((each) => each.options.includes(option)).join(' and ');
-    throw usage(`${flag} has no meaning for --format ${format}`, `leave it out; it is for ${able}`);
+    throw usage(`${flag} has no effect with --format ${format}`, `leave it out; it is for ${able}`);
   }
 }
 
 /** @throws RegtarError USAGE for what does not go with a folder of archives */
 function refuseWithVolumes(options: FileSinkOptions, isFile: boolean): void {
-  if (isFile) throw usage('--volume-size makes several archives, and OUT is one', 'name a folder');
+  if (isFile) throw usage('--volume-size makes several archives, but OUT is a single one', 'name a folder');
   if (options.place !== undefined)
     throw usage(`volumes are written to files, not to ${options.place.describe}`, 'name a folder');
   const flag =

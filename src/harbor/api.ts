@@ -31,7 +31,7 @@ export function parseApi<T>(schema: v.GenericSchema<unknown, T>, answer: Answer,
   if (parsed !== undefined) return parsed;
   throw new RegtarError(
     'TARGET_REFUSED',
-    `${registry.host} answered ${answer.url.pathname} with something else than Harbor's API does`,
+    `${registry.host} gave an answer to ${answer.url.pathname} that Harbor's API does not give`,
     {
       where: { url: answer.url.pathname, status: answer.status },
       hint: '--no-harbor treats it as a plain registry',

@@ -24,7 +24,7 @@ export async function isCollecting(registry: Registry, options: ApiOptions = {})
 export function collecting(registry: Registry): RegtarError {
   return new RegtarError(
     'GC_RUNNING',
-    `garbage collection runs in ${registry.host}, which may take away what is placed now`,
+    `garbage collection is running in ${registry.host} and may delete what is placed now`,
     {
       hint: 'wait until it has ended (Administration, Clean Up), then run the same command again',
     },

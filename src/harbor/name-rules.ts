@@ -26,7 +26,7 @@ export function refuseName(repository: string): RegtarError | undefined {
   if (!projectPattern.test(project))
     return new RegtarError(
       'PROJECT_INVALID',
-      `"${project}" in ${repository} cannot be the name of a Harbor project: there only one . _ or - may stand ` +
+      `"${project}" in ${repository} cannot be the name of a Harbor project: it may have only one . _ or - ` +
         'between letters and digits',
       {
         where,
@@ -43,7 +43,7 @@ export function refuseName(repository: string): RegtarError | undefined {
   if (/\/manifests$/.test(repository))
     return new RegtarError(
       'REPOSITORY_INVALID',
-      `${repository} ends like an address of the registry's own, which Harbor cannot serve`,
+      `${repository} ends like one of the registry API's own paths, so Harbor cannot serve it`,
       { where, hint: 'rename it with --map' },
     );
   return undefined;

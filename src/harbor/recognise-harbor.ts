@@ -144,8 +144,7 @@ function creationRight(
         return {
           mayCreateProjects: 'no',
           creationHint:
-            'a robot of one project may not create others: have them created, or push as a user or a robot ' +
-            'of the system',
+            'a project robot may not create projects: have them created, or push as a user or a system robot',
         };
       return {
         mayCreateProjects: isRestricted ? 'unknown' : 'yes',

@@ -72,7 +72,7 @@ function targetOf(path: string): Target {
   const real = realPath(path);
   const found = onOutput(path, () => statSync(real, { throwIfNoEntry: false }));
   if (found === undefined && !existsSync(dirname(real)))
-    throw unwritable(path, `the folder ${dirname(real)} is not there`, 'make the folder, or name another file');
+    throw unwritable(path, `the folder ${dirname(real)} does not exist`, 'make the folder, or name another file');
   if (found?.isDirectory() === true) throw unwritable(path, 'it is a folder');
   if (found === undefined || found.isFile()) return { kind: 'file', path: real, mode: found && found.mode & 0o777 };
   return { kind: 'special', path: real };

@@ -148,7 +148,7 @@ function refuseOtherFormat(path: string, options: OutputFolderOptions): void {
   if (found === options.format || (found !== '' && options.force === true)) return;
   throw new RegtarError(
     'OUTPUT_FOREIGN',
-    found === '' ? `${path} has a ${markerName} that says nothing` : `${path} holds an export of the format ${found}`,
+    found === '' ? `${path} has a damaged ${markerName}` : `${path} holds an export of the format ${found}`,
     {
       where: { path },
       hint: 'choose another OUT, or --force to replace what regtar made there',

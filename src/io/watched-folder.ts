@@ -51,7 +51,7 @@ export async function noticeVanished<Result>(work: Promise<Result>, onVanished: 
 class VanishedFolder extends Error {}
 
 function vanished(path: string, cause: unknown): RegtarError {
-  return new RegtarError('OUTPUT_UNWRITABLE', `${path} is not the folder that it was: its medium is gone`, {
+  return new RegtarError('OUTPUT_UNWRITABLE', `${path} is no longer the same folder: its medium is gone`, {
     where: { path },
     cause: new VanishedFolder(path, { cause }),
     hint: 'see whether the medium is still mounted there',

@@ -51,15 +51,15 @@ export function withTagAt<Some extends Catalog>(
     throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} is not in the backup`, {
       side: 'usage',
       where: { repository, tag },
-      hint: 'run `regtar list` to see what is',
+      hint: 'run `regtar list` to see what it has',
     });
   if (!history.includes(digest)) {
-    throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} never meant ${digest}`, {
+    throw new RegtarError('TAG_UNKNOWN', `${repository}:${tag} never pointed to ${digest}`, {
       side: 'usage',
       where: { repository, tag, digest },
       hint:
         history.length > 0
-          ? `it meant ${history.join(', ')}`
+          ? `it pointed to ${history.join(', ')}`
           : 'its history is empty; name the image by its digest: repository@sha256:…',
     });
   }

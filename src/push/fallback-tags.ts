@@ -32,7 +32,7 @@ export async function withoutFallbackTags(
     return isNew;
   });
   const images = [...fallbacks].map(({ source }) => ({ name: formatImageReference(source) }));
-  const text = `${registry.host} lists referrers itself: their fallback tag stays behind, and what it lists travels`;
+  const text = `${registry.host} lists referrers itself: their fallback tags stay behind, and the referrers travel`;
   return {
     ...plan,
     images: [...kept, ...listed],

@@ -77,7 +77,7 @@ async function requireImage(
   const read = isSchema1Type(root.mediaType) ? headManifest : getManifest;
   const found = (await read(registry, repository, tag ?? root.digest, { signal }))?.digest;
   if (found !== root.digest)
-    throw new RegtarError('TARGET_DIFFERS', `${name} is ${found ?? 'not there'} and not ${root.digest}`, {
+    throw new RegtarError('TARGET_DIFFERS', `${name} is ${found ?? 'not there'} instead of ${root.digest}`, {
       where,
       hint: 'another client pushes to this tag, or the registry has lost it: push again',
     });

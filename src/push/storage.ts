@@ -92,7 +92,7 @@ export async function reviewStorage(
 
 function vanished(place: Place, { repository, tag }: CopyReport['images'][number], digest: Digest): RegtarError {
   return toRegtarError(
-    new RegtarError('TARGET_BLOB_DAMAGED', `blob ${digest} has gone from ${place.describe} since it was named`, {
+    new RegtarError('TARGET_BLOB_DAMAGED', `blob ${digest} has disappeared from ${place.describe} during this push`, {
       where: { repository, tag, digest },
       hint: 'a garbage collection may have run meanwhile: run the same command again with --repair',
     }),

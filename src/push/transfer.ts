@@ -217,7 +217,7 @@ async function requireReady(
   const collects = await isCollecting(registry, { signal });
   if (collects === true) throw collecting(registry);
   return collects === undefined
-    ? [`this account may not see whether garbage collection runs in ${registry.host}; make sure that none does`]
+    ? [`this account may not see whether garbage collection is running in ${registry.host}; make sure that it is not`]
     : [];
 }
 

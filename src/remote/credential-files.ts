@@ -140,7 +140,7 @@ function parseJson(text: string, path: string): unknown {
 function invalid(path: string, reason: string): RegtarError {
   return new RegtarError('CREDENTIALS_INVALID', `${path} ${reason}`, {
     where: { path },
-    hint: 'write it anew with `docker login` or `skopeo login`, or pass --username and --password-stdin',
+    hint: 'write it again with `docker login` or `skopeo login`, or pass --username and --password-stdin',
   });
 }
 

@@ -189,7 +189,7 @@ function explain(
     `${host} leads to ${answer.url.host}, which asks for a password of its own to ${doing}; it got none`,
     {
       where: { ...where, url: answer.url.origin, status: answer.status },
-      hint: 'passwords are shown to the registry alone: it must sign what it leads to, or store blobs itself',
+      hint: 'passwords go to the registry alone: it must sign the addresses that it leads to, or store blobs itself',
     },
   );
 }
@@ -209,7 +209,7 @@ async function isOutage(
 function outageOf(answer: Answer, { doing, where }: RemoteRequest, { host, redact }: ExchangeOptions): RegtarError {
   return new RegtarError(
     'TARGET_UNAVAILABLE',
-    `${host} cannot say who may ${doing}, although this login has worked (401: ${redact(wordsOf(answer))})`,
+    `${host} cannot say who may ${doing}, although this login worked before (401: ${redact(wordsOf(answer))})`,
     {
       where: { ...where, status: answer.status },
       hint:

@@ -83,5 +83,5 @@ async function* pages(registry: Registry, first: RemoteRequest): AsyncGenerator<
 function parse<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry: Registry, what: string): T {
   const parsed = v.safeParse(schema, tryJson(answer.body));
   if (parsed.success) return parsed.output;
-  throw new RegtarError('TARGET_REFUSED', `${registry.host} answered with something else than a list of ${what}`);
+  throw new RegtarError('TARGET_REFUSED', `${registry.host} gave an answer that is not a list of ${what}`);
 }

@@ -132,8 +132,8 @@ export async function putManifest(
 }
 
 const lasting500Hint =
-  'the registry fails on this manifest every time, and its log says why: mend what it names, or leave the image out ' +
-  'with --exclude and carry it with export';
+  'the registry fails on this manifest every time, and its log says why: repair what it names, or leave the image ' +
+  'out with --exclude and carry it with export';
 
 function ask(
   registry: Registry,

@@ -106,7 +106,7 @@ export function isTokenOutage(answer: Pick<Answer, 'status' | 'body'>): boolean 
 export function tokenOutage(service: TokenService): RegtarError {
   return new RegtarError(
     'TARGET_UNAVAILABLE',
-    `the token service ${nameOf(service)} refuses without a word (401) a login that has worked in this run`,
+    `the token service ${nameOf(service)} refuses a login that worked before in this run, without saying why (401)`,
     {
       where: { url: nameOf(service), status: 401 },
       hint: 'look into its log, and at its database; then run the same command again: it continues where it stopped',

@@ -235,8 +235,8 @@ function garbageTable({ repositories, untagged, unreferenced }: Garbage): Table 
     note:
       `Garbage collection of a registry removes ${plural(unreferenced.blobs, 'unreferenced blob')} ` +
       `(${formatBytes(unreferenced.bytes)}), and with --delete-untagged ${plural(untagged.blobs, 'blob')} ` +
-      `(${formatBytes(untagged.bytes)}) of ${plural(untagged.manifests.length, 'untagged manifest')} beside. A ` +
-      'blob of several repositories stands in each.',
+      `(${formatBytes(untagged.bytes)}) of ${plural(untagged.manifests.length, 'untagged manifest')} as well. A ` +
+      'blob of several repositories counts in each.',
     columns: [
       { name: 'Repository', kind: 'name' },
       { name: 'Untagged manifests', kind: 'number', wide: true },

@@ -91,7 +91,7 @@ function refuseForeign(first: Report, other: Report): void {
     const differs = (name: 'bytes' | 'sha256' | 'version'): boolean =>
       source[name] !== undefined && twin?.[name] !== undefined && source[name] !== twin[name];
     if (differs('bytes') || differs('sha256') || differs('version'))
-      throw foreign(`the source ${source.name} is another one in each`);
+      throw foreign(`the source ${source.name} is a different one in each`);
   });
 }
 

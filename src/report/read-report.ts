@@ -80,12 +80,12 @@ export function readReport(content: string, path: string): Report {
   try {
     json = JSON.parse(content.trimStart().startsWith('<') ? (embedded.exec(content)?.[1] ?? '') : content);
   } catch (cause) {
-    throw invalid(path, 'it is neither JSON nor a page that carries one', cause);
+    throw invalid(path, 'it is neither JSON nor a page with JSON in it', cause);
   }
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw invalid(path, `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`);
+  throw invalid(path, `${v.getDotPath(issue) ?? 'its top level'}: ${issue.message}`);
 }
 
 function invalid(path: string, reason: string, cause?: unknown): RegtarError {

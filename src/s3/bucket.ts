@@ -241,7 +241,7 @@ function serverOf(
       hint: 'write --s3-endpoint https://HOST[:PORT]; keys come from the environment',
     });
   if (base.protocol === 'http:' && plainHttp !== true && !isLoopback(base.host))
-    throw new RegtarError('USAGE', `${base.origin} would be spoken to unencrypted`, {
+    throw new RegtarError('USAGE', `${base.origin} would be used without encryption`, {
       hint: 'use https, or pass --plain-http',
     });
   const root = base.pathname.replace(/\/+$/, '');
@@ -357,7 +357,7 @@ function refusalOf(
   if (status === 301 || (regionThere !== undefined && regionThere !== context.region && status >= 300))
     return fail(codes.refused, `the bucket is in another region${regionThere ? `: AWS_REGION=${regionThere}` : ''}`);
   if (isExpired(answer))
-    return fail(codes.denied, 'the credentials are over or unknown: get new ones, then run it again');
+    return fail(codes.denied, 'the credentials have expired or are unknown: get new ones, then run the command again');
   if (code === 'RequestTimeTooSkewed') return fail(codes.denied, "check this machine's clock");
   if (status === 401 || status === 403)
     return fail(

@@ -22,12 +22,12 @@ export function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<Re
       const problem = reasons.get(`${repository}:${tag}`);
       const hint =
         candidates.length > 0
-          ? `choose what it shall mean with --at-digest, out of \`regtar inspect ${repository}:${tag} ` +
+          ? `choose an image for it with --at-digest from \`regtar inspect ${repository}:${tag} ` +
             `--history\`, or leave it behind with --exclude`
           : 'leave it behind with --exclude, or push it again in the source';
       const error = new RegtarError(
         problem?.code ?? 'TAG_NO_CURRENT',
-        problem?.message ?? `${repository}:${tag} means nothing`,
+        problem?.message ?? `${repository}:${tag} points to no image`,
         { side: 'source', where: { repository, tag }, hint },
       );
       yield {

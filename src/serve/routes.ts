@@ -51,7 +51,7 @@ export function createRoutes({
     const { route, query } = parseRequestTarget(request.target);
     const namespace = query.get('ns') ?? '';
     if (namespace !== '' && namespaces.length > 0 && !namespaces.includes(namespace))
-      return refuse(request, 'NAME_UNKNOWN', 'this registry does not stand for that one');
+      return refuse(request, 'NAME_UNKNOWN', 'this registry is not a mirror of that one');
     const told = await answerRoute(request, route, query);
     return isHeaderText(namespace) ? { ...told, headers: { ...told.headers, 'OCI-Namespace': namespace } } : told;
   };

@@ -210,7 +210,7 @@ async function listen(server: Server, options: ServeOptions): Promise<{ address:
   const isAllowed = options.plainHttp === true && options.doorkeeper === undefined;
   if (options.tls === undefined && !isAllowed && port !== 0 && !isLoopbackAddress(address)) {
     server.close();
-    throw new RegtarError('LISTEN_INSECURE', `other machines reach ${address}, and http protects nothing there`, {
+    throw new RegtarError('LISTEN_INSECURE', `other machines can reach ${address}, and http protects nothing there`, {
       side: 'usage',
       hint:
         options.doorkeeper === undefined

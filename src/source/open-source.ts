@@ -149,7 +149,7 @@ async function openTar(
   options.onNotice?.(
     `INDEX_STALE: the saved index ${indexPath} is ignored: ${index?.stale ?? 'it is not there any more'}; ` +
       `${describe} is scanned, and ` +
-      `\`regtar index\` makes the index anew`,
+      `\`regtar index\` makes a new one`,
   );
   return openTarFile(access, describe, { keepCopies });
 }

@@ -146,7 +146,7 @@ function checkPlace(
     file !== undefined ||
     (copy > 0 && pageOf(copy) >= pages)
   ) {
-    throw new Unusable('it names places that the tar does not have');
+    throw new Unusable('it names positions that the tar does not have');
   }
 }
 

@@ -98,17 +98,21 @@ export function recogniseAccess(access: RandomAccess, describe: string): Exclude
   if (form !== 'unknown') return form;
   const searched: RandomAccess = access.size <= searchedBytes ? access : { ...access, size: searchedBytes };
   if (findNextHeader(searched, 0).position < searched.size) return 'tar';
-  throw notTar(describe, 'none of the kinds that regtar knows');
+  throw notTar(describe);
 }
 
-/** @param what a noun, as `a zip file` */
-export function notTar(describe: string, what: string): RegtarError {
-  return new RegtarError('SOURCE_NOT_TAR', `${describe} is not a tar archive but ${what}`, {
-    where: { path: describe },
-    hint:
-      "give the registry's storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the " +
-      'folder itself',
-  });
+/** @param what a noun, as `a zip file`; absent: regtar does not know this kind of file */
+export function notTar(describe: string, what?: string): RegtarError {
+  return new RegtarError(
+    'SOURCE_NOT_TAR',
+    `${describe} is not a tar archive${what === undefined ? '' : ` but ${what}`}`,
+    {
+      where: { path: describe },
+      hint:
+        "give the registry's storage as `cd /var/lib/registry && tar -cpf docker.tar docker` packs it, or the " +
+        'folder itself',
+    },
+  );
 }
 
 function isText(start: Uint8Array): boolean {

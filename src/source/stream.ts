@@ -36,7 +36,7 @@ export function openStream(options: StreamOptions): Backup {
     if (spool === undefined || location.start === notKept)
       throw new RegtarError(
         'SOURCE_UNREADABLE',
-        `${options.describe} was read once, and of what is not a manifest or config only the size was kept`,
+        `${options.describe} was read once, and only manifests and configs were kept`,
         { where: { path: options.describe } },
       );
     return (small ??= openTarFile(spool.pack, options.describe));

@@ -251,7 +251,7 @@ describe('a list that was changed', () => {
     writeFileSync(given.file('volume.tar'), bytes);
     const second = await regtarDone(['list', given.file('volume.tar')]);
     expect(second.stdout).toBe(stdout);
-    expect(stderr + second.stderr).toContain('is ignored: set.json does not say what regtar wrote');
+    expect(stderr + second.stderr).toContain('is ignored: set.json was changed after regtar wrote it');
   });
 });
 
@@ -295,9 +295,9 @@ describe('what does not fit', () => {
 
   it('is told of options that do not go together', async () => {
     for (const [words, said] of [
-      [['out.tar', '--volume-size', '1MB'], /OUT is one/],
-      [['-', '--volume-size', '1MB'], /OUT is one/],
-      [['out', '--volume-size', '1MB', '--format', 'dir'], /--volume-size has no meaning for --format dir/],
+      [['out.tar', '--volume-size', '1MB'], /OUT is a single one/],
+      [['-', '--volume-size', '1MB'], /OUT is a single one/],
+      [['out', '--volume-size', '1MB', '--format', 'dir'], /--volume-size has no effect with --format dir/],
       [['out', '--volume-size', '1MB', '--split', 'image'], /--split/],
       [['out', '--split-blobs'], /--volume-size is not given/],
       [['out', '--volumes', '2'], /--volume-size is not given/],

@@ -154,10 +154,7 @@ describe('where there is nothing to go on with', () => {
       [made.file('mnt'), '--format', 'registry', '--volume-size', '1MB'],
     ] as const) {
       const { code, stderr } = await regtar(['export', fixturePath, out, '--resume', ...flags]);
-      expect([code, stderr]).toEqual([
-        2,
-        expect.stringMatching(/there is none at .*\nhint: is the medium mounted/),
-      ]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/there is none at .*\nhint: is the medium mounted/)]);
     }
     expect(readdirSync(made.file('mnt'))).toEqual([]);
     const stream = await regtar(['export', fixturePath, '-', '--resume']);

@@ -135,7 +135,7 @@ describe('what Harbor would refuse is named before the first byte', () => {
     [
       'a robot of one project',
       (): Account => harbor.addPusher('pusher', 'library'),
-      /a robot of one project may not create others/,
+      /a project robot may not create projects/,
     ],
   ])('%s and a missing project', async (_, account, hint) => {
     const result = await toHarbor(account(), ...all);

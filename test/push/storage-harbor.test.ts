@@ -109,6 +109,6 @@ describeWith('docker-registry', 'the storage of a Harbor', () => {
       args: ['--storage', harbor.registryStorage],
     });
     expect([result.code, failures(result)]).toEqual([0, {}]);
-    expect(result.stderr).toContain('may not see whether garbage collection runs');
+    expect(result.stderr).toContain('may not see whether garbage collection is running');
   });
 });

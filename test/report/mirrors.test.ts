@@ -44,7 +44,7 @@ describe('what leads old names to new ones', () => {
   it('what containerd and docker cannot say is refused by name, and so is a file without the old registry', async () => {
     for (const [args, words] of [
       [['--for', 'containerd', '--from', old, '--project', 'p'], /containerd has one path .* base is p\/base now/],
-      [['--for', 'docker', '--from', old], /docker can be told of no mirror for registry\.old/],
+      [['--for', 'docker', '--from', old], /docker has no setting for a mirror of registry\.old/],
       [['--for', 'podman'], /needs --from/],
     ] as const) {
       const { code, stderr } = await regtar(['mirrors', fixturePath, 'harbor.example.com', ...args]);

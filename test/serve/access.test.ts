@@ -218,7 +218,7 @@ describe('a certificate of its own', () => {
       );
     refused(/does not name other\.example\.com/);
     chmodSync(folder.file('tls', 'server-key.pem'), 0o644);
-    refused(/others than its owner can read/);
+    refused(/users other than its owner can read/);
     chmodSync(folder.file('tls', 'server-key.pem'), 0o600);
     writeFileSync(folder.file('tls', 'server-key.pem'), makeSelfSigned(names).key);
     refused(/a key that is not the key of its certificate/);

@@ -174,7 +174,7 @@ describeWith(['nginx', 'openssl'], 'a tar on a web server', () => {
       expect((await regtarDone(['list', address, '--plain-http'], { env })).stdout).toBe(local);
       expect(seen).toContain(address);
       const refused = await regtar(['list', address], { env });
-      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/would come unencrypted/)]);
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/would be read without encryption/)]);
     } finally {
       proxy.close();
     }

@@ -127,7 +127,7 @@ describe('what is not a backup is refused by name', () => {
     ['SOURCE_NOT_TAR', 'a program', '\x7fELF\x02\x01\x01', 'ELF'],
     ['SOURCE_NOT_TAR', 'a disk image', Buffer.from('QFI\xfb\0\0\0\x03', 'latin1'), 'qcow2'],
     ['SOURCE_NOT_TAR', 'a list of images', 'library/nginx:1.27\nlibrary/nginx:latest\n', 'text: "library/nginx:1.27"'],
-    ['SOURCE_NOT_TAR', 'random bytes', Buffer.alloc(5000, 'v\x01q\x80'), 'none of the kinds'],
+    ['SOURCE_NOT_TAR', 'random bytes', Buffer.alloc(5000, 'v\x01q\x80'), 'is not a tar archive'],
     ['SOURCE_COMPRESSED', 'xz', Buffer.from('\xfd7zXZ\0', 'latin1'), 'xz'],
     ['SOURCE_COMPRESSED', 'bzip2', 'BZh91AY', 'bzip2'],
   ])('%s: %s', async (code, name, bytes, words) => {

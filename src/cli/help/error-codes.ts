@@ -130,7 +130,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   INDEX_STALE: {
     cause: 'The saved index does not belong to this backup any more, or is damaged.',
-    remedy: 'Nothing: the backup is scanned as if there were no index. `regtar index` makes it anew.',
+    remedy: 'Nothing: the backup is scanned as if there were no index. `regtar index` makes a new one.',
   },
 
   LINK_INVALID: {

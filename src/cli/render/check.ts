@@ -46,8 +46,9 @@ export function renderCheck(
     ...(report.state === 'finished'
       ? []
       : [
-          'the report is of a run that ' +
-            `${report.state === 'running' ? 'has not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'}`,
+          `the report is of a run that ${
+            report.state === 'running' ? 'has not ended' : report.state === 'failed' ? 'failed' : 'was interrupted'
+          }`,
         ]),
   ].join('\n');
 }

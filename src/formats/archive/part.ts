@@ -98,7 +98,7 @@ export function startArchivePart(
       onBytes?.(chunk.length);
     }
     if (output.position !== start + descriptor.size)
-      throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header`);
+      throw new RegtarError('INTERNAL', `${descriptor.digest} has another size than its header says`);
     await output.write(memberPadding(descriptor.size));
     isInMember = false;
   };

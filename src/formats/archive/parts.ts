@@ -41,7 +41,7 @@ export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions
   const { out, split, owner, resume = false } = options;
   const isStream = out === '-' || isSpecialFile(out);
   if (isStream && split !== undefined)
-    throw new RegtarError('USAGE', '--split makes several files, and OUT is a stream', {
+    throw new RegtarError('USAGE', '--split makes several files, but OUT is a stream', {
       hint: 'name a file: images.tar becomes images-0001.tar and so on',
     });
   const [opening] = format.opening;

@@ -70,8 +70,8 @@ function madeNotes(made: ReadonlyMap<Digest, Uint8Array>, backup: Backup): reado
   if (made.size === 0) return [];
   const whose =
     made.size === 1
-      ? 'one was made for its image, with a digest of its own'
-      : `they were made for its ${made.size} images, with digests of their own`;
+      ? 'one was made for its image and has a digest of its own'
+      : `they were made for its ${made.size} images and have digests of their own`;
   return [`${backup.describe} holds layers without manifests: ${whose}, the same in every run`];
 }
 

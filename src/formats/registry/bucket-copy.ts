@@ -92,8 +92,8 @@ export function createBucketCopier(bucket: Bucket, { pieceBytes = 256 * 1024 * 1
     notes: () =>
       [...refused].map(
         ([said, times]) =>
-          `${bucket.server} refused to copy ${times === 1 ? 'a blob' : `${times} blobs`} by itself (${said}); ` +
-          'what it did not copy was read and written',
+          `${bucket.server} refused to copy ${times === 1 ? 'a blob' : `${times} blobs`} on the server ` +
+          `side (${said}); what it did not copy went through this machine`,
       ),
   };
 }

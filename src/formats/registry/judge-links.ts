@@ -80,7 +80,7 @@ function conflict(
     message:
       `${repository}:${tag} is ${before} in ${older} (${dateOf(record.modified)}) and ` +
       `${digest ?? 'a damaged link'} in ${newer} (${dateOf(member.modified)}); ` +
-      `${digest === undefined ? older : newer} is followed`,
+      `${digest === undefined ? older : newer} is used`,
   };
 }
 

@@ -172,12 +172,12 @@ async function differenceOf(
     digester.update(chunk);
   }
   const found = digester.digest();
-  return found === digest ? undefined : `bytes of the digest ${found}`;
+  return found === digest ? undefined : `bytes with the digest ${found}`;
 }
 
 function damaged(place: Place, { digest }: Descriptor, reason: string): RegtarError {
   return new RegtarError('TARGET_BLOB_DAMAGED', `blob ${digest} in ${place.describe} is damaged: it has ${reason}`, {
     where: { digest, path: blobPath(digest) },
-    hint: '--repair with --storage replaces it by the bytes of SOURCE',
+    hint: '--repair with --storage replaces it with the bytes of SOURCE',
   });
 }

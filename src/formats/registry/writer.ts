@@ -41,7 +41,7 @@ function startTree(options: FileSinkOptions): OpenedSink {
   if (options.link === true && owner !== undefined) {
     throw new RegtarError(
       'USAGE',
-      '--link and --owner exclude each other: a linked file would change hands in the source, too',
+      '--link and --owner exclude each other: a linked file would change its owner in the source, too',
       { hint: 'leave one of them out' },
     );
   }

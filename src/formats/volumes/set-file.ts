@@ -146,8 +146,8 @@ export function parseSetFile(bytes: Uint8Array): SetFile | undefined {
   if (!isJsonObject(json) || json['regtarSet'] !== 1) return undefined;
   const file = readFile(json);
   if (file === undefined || setId(file) !== file.id)
-    throw new RegtarError('SOURCE_UNREADABLE', `${setFileName} does not say what regtar wrote: it was changed`, {
-      hint: 'it says only what lies on which volume: the images themselves are proven by their digests',
+    throw new RegtarError('SOURCE_UNREADABLE', `${setFileName} was changed after regtar wrote it`, {
+      hint: 'it only lists what lies on which volume: the images themselves are verified by their digests',
     });
   return file;
 }

@@ -264,7 +264,7 @@ function failedIn(file: SetFile | undefined, place: number): boolean {
 function leftOut(target: ImageTarget, volume: string): RegtarError {
   return new RegtarError(
     'BLOB_CORRUPT',
-    `${targetName(target)} was left out when ${volume} was written: ` + 'SOURCE had it damaged',
-    { hint: 'mend SOURCE, then write the set anew with --force' },
+    `${targetName(target)} was left out when ${volume} was written: it was damaged in SOURCE`,
+    { hint: 'repair SOURCE, then write the whole set again with --force' },
   );
 }

@@ -13,8 +13,8 @@ export function dockerFiles({ registry, mirrors }: ClientSetup): readonly Client
     if (from !== 'docker.io' || (path !== undefined && path !== ''))
       throw new RegtarError(
         'USAGE',
-        `docker can be told of no mirror for ${from}${path === undefined || path === '' ? '' : ` below ${path}`}`,
-        { side: 'usage', hint: 'docker has mirrors of docker.io alone; containerd, k3s and podman have others' },
+        `docker has no setting for a mirror of ${from}${path === undefined || path === '' ? '' : ` below ${path}`}`,
+        { side: 'usage', hint: 'docker knows mirrors of docker.io only; containerd, k3s and podman know others' },
       );
   }
   const settings = {

@@ -7,7 +7,7 @@ export function refuseRenamed(client: string, from: string, renamed: readonly Re
   const example = renamed.find((each) => each.from !== each.to);
   throw new RegtarError(
     'USAGE',
-    `${client} has one path for all of ${from}, and cannot be told that ${example?.from ?? ''} is ${example?.to ?? ''} now`,
+    `${client} has one path for all of ${from}, but ${example?.from ?? ''} is ${example?.to ?? ''} now`,
     { hint: 'k3s, RKE2, podman and CRI-O can; or change the names where they are used: --for table lists old and new' },
   );
 }

@@ -68,7 +68,7 @@ function readFolder(folder: string, present: readonly string[], names: readonly 
   };
   const kept = { authority: read(files.authority), certificate: read(files.certificate), key: read(files.key) };
   if ((statSync(join(folder, files.key)).mode & 0o077) !== 0)
-    throw refuse(`has ${files.key}, which others than its owner can read`);
+    throw refuse(`has ${files.key}, which users other than its owner can read`);
   const reason = whyUnusable(kept, names);
   if (reason !== undefined) throw refuse(reason);
   return kept;

@@ -135,7 +135,7 @@ async function wrongPart(
   if (isOther || range?.total !== asked.size) return changed(server, 'the server has another one now');
   if (range.from !== asked.from || range.to !== asked.end - 1)
     return new Transient(
-      new RegtarError('SOURCE_UNREADABLE', `${server.describe}: the server sent other bytes than were asked for`, {
+      new RegtarError('SOURCE_UNREADABLE', `${server.describe}: the server sent other bytes than regtar asked for`, {
         where: { path: server.describe, offset: asked.from },
         hint: 'a proxy or cache on the way may not know ranges; go around it',
       }),

@@ -24,7 +24,7 @@ async function openServed(server: ObjectServer, options: OpenSourceOptions): Pro
   try {
     const object = await openFarObject(server, recognisedBytes, options.signal);
     const form = recogniseForm(object.start, object.describe);
-    if (form === 'unknown') throw notTar(object.describe, 'none of the kinds that regtar knows');
+    if (form === 'unknown') throw notTar(object.describe);
     if (form === 'tar') return await openIndexed(object, options);
     refuseIndex(object.describe, options);
     return await openCompressed(
@@ -55,7 +55,7 @@ async function openWithIndex(object: FarObject, options: OpenSourceOptions): Pro
   if (indexFile === undefined) {
     if (!recordIndex) return openFarTar(object);
     throw new RegtarError('USAGE', `the index of ${describe} cannot lie beside it`, {
-      hint: 'say where it shall be: --index-file FILE',
+      hint: 'say where to put it: --index-file FILE',
     });
   }
   const { createIndexWriter, openSavedIndex } = await import('../saved-index.ts');

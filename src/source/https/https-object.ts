@@ -99,7 +99,7 @@ function parseAddress(operand: string, access: FarAccess): { address: URL; crede
   if (!URL.canParse(operand)) throw wrong(`${describe} is not an address`, 'write https://HOST/PATH/docker.tar');
   const address = new URL(operand);
   if (address.protocol === 'http:' && access.plainHttp !== true && !isLoopback(address.host))
-    throw wrong(`${describe} would come unencrypted`, 'use https, or pass --plain-http');
+    throw wrong(`${describe} would be read without encryption`, 'use https, or pass --plain-http');
   const { username, password } = address;
   address.username = '';
   address.password = '';

@@ -180,7 +180,7 @@ export const registries: readonly ErrorCase[] = [
     code: 'GC_RUNNING',
     title: 'a Harbor that collects garbage',
     exit: 1,
-    says: /garbage collection runs/,
+    says: /garbage collection is running/,
     hint: /wait until it has ended/,
     provoke: async () => {
       const harbor = await startHarborDouble();

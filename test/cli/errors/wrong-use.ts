@@ -277,7 +277,7 @@ export const wrongUse: readonly ErrorCase[] = [
     code: 'LISTEN_INSECURE',
     title: 'every address without TLS',
     exit: 2,
-    says: /other machines reach/,
+    says: /other machines can reach/,
     hint: /--tls-cert.*--plain-http/,
     provoke: async () => regtar(['serve', fixturePath, '--listen', ':0']),
   },
@@ -285,7 +285,7 @@ export const wrongUse: readonly ErrorCase[] = [
     code: 'LISTEN_INSECURE',
     title: 'passwords over http',
     exit: 2,
-    says: /other machines reach/,
+    says: /other machines can reach/,
     hint: /passwords never travel over http/,
     provoke: async (folder) => {
       writeFileSync(folder.file('htpasswd'), `me:$2y$05$${'a'.repeat(53)}\n`);
