@@ -2,7 +2,7 @@ import { RegtarError } from '../errors.ts';
 import { limits } from '../io/limits.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';
-import { parseManifest, type Manifest } from '../oci/manifest.ts';
+import { childManifests, parseManifest, type Manifest } from '../oci/manifest.ts';
 import type { ContentStore } from './contracts.ts';
 
 /** A manifest as the backup has it. */
@@ -39,6 +39,7 @@ export function readManifest(store: ContentStore, digest: Digest, expectedMediaT
   }
   try {
     const manifest = parseManifest(bytes, expectedMediaType);
+    if (childManifests(manifest).length === 0) store.leaves?.add(digest);
     return {
       descriptor: {
         mediaType: manifest.mediaType,

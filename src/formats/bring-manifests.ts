@@ -1,3 +1,4 @@
+import type { BlobNumbers } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import { othersGoOn } from '../errors.ts';
 import { limits } from '../io/limits.ts';
@@ -5,8 +6,8 @@ import type { Digest } from '../oci/digest.ts';
 import { childManifests } from '../oci/manifest.ts';
 import { isImageConfigType } from '../oci/media-types.ts';
 import type { Backup, Location } from '../source/backup.ts';
+import type { BlobTable } from './blob-table.ts';
 import { openContentStore } from './content-store.ts';
-import type { Placed } from './named-catalog.ts';
 
 /**
  * Brings manifests and configs near where SOURCE lies elsewhere: plans read thousands of them one after the other and
@@ -17,7 +18,7 @@ import type { Placed } from './named-catalog.ts';
  */
 export async function bringManifests(
   backup: Backup,
-  stored: Pick<Placed, 'get'>,
+  stored: Pick<BlobTable, 'get' | keyof BlobNumbers>,
   roots: Iterable<Digest>,
 ): Promise<void> {
   if (backup.bring === undefined) return;

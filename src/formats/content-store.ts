@@ -2,10 +2,10 @@ import { RegtarError } from '../errors.ts';
 import type { BlobNumbers, ContentStore } from '../content/contracts.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import type { Backup, Location } from '../source/backup.ts';
-import type { Placed } from './named-catalog.ts';
+import type { BlobTable } from './blob-table.ts';
 
-/** Where blobs lie, with numbers where there are any. */
-type PlacedBlobs = Pick<Placed, 'get'> & (BlobNumbers | Pick<Placed, 'get'>);
+/** Where blobs lie, and their numbers. */
+type PlacedBlobs = Pick<BlobTable, 'get' | keyof BlobNumbers>;
 
 /**
  * The blobs of a backup, read where they lie.
@@ -27,7 +27,7 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
       if (location?.runs === undefined) return location && { size: location.size };
       return { size: location.size, held: location.runs.reduce((sum, { size }) => sum + size, 0) };
     },
-    ...(isNumbered(stored) && { numbers: stored }),
+    numbers: stored,
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),
     readSmall: (digest) => backup.readSmall(locate(digest)),
     file: (digest) => backup.file(locate(digest)),
@@ -53,8 +53,4 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
       return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;
     },
   };
-}
-
-function isNumbered(placed: PlacedBlobs): placed is PlacedBlobs & BlobNumbers {
-  return 'find' in placed;
 }

@@ -2,22 +2,9 @@ import { othersGoOn, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, LostTag, TagEntry } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import type { Digest } from '../oci/digest.ts';
-import { childManifests, manifestBlobs } from '../oci/manifest.ts';
+import { childManifests, manifestBlobs, type Manifest } from '../oci/manifest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
-import type { Location } from '../source/backup.ts';
 import { createProblemList } from './registry/problem-list.ts';
-
-/** A blob and its place in SOURCE. */
-export interface PlacedBlob {
-  /** The one string that stands for this digest, so that equal ones need not be kept twice. */
-  readonly digest: Digest;
-  readonly location: Location | undefined;
-  /** Its place in the order of the medium; -1 where it is not there. */
-  readonly rank: number;
-}
-
-/** Where blobs lie. */
-export type Placed = Pick<ReadonlyMap<Digest, PlacedBlob>, 'get' | 'keys'>;
 
 interface Repository {
   /** A tag that was named twice for different images has both. */
@@ -41,8 +28,11 @@ export interface NameList {
   /** Roots of a repository's images. */
   roots(repository: string): Iterable<Digest>;
   isEmpty(): boolean;
-  /** What a repository holds follows from its manifests, which are read when they are asked for. */
-  catalog(placed: Placed, store: ContentStore, damage: readonly Problem[]): Catalog;
+  /**
+   * What a repository holds follows from its manifests, which are read when they are asked for.
+   * @param blobs all that SOURCE holds, in the order of the medium
+   */
+  catalog(blobs: readonly Digest[], store: ContentStore, damage: readonly Problem[]): Catalog;
 }
 
 /** Collects names. */
@@ -73,9 +63,9 @@ export function createNameList(): NameList {
     repositories: () => repositories.keys(),
     roots: (repository) => repositories.get(repository)?.roots ?? [],
     isEmpty: () => repositories.size === 0,
-    catalog(placed, store, damage) {
+    catalog(blobs, store, damage) {
       reportAmbiguous(repositories, problems.report);
-      return catalogOf(repositories, placed, store, [...damage, ...problems.all()]);
+      return catalogOf(repositories, blobs, store, [...damage, ...problems.all()]);
     },
   };
 }
@@ -96,18 +86,19 @@ function reportAmbiguous(repositories: ReadonlyMap<string, Repository>, report: 
 
 function catalogOf(
   repositories: ReadonlyMap<string, Repository>,
-  placed: Placed,
+  blobs: readonly Digest[],
   store: ContentStore,
   problems: readonly Problem[],
 ): Catalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
   const sortedTags = (repository: string): [string, Set<Digest>][] =>
     [...(repositories.get(repository)?.tags ?? [])].sort(([left], [right]) => compareCodePoints(left, right));
-  const reached = new Map<string, Reached>();
-  const reachedBy = (repository: string): Reached => {
-    const known = reached.get(repository) ?? reach(store, repositories.get(repository)?.roots ?? []);
-    reached.set(repository, known);
-    return known;
+  const rootsOf = (repository: string): Iterable<Digest> => repositories.get(repository)?.roots ?? [];
+  const known = new Map<string, readonly Digest[]>();
+  const revisionsOf = (repository: string): readonly Digest[] => {
+    const sorted = known.get(repository) ?? [...followManifests(store, rootsOf(repository))].sort(compareCodePoints);
+    known.set(repository, sorted);
+    return sorted;
   };
   return {
     problems,
@@ -122,41 +113,43 @@ function catalogOf(
       for (const [tag, meanings] of sortedTags(repository))
         if (meanings.size !== 1) yield { tag, candidates: [...meanings] } satisfies LostTag;
     },
-    revisions: (repository) => [...reachedBy(repository).manifests].sort(compareCodePoints),
-    layers: (repository) => reachedBy(repository).blobs,
-    blobs: () =>
-      [...placed.keys()].sort((left, right) => (placed.get(left)?.rank ?? 0) - (placed.get(right)?.rank ?? 0)),
+    revisions: revisionsOf,
+    layers: (repository) => blobsOf(store, revisionsOf(repository)),
+    blobs: () => blobs,
   };
 }
 
-interface Reached {
-  readonly manifests: ReadonlySet<Digest>;
-  readonly blobs: ReadonlySet<Digest>;
-}
-
-/** Everything that manifests name. What cannot be read names nothing; it is reported where it is itself looked at. */
-function reach(store: ContentStore, roots: Iterable<Digest>): Reached {
-  const manifests = new Set<Digest>();
-  const blobs = new Set<Digest>();
+/** Roots and what their indexes name, of what is there. */
+function followManifests(store: ContentStore, roots: Iterable<Digest>): ReadonlySet<Digest> {
+  const followed = new Set<Digest>();
   const open = [...roots];
   for (let digest = open.pop(); digest !== undefined; digest = open.pop()) {
-    if (manifests.has(digest)) continue;
-    manifests.add(digest);
-    try {
-      const { manifest } = readManifest(store, digest);
-      for (const child of childManifests(manifest)) if (store.stat(child.digest) !== undefined) open.push(child.digest);
-      for (const blob of manifestBlobs(manifest)) if (store.stat(blob.digest) !== undefined) blobs.add(blob.digest);
-    } catch (error) {
-      if (!othersGoOn(error)) throw error;
-    }
+    if (followed.has(digest)) continue;
+    followed.add(digest);
+    if (store.leaves?.has(digest) === true) continue;
+    const manifest = tryRead(store, digest);
+    for (const child of manifest === undefined ? [] : childManifests(manifest))
+      if (store.stat(child.digest) !== undefined) open.push(child.digest);
   }
-  return { manifests, blobs };
+  return followed;
 }
 
-/** Ranks places in the order of the medium, as `ContentStore.position` gives them. */
-export function rankPlaces(places: ReadonlyMap<Digest, Location>): Map<Digest, PlacedBlob> {
-  const ordered = [...places].sort(
-    ([, left], [, right]) => (left.source ?? 0) - (right.source ?? 0) || left.start - right.start,
-  );
-  return new Map(ordered.map(([digest, location], rank) => [digest, { digest, location, rank }]));
+function blobsOf(store: ContentStore, manifests: Iterable<Digest>): ReadonlySet<Digest> {
+  const blobs = new Set<Digest>();
+  for (const digest of manifests) {
+    const manifest = tryRead(store, digest);
+    for (const blob of manifest === undefined ? [] : manifestBlobs(manifest))
+      if (store.stat(blob.digest) !== undefined) blobs.add(blob.digest);
+  }
+  return blobs;
+}
+
+/** What cannot be read names nothing; it is reported where it is itself looked at. */
+function tryRead(store: ContentStore, digest: Digest): Manifest | undefined {
+  try {
+    return readManifest(store, digest).manifest;
+  } catch (error) {
+    if (othersGoOn(error)) return undefined;
+    throw error;
+  }
 }

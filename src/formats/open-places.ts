@@ -1,24 +1,53 @@
 import type { ContentStore } from '../content/contracts.ts';
+import { createDigestSet } from '../content/digest-set.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Backup, Location } from '../source/backup.ts';
+import { BlobTable } from './blob-table.ts';
 import { bringManifests } from './bring-manifests.ts';
 import { openContentStore } from './content-store.ts';
-import { rankPlaces, type PlacedBlob } from './named-catalog.ts';
+
+/** The blobs of a SOURCE whose files are named by their digests. */
+export interface OpenedPlaces {
+  readonly store: ContentStore;
+  /** In the order of the medium. */
+  readonly blobs: readonly Digest[];
+}
 
 /**
- * Opens what several folders of a SOURCE hold as one store, their manifests brought near. A blob that more than one has
- * is read in the first.
- * @param roots manifests that images begin with
+ * Opens what several folders of a SOURCE hold as one store. A blob that more than one has is read in the first.
+ * Manifests are not brought near: `bringPlaces` does that.
  */
-export async function openPlaces(
+export function openPlaces(backup: Backup, folders: Iterable<ReadonlyMap<Digest, Location>>): OpenedPlaces {
+  return openRanked(backup, rankPlaces(folders));
+}
+
+/** The same with the manifests brought near. @param roots manifests that images begin with */
+export async function bringPlaces(
   backup: Backup,
   folders: Iterable<ReadonlyMap<Digest, Location>>,
   roots: Iterable<Digest>,
-): Promise<{ readonly placed: Map<Digest, PlacedBlob>; readonly store: ContentStore }> {
-  const places = new Map<Digest, Location>();
+): Promise<OpenedPlaces> {
+  const ranked = rankPlaces(folders);
+  await bringManifests(backup, ranked.table, roots);
+  return openRanked(backup, ranked);
+}
+
+interface RankedPlaces {
+  readonly table: BlobTable;
+  readonly blobs: readonly Digest[];
+}
+
+function openRanked(backup: Backup, { table, blobs }: RankedPlaces): OpenedPlaces {
+  const store = openContentStore(backup, table);
+  return { store: { ...store, leaves: createDigestSet(store) }, blobs };
+}
+
+function rankPlaces(folders: Iterable<ReadonlyMap<Digest, Location>>): RankedPlaces {
+  const table = new BlobTable();
   for (const folder of folders)
-    for (const [digest, location] of folder) if (!places.has(digest)) places.set(digest, location);
-  const placed = rankPlaces(places);
-  await bringManifests(backup, placed, roots);
-  return { placed, store: openContentStore(backup, placed) };
+    for (const [digest, location] of folder) {
+      const number = table.numberOf(digest);
+      if (table.bytes(number) < 0) table.place(number, location);
+    }
+  return { table, blobs: table.rank(() => false) };
 }

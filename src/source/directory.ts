@@ -8,6 +8,7 @@ import {
   statSync,
   type Dirent,
 } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { RegtarError, systemErrorCode, systemReason, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
@@ -49,6 +50,7 @@ const mostFoldersInVain = 20_000;
 /** A folder in which something was found pays for those above it. */
 const foldersPerFind = 10;
 const foldersPerProgress = 1024;
+const millisecondsPerTurn = 20;
 
 /**
  * What the search for folders leaves to `visitLayers`, `visitManifests` or to no visitor: where every file has a folder
@@ -61,8 +63,6 @@ async function scanDirectory(
   visit: (entry: Entry) => void,
   options: DirectoryOptions & ScanOptions,
 ): Promise<readonly Problem[]> {
-  // Loaded on use: it costs as much as Node's own start, and most sources are files.
-  const { default: glob } = await import('fast-glob');
   const isPart = ['blobs', 'repositories'].includes(basename(folder));
   const root = isPart ? dirname(folder) : folder;
   const problems: Problem[] = [];
@@ -83,33 +83,14 @@ async function scanDirectory(
     : searchFolder(walk, options, () => count++).flatMap((tree) =>
         ['blobs', 'repositories'].map((name) => (tree === '' ? name : `${tree}/${name}`)),
       );
-  // Blobs of a registry have a folder each, those of an OCI layout have none.
-  const patterns = parts.flatMap((part) => {
-    const escaped = glob.escapePath(part);
-    return part.endsWith('blobs') ? [`${escaped}/*/*`, `${escaped}/*/*/*`] : [`${escaped}/**`];
-  });
-  const stream = glob.stream(patterns, {
-    cwd: root,
-    dot: true,
-    onlyFiles: false,
-    followSymbolicLinks: false,
-    unique: false,
-    objectMode: true,
-    ignore: leftAlone,
-    fs: { readdir: readdirOrFail(walk) },
-  });
-  for await (const item of stream) {
-    const { path, dirent } = item as unknown as { readonly path: string; readonly dirent: Dirent };
-    if (++count % foldersPerProgress === 0) {
-      options.signal?.throwIfAborted();
-      options.onProgress?.(count);
-    }
-    if (!dirent.isDirectory()) visitFile(walk, path);
-    else if (dirent.name === '_layers') visitLayers(walk, path);
-    else if (dirent.name === '_manifests') visitManifests(walk, path);
-    else if (isBlobFolder(path)) visitFile(walk, `${path}/data`);
-    else visit({ ...nowhere, path, kind: 'directory' });
-  }
+  const onFound = (): void => {
+    if (++count % foldersPerProgress !== 0) return;
+    options.signal?.throwIfAborted();
+    options.onProgress?.(count);
+  };
+  for (const part of parts)
+    if (part.endsWith('blobs')) await visitBlobs(walk, part, onFound);
+    else await visitRepositories(walk, part, onFound);
   if (count === 0)
     throw new RegtarError('SOURCE_EMPTY', `${folder} is an empty folder`, {
       where: { path: folder },
@@ -129,8 +110,48 @@ interface Walk {
 
 const nowhere = { target: '', modified: 0, location: { size: 0, start: 0 }, bytes: undefined } as const;
 
-function isBlobFolder(path: string): boolean {
-  return /(?:^|\/)blobs\/[^/]+\/[^/]+\/[^/]+$/.test(path);
+/** `blobs/<alg>/<hex>` of an OCI layout, and `blobs/<alg>/<two of hex>/<hex>/data` of a registry. */
+async function visitBlobs(walk: Walk, blobs: string, onFound: () => void): Promise<void> {
+  let turn = Date.now();
+  for (const algorithm of entriesOf(walk, blobs)) {
+    if (!algorithm.isDirectory()) continue;
+    const folder = `${blobs}/${algorithm.name}`;
+    for (const name of namesIn(walk, folder)) {
+      onFound();
+      const path = `${folder}/${name}`;
+      if (visitFile(walk, path) === 'directory')
+        for (const blob of entriesOf(walk, path)) {
+          onFound();
+          visitFile(walk, blob.isDirectory() ? `${path}/${blob.name}/data` : `${path}/${blob.name}`);
+        }
+      if (Date.now() - turn < millisecondsPerTurn) continue;
+      await nextTurn();
+      turn = Date.now();
+    }
+  }
+}
+
+async function visitRepositories(walk: Walk, repositories: string, onFound: () => void): Promise<void> {
+  // Loaded on use: it costs as much as Node's own start, and most sources are files.
+  const { default: glob } = await import('fast-glob');
+  const stream = glob.stream(`${glob.escapePath(repositories)}/**`, {
+    cwd: walk.root,
+    dot: true,
+    onlyFiles: false,
+    followSymbolicLinks: false,
+    unique: false,
+    objectMode: true,
+    ignore: leftAlone,
+    fs: { readdir: readdirOrFail(walk) },
+  });
+  for await (const item of stream) {
+    const { path, dirent } = item as unknown as { readonly path: string; readonly dirent: Dirent };
+    onFound();
+    if (!dirent.isDirectory()) visitFile(walk, path);
+    else if (dirent.name === '_layers') visitLayers(walk, path);
+    else if (dirent.name === '_manifests') visitManifests(walk, path);
+    else walk.visit({ ...nowhere, path, kind: 'directory' });
+  }
 }
 
 /** `_layers/<alg>/<hex>/link`. */
@@ -165,20 +186,29 @@ function visitDigests(walk: Walk, path: string, algorithm: string): void {
     visitFile(walk, `${path}/${hex}/link`, isTrusted ? `${algorithm}:${hex}` : undefined);
 }
 
-/** @param expected what a link holds that is not to be read */
-function visitFile(walk: Walk, path: string, expected?: string): void {
-  const file = join(walk.root, path);
+/** @param expected what a link holds that is not to be read. @returns what was there */
+function visitFile(walk: Walk, path: string, expected?: string): EntryKind | undefined {
+  const file = fileOf(walk, path);
   try {
-    const stats = lstatSync(file, { throwIfNoEntry: false });
-    if (stats === undefined) return;
+    const stats = lstatSync(file, noThrow);
+    if (stats === undefined) return undefined;
     const kind = kindOf(stats);
     // A link is as good as its file where both lie in the backup.
     if (kind !== 'symlink') walk.visit(entryOf(path, kind, file, stats, '', expected));
     else if (pointsInside(walk.realRoot, file)) walk.visit(entryOf(path, 'file', file, statSync(file), '', undefined));
     else walk.visit(entryOf(path, kind, file, stats, readlinkSync(file), undefined));
+    return kind;
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOTDIR') walk.fail(path, error);
+    return undefined;
   }
+}
+
+const noThrow = { throwIfNoEntry: false } as const;
+
+/** Both are clean, and there are tens of thousands. */
+function fileOf({ root }: Walk, path: string): string {
+  return root === sep ? sep + path : root + sep + path;
 }
 
 /** Contents are read only where the visitor looks. */
@@ -205,8 +235,16 @@ function entryOf(
 }
 
 function namesIn(walk: Walk, path: string): readonly string[] {
+  return orNone(walk, path, () => readdirSync(fileOf(walk, path)));
+}
+
+function entriesOf(walk: Walk, path: string): readonly Dirent[] {
+  return orNone(walk, path, () => readdirSync(fileOf(walk, path), { withFileTypes: true }));
+}
+
+function orNone<Item>(walk: Walk, path: string, list: () => readonly Item[]): readonly Item[] {
   try {
-    return readdirSync(join(walk.root, path));
+    return list();
   } catch (error) {
     const code = systemErrorCode(error);
     if (code !== 'ENOENT' && code !== 'ENOTDIR') walk.fail(path, error);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { openRandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
@@ -32,12 +32,26 @@ export async function* readFileBody(
 /** Reads a file that holds one content. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */
 export function readWholeFile(location: Location): Uint8Array {
   try {
-    const bytes = readFileSync(fileOf(location));
-    if (bytes.length !== location.size) throw changed(location);
-    return bytes;
+    const descriptor = openSync(fileOf(location), 'r');
+    try {
+      // Its size is known: one more byte tells whether it has grown.
+      const bytes = Buffer.allocUnsafe(location.size + 1);
+      if (readAtLeast(descriptor, bytes, location.size) !== location.size) throw changed(location);
+      return bytes.subarray(0, location.size);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (cause) {
     throw readError(location, cause);
   }
+}
+
+/** @returns how many bytes came: fewer at the end of the file alone */
+function readAtLeast(descriptor: number, bytes: Uint8Array, least: number): number {
+  let done = 0;
+  for (let count = 1; count > 0 && done < least; done += count)
+    count = readSync(descriptor, bytes, done, bytes.length - done, done);
+  return done;
 }
 
 function readError(location: Location, cause: unknown): unknown {

@@ -2,11 +2,10 @@ import type { Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { digestOf, makeDigest, type Digest } from '../../oci/digest.ts';
 import type { Backup, Location } from '../../source/backup.ts';
-import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, dropRegistry } from '../image-names.ts';
-import { createNameList, rankPlaces, type NameList } from '../named-catalog.ts';
-import { openPlaces } from '../open-places.ts';
+import { createNameList, type NameList } from '../named-catalog.ts';
+import { bringPlaces, openPlaces } from '../open-places.ts';
 import type { ImagePlace, OpenReader, ReadImages, ReadOptions, SourceImage } from '../reader.ts';
 import type { SourceFile, SourceFiles, SourceFolder } from '../source-files.ts';
 import { parseImageFolder } from './file-names.ts';
@@ -43,7 +42,7 @@ async function readTrees(
   const images: FoundImage[] = [];
   for (const source of files.folders()) images.push(...(await findImages(source, names)));
   if (images.length === 0) return undefined;
-  const { placed, store } = await openPlaces(
+  const { blobs, store } = await bringPlaces(
     backup,
     images.map(({ places }) => places),
     images.map(({ root }) => root),
@@ -56,7 +55,7 @@ async function readTrees(
     homes.set(keyOf({ ...name, digest: image.root }), image);
   }
   return {
-    catalog: names.catalog(placed, store, damage),
+    catalog: names.catalog(blobs, store, damage),
     store,
     notes: defaults.notes(),
     placeOf: (image) => placeOf(backup, homes.get(keyOf(image))),
@@ -70,7 +69,7 @@ function keyOf({ repository, tag, digest }: SourceImage): string {
 function placeOf(backup: Backup, image: FoundImage | undefined): ImagePlace {
   return {
     key: image === undefined ? '' : `${image.source.describe}/${image.base}`,
-    store: openContentStore(backup, rankPlaces(image?.places ?? new Map())),
+    store: openPlaces(backup, image === undefined ? [] : [image.places]).store,
   };
 }
 

@@ -3,10 +3,10 @@ import type { ContentStore } from '../../content/contracts.ts';
 import { limits } from '../../io/limits.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Backup, Location } from '../../source/backup.ts';
-import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, parseForeignName } from '../image-names.ts';
-import { createNameList, rankPlaces, type NameList } from '../named-catalog.ts';
+import { createNameList, type NameList } from '../named-catalog.ts';
+import { openPlaces } from '../open-places.ts';
 import type { OpenReader, ReadImages, ReadOptions } from '../reader.ts';
 import type { SourceFiles, SourceFolder } from '../source-files.ts';
 import { makeManifest } from './make-manifest.ts';
@@ -53,14 +53,10 @@ async function readArchives(
       options.signal?.throwIfAborted();
       await readImage(backup, archive, image, { names, places, made, defaults });
     }
-  const placed = rankPlaces(places);
-  const store = withMade(openContentStore(backup, placed), made);
-  const known = new Map([
-    ...placed,
-    ...[...made.keys()].map((digest) => [digest, { digest, location: undefined, rank: -1 }] as const),
-  ]);
+  const { store: held, blobs } = openPlaces(backup, [places]);
+  const store = withMade(held, made);
   return {
-    catalog: names.catalog(known, store, damage),
+    catalog: names.catalog([...made.keys(), ...blobs], store, damage),
     store,
     notes: [...madeNotes(made, backup), ...defaults.notes()],
   };
@@ -76,7 +72,9 @@ function madeNotes(made: ReadonlyMap<Digest, Uint8Array>, backup: Backup): reado
 }
 
 /** Manifests that were made are in memory: they have a few hundred bytes each. */
-function withMade(store: ContentStore, made: ReadonlyMap<Digest, Uint8Array>): ContentStore {
+function withMade(held: ContentStore, made: ReadonlyMap<Digest, Uint8Array>): ContentStore {
+  // Manifests that were made have no numbers there.
+  const { numbers: _, ...store } = held;
   return {
     ...store,
     stat(digest) {

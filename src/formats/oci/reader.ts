@@ -6,11 +6,10 @@ import { isDigest, makeDigest, type Digest } from '../../oci/digest.ts';
 import { childManifests } from '../../oci/manifest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { Backup, Location } from '../../source/backup.ts';
-import { openContentStore } from '../content-store.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, parseForeignName, parseName, type ForeignName } from '../image-names.ts';
-import { createNameList, rankPlaces, type NameList } from '../named-catalog.ts';
-import { openPlaces } from '../open-places.ts';
+import { createNameList, type NameList } from '../named-catalog.ts';
+import { bringPlaces, openPlaces } from '../open-places.ts';
 import type { ImagePlace, OpenReader, ReadImages, ReadOptions } from '../reader.ts';
 import type { SourceFiles, SourceFolder } from '../source-files.ts';
 import { containerdName, refName, regtarName } from './index-file.ts';
@@ -25,7 +24,10 @@ interface FoundLayout {
   readonly entries: readonly ReadEntry[];
 }
 
-const blobPath = /^(.*\/)?blobs\/(sha256|sha512)\/([0-9a-f]+)$/s;
+const algorithms = [
+  { name: 'sha256', folder: 'blobs/sha256' },
+  { name: 'sha512', folder: 'blobs/sha512' },
+] as const;
 const indexPath = /^(.*\/)?index\.json$/s;
 
 /**
@@ -46,9 +48,9 @@ async function readLayouts(
   const layouts: FoundLayout[] = [];
   for (const source of files.folders()) layouts.push(...(await findLayouts(source, names)));
   if (layouts.length === 0) return undefined;
-  const { placed, store } = await openPlaces(
+  const { blobs, store } = await bringPlaces(
     backup,
-    layouts.map(({ blobs }) => blobs),
+    layouts.map((layout) => layout.blobs),
     layouts.flatMap(({ entries }) => entries.map(({ digest }) => digest)),
   );
   const defaults = createDefaultNames(options.repository, layouts.length);
@@ -60,7 +62,7 @@ async function readLayouts(
       if (!before.has(repository) && !homes.has(repository)) homes.set(repository, layout);
   }
   return {
-    catalog: names.catalog(placed, store, damage),
+    catalog: names.catalog(blobs, store, damage),
     store,
     notes: defaults.notes(),
     ...(layouts.length > 1 && { placeOf: ({ repository }) => placeOf(backup, homes.get(repository) ?? layouts[0]) }),
@@ -68,7 +70,7 @@ async function readLayouts(
 }
 
 function placeOf(backup: Backup, layout: FoundLayout | undefined): ImagePlace {
-  return { key: layout?.base ?? '', store: openContentStore(backup, rankPlaces(layout?.blobs ?? new Map())) };
+  return { key: layout?.base ?? '', store: openPlaces(backup, layout === undefined ? [] : [layout.blobs]).store };
 }
 
 /** A folder with an `index.json` is a layout if `oci-layout` or blobs lie beside it. */
@@ -77,13 +79,21 @@ async function findLayouts(source: SourceFolder, names: NameList): Promise<reado
   const bases: string[] = [];
   for (const path of source.paths()) {
     const index = path.endsWith('index.json') ? indexPath.exec(path) : null;
-    if (index !== null) bases.push(index[1] ?? '');
-    const [, base = '', algorithm = '', hex = ''] = blobPath.exec(path) ?? [];
-    const digest = makeDigest(algorithm, hex);
+    if (index !== null) {
+      bases.push(index[1] ?? '');
+      continue;
+    }
+    const slash = path.lastIndexOf('/');
+    const folder = path.slice(0, slash);
+    const algorithm = algorithms.find((each) => folder.endsWith(each.folder));
+    const digest = algorithm && makeDigest(algorithm.name, path.slice(slash + 1));
     const file = digest === undefined ? undefined : source.get(path);
-    if (digest === undefined || file === undefined) continue;
-    const own = blobs.get(base) ?? new Map<Digest, Location>();
-    blobs.set(base, own.set(digest, file.location));
+    if (algorithm === undefined || digest === undefined || file === undefined) continue;
+    const base = folder.slice(0, -algorithm.folder.length);
+    if (base !== '' && !base.endsWith('/')) continue;
+    let own = blobs.get(base);
+    if (own === undefined) blobs.set(base, (own = new Map()));
+    own.set(digest, file.location);
   }
   const layouts: FoundLayout[] = [];
   for (const base of bases) {

@@ -1,7 +1,7 @@
 import type { Problem } from '../../errors.ts';
 import { emptyDigest, type Digest } from '../../oci/digest.ts';
 import type { Location } from '../../source/backup.ts';
-import { BlobTable } from './blob-table.ts';
+import { BlobTable } from '../blob-table.ts';
 import type { HeldMember } from './held-member.ts';
 import { fileCurrentLink, judgeDigestLink } from './judge-links.ts';
 import type { StoragePath } from './layout.ts';

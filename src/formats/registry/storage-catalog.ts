@@ -1,5 +1,5 @@
 import type { BlobNumbers, Catalog } from '../../content/contracts.ts';
-import type { BlobTable } from './blob-table.ts';
+import type { BlobTable } from '../blob-table.ts';
 
 /** What a scan found: names and digests for `Catalog`, places for the content store. */
 export interface StorageCatalog extends Catalog {

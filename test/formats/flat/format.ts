@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDigest, type Digest } from '../../../src/oci/digest.ts';
-import { openContentStore } from '../../../src/formats/content-store.ts';
 import type { FormatDeclaration, OpenSink } from '../../../src/formats/format.ts';
-import { createNameList, rankPlaces } from '../../../src/formats/named-catalog.ts';
+import { createNameList } from '../../../src/formats/named-catalog.ts';
+import { openPlaces } from '../../../src/formats/open-places.ts';
 import type { OpenReader } from '../../../src/formats/reader.ts';
 import type { Location } from '../../../src/source/backup.ts';
 
@@ -71,8 +71,7 @@ const openFlatReader: OpenReader = (backup, files) => ({
       const [repository = '', tag = '', digest = ''] = line.split(' ');
       names.name(repository, tag === '-' ? undefined : tag, parseDigest(digest));
     }
-    const placed = rankPlaces(places);
-    const store = openContentStore(backup, placed);
-    return { catalog: names.catalog(placed, store, damage), store, notes: [] };
+    const { store, blobs } = openPlaces(backup, [places]);
+    return { catalog: names.catalog(blobs, store, damage), store, notes: [] };
   },
 });

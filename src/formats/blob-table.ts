@@ -1,7 +1,7 @@
-import type { BlobNumbers } from '../../content/contracts.ts';
-import type { Digest } from '../../oci/digest.ts';
-import { DigestNumbers } from '../../oci/digest-numbers.ts';
-import type { Location } from '../../source/backup.ts';
+import type { BlobNumbers } from '../content/contracts.ts';
+import type { Digest } from '../oci/digest.ts';
+import { DigestNumbers } from '../oci/digest-numbers.ts';
+import type { Location } from '../source/backup.ts';
 
 /** One digest that a backup holds or refers to. */
 export interface StoredBlob {
