@@ -5,7 +5,6 @@ import type { Ring } from '../io/ring.ts';
 import type { StoredObject } from '../io/stored-object.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { DigestSet } from './digest-set.ts';
 
 /** Digests by number, from 0 on: what belongs to a million of them stands in arrays and not in objects. */
 export interface BlobNumbers {
@@ -26,12 +25,12 @@ export interface ContentStore {
    */
   stat(digest: Digest): { readonly size: number; readonly held?: number } | undefined;
   /** Numbers of the digests that the store holds; absent where it has none. */
-  readonly numbers?: BlobNumbers;
+  readonly numbers?: BlobNumbers | undefined;
   /**
    * Manifests that were read here and name no other manifest: who follows names need not read them again. Absent where
    * names do not have to be followed.
    */
-  readonly leaves?: DigestSet;
+  readonly leaves?: { add(digest: Digest): boolean; has(digest: Digest): boolean };
   /** @throws RegtarError BLOB_MISSING when the blob is not here */
   open(digest: Digest, from?: number, ring?: Ring): Body;
   /** A small blob whole. @throws RegtarError BLOB_MISSING */

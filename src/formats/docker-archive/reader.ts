@@ -72,11 +72,11 @@ function madeNotes(made: ReadonlyMap<Digest, Uint8Array>, backup: Backup): reado
 }
 
 /** Manifests that were made are in memory: they have a few hundred bytes each. */
-function withMade(held: ContentStore, made: ReadonlyMap<Digest, Uint8Array>): ContentStore {
-  // Manifests that were made have no numbers there.
-  const { numbers: _, ...store } = held;
+function withMade(store: ContentStore, made: ReadonlyMap<Digest, Uint8Array>): ContentStore {
   return {
     ...store,
+    // Manifests that were made have none there.
+    numbers: undefined,
     stat(digest) {
       const bytes = made.get(digest);
       return bytes === undefined ? store.stat(digest) : { size: bytes.length };

@@ -91,9 +91,9 @@ async function findLayouts(source: SourceFolder, names: NameList): Promise<reado
     if (algorithm === undefined || digest === undefined || file === undefined) continue;
     const base = folder.slice(0, -algorithm.folder.length);
     if (base !== '' && !base.endsWith('/')) continue;
-    let own = blobs.get(base);
-    if (own === undefined) blobs.set(base, (own = new Map()));
-    own.set(digest, file.location);
+    const own = blobs.get(base);
+    if (own === undefined) blobs.set(base, new Map([[digest, file.location]]));
+    else own.set(digest, file.location);
   }
   const layouts: FoundLayout[] = [];
   for (const base of bases) {
