@@ -257,7 +257,7 @@ describe('several archives as one store', () => {
         code: 'TAG_CONFLICT',
         repository: 'ubi9/ubi',
         tag: 'latest',
-        message: expect.stringMatching(/base\.tar.*delta\.tar is followed/) as string,
+        message: expect.stringMatching(/base\.tar.*delta\.tar is used/) as string,
       },
     ]);
   });

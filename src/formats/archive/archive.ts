@@ -2,8 +2,8 @@ import { targetName } from '../../content/target-name.ts';
 import type { ImageSink, ImageTarget, ImageWriter, SinkTraits, WriteOptions } from '../../content/contracts.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
-import { openArchiveParts, type ArchiveParts } from './parts.ts';
 import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
+import { openArchives, type ArchiveSeries } from './archive-series.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import type { FileSinkOptions } from '../options.ts';
 import type { PutBlob } from './prefetch-blobs.ts';
@@ -18,15 +18,15 @@ export function createArchiveSink(
   traits: Omit<SinkTraits, 'parallelBlobs'>,
   options: FileSinkOptions,
 ): ImageSink {
-  let parts: ArchiveParts | undefined;
+  let archives: ArchiveSeries | undefined;
   const describe = (target: ImageTarget): string =>
-    `${format.name}:${parts?.pathOf(target) ?? options.out}:` + `${targetName(target)}`;
+    `${format.name}:${archives?.pathOf(target) ?? options.out}:${targetName(target)}`;
   return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () =>
-    startArchives((parts = openArchiveParts(format, options))),
+    startSink((archives = openArchives(format, options))),
   );
 }
 
-function startArchives(parts: ArchiveParts): OpenedSink {
+function startSink(archives: ArchiveSeries): OpenedSink {
   // Images are written in the order in which they began, whichever is ready first.
   let last: Promise<void> = Promise.resolve();
   return {
@@ -36,18 +36,23 @@ function startArchives(parts: ArchiveParts): OpenedSink {
       last = new Promise((resolve) => {
         settle = resolve;
       });
-      return imageWriter(parts, target, before, () => void before.then(settle));
+      return imageWriter(archives, target, before, () => void before.then(settle));
     },
-    finish: async () => parts.complete(),
-    close: async () => parts.close(),
-    notes: () => parts.notes,
+    finish: async () => archives.complete(),
+    close: async () => archives.close(),
+    notes: () => archives.notes,
   };
 }
 
-function imageWriter(parts: ArchiveParts, target: ImageTarget, before: Promise<void>, settle: () => void): ImageWriter {
+function imageWriter(
+  archives: ArchiveSeries,
+  target: ImageTarget,
+  before: Promise<void>,
+  settle: () => void,
+): ImageWriter {
   const blobs: PutBlob[] = [];
   const manifests: { descriptor: Descriptor; bytes: Uint8Array }[] = [];
-  const outcome = (descriptor: Descriptor) => (parts.has(descriptor.digest) ? 'present' : 'written');
+  const outcome = (descriptor: Descriptor) => (archives.has(descriptor.digest) ? 'present' : 'written');
   return {
     async putBlob(descriptor, open, { signal, onBytes }) {
       blobs.push({ descriptor, open, signal, onBytes });
@@ -61,7 +66,7 @@ function imageWriter(parts: ArchiveParts, target: ImageTarget, before: Promise<v
       await before;
       try {
         blobs.sort((left, right) => compareCodePoints(left.descriptor.digest, right.descriptor.digest));
-        await parts.write({ target, manifests } satisfies ArchivedImage, blobs, options);
+        await archives.write({ target, manifests } satisfies ArchivedImage, blobs, options);
         return 'written';
       } finally {
         settle();

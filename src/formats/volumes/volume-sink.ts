@@ -1,6 +1,4 @@
-import { targetKey, targetName } from '../../content/target-name.ts';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type {
   ContentStore,
   ImageSink,
@@ -9,25 +7,23 @@ import type {
   SinkTraits,
   WriteOptions,
 } from '../../content/contracts.ts';
+import { targetKey, targetName } from '../../content/target-name.ts';
 import { codeFacts, RegtarError, toRegtarError } from '../../errors.ts';
-import { onOutput } from '../../io/output-error.ts';
-import { lockOutput } from '../../io/output-lock.ts';
 import type { OwnerIds } from '../../io/output-folder.ts';
-import { createOutputParts } from '../../io/output-stream.ts';
-import { requireRoom } from '../../io/require-room.ts';
+import { formatBytes } from '../../io/sizes.ts';
 import { verifiedBody } from '../../io/verify.ts';
-import { noticeVanished, watchFolder } from '../../io/watched-folder.ts';
+import { noticeVanished } from '../../io/watched-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { compareCodePoints, imageKey } from '../../oci/reference.ts';
+import { compareCodePoints } from '../../oci/reference.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
-import { startArchivePart, type ArchivePart } from '../archive/part.ts';
+import { startArchive, type ArchiveWriter } from '../archive/archive-writer.ts';
 import { createPrefetchRings, type PutBlob } from '../archive/prefetch-blobs.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
-import { findPresentVolumes, removeVolumes } from './present-volumes.ts';
+import { createFailedImages } from './failed-images.ts';
 import { setFileOf, withSetFile, type PlannedVolume, type VolumePlan } from './plan-volumes.ts';
-import { setFileName, type SetFile } from './set-file.ts';
-import { volumeFiles } from './volume-names.ts';
+import { setFileName } from './set-file.ts';
+import { openVolumeFolder } from './volume-folder.ts';
 
 /** Where and how a set is written. */
 export interface VolumeSinkOptions {
@@ -60,7 +56,7 @@ export function openVolumeSink(
     `${plan.format.name}:${join(options.out, plan.volumes[homes.get(targetKey(target)) ?? 0]?.name ?? '')}:` +
     targetName(target);
   return lazySink({ traits: { ...traits, parallelBlobs: 1 }, describe }, () =>
-    startVolumes(plan, homes, store, options),
+    startVolumes(plan, homes, createVolumeWriter(plan, homes, store, options.owner), options),
   );
 }
 
@@ -68,110 +64,33 @@ export function openVolumeSink(
 interface OpenVolume {
   readonly index: number;
   readonly volume: PlannedVolume;
-  readonly part: ArchivePart;
+  readonly archive: ArchiveWriter;
 }
 
+/** One volume after the other, each begun when its first image comes. */
 function startVolumes(
   plan: VolumePlan,
   homes: ReadonlyMap<string, number>,
-  store: Pick<ContentStore, 'open' | 'stat'>,
+  writer: VolumeWriter,
   { out, force = false, owner, resume = false, only }: VolumeSinkOptions,
 ): OpenedSink {
-  const folder = resolve(out);
-  onOutput(folder, () => mkdirSync(folder, { recursive: true }));
-  const watched = watchFolder(folder);
-  const lock = lockOutput(join(folder, '.regtar-volumes.lock'), folder);
-  let present: ReadonlyMap<number, SetFile>;
-  try {
-    if (force) removeVolumes(folder);
-    present = findPresentVolumes(folder, plan);
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
+  const folder = openVolumeFolder(out, plan, { force, resume });
   const rings = createPrefetchRings();
-  const lastUse = lastUses(plan, homes);
-  const places = new Map(plan.set.images.map((image, index) => [imageKey(image), index]));
-  const placeOf = (target: ImageTarget): number => places.get(targetKey(target)) ?? -1;
-  const failed = new Set<number>();
-  const lost = new Map<Digest, RegtarError>();
-  /** Written before the image that needs them: the first that asks is told so. */
-  const ahead = new Set<Digest>();
-  const notes: string[] = [];
+  const { failed } = writer;
   let next = 0;
   let current: OpenVolume | undefined;
   let unfinished: OpenVolume | undefined;
-  let keepUnfinished = resume;
+  let keepsUnfinished = resume;
 
   /** What a medium that is gone holds may come back with it. */
   const watchFailure = <Result>(work: Promise<Result>): Promise<Result> =>
-    noticeVanished(work, () => void (keepUnfinished = true));
-  const isWritten = (index: number): boolean =>
-    index < plan.volumes.length && (only?.has(index) ?? true) && !isDone(index);
-  const isDone = (index: number): boolean => !resume && present.has(index);
-  const begin = (index: number): OpenVolume => {
-    const volume = plan.volumes[index] as PlannedVolume;
-    watched.requireSame();
-    const files = volumeFiles(volume.name, volume.parts).map((name) => ({
-      path: join(folder, name),
-      temporary: join(folder, `.regtar-${name}.tmp`),
-    }));
-    if (resume && present.has(index)) {
-      // It is gone through once more under its unfinished name: what is right is kept.
-      for (const { path, temporary } of [...files].reverse())
-        onOutput(path, () => existsSync(path) && renameSync(path, temporary));
-    } else if (!resume) {
-      for (const { temporary } of files) rmSync(temporary, { force: true });
-      requireRoom(join(folder, volume.name), volume.size, {
-        hint: 'write each volume to a medium of its own: --volumes says which are written',
-      });
-    }
-    const output = createOutputParts(files, volume.parts === 1 ? Infinity : plan.size, {
-      resume,
-      requireSame: () => watched.requireSame(),
-    });
+    noticeVanished(work, () => void (keepsUnfinished = true));
+  const begin = (index: number): OpenVolume | undefined => {
+    const volume = plan.volumes[index];
+    if (volume === undefined || only?.has(index) === false || folder.isDone(index)) return undefined;
     const setFile = setFileOf(plan, { volume: index + 1, failed: [] });
-    return { index, volume, part: startArchivePart(withSetFile(plan.format, setFile), output, owner, rings) };
-  };
-  const complete = async ({ index, volume, part }: OpenVolume, options: WriteOptions): Promise<void> => {
-    for (const blob of [...volume.blobs].sort((left, right) => compareCodePoints(left.digest, right.digest)))
-      if ((lastUse.get(blob.digest) ?? 0) > index && !part.has(blob.digest)) await writeAhead(part, blob, options);
-    const placesLost = [...failed].filter((place) => plan.set.images[place]?.volumes.includes(index + 1) === true);
-    await part.complete({
-      before: async (size) => {
-        if (size > volume.size) throw new RegtarError('INTERNAL', `${volume.name} has become larger than planned`);
-        if (placesLost.length === 0) return;
-        const bytes = setFileOf(plan, {
-          volume: index + 1,
-          failed: placesLost.sort((left, right) => left - right),
-          ...(size !== volume.size && { size }),
-        });
-        const header = encodeMemberHeader({ path: setFileName, kind: 'file', size: bytes.length, owner });
-        await part.amend(Buffer.concat([header, bytes]));
-      },
-    });
-    if (part.kept > 0) notes.push(`${volume.name}: ${part.kept} bytes were there already and are right`);
-  };
-  const writeAhead = async (part: ArchivePart, blob: Descriptor, { signal, onBytes }: WriteOptions): Promise<void> => {
-    const open: PutBlob['open'] = (_from, ring) =>
-      verifiedBody(store.open(blob.digest, 0, ring), blob, store.stat(blob.digest)?.size);
-    try {
-      await part.writeAlone({ descriptor: blob, open, signal, onBytes });
-      ahead.add(blob.digest);
-    } catch (thrown) {
-      const error = toRegtarError(thrown);
-      if (codeFacts[error.code].ends === 'run' || error.side !== 'source') throw error;
-      lost.set(blob.digest, error);
-      for (const { images } of plan.volumes)
-        for (const { target, travelling } of images) {
-          const place = placeOf(target);
-          if (
-            (plan.set.images[place]?.volumes.length ?? 0) > 1 &&
-            travelling.some(({ digest }) => digest === blob.digest)
-          )
-            failed.add(place);
-        }
-    }
+    const output = folder.openVolume(index, volume);
+    return { index, volume, archive: startArchive(withSetFile(plan.format, setFile), output, owner, rings) };
   };
   /** Completes everything before a volume, and begins it. */
   const advanceTo = async (index: number, options: WriteOptions): Promise<void> => {
@@ -180,10 +99,10 @@ function startVolumes(
       current = undefined;
       if (before !== undefined) {
         unfinished = before;
-        await complete(before, options);
+        await writer.complete(before, options);
         unfinished = undefined;
       }
-      if (isWritten(next)) current = begin(next);
+      current = begin(next);
       next++;
     }
   };
@@ -192,16 +111,15 @@ function startVolumes(
     begin: async (target, options) => {
       const home = homes.get(targetKey(target)) ?? 0;
       await watchFailure(advanceTo(home, options));
-      const place = placeOf(target);
-      const isKnownBad = plan.set.images[place]?.volumes.some(
-        (number) => isDone(number - 1) && failedIn(present.get(number - 1), place),
-      );
-      if (isKnownBad === true) {
+      const place = failed.placeOf(target);
+      const volumes = plan.set.images[place]?.volumes ?? [];
+      if (volumes.some((number) => folder.isLeftOut(number - 1, place))) {
         failed.add(place);
         throw leftOut(target, plan.volumes[home]?.name ?? '');
       }
       if (current?.index !== home) return 'present';
-      return volumeWriter(target, current.part, place);
+      const image = writer.beginImage(target, current);
+      return { ...image, commit: (commitOptions) => watchFailure(image.commit(commitOptions)) };
     },
     finish: async (options) => {
       await watchFailure(advanceTo(plan.volumes.length, options ?? {}));
@@ -210,40 +128,93 @@ function startVolumes(
       const open = current ?? unfinished;
       current = undefined;
       unfinished = undefined;
-      if (keepUnfinished) await open?.part.leave();
-      else await open?.part.discard();
-      lock.release();
+      if (keepsUnfinished) await open?.archive.leave();
+      else await open?.archive.discard();
+      folder.release();
     },
-    notes: () => notes,
+    notes: () => writer.notes,
+  };
+}
+
+type VolumeWriter = ReturnType<typeof createVolumeWriter>;
+
+/** Fills volumes: with their own images, with what later volumes rely on, and with what their lists say in the end. */
+function createVolumeWriter(
+  plan: VolumePlan,
+  homes: ReadonlyMap<string, number>,
+  store: Pick<ContentStore, 'open' | 'stat'>,
+  owner: OwnerIds | undefined,
+) {
+  const lastUse = lastUses(plan, homes);
+  const failed = createFailedImages(plan);
+  /** Written before the image that needs them: the first that asks is told so. */
+  const ahead = new Set<Digest>();
+  const notes: string[] = [];
+
+  const writeAhead = async (
+    archive: ArchiveWriter,
+    blob: Descriptor,
+    { signal, onBytes }: WriteOptions,
+  ): Promise<void> => {
+    const open: PutBlob['open'] = (_from, ring) =>
+      verifiedBody(store.open(blob.digest, 0, ring), blob, store.stat(blob.digest)?.size);
+    try {
+      await archive.writeAlone({ descriptor: blob, open, signal, onBytes });
+      ahead.add(blob.digest);
+    } catch (thrown) {
+      const error = toRegtarError(thrown);
+      if (codeFacts[error.code].ends === 'run' || error.side !== 'source') throw error;
+      failed.addBlob(blob.digest, error);
+    }
+  };
+  /** The list at the volume's beginning was written before anything could fail. */
+  const amendList = async ({ index, volume, archive }: OpenVolume, size: number): Promise<void> => {
+    if (size > volume.size) throw new RegtarError('INTERNAL', `${volume.name} has become larger than planned`);
+    const lost = failed.on(index);
+    if (lost.length === 0) return;
+    const bytes = setFileOf(plan, { volume: index + 1, failed: lost, ...(size !== volume.size && { size }) });
+    const header = encodeMemberHeader({ path: setFileName, kind: 'file', size: bytes.length, owner });
+    await archive.amend(Buffer.concat([header, bytes]));
   };
 
-  function volumeWriter(target: ImageTarget, part: ArchivePart, place: number): ImageWriter {
-    const home = homes.get(targetKey(target)) ?? 0;
-    const blobs: PutBlob[] = [];
-    const manifests: { descriptor: Descriptor; bytes: Uint8Array }[] = [];
-    return {
-      async putBlob(descriptor, open, { signal, onBytes }) {
-        const { digest } = descriptor;
-        const error = lost.get(digest);
-        if (error !== undefined) throw error;
-        if (plan.volumeOf.get(digest) !== home) return ahead.delete(digest) ? 'written' : 'present';
-        blobs.push({ descriptor, open, signal, onBytes });
-        return part.has(digest) ? 'present' : 'written';
-      },
-      async putManifest(descriptor, bytes) {
-        manifests.push({ descriptor, bytes });
-        return part.has(descriptor.digest) ? 'present' : 'written';
-      },
-      async commit(options) {
-        blobs.sort((left, right) => compareCodePoints(left.descriptor.digest, right.descriptor.digest));
-        await watchFailure(part.write({ target, manifests }, blobs, options));
-        return 'written';
-      },
-      async abort() {
-        failed.add(place);
-      },
-    };
-  }
+  return {
+    failed,
+    notes,
+    async complete(open: OpenVolume, options: WriteOptions): Promise<void> {
+      const { index, volume, archive } = open;
+      for (const blob of [...volume.blobs].sort((left, right) => compareCodePoints(left.digest, right.digest)))
+        if ((lastUse.get(blob.digest) ?? 0) > index && !archive.has(blob.digest))
+          await writeAhead(archive, blob, options);
+      await archive.complete({ before: (size) => amendList(open, size) });
+      if (archive.kept > 0) notes.push(`${volume.name}: ${formatBytes(archive.kept)} were already there and are right`);
+    },
+    beginImage(target: ImageTarget, { index, archive }: OpenVolume): ImageWriter {
+      const blobs: PutBlob[] = [];
+      const manifests: { descriptor: Descriptor; bytes: Uint8Array }[] = [];
+      return {
+        async putBlob(descriptor, open, { signal, onBytes }) {
+          const { digest } = descriptor;
+          const error = failed.errorOf(digest);
+          if (error !== undefined) throw error;
+          if (plan.volumeOf.get(digest) !== index) return ahead.delete(digest) ? 'written' : 'present';
+          blobs.push({ descriptor, open, signal, onBytes });
+          return archive.has(digest) ? 'present' : 'written';
+        },
+        async putManifest(descriptor, bytes) {
+          manifests.push({ descriptor, bytes });
+          return archive.has(descriptor.digest) ? 'present' : 'written';
+        },
+        async commit(options) {
+          blobs.sort((left, right) => compareCodePoints(left.descriptor.digest, right.descriptor.digest));
+          await archive.write({ target, manifests }, blobs, options);
+          return 'written';
+        },
+        async abort() {
+          failed.add(failed.placeOf(target));
+        },
+      };
+    },
+  };
 }
 
 /** The last volume whose images need a blob. */
@@ -255,10 +226,6 @@ function lastUses(plan: VolumePlan, homes: ReadonlyMap<string, number>): Readonl
       for (const { digest } of travelling) uses.set(digest, Math.max(home, uses.get(digest) ?? 0));
     }
   return uses;
-}
-
-function failedIn(file: SetFile | undefined, place: number): boolean {
-  return file !== undefined && file.failed !== 'some' && file.failed.includes(place);
 }
 
 function leftOut(target: ImageTarget, volume: string): RegtarError {

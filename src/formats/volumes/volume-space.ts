@@ -23,7 +23,7 @@ export interface VolumeSpace {
 
 /**
  * @param format the volume's archive, its opening included
- * @see ArchivePart, which writes the same
+ * @see ArchiveWriter, which writes the same
  */
 export function createVolumeSpace(format: ArchiveFormat): VolumeSpace {
   const documents = format.createDocuments();

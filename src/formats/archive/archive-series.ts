@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { RegtarError } from '../../errors.ts';
 import type { ImageTarget, WriteOptions } from '../../content/contracts.ts';
 import { onOutput } from '../../io/output-error.ts';
+import type { OwnerIds } from '../../io/output-folder.ts';
 import { lockOutput } from '../../io/output-lock.ts';
 import {
   createOutputFile,
@@ -12,20 +13,20 @@ import {
   openSpecialFile,
   outputFile,
   refuseForeignFile,
-  type OutputFile,
   type OutputStream,
 } from '../../io/output-stream.ts';
+import { formatBytes } from '../../io/sizes.ts';
 import { noticeVanished, watchFolder } from '../../io/watched-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { encodeMemberHeader } from '../../tar/write-header.ts';
-import { startArchivePart, type ArchivePart } from './part.ts';
-import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
-import { imageFolderName } from '../dir/file-names.ts';
 import type { FileSinkOptions } from '../options.ts';
+import type { ArchivedImage, ArchiveFormat } from './archive-format.ts';
+import { startArchive, type ArchiveWriter } from './archive-writer.ts';
 import { createPrefetchRings, type PutBlob } from './prefetch-blobs.ts';
+import { createSplitNames } from './split-names.ts';
 
 /** One archive, or several one after another. */
-export interface ArchiveParts {
+export interface ArchiveSeries {
   readonly notes: readonly string[];
   /** Whether the archive under way has a blob. */
   has(digest: Digest): boolean;
@@ -37,102 +38,88 @@ export interface ArchiveParts {
 }
 
 /** @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_UNWRITABLE, USAGE for --split with a stream */
-export function openArchiveParts(format: ArchiveFormat, options: FileSinkOptions): ArchiveParts {
+export function openArchives(format: ArchiveFormat, options: FileSinkOptions): ArchiveSeries {
   const { out, split, owner, resume = false } = options;
   const isStream = out === '-' || isSpecialFile(out);
   if (isStream && split !== undefined)
     throw new RegtarError('USAGE', '--split makes several files, but OUT is a stream', {
       hint: 'name a file: images.tar becomes images-0001.tar and so on',
     });
-  const [opening] = format.opening;
-  const beginning = encodeMemberHeader({
-    path: opening.path,
-    kind: opening.path.endsWith('/') ? 'directory' : 'file',
-    size: opening.bytes.length,
-    owner,
-  });
+  const beginning = firstHeader(format, owner);
   const file = isStream ? undefined : outputFile(out);
   if (file !== undefined && split === undefined) refuseForeignFile(file.path, beginning);
   const watched = file === undefined ? undefined : onOutput(file.path, () => watchFolder(dirname(file.path)));
   const lock = file === undefined ? undefined : lockOutput(file.lock, file.path);
   const notes: string[] = [];
   const places = new Map<string, string>();
-  const names = new Map<string, number>();
   const rings = createPrefetchRings();
-  let part: ArchivePart | undefined;
-  let partPath: string | undefined;
-  let partKey = '';
+  const names = createSplitNames(split);
+  let current: ArchiveWriter | undefined;
+  let currentPath: string | undefined;
+  let currentKey = '';
   let broken: RegtarError | undefined;
-  /** What was written of an unfinished part waits for `--resume`. */
-  let keepsPart = resume;
+  /** What was written of an unfinished archive waits for `--resume`. */
+  let keepsUnfinished = resume;
 
-  const completePart = async (): Promise<void> => {
-    const ended = part;
+  const completeCurrent = async (): Promise<void> => {
+    const ended = current;
     if (ended === undefined) return;
     if (ended.images > 0) await ended.complete();
     else await ended.discard();
-    part = undefined;
-    if (ended.kept > 0) notes.push(`${ended.kept} bytes were there already and are right`);
+    current = undefined;
+    if (ended.kept > 0) notes.push(`${formatBytes(ended.kept)} were already there and are right`);
   };
   /** What a medium that is gone holds may come back with it. */
   const watchFailure = <Result>(work: Promise<Result>): Promise<Result> =>
-    noticeVanished(work, () => void (keepsPart = true));
-  const start = (target: ImageTarget): ArchivePart => {
+    noticeVanished(work, () => void (keepsUnfinished = true));
+  const start = (target: ImageTarget): ArchiveWriter => {
     if (file === undefined)
-      return startArchivePart(format, options.stream ?? openStream(out, options.descriptor), owner, rings);
-    partPath = split === undefined ? file.path : nextPath(file, nameOf(target), names);
-    refuseForeignFile(partPath, beginning);
-    const { path, temporary } = split === undefined ? file : outputFile(partPath);
+      return startArchive(format, options.stream ?? openStream(out, options.descriptor), owner, rings);
+    currentPath = names.next(file.path, target);
+    refuseForeignFile(currentPath, beginning);
+    const { path, temporary } = split === undefined ? file : outputFile(currentPath);
     // What is complete is gone through once more under its unfinished name: what is right is kept.
     if (resume && existsSync(path) && !existsSync(temporary)) onOutput(path, () => renameSync(path, temporary));
     const output = createOutputFile(path, temporary, { resume, requireSame: () => watched?.requireSame() });
-    return startArchivePart(format, output, owner, rings);
+    return startArchive(format, output, owner, rings);
   };
-  const nameOf = (target: ImageTarget): string => {
-    if (split === 'image' || split === 'repository') return keyOf(target).replaceAll('/', '+');
-    return `${names.size + 1}`.padStart(4, '0');
-  };
-  const keyOf = (target: ImageTarget): string =>
-    split === 'image' ? imageFolderName(target, 'safe') : split === 'repository' ? target.repository : '';
-  const partFor = async (image: ArchivedImage, blobs: readonly PutBlob[]): Promise<ArchivePart> => {
-    const key = keyOf(image.target);
-    if (
-      part !== undefined &&
-      part.images > 0 &&
-      (key !== partKey || (typeof split === 'object' && part.sizeWith(image, blobs) > split.bytes))
-    )
-      await completePart();
-    partKey = key;
-    part ??= start(image.target);
-    if (typeof split === 'object' && part.images === 0 && part.sizeWith(image, blobs) > split.bytes)
-      notes.push(`${targetName(image.target)} alone is larger than --split allows; its archive is, too`);
-    return part;
+  const archiveFor = async (image: ArchivedImage, blobs: readonly PutBlob[]): Promise<ArchiveWriter> => {
+    const key = names.keyOf(image.target);
+    const isTooLarge = (archive: ArchiveWriter): boolean =>
+      typeof split === 'object' && archive.sizeWith(image, blobs) > split.bytes;
+    if (current !== undefined && current.images > 0 && (key !== currentKey || isTooLarge(current)))
+      await completeCurrent();
+    currentKey = key;
+    current ??= start(image.target);
+    if (current.images === 0 && isTooLarge(current))
+      notes.push(`${targetName(image.target)} alone is larger than --split allows, and so is its archive`);
+    return current;
   };
 
   return {
     notes,
-    has: (digest) => part?.has(digest) ?? false,
+    has: (digest) => current?.has(digest) ?? false,
     pathOf: (target) => places.get(targetName(target)),
     async write(image, blobs, writeOptions) {
       if (broken !== undefined) throw broken;
-      const current = await watchFailure(partFor(image, blobs));
+      const archive = await watchFailure(archiveFor(image, blobs));
       try {
-        await watchFailure(current.write(image, blobs, writeOptions));
+        await watchFailure(archive.write(image, blobs, writeOptions));
       } catch (error) {
-        if (current.isSpoilt && error instanceof RegtarError && error.side === 'source')
+        if (archive.isSpoilt && error instanceof RegtarError && error.side === 'source')
           broken = streamEnded(out === '-' ? 'the stream' : out, error);
         throw broken ?? error;
       }
-      if (split !== undefined && partPath !== undefined) places.set(targetName(image.target), partPath);
+      if (split !== undefined && currentPath !== undefined) places.set(targetName(image.target), currentPath);
     },
     async complete() {
       if (broken !== undefined) throw broken;
-      await watchFailure(completePart());
+      await watchFailure(completeCurrent());
     },
     async close() {
-      const unfinished = part;
-      part = undefined;
-      if (keepsPart) await unfinished?.leave();
+      const unfinished = current;
+      current = undefined;
+      if (keepsUnfinished) await unfinished?.leave();
       else await unfinished?.discard();
       lock?.release();
     },
@@ -143,11 +130,10 @@ function openStream(out: string, descriptor: number | undefined): OutputStream {
   return out === '-' ? openOutputDescriptor(descriptor ?? 1, 'standard output') : openSpecialFile(out, descriptor);
 }
 
-/** `images.tar` becomes `images-<name>.tar`; a name that comes again, after others, gets a number. */
-function nextPath(file: OutputFile, name: string, names: Map<string, number>): string {
-  const times = (names.get(name) ?? 0) + 1;
-  names.set(name, times);
-  return `${file.path.replace(/\.tar$/, '')}-${name}${times > 1 ? `-${times}` : ''}.tar`;
+/** What tells regtar's archives of this format from others. */
+function firstHeader({ opening: [first] }: ArchiveFormat, owner: OwnerIds | undefined): Uint8Array {
+  const kind = first.path.endsWith('/') ? 'directory' : 'file';
+  return encodeMemberHeader({ path: first.path, kind, size: first.bytes.length, owner });
 }
 
 /** A stream that a damaged blob ended: nothing can follow it, and no loader takes it without its last members. */
