@@ -110,7 +110,8 @@ describe.each(archives)('$title', (subject) => {
       expect(left).toHaveLength(1);
       if (at !== undefined) damage(left[0] ?? '', at);
       const { stderr } = await regtarDone([...words(subject, out), '--resume']);
-      if (at === undefined) expect(stderr).toMatch(/([1-9]\d+(\.\d)? kB|[1-9][.\d]* MB) were already there and are right/);
+      if (at === undefined)
+        expect(stderr).toMatch(/([1-9]\d+(\.\d)? kB|[1-9][.\d]* MB) were already there and are right/);
       expect(snapshot(out)).toEqual(whole.get(subject));
       expect(unfinished(dirname(out))).toEqual([]);
     }

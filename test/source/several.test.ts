@@ -124,7 +124,7 @@ describe('several sources', () => {
         code: 'TAG_CONFLICT',
         repository: 'team/app',
         tag: 'latest',
-        message: expect.stringMatching(/base\.tar.*delta\.tar.*delta\.tar is followed/) as string,
+        message: expect.stringMatching(/base\.tar.*delta\.tar.*delta\.tar is used/) as string,
       },
     ]);
     expect([...catalog.tags('team/app')][0]?.history).toContain(base.built.app.digest);
