@@ -3,7 +3,8 @@ import { findChallenge, type Challenge } from './challenge.ts';
 import { basicHeader, secretsOf, type Credential, type CredentialSource } from './credential.ts';
 import type { Secret } from '../net/secret.ts';
 import { pushScope } from './scopes.ts';
-import { grantedActions, isFresh, type Token, type TokenNeed } from './token.ts';
+import { createTokenSlots } from './token-slots.ts';
+import { grantedActions, type Token, type TokenNeed } from './token.ts';
 
 /** What a request must be allowed to do. */
 export interface AuthNeed {
@@ -74,66 +75,13 @@ export interface AuthenticatorOptions {
   readonly tokenScope: (scope: string) => string;
 }
 
-interface Slot {
-  scopes: ReadonlySet<string>;
-  token: Token | undefined;
-  pending: Promise<unknown> | undefined;
-}
-
-/** More scopes than this make a token that servers refuse as too large a header: Harbor's nginx stops near 50. */
-const scopesPerToken = 12;
-
 /** Knows nothing of the registry until its first challenge. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const slots = new Map<Credential, Map<string, Slot>>();
+  const tokens = createTokenSlots(options.fetchToken);
   const used = new Set<Credential>();
   const proven = new Set<Credential>();
-  /** Older ones, too: they may be valid still, and a server may repeat what an earlier request was sent with. */
-  const issued = new Set<Secret>();
   let adopted: Challenge | undefined;
   let known = false;
-
-  const slotOf = (credential: Credential, scopes: readonly string[]): Slot => {
-    const ofCredential = slots.get(credential) ?? new Map<string, Slot>();
-    slots.set(credential, ofCredential);
-    const slot = ofCredential.get(scopes[0] ?? '') ?? {
-      scopes: new Set<string>(),
-      token: undefined,
-      pending: undefined,
-    };
-    ofCredential.set(scopes[0] ?? '', slot);
-    return slot;
-  };
-
-  const tokenFor = async (
-    bearer: Challenge,
-    credential: Credential,
-    scopes: readonly string[],
-    stale?: Token,
-  ): Promise<Token> => {
-    const slot = slotOf(credential, scopes);
-    for (;;) {
-      if (slot.pending) {
-        await slot.pending;
-        continue;
-      }
-      const covers = scopes.every((scope) => slot.scopes.has(scope));
-      if (slot.token && slot.token !== stale && covers && isFresh(slot.token)) return slot.token;
-      const union = new Set([...scopes, ...slot.scopes]);
-      const wanted = union.size > scopesPerToken ? new Set(scopes) : union;
-      const fetching = options.fetchToken(bearer, { scopes: [...wanted], credential });
-      slot.pending = fetching;
-      try {
-        const token = await fetching;
-        slot.token = token;
-        slot.scopes = wanted;
-        issued.add(token.value);
-        return token;
-      } finally {
-        slot.pending = undefined;
-      }
-    }
-  };
 
   const basicOf = (credential: Credential): Authorization | undefined =>
     credential.kind === 'basic' && options.mayShowPassword(adopted)
@@ -152,7 +100,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
     if (adopted?.scheme !== 'bearer') return undefined;
     const scopes = [...new Set([...need.scopes.map(options.tokenScope), ...(extraScope ? extraScope.split(' ') : [])])];
-    const token = await tokenFor(adopted, credential, scopes, stale);
+    const token = await tokens.get(adopted, credential, scopes, stale);
     return { value: `Bearer ${token.value.reveal()}`, token, credential };
   };
 
@@ -186,11 +134,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     },
     prove: (credential) => void proven.add(credential),
     isProven: ({ credential }) => proven.has(credential),
-    forgetTokens: () => slots.clear(),
+    forgetTokens: () => tokens.clear(),
     scheme: () => (adopted ? (adopted.scheme === 'basic' ? 'basic' : 'bearer') : known ? 'none' : 'unknown'),
     *secrets() {
       for (const credential of used) yield* secretsOf(credential);
-      yield* issued;
+      yield* tokens.issued;
     },
   };
 }
