@@ -10,6 +10,7 @@ import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
 import { blobNumbersOf } from './blob-numbers.ts';
 import { createCompactor, type Compactor } from './compact.ts';
+import { createDigestKeys, type DigestKey } from './digest-key.ts';
 import type { ManifestNode } from './manifest-node.ts';
 import { createNodePacker, withReference, type NodePacker } from './packed-nodes.ts';
 import { readManifest } from './read-manifest.ts';
@@ -36,8 +37,9 @@ export interface GraphReader {
  */
 export function createGraphReader(store: ContentStore, options: { readonly mostNodes?: number } = {}): GraphReader {
   const { mostNodes = Infinity } = options;
-  const known = new Map<Digest, ManifestNode | RegtarError>();
   const numbers = blobNumbersOf(store);
+  const keyOf = createDigestKeys(numbers);
+  const known = new Map<DigestKey, ManifestNode | RegtarError>();
   // What is let go of soon is not worth the work of making it small.
   const { compact, compactPlatform } = mostNodes === Infinity ? createCompactor(numbers) : asTheyAre;
   const packer = mostNodes === Infinity ? createNodePacker(numbers) : asTheyAre;
@@ -46,16 +48,17 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
     if (above.includes(digest) || above.length > deepestNesting) {
       throw tooDeep(above[0] ?? digest);
     }
-    const earlier = known.get(digest);
+    const key = keyOf(digest);
+    const earlier = known.get(key);
     if (earlier instanceof RegtarError) throw earlier;
     if (earlier !== undefined) return earlier;
     try {
       const node = packer.pack(build(digest, expected, above));
-      known.set(node.descriptor.digest, node);
+      known.set(key, node);
       return node;
     } catch (error) {
       // A cycle is a cycle from where it was entered only.
-      if (othersGoOn(error) && error.code !== 'MANIFEST_CYCLE') known.set(digest, error);
+      if (othersGoOn(error) && error.code !== 'MANIFEST_CYCLE') known.set(key, error);
       throw error;
     }
   };

@@ -62,12 +62,7 @@ export async function copyImages(
     emit({ type: 'image', result });
   };
   const { parallelBlobs, bigBlobsFirst = false } = sink.traits;
-  await store.keepOnly?.(
-    plan.images.flatMap(({ node }) => [
-      ...childrenFirst(node).map(({ descriptor }) => descriptor.digest),
-      ...imageBlobs(node).map(({ digest }) => digest),
-    ]),
-  );
+  await store.keepOnly?.(digestsOf(plan));
   const slots = createSlots(parallelBlobs, sink.traits.chunkBytes);
   const firsts = createFirstTransfers(store);
   const outage = createOutage(options.jobs);
@@ -118,6 +113,14 @@ export async function copyImages(
     blobs: tally.totals(),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Everything that travels; what several images share comes several times. */
+function* digestsOf({ images }: Plan): Generator<Digest> {
+  for (const { node } of images) {
+    for (const { descriptor } of childrenFirst(node)) yield descriptor.digest;
+    for (const { digest } of imageBlobs(node)) yield digest;
+  }
 }
 
 /**

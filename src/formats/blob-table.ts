@@ -57,7 +57,7 @@ export class BlobTable implements BlobNumbers {
   get(digest: Digest): StoredBlob | undefined {
     const number = this.digests.find(digest);
     if (number < 0) return undefined;
-    return { digest: this.digest(number), location: this.location(number), rank: this.ranks[number] ?? absent };
+    return { digest, location: this.location(number), rank: this.ranks[number] ?? absent };
   }
 
   location(number: number): Location | undefined {
@@ -74,20 +74,25 @@ export class BlobTable implements BlobNumbers {
     for (const _ in more) return void this.others.set(number, location);
   }
 
-  /** Ranks what is there by its place on the medium. @param isLeftOut digests that share the bytes of another one */
-  rank(isLeftOut: (digest: Digest) => boolean): readonly Digest[] {
+  /**
+   * Ranks what is there by its place on the medium.
+   * @param leftOut numbers of digests that share the bytes of another one
+   * @returns numbers, in that order
+   */
+  rank(leftOut: ReadonlySet<number>): Int32Array {
     const sourceOf = (number: number): number => this.others.get(number)?.source ?? 0;
-    const placed: number[] = [];
+    const placed = new Int32Array(this.size);
+    let count = 0;
     for (let number = 0; number < this.size; number++)
-      if (this.sizes[number] !== absent && !isLeftOut(this.digest(number))) placed.push(number);
-    placed.sort(
-      (left, right) =>
-        sourceOf(left) - sourceOf(right) || (this.starts[left] as number) - (this.starts[right] as number),
-    );
-    return placed.map((number, rank) => {
-      this.ranks[number] = rank;
-      return this.digest(number);
-    });
+      if (this.sizes[number] !== absent && !leftOut.has(number)) placed[count++] = number;
+    const ordered = placed
+      .slice(0, count)
+      .sort(
+        (left, right) =>
+          sourceOf(left) - sourceOf(right) || (this.starts[left] as number) - (this.starts[right] as number),
+      );
+    for (const [rank, number] of ordered.entries()) this.ranks[number] = rank;
+    return ordered;
   }
 
   /** Gives a digest the place and rank of another one, whose bytes are its own. */

@@ -39,7 +39,8 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
     changed: () => backup.changed?.() === true,
     async keepOnly(digests) {
       if (backup.spool === undefined) return;
-      const files = new Set([...digests].map((digest) => stored.get(digest)?.location?.file));
+      const files = new Set<string | undefined>();
+      for (const digest of digests) files.add(stored.get(digest)?.location?.file);
       await backup.spool.keepOnly(({ file }) => files.has(file));
     },
     ranges(digest) {

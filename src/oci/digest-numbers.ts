@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { sha256FromHexAt, type Digest } from './digest.ts';
+import { sha256FromWords, type Digest } from './digest.ts';
 
 const wordsPerKey = 8;
 const hexPerWord = 8;
@@ -15,29 +15,39 @@ const key = new Int32Array(wordsPerKey);
 /** Names come from archives: with a hash that can be foreseen, all of them could be made to meet in one slot. */
 const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).buffer).map((factor) => factor | 1);
 
+/** Whoever looks at an image asks for the same few digests again and again: they are kept as text for a while. */
+const keptTexts = 4096;
+
 /**
  * Numbers digests from 0 on, in the order in which they come. A `Map` would hash 71 characters and compare them with
- * strings that lie scattered in memory; here a sha256 is eight numbers among others in one array. What belongs to a
- * digest stands in arrays by its number.
+ * strings that lie scattered in memory; here a sha256 is eight numbers among others in one array, and a text only while
+ * somebody looks at it. What belongs to a digest stands in arrays by its number.
  */
 export class DigestNumbers {
-  /** By number. */
-  private readonly texts: Digest[] = [];
+  private count = 0;
   private words = new Int32Array(256 * wordsPerKey);
   /** Number of an entry plus one, by hash; 0 is free. */
   private slots = new Int32Array(1024);
   /** The upper bits of a hash are its good ones. */
   private shift = 32 - 10;
-  /** Digests of other algorithms, which are rare. */
+  /** Digests of other algorithms, which are rare, and their texts by number. */
   private readonly others = new Map<Digest, number>();
+  private readonly otherTexts = new Map<number, Digest>();
+  /** Texts, each at its number's remainder, and whose they are. */
+  private readonly texts: Digest[] = [];
+  private readonly textNumbers = new Int32Array(keptTexts).fill(-1);
 
   get size(): number {
-    return this.texts.length;
+    return this.count;
   }
 
   /** The digest with this number. */
   digest(number: number): Digest {
-    return this.texts[number] as Digest;
+    const place = number % keptTexts;
+    if (this.textNumbers[place] === number) return this.texts[place] as Digest;
+    const text = this.otherTexts.get(number) ?? sha256FromWords(this.words, number * wordsPerKey);
+    this.textNumbers[place] = number;
+    return (this.texts[place] = text);
   }
 
   /** @returns the digest's number, or -1 where it has none */
@@ -51,9 +61,10 @@ export class DigestNumbers {
   numberOf(digest: Digest): number {
     const known = this.find(digest);
     if (known >= 0) return known;
-    if (digest.length === sha256Length) return this.append(digest);
-    this.others.set(digest, this.texts.length);
-    return this.texts.push(digest) - 1;
+    if (digest.length === sha256Length) return this.append();
+    this.others.set(digest, this.count);
+    this.otherTexts.set(this.count, digest);
+    return this.count++;
   }
 
   /**
@@ -63,9 +74,7 @@ export class DigestNumbers {
   numberAt(bytes: Uint8Array, at: number): number {
     if (!keyOfBytes(bytes, at)) return -1;
     const known = this.findKey();
-    if (known >= 0) return known;
-    const digest = sha256FromHexAt(bytes, at);
-    return digest === undefined ? -1 : this.append(digest);
+    return known >= 0 ? known : this.append();
   }
 
   /** @returns the number of the entry with `key`, or -1 */
@@ -83,8 +92,8 @@ export class DigestNumbers {
   }
 
   /** Adds the digest of `key`, which is not there. */
-  private append(digest: Digest): number {
-    const number = this.texts.push(digest) - 1;
+  private append(): number {
+    const number = this.count++;
     if ((number + 1) * wordsPerKey > this.words.length) {
       // By half, in whole keys: with millions of digests the spare room of a doubled array is as large as a small heap.
       const words = new Int32Array(Math.ceil((number * 3) / 2) * wordsPerKey);
@@ -92,7 +101,7 @@ export class DigestNumbers {
       this.words = words;
     }
     this.words.set(key, number * wordsPerKey);
-    if (this.texts.length * 2 > this.slots.length) this.rehash();
+    if (this.count * 2 > this.slots.length) this.rehash();
     else this.occupy(number);
     return number;
   }
@@ -107,8 +116,7 @@ export class DigestNumbers {
   private rehash(): void {
     this.slots = new Int32Array(this.slots.length * 2);
     this.shift--;
-    for (let number = 0; number < this.texts.length; number++)
-      if (this.digest(number).length === sha256Length) this.occupy(number);
+    for (let number = 0; number < this.count; number++) if (!this.otherTexts.has(number)) this.occupy(number);
   }
 }
 

@@ -61,6 +61,19 @@ export function sha256FromHexAt(bytes: Uint8Array, at: number): Digest | undefin
   return sha256Text.toString('latin1') as Digest;
 }
 
+/** The two hexadecimal digits of each byte. */
+const hexPairs = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''));
+
+/** Makes the sha256 digest whose 256 bits are the eight words from `at` on, the most significant first. */
+export function sha256FromWords(words: Int32Array, at: number): Digest {
+  for (let index = 0; index < sha256HexBytes / 2; index++) {
+    const byte = ((words[at + (index >> 2)] as number) >>> (24 - 8 * (index & 3))) & 255;
+    sha256Text[7 + 2 * index] = hexPairs[2 * byte] as number;
+    sha256Text[8 + 2 * index] = hexPairs[2 * byte + 1] as number;
+  }
+  return sha256Text.toString('latin1') as Digest;
+}
+
 /** What stands before the colon. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.charCodeAt(3) === 50 /* 2 */ ? 'sha256' : 'sha512';

@@ -9,7 +9,7 @@ import { createFiledMembers, type FiledMembers } from './file-members.ts';
 import type { StoragePath } from './layout.ts';
 import { climbingMember, createOddMembers, invalidMember } from './odd-members.ts';
 import { createProblemList } from './problem-list.ts';
-import { historyOf, type TagRecord } from './records.ts';
+import { historyOf, settleRecords, type TagRecord } from './records.ts';
 import { refuseForeign, refuseV1 } from './refuse-foreign.ts';
 import { resolveLinks, type PendingLink } from './resolve-links.ts';
 import { settleTags } from './settle-tags.ts';
@@ -117,7 +117,8 @@ function createBuilder(nameOf: (source: number) => string) {
       odd.problems().forEach(report);
       for (const [digest, path] of filed.emptyBlobs) if (locate(digest) === undefined) report(emptyBlob(digest, path));
       followAliases(filed.aliases, locate);
-      settleTags(filed.repositories, (digest) => locate(digest) !== undefined, report);
+      settleRecords(filed.repositories);
+      settleTags(filed.repositories, filed.blobs, report);
       return catalogOf(filed, [...damage, ...problems.all()]);
     },
   };
@@ -150,7 +151,9 @@ function catalogOf(
   problems: readonly Problem[],
 ): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
-  const ordered = stored.rank((digest) => aliases.has(digest));
+  const ordered = stored.rank(new Set([...aliases.keys()].map((alias) => stored.find(alias))));
+  const digestOf = (number: number): Digest => stored.digest(number);
+  const historyDigests = (record: TagRecord): readonly Digest[] => historyOf(record).map(digestOf);
   for (const [alias, target] of aliases) stored.share(alias, target);
   return {
     stored,
@@ -162,7 +165,8 @@ function catalogOf(
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
         if (record?.current === undefined) continue;
-        yield { tag, digest: record.current, history: historyOf(record), ...pushTime(record) } satisfies TagEntry;
+        const digest = digestOf(record.current);
+        yield { tag, digest, history: historyDigests(record), ...pushTime(record) } satisfies TagEntry;
       }
     },
     *lostTags(repository) {
@@ -170,14 +174,18 @@ function catalogOf(
       for (const tag of [...tags.keys()].sort(compareCodePoints)) {
         const record = tags.get(tag);
         if (record !== undefined && record.current === undefined)
-          yield { tag, candidates: historyOf(record), ...pushTime(record) };
+          yield { tag, candidates: historyDigests(record), ...pushTime(record) };
       }
     },
     *revisions(repository) {
-      yield* [...(repositories.get(repository)?.revisions ?? [])].sort(compareCodePoints);
+      yield* (repositories.get(repository)?.revisions ?? []).map(digestOf).sort(compareCodePoints);
     },
-    layers: (repository) => repositories.get(repository)?.layers ?? [],
-    blobs: () => ordered,
+    *layers(repository) {
+      for (const number of repositories.get(repository)?.layers ?? []) yield digestOf(number);
+    },
+    *blobs() {
+      for (const number of ordered) yield digestOf(number);
+    },
     tagModified: (repository, tag) => repositories.get(repository)?.tags.get(tag)?.modified ?? 0,
   };
 }

@@ -6,7 +6,7 @@ import type { HeldMember } from './held-member.ts';
 import { fileCurrentLink, judgeDigestLink } from './judge-links.ts';
 import type { StoragePath } from './layout.ts';
 import { createPathReader, type PathReader } from './path-reader.ts';
-import { addHistory, createRecords, type Records } from './records.ts';
+import { addHistory, createRecords, withNumber, type Records } from './records.ts';
 
 /** What the members of a storage mean, filed as they pass. */
 export interface FiledMembers extends Pick<Records, 'repositories'> {
@@ -40,7 +40,6 @@ export function createFiledMembers(options: {
   // The path reader has just looked for most of them.
   const numberOf = (digest: Digest): number =>
     lastNumber >= 0 && digest === blobs.digest(lastNumber) ? lastNumber : blobs.numberOf(digest);
-  const intern = (digest: Digest): Digest => blobs.digest(numberOf(digest));
 
   /**
    * The same path twice in one archive: the last is what tar would leave on disk. In several archives: the first, which
@@ -56,7 +55,10 @@ export function createFiledMembers(options: {
   ): void => {
     const judged = judgeDigestLink(path, member);
     if (judged === undefined) return;
-    if ('storedAs' in judged) aliases.set(intern(path.digest), intern(judged.storedAs));
+    if ('storedAs' in judged) {
+      blobs.numberOf(judged.storedAs);
+      aliases.set(path.digest, judged.storedAs);
+    }
     else report(judged);
   };
 
@@ -71,20 +73,24 @@ export function createFiledMembers(options: {
         case 'blob':
           // Where a blob is there twice, once without bytes, the other one is read: its digest proves it.
           if (member.location.size === 0 && path.digest !== emptyDigest)
-            emptyBlobs.set(intern(path.digest), member.path);
+            emptyBlobs.set(path.digest, member.path);
           else placeBlob(numberOf(path.digest), member.location);
           return;
-        case 'layer-link':
-          records.repository(path.repository).layers.add(intern(path.digest));
+        case 'layer-link': {
+          const record = records.repository(path.repository);
+          record.layers = withNumber(record.layers, numberOf(path.digest));
           return checkLink(path, member);
-        case 'revision-link':
-          records.repository(path.repository).revisions.add(intern(path.digest));
+        }
+        case 'revision-link': {
+          const record = records.repository(path.repository);
+          record.revisions = withNumber(record.revisions, numberOf(path.digest));
           return checkLink(path, member);
+        }
         case 'tag-index':
-          return addHistory(records.tag(path.repository, path.tag), intern(path.digest));
+          return addHistory(records.tag(path.repository, path.tag), numberOf(path.digest));
         case 'tag-current': {
           const { repository, tag } = path;
-          return fileCurrentLink(records.tag(repository, tag), member, { repository, tag, intern, nameOf, report });
+          return fileCurrentLink(records.tag(repository, tag), member, { repository, tag, blobs, nameOf, report });
         }
         case 'tag-folder':
         case 'ignored':

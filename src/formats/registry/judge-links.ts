@@ -1,5 +1,6 @@
 import type { Problem } from '../../errors.ts';
 import { digestAlgorithm, isDigest, type Digest } from '../../oci/digest.ts';
+import type { BlobTable } from './blob-table.ts';
 import { linkText, type HeldMember } from './held-member.ts';
 import type { StoragePath } from './layout.ts';
 import { addHistory, type TagRecord } from './records.ts';
@@ -29,8 +30,8 @@ export function judgeDigestLink(
 export interface CurrentLinkOptions {
   readonly repository: string;
   readonly tag: string;
-  /** The one copy of a digest that is kept. */
-  readonly intern: (digest: Digest) => Digest;
+  /** Numbers of digests. */
+  readonly blobs: Pick<BlobTable, 'digest' | 'numberOf'>;
   /** Of several backups, for people. */
   readonly nameOf: (source: number) => string;
   readonly report: (problem: Problem) => void;
@@ -40,7 +41,7 @@ export interface CurrentLinkOptions {
 export function fileCurrentLink(record: TagRecord, member: HeldMember, options: CurrentLinkOptions): void {
   const { repository, tag, report } = options;
   const content = linkText(member);
-  const digest = content !== undefined && isDigest(content) ? options.intern(content) : undefined;
+  const digest = content !== undefined && isDigest(content) ? options.blobs.numberOf(content) : undefined;
   const source = member.location.source ?? 0;
   if (record.current !== undefined && record.source !== source && record.current !== digest) {
     report(conflict(record, record.current, member, digest, options));
@@ -65,11 +66,13 @@ export function fileCurrentLink(record: TagRecord, member: HeldMember, options: 
 /** Two backups say different things of a tag. */
 function conflict(
   record: TagRecord,
-  before: Digest,
+  beforeNumber: number,
   member: HeldMember,
-  digest: Digest | undefined,
-  { repository, tag, nameOf }: CurrentLinkOptions,
+  number: number | undefined,
+  { repository, tag, blobs, nameOf }: CurrentLinkOptions,
 ): Problem {
+  const before = blobs.digest(beforeNumber);
+  const digest = number === undefined ? undefined : blobs.digest(number);
   const [older, newer] = [nameOf(record.source), nameOf(member.location.source ?? 0)];
   return {
     code: 'TAG_CONFLICT',

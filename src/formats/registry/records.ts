@@ -1,21 +1,21 @@
-import type { Digest } from '../../oci/digest.ts';
-
-/** A tag while members pass. */
+/** A tag while members pass. Digests are their numbers in the table of blobs. */
 export interface TagRecord {
-  current: Digest | undefined;
+  current: number | undefined;
   currentState: 'absent' | 'empty' | 'invalid' | 'read';
   modified: number;
   /** Which of several backups `current` came from. */
   source: number;
   /** In order of the medium. Most tags have meant one thing only: a list for each of a million would be large. */
-  history: Digest | Digest[] | undefined;
+  history: number | number[] | undefined;
 }
 
-/** A repository while members pass. */
+/** A repository while members pass. Digests are their numbers in the table of blobs. */
 export interface RepositoryRecord {
   readonly tags: Map<string, TagRecord>;
-  readonly revisions: Set<Digest>;
-  readonly layers: Set<Digest>;
+  /** In the order of the medium; a link that is there twice stands here twice until `settleRecords`. */
+  revisions: readonly number[];
+  /** As `revisions`. */
+  layers: readonly number[];
 }
 
 /** Repositories by name, each made when its first member passes. */
@@ -35,7 +35,7 @@ export function createRecords(): Records {
     if (name === lastName && lastRepository !== undefined) return lastRepository;
     let record = repositories.get(name);
     if (record === undefined) {
-      record = { tags: new Map(), revisions: new Set(), layers: new Set() };
+      record = { tags: new Map(), revisions: none, layers: none };
       repositories.set(ownText(name), record);
     }
     lastName = name;
@@ -57,8 +57,28 @@ export function createRecords(): Records {
   };
 }
 
+const none: readonly never[] = [];
+
+/**
+ * A list with one more number. A list of one has no room to spare: there may be a million repositories with one
+ * manifest each.
+ */
+export function withNumber(list: readonly number[], number: number): readonly number[] {
+  if (list.length === 0) return [number];
+  (list as number[]).push(number);
+  return list;
+}
+
+/** Leaves each number once in a repository's lists, and no room behind the last. */
+export function settleRecords(repositories: ReadonlyMap<string, RepositoryRecord>): void {
+  for (const record of repositories.values()) {
+    record.revisions = [...new Set(record.revisions)];
+    record.layers = [...new Set(record.layers)];
+  }
+}
+
 /** Adds what a tag meant once. */
-export function addHistory(record: TagRecord, digest: Digest): void {
+export function addHistory(record: TagRecord, digest: number): void {
   const { history } = record;
   if (history === undefined) record.history = digest;
   else if (typeof history === 'object') history.push(digest);
@@ -66,7 +86,7 @@ export function addHistory(record: TagRecord, digest: Digest): void {
 }
 
 /** What a tag meant, each digest once, what it means now last. */
-export function historyOf({ history, current }: TagRecord): readonly Digest[] {
+export function historyOf({ history, current }: TagRecord): readonly number[] {
   const digests = history === undefined ? [] : typeof history === 'object' ? history : [history];
   return [...new Set(current === undefined ? digests : [...digests, current])];
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { BlobTable } from './blob-table.ts';
 import { historyOf, type RepositoryRecord, type TagRecord } from './records.ts';
 
 interface NamedTag {
@@ -7,28 +8,31 @@ interface NamedTag {
   readonly tag: string;
 }
 
-/**
- * Decides what each tag means when all members have passed, and says so where it had to decide.
- * @param isStored whether the bytes of a digest are there
- */
+/** Decides what each tag means when all members have passed, and says so where it had to decide. */
 export function settleTags(
   repositories: ReadonlyMap<string, RepositoryRecord>,
-  isStored: (digest: Digest) => boolean,
+  blobs: Pick<BlobTable, 'digest' | 'location'>,
   report: (problem: Problem) => void,
 ): void {
+  const digestOf = (number: number): Digest => blobs.digest(number);
   for (const [repository, { tags, revisions }] of repositories) {
+    const known = new Set(revisions);
     for (const [tag, record] of tags) {
-      const lost = record.currentState === 'read' ? undefined : settleLostTag(record, { repository, tag });
+      const lost = record.currentState === 'read' ? undefined : settleLostTag(record, { repository, tag }, digestOf);
       if (lost !== undefined) report(lost);
       const { current } = record;
-      if (current !== undefined && !revisions.has(current))
-        report(missingRevision({ repository, tag }, current, isStored(current)));
+      if (current !== undefined && !known.has(current))
+        report(missingRevision({ repository, tag }, digestOf(current), blobs.location(current) !== undefined));
     }
   }
 }
 
 /** An empty link means its only history entry; everything else stays lost. */
-function settleLostTag(record: TagRecord, { repository, tag }: NamedTag): Problem | undefined {
+function settleLostTag(
+  record: TagRecord,
+  { repository, tag }: NamedTag,
+  digestOf: (number: number) => Digest,
+): Problem | undefined {
   const name = `${repository}:${tag}`;
   if (record.currentState === 'absent')
     return {
@@ -46,14 +50,14 @@ function settleLostTag(record: TagRecord, { repository, tag }: NamedTag): Proble
       repository,
       tag,
       message:
-        `${name} has an empty link and ${history.length} candidates: ${listed(history)}; ` + 'choose with --at-digest',
+        `${name} has an empty link and ${history.length} candidates: ${listed(history.map(digestOf))}; ` + 'choose with --at-digest',
     };
   record.current = only;
   return {
     code: 'LINK_RECOVERED',
     repository,
     tag,
-    digest: only,
+    digest: digestOf(only),
     message: `the empty link of ${name} was recovered from its only history entry`,
   };
 }
