@@ -32,11 +32,17 @@ const bytesPerTurn = 16 * 1024 * 1024;
 
 /**
  * Hashes blobs in the order given, on several threads where that pays.
+ * @param all is gone through more than once
  * @throws RegtarError SOURCE_CHANGED, INTERRUPTED
  */
-export async function hashBlobs(store: ContentStore, all: readonly Digest[], options: HashOptions): Promise<void> {
-  const digests = all.filter((digest) => !isHashed(store, digest, options));
-  const bytes = digests.reduce((sum, digest) => sum + (store.stat(digest)?.size ?? 0), 0);
+export async function hashBlobs(store: ContentStore, all: Iterable<Digest>, options: HashOptions): Promise<void> {
+  let bytes = 0;
+  for (const digest of all) if (!judgeHashed(store, digest, options)) bytes += store.stat(digest)?.size ?? 0;
+  const digests: Iterable<Digest> = {
+    *[Symbol.iterator]() {
+      for (const digest of all) if (store.hashedAs?.(digest) === undefined) yield digest;
+    },
+  };
   const threads = Math.min(options.jobs ?? availableParallelism(), mostThreads);
   const doubtful =
     threads > 1 && bytes >= (options.threadsFromBytes ?? usefulThreadsFromBytes)
@@ -45,8 +51,8 @@ export async function hashBlobs(store: ContentStore, all: readonly Digest[], opt
   await hashHere(store, doubtful, { ...options, onBytes: doubtful === digests ? options.onBytes : undefined });
 }
 
-/** What a stream held was hashed while it passed. */
-function isHashed(store: ContentStore, digest: Digest, options: HashOptions): boolean {
+/** What a stream held was hashed while it passed. @returns whether this was */
+function judgeHashed(store: ContentStore, digest: Digest, options: HashOptions): boolean {
   const actual = store.hashedAs?.(digest);
   if (actual === undefined) return false;
   const size = store.stat(digest)?.size ?? 0;
@@ -56,7 +62,7 @@ function isHashed(store: ContentStore, digest: Digest, options: HashOptions): bo
 }
 
 /** The way that works for every source, and the word that counts: what a thread doubts is read once more here. */
-async function hashHere(store: ContentStore, digests: readonly Digest[], options: HashOptions): Promise<void> {
+async function hashHere(store: ContentStore, digests: Iterable<Digest>, options: HashOptions): Promise<void> {
   const ring = createRing();
   let sinceTurn = 0;
   for (const digest of digests) {
@@ -103,7 +109,7 @@ async function digestOfBlob(
  */
 async function hashInThreads(
   store: ContentStore,
-  digests: readonly Digest[],
+  digests: Iterable<Digest>,
   threads: number,
   options: HashOptions,
 ): Promise<readonly Digest[]> {
@@ -130,7 +136,7 @@ interface Batch {
 }
 
 /** Neighbours on the medium travel together. Blobs without a place in a plain file go to `unreachable`. */
-function* takeBatches(store: ContentStore, digests: readonly Digest[], unreachable: Digest[]): Generator<Batch> {
+function* takeBatches(store: ContentStore, digests: Iterable<Digest>, unreachable: Digest[]): Generator<Batch> {
   let taken: Digest[] = [];
   let tasks: HashTask[] = [];
   let bytes = 0;

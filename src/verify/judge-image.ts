@@ -1,5 +1,6 @@
-import type { ManifestNode } from '../content/image-graph.ts';
 import type { ContentStore } from '../content/contracts.ts';
+import { createDigestKeys, type DigestKey } from '../content/digest-key.ts';
+import type { ManifestNode } from '../content/image-graph.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../oci/platform.ts';
@@ -16,14 +17,16 @@ export function createJudge(
   store: ContentStore,
   isCorrupt: (digest: Digest) => boolean,
 ): (root: ManifestNode) => Judgement {
-  const known = new Map<Digest, ImageState>();
+  const keyOf = createDigestKeys(store.numbers);
+  const known = new Map<DigestKey, ImageState>();
 
   const stateOf = (node: ManifestNode): ImageState => {
     const { digest } = node.descriptor;
-    let state = known.get(digest);
+    const key = keyOf(digest);
+    let state = known.get(key);
     if (state === undefined) {
       state = isCorrupt(digest) ? 'lost' : node.kind === 'index' ? indexState(node) : ownState(node);
-      known.set(digest, state);
+      known.set(key, state);
     }
     return state;
   };

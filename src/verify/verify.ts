@@ -1,4 +1,5 @@
 import type { Catalog, ContentStore } from '../content/contracts.ts';
+import { createDigestSet, type DigestSet } from '../content/digest-set.ts';
 import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
 import type { Problem } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -36,23 +37,21 @@ export async function verifyBackup(
   const { quick = false, filter, signal, onEvent = () => undefined } = options;
   const graph = createGraphReader(store);
   const images = await collectImages(catalog, store, graph, filter, signal);
-  const referenced = referencedBlobs(images, catalog);
-  const stored = [...catalog.blobs()].filter((digest) => filter === undefined || referenced.has(digest));
-  // Both digests of the same bytes are checked: the one that manifests name and the one by which they are stored.
-  const blobs = [...stored, ...[...(catalog.aliases?.keys() ?? [])].filter((alias) => referenced.has(alias))];
+  const referenced = referencedBlobs(images, catalog, store);
+  const blobs = checkedBlobs(catalog, referenced, filter !== undefined);
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   const bloated = quick
     ? new Map<Digest, Problem>()
     : new Map([
         ...bloatedBlobs(images, blobs, sizeOf),
         ...hollowBlobs(
-          blobs.filter((digest) => !referenced.has(digest)),
+          each(blobs, (digest) => !referenced.has(digest)),
           store,
         ),
       ]);
-  const hashed = blobs.filter((digest) => !bloated.has(digest));
-  const bytes = quick ? 0 : sum(hashed.map(sizeOf));
-  onEvent({ type: 'start', blobs: quick ? 0 : hashed.length, bytes });
+  const hashed = each(quick ? [] : blobs, (digest) => !bloated.has(digest));
+  const checked = total(hashed, sizeOf);
+  onEvent({ type: 'start', blobs: checked.count, bytes: checked.bytes });
 
   const corrupt = corruptManifests(images);
   for (const [digest, problem] of bloated) {
@@ -82,19 +81,19 @@ export async function verifyBackup(
   const problems = [...inherited, ...found.problems, ...links.problems, ...absentVolumes(images, store)];
   // What lies here for images of other volumes is not garbage.
   const isUnused = (digest: Digest): boolean => !referenced.has(digest) && store.absent?.kept.has(digest) !== true;
-  const unreferenced = filter === undefined ? blobs.filter(isUnused) : [];
+  const unreferenced = total(each(filter === undefined ? blobs : [], isUnused), sizeOf);
   return {
     images: count(verdicts.filter(isTagged)),
     untagged: count(verdicts.filter((verdict) => !isTagged(verdict))),
     blobs: {
-      checked: quick ? 0 : hashed.length,
-      bytes,
+      checked: checked.count,
+      bytes: checked.bytes,
       corrupt: found.corrupt.size,
       missing: found.missing.size,
-      unreferenced: unreferenced.length,
+      unreferenced: unreferenced.count,
       corruptBytes: sum([...found.corrupt].map(sizeOf)),
       missingBytes: sum([...found.missing.values()]),
-      unreferencedBytes: sum(unreferenced.map(sizeOf)),
+      unreferencedBytes: unreferenced.bytes,
     },
     sound: verdicts.every(({ state }) => state === 'whole' || state === 'elsewhere') && !problems.some(isDamage),
     quick,
@@ -104,14 +103,49 @@ export async function verifyBackup(
   };
 }
 
+/**
+ * Blobs that are looked at, as often as they are asked for: as a list, half a million digests are fifty megabytes. Both
+ * digests of the same bytes are checked: the one that manifests name and the one by which they are stored.
+ */
+function checkedBlobs(catalog: Catalog, referenced: DigestSet, isFiltered: boolean): Iterable<Digest> {
+  return {
+    *[Symbol.iterator]() {
+      for (const digest of catalog.blobs()) if (!isFiltered || referenced.has(digest)) yield digest;
+      for (const alias of catalog.aliases?.keys() ?? []) if (referenced.has(alias)) yield alias;
+    },
+  };
+}
+
+/** Those that fulfil a condition, looked for as often as they are asked for. */
+function each(digests: Iterable<Digest>, isWanted: (digest: Digest) => boolean): Iterable<Digest> {
+  return {
+    *[Symbol.iterator]() {
+      for (const digest of digests) if (isWanted(digest)) yield digest;
+    },
+  };
+}
+
+function total(digests: Iterable<Digest>, sizeOf: (digest: Digest) => number): { count: number; bytes: number } {
+  const totals = { count: 0, bytes: 0 };
+  for (const digest of digests) {
+    totals.count++;
+    totals.bytes += sizeOf(digest);
+  }
+  return totals;
+}
+
 /** Every digest that an image names, whether it is there or not. */
-function referencedBlobs(images: readonly VerifiedImage[], { aliases }: Catalog): ReadonlySet<Digest> {
-  const referenced = new Set<Digest>();
+function referencedBlobs(images: readonly VerifiedImage[], { aliases }: Catalog, store: ContentStore): DigestSet {
+  const referenced = createDigestSet(store);
   for (const { digest, root } of images) {
     if (digest !== undefined) referenced.add(digest);
     for (const node of root === undefined ? [] : childrenFirst(root)) {
       referenced.add(node.descriptor.digest);
-      for (const { digest: blob } of node.blobs) referenced.add(blob).add(aliases?.get(blob) ?? blob);
+      for (const { digest: blob } of node.blobs) {
+        referenced.add(blob);
+        const stored = aliases?.get(blob);
+        if (stored !== undefined) referenced.add(stored);
+      }
       for (const { descriptor } of node.lostChildren) referenced.add(descriptor.digest);
     }
   }
@@ -126,10 +160,10 @@ const bloatBytes = 1024 ** 3;
 
 function bloatedBlobs(
   images: readonly VerifiedImage[],
-  blobs: readonly Digest[],
+  blobs: Iterable<Digest>,
   sizeOf: (digest: Digest) => number,
 ): ReadonlyMap<Digest, Problem> {
-  const large = new Set(blobs.filter((digest) => sizeOf(digest) > bloatBytes));
+  const large = new Set(each(blobs, (digest) => sizeOf(digest) > bloatBytes));
   const said = new Map<Digest, number>();
   if (large.size > 0)
     for (const { root } of images)
@@ -150,7 +184,7 @@ function bloatedBlobs(
 const hollowFactor = 100;
 
 /** Of blobs that no manifest names nothing but the archive itself says how large they may be. */
-function* hollowBlobs(blobs: readonly Digest[], store: ContentStore): Generator<readonly [Digest, Problem]> {
+function* hollowBlobs(blobs: Iterable<Digest>, store: ContentStore): Generator<readonly [Digest, Problem]> {
   for (const digest of blobs) {
     const { size = 0, held = size } = store.stat(digest) ?? {};
     if (size - held <= bloatBytes || size <= hollowFactor * held) continue;
