@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
-import type { BlobOutcome, ImageWriter, WriteOptions } from '../content/contracts.ts';
+import type { BlobNumbers, BlobOutcome, ImageWriter, WriteOptions } from '../content/contracts.ts';
 import type { Body } from '../io/body.ts';
 import { createFirsts, createTurns } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -14,6 +14,8 @@ import { createBlobHomes } from './blob-homes.ts';
 export interface BlobPlacesOptions {
   /** Whether a repository had nothing before this run: then nothing is asked of it. Unknown counts as not. */
   readonly isFresh?: ((repository: string) => boolean) | undefined;
+  /** Numbers of the blobs that are brought. @defaultValue they are known by their digests, which takes more room */
+  readonly numbers?: BlobNumbers | undefined;
   /** Sessions of large blobs that an earlier run began, and where to keep new ones. */
   readonly journalOf?:
     | ((
@@ -72,7 +74,7 @@ export function blobMissing(
 
 /** Knows of nothing but what `add` says. */
 export function createBlobPlaces(registry: Registry, options: BlobPlacesOptions): BlobPlaces {
-  const homes = createBlobHomes();
+  const homes = createBlobHomes(options.numbers);
   /** Repositories that mounting from was refused for. */
   const refusals = createBlobHomes();
   const turns = createTurns<string>();

@@ -1,4 +1,5 @@
 import { RegtarError } from '../errors.ts';
+import type { ContentStore } from '../content/contracts.ts';
 import type { CopyReport } from '../copy/events.ts';
 import { createPlacedBlobs } from '../formats/registry/placed-blobs.ts';
 import type { Place } from '../formats/registry/place.ts';
@@ -58,6 +59,8 @@ export interface TransferChoice {
 
 /** The choice, and what is known of the target. */
 export interface TransferOptions extends TransferChoice {
+  /** What the images are made of. */
+  readonly store?: ContentStore | undefined;
   readonly harbor: Harbor | undefined;
   readonly heads: Heads;
   readonly jobs: number;
@@ -110,6 +113,7 @@ export async function prepareTransfer(
 
   const api = createBlobPlaces(registry, {
     isFresh,
+    numbers: options.store?.numbers,
     chunkBytes: options.chunkBytes,
     elsewhere: plan.elsewhere,
     journalOf: options.journal && ((repository, blob) => options.journal?.of(repository, blob)),
