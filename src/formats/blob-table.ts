@@ -76,23 +76,24 @@ export class BlobTable implements BlobNumbers {
 
   /**
    * Ranks what is there by its place on the medium.
-   * @param leftOut numbers of digests that share the bytes of another one
-   * @returns numbers, in that order
+   * @param leftOut digests that share the bytes of another one
+   * @returns all others in that order, as often as they are gone through
    */
-  rank(leftOut: ReadonlySet<number>): Int32Array {
+  rank(leftOut: Iterable<Digest> = []): Iterable<Digest> {
+    const left = new Set([...leftOut].map((digest) => this.find(digest)));
     const sourceOf = (number: number): number => this.others.get(number)?.source ?? 0;
     const placed = new Int32Array(this.size);
     let count = 0;
     for (let number = 0; number < this.size; number++)
-      if (this.sizes[number] !== absent && !leftOut.has(number)) placed[count++] = number;
+      if (this.sizes[number] !== absent && !left.has(number)) placed[count++] = number;
     const ordered = placed
       .slice(0, count)
       .sort(
-        (left, right) =>
-          sourceOf(left) - sourceOf(right) || (this.starts[left] as number) - (this.starts[right] as number),
+        (one, other) =>
+          sourceOf(one) - sourceOf(other) || (this.starts[one] as number) - (this.starts[other] as number),
       );
     for (const [rank, number] of ordered.entries()) this.ranks[number] = rank;
-    return ordered;
+    return digestsOf(this.digests, ordered);
   }
 
   /** Gives a digest the place and rank of another one, whose bytes are its own. */
@@ -113,6 +114,14 @@ export class BlobTable implements BlobNumbers {
     }
     return number;
   }
+}
+
+function digestsOf(digests: DigestNumbers, numbers: Int32Array): Iterable<Digest> {
+  return {
+    *[Symbol.iterator]() {
+      for (const number of numbers) yield digests.digest(number);
+    },
+  };
 }
 
 function grown<Numbers extends Float64Array | Int32Array>(old: Numbers, longer: Numbers): Numbers {

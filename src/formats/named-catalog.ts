@@ -32,7 +32,7 @@ export interface NameList {
    * What a repository holds follows from its manifests, which are read when they are asked for.
    * @param blobs all that SOURCE holds, in the order of the medium
    */
-  catalog(blobs: readonly Digest[], store: ContentStore, damage: readonly Problem[]): Catalog;
+  catalog(blobs: Iterable<Digest>, store: ContentStore, damage: readonly Problem[]): Catalog;
 }
 
 /** Collects names. */
@@ -86,7 +86,7 @@ function reportAmbiguous(repositories: ReadonlyMap<string, Repository>, report: 
 
 function catalogOf(
   repositories: ReadonlyMap<string, Repository>,
-  blobs: readonly Digest[],
+  blobs: Iterable<Digest>,
   store: ContentStore,
   problems: readonly Problem[],
 ): Catalog {

@@ -10,7 +10,7 @@ import { openContentStore } from './content-store.ts';
 export interface OpenedPlaces {
   readonly store: ContentStore;
   /** In the order of the medium. */
-  readonly blobs: readonly Digest[];
+  readonly blobs: Iterable<Digest>;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function bringPlaces(
 
 interface RankedPlaces {
   readonly table: BlobTable;
-  readonly blobs: readonly Digest[];
+  readonly blobs: Iterable<Digest>;
 }
 
 function openRanked(backup: Backup, { table, blobs }: RankedPlaces): OpenedPlaces {
@@ -49,5 +49,5 @@ function rankPlaces(folders: Iterable<ReadonlyMap<Digest, Location>>): RankedPla
       const number = table.numberOf(digest);
       if (table.bytes(number) < 0) table.place(number, location);
     }
-  return { table, blobs: table.rank(() => false) };
+  return { table, blobs: table.rank() };
 }

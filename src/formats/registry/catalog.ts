@@ -151,7 +151,7 @@ function catalogOf(
   problems: readonly Problem[],
 ): StorageCatalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
-  const ordered = stored.rank(new Set([...aliases.keys()].map((alias) => stored.find(alias))));
+  const ordered = stored.rank(aliases.keys());
   const digestOf = (number: number): Digest => stored.digest(number);
   const historyDigests = (record: TagRecord): readonly Digest[] => historyOf(record).map(digestOf);
   for (const [alias, target] of aliases) stored.share(alias, target);
@@ -183,9 +183,7 @@ function catalogOf(
     *layers(repository) {
       for (const number of repositories.get(repository)?.layers ?? []) yield digestOf(number);
     },
-    *blobs() {
-      for (const number of ordered) yield digestOf(number);
-    },
+    blobs: () => ordered,
     tagModified: (repository, tag) => repositories.get(repository)?.tags.get(tag)?.modified ?? 0,
   };
 }

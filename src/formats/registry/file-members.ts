@@ -58,8 +58,7 @@ export function createFiledMembers(options: {
     if ('storedAs' in judged) {
       blobs.numberOf(judged.storedAs);
       aliases.set(path.digest, judged.storedAs);
-    }
-    else report(judged);
+    } else report(judged);
   };
 
   return {
@@ -72,8 +71,7 @@ export function createFiledMembers(options: {
       switch (path.kind) {
         case 'blob':
           // Where a blob is there twice, once without bytes, the other one is read: its digest proves it.
-          if (member.location.size === 0 && path.digest !== emptyDigest)
-            emptyBlobs.set(path.digest, member.path);
+          if (member.location.size === 0 && path.digest !== emptyDigest) emptyBlobs.set(path.digest, member.path);
           else placeBlob(numberOf(path.digest), member.location);
           return;
         case 'layer-link': {

@@ -1,6 +1,6 @@
 import type { Problem } from '../../errors.ts';
 import { digestAlgorithm, isDigest, type Digest } from '../../oci/digest.ts';
-import type { BlobTable } from './blob-table.ts';
+import type { BlobTable } from '../blob-table.ts';
 import { linkText, type HeldMember } from './held-member.ts';
 import type { StoragePath } from './layout.ts';
 import { addHistory, type TagRecord } from './records.ts';

@@ -1,6 +1,6 @@
 import type { Problem } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { BlobTable } from './blob-table.ts';
+import type { BlobTable } from '../blob-table.ts';
 import { historyOf, type RepositoryRecord, type TagRecord } from './records.ts';
 
 interface NamedTag {
@@ -50,7 +50,8 @@ function settleLostTag(
       repository,
       tag,
       message:
-        `${name} has an empty link and ${history.length} candidates: ${listed(history.map(digestOf))}; ` + 'choose with --at-digest',
+        `${name} has an empty link and ${history.length} candidates: ${listed(history.map(digestOf))}; ` +
+        'choose with --at-digest',
     };
   record.current = only;
   return {
