@@ -258,12 +258,12 @@ export function systemErrorCode(error: unknown): string | undefined {
     : undefined;
 }
 
-/** Whether the system gives this process, or anybody, no further open file. */
+/** Whether the system lets this process, or any process, open no more files. */
 export function isOutOfFiles(error: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(systemErrorCode(error) ?? '');
 }
 
-/** What such an error means to whoever started the program. */
+/** What such an error means to the person who started the program. */
 export function tooManyFiles(cause: unknown): RegtarError {
   return new RegtarError('TOO_MANY_FILES', 'the system lets this program open no more files', {
     cause,

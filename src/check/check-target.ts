@@ -71,7 +71,7 @@ export async function checkTarget(target: CheckedTarget, report: Report, options
 
 /**
  * undefined where the report does not say that the image arrived.
- * @throws RegtarError REPORT_INVALID for tags and digests that are none, since they become parts of paths
+ * @throws RegtarError REPORT_INVALID for tags and digests that are not valid, since they become parts of paths
  */
 function expectedOf(
   report: Report,
@@ -153,7 +153,7 @@ async function checkManifest(
       ? undefined
       : { kind: 'incomplete', message: `its manifest ${digest} is not there` };
   const manifest = parseManifest(bytes);
-  // What a signed schema1 manifest is called is the digest of its payload, not of its bytes.
+  // A signed schema1 manifest is named by the digest of its payload, not of its bytes.
   if (manifest.mediaType !== mediaTypes.dockerSchema1Signed) {
     const actual = digestOf(bytes, digestAlgorithm(digest));
     if (actual !== digest)

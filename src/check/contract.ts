@@ -22,13 +22,16 @@ export interface CheckedTarget {
   digestOf(image: ExpectedImage): Promise<Digest | undefined>;
   /** A manifest's bytes as they are there, right or wrong. */
   readManifest(image: ExpectedImage, digest: Digest): Promise<Uint8Array | undefined>;
-  /** @returns its size in bytes, -1 where that is not told */
+  /** @returns its size in bytes, -1 where that is not known */
   statBlob(image: ExpectedImage, digest: Digest): Promise<number | undefined>;
   /** Reads a blob whole. @returns what its bytes are */
   hashBlob(image: ExpectedImage, digest: Digest): Promise<Digest | undefined>;
   /** The volume that has an image, or a blob of one, where the target is part of a set. Absent where it is none. */
   volumeOf?(image: ExpectedImage, blob?: Digest): string | undefined;
-  /** Whether other volumes were meant to be there: what lies on them is missing then, and else only not looked at. */
+  /**
+   * Whether other volumes were meant to be there: if so, what lies on them is missing; if not, it is only not looked
+   * at.
+   */
   readonly isSetMeant?: boolean;
   /** Two images with the same key find the same blobs. */
   placeOf(image: ExpectedImage): string;

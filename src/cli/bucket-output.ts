@@ -36,7 +36,7 @@ export async function openBucketOutput(
   const access = farAccess(options, context);
   const bucket = openBucket(parseBucketAddress(operand), {
     ...access,
-    // --source-ca-file is for SOURCE; what is trusted here besides stands in AWS_CA_BUNDLE.
+    // --source-ca-file is for SOURCE; further authorities come from AWS_CA_BUNDLE.
     caFile: undefined,
     words: bucketWords,
     codes: { missing: 'OUTPUT_UNWRITABLE', denied: 'OUTPUT_UNWRITABLE', refused: 'OUTPUT_UNWRITABLE' },

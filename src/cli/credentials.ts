@@ -36,7 +36,7 @@ export async function readCredentials(host: string, options: AccountOptions): Pr
     authFile: options.authfile,
     env: process.env,
     home: homeFolder(),
-    // A number is enough; a container's may have no name anywhere.
+    // A user ID is enough; that of a container may have no name anywhere.
     uid: process.getuid?.() ?? 0,
   });
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { RegtarError } from '../errors.ts';
 
-/** What hands write that know skopeo, docker, crane and oras, and what stands for it here. */
+/** What users of skopeo, docker, crane and oras type by habit, and what regtar has in its place. */
 interface Habit {
   /** The option, without a value. */
   readonly typed: readonly string[];

@@ -4,7 +4,7 @@ let smallest = Infinity;
 
 /**
  * V8 lets the heap grow to four times of what lives before it collects; copying makes much garbage and keeps little.
- * Several parts of a command know how little they need: the smallest counts, in whatever order they say it.
+ * Several parts of a command know how little they need: the smallest counts, in any order.
  * @param percent by how much it may grow instead
  */
 export function limitHeapGrowth(percent: number): void {

@@ -20,7 +20,7 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   void run(args).then((code) => void (process.exitCode = code));
 }
 
-/** What older versions lack shows up somewhere inside, in words that nobody could use. @throws RegtarError USAGE */
+/** What older versions lack shows up somewhere inside, in words that help no one. @throws RegtarError USAGE */
 function refuseOldNode(): void {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;

@@ -35,7 +35,7 @@ export interface OpenedBackup {
 export interface BackupOptions extends SourceOption, FarOptions {
   /** Names for manifests that storage has no tags of. */
   readonly tagMap?: string;
-  /** `repository:tag@digest`, repeatable: what a tag shall mean, out of its history. */
+  /** `repository:tag@digest`, repeatable: which image of its history a tag points to. */
   readonly atDigest?: readonly string[];
   /** `--repository`: the one of images whose names are tags alone, or that have none. */
   readonly repository?: string;
@@ -98,7 +98,7 @@ export async function withBackup<Result>(
   const onExit = (): void => backup.spool?.removeSync();
   process.once('exit', onExit);
   try {
-    // Manifests of bytes elsewhere are in memory, too, and whoever waits for a network has time to collect.
+    // Manifests of bytes elsewhere are in memory, too, and waiting for a network leaves time to collect.
     limitHeapGrowth(sources.some(isFarOperand) ? 10 : 50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);

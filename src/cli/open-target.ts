@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import { readCredentials, type AccountOptions } from './credentials.ts';
 import { homeFolder } from './user.ts';
 
-/** How a registry is spoken to: credentials, certificates, patience. */
+/** How regtar talks to a registry: credentials, certificates, patience. */
 export interface RemoteOptions extends AccountOptions {
   readonly caFile?: string;
   readonly certFile?: string;

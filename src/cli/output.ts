@@ -49,7 +49,7 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
 
 /** `regtar: CODE: what and where`, then the hint. */
 export function formatError(error: RegtarError, verbose: boolean): string {
-  // Words of others, such as those of a library, may have several lines; ours have one, so a line break in them is a
+  // Messages of others, such as those of a library, may have several lines; ours have one, so a line break in them is a
   // name's.
   const line = (text: string): string => printable(error.code === 'INTERNAL' ? text.replace(/\s*\n\s*/g, ' ') : text);
   return [

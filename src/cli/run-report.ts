@@ -56,7 +56,7 @@ export async function startRunReport(
     ...rest,
     versions: { regtar: context.version, node: process.versions.node, system: `${process.platform} ${process.arch}` },
   });
-  // Every shard would read the whole source for the same sum: one of them does.
+  // Every shard would read the whole source for the same sum, so only one of them does.
   const isHashed = options.sourceHash !== false && (subject.shard?.index ?? 1) === 1;
   const { given } = opened.backup;
   const stop = new AbortController();
@@ -77,7 +77,7 @@ export async function startRunReport(
       };
     });
   files.forEach(requireWritable);
-  // A pipe or a terminal gets the last word alone.
+  // A pipe or a terminal gets only the final report.
   await writeReportFiles(
     files.filter((file) => !isWrittenOnce(file)),
     recorder.report({ state: 'running', sources: sourcesOf([]) }),
@@ -128,7 +128,7 @@ export async function writeReportFiles(files: readonly string[], report: Report,
   }
 }
 
-/** A person who waits at the end should know for what. */
+/** A person who waits at the end should know what for. */
 async function sayWhileWaiting(hashes: readonly Promise<unknown>[], context: Context): Promise<undefined> {
   const isLate = await Promise.race([
     Promise.all(hashes).then(() => false),

@@ -50,7 +50,7 @@ export interface SettledSelection {
   readonly wanted: ReadonlySet<string> | undefined;
   readonly platforms: readonly Platform[];
   readonly graph: GraphReader;
-  /** Why nothing was chosen, in words; told where something was. */
+  /** Why nothing was chosen, in words; what chose, where something was. */
   readonly reasons: readonly string[];
 }
 
@@ -97,7 +97,7 @@ export interface Names {
 }
 
 /**
- * The plan of a selection. What chose and what matched nothing is said on standard error.
+ * The plan of a selection. What chose, and what matched nothing, is noted on standard error.
  * @throws RegtarError NOTHING_SELECTED, MAP_INVALID, OUTPUT_COLLISION and those of `settleSelection`
  */
 export async function planSelection(

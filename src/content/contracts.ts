@@ -62,7 +62,7 @@ export interface ContentStore {
   position(digest: Digest): number;
 }
 
-/** Volumes of a set that were not given, as the others know them: hints, and no proof. */
+/** Volumes of a set that were not given, as the others know them: hints, not proof. */
 export interface AbsentVolumes {
   /** The name of the volume that has a blob. */
   volumeOf(digest: Digest): string | undefined;
@@ -84,18 +84,18 @@ export interface AbsentVolumes {
 /** A tag and what it means. */
 export interface TagEntry {
   readonly tag: string;
-  /** What the tag means now. */
+  /** What the tag points to now. */
   readonly digest: Digest;
-  /** Everything the tag ever meant, its current digest included, in no order that storage would tell. */
+  /** Every digest the tag ever pointed to, its current one included, in no order that storage would tell. */
   readonly history: readonly Digest[];
   /** When the tag's link was last written, in seconds since 1970: the push. Absent where the source keeps no time. */
   readonly pushed?: number;
 }
 
-/** A tag that is there and means nothing: its link is gone, empty or damaged, and nothing settles what it meant. */
+/** A tag that is there and points to nothing: its link is gone, empty or damaged, and nothing settles what it was. */
 export interface LostTag {
   readonly tag: string;
-  /** What it may have meant. */
+  /** What it may have pointed to. */
   readonly candidates: readonly Digest[];
   /** When its link was last written, in seconds since 1970; absent where there is no link or no time. */
   readonly pushed?: number;

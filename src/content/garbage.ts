@@ -32,7 +32,7 @@ export interface RepositoryGarbage {
 export interface Garbage {
   /** No manifest of any repository names them: what `registry garbage-collect` removes. */
   readonly unreferenced: BlobSet;
-  /** Only manifests without a tag need them: what `--delete-untagged` removes beside. */
+  /** Only manifests without a tag need them: what `--delete-untagged` removes as well. */
   readonly untagged: BlobSet & { readonly manifests: readonly UntaggedManifest[] };
   /** By bytes, most first. */
   readonly repositories: readonly RepositoryGarbage[];

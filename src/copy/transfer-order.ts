@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Plan } from '../select/plan.ts';
 
-/** Smaller blobs leave no tail that anybody would notice. */
+/** Smaller blobs leave no noticeable tail. */
 const bigBytes = 32 * 1024 * 1024;
 
 /**

@@ -144,7 +144,7 @@ function blobsOf(store: ContentStore, manifests: Iterable<Digest>): ReadonlySet<
   return blobs;
 }
 
-/** What cannot be read names nothing; it is reported where it is itself looked at. */
+/** What cannot be read names nothing; it is reported where it is read for its own sake. */
 function tryRead(store: ContentStore, digest: Digest): Manifest | undefined {
   try {
     return readManifest(store, digest).manifest;

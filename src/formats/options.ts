@@ -28,7 +28,7 @@ export interface FileSinkOptions {
   readonly volumeSize?: number | undefined;
   /**
    * Goes on with what an earlier run left: what is there is kept when its bytes are right.
-   * @defaultValue false: files of a folder count by their sizes, and an archive begins anew
+   * @defaultValue false: files of a folder count by their sizes, and an archive begins again
    */
   readonly resume?: boolean | undefined;
   /** Whom files of a registry's storage belong to, as numbers. */

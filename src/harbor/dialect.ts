@@ -9,7 +9,7 @@ import { projectOf } from './name-rules.ts';
 import { readQuota, type Quota } from './projects.ts';
 
 const scopePattern = /^repository:([^/:]+)\/[^:]+:[a-z,]+$/;
-/** What a Harbor whose database answers says to an account: everything else is its database that does not. */
+/** What Harbor answers an account while its database works: any other 401 means that the database is down. */
 const refusalPattern = /unauthorized to access repository|project .* not found|un-?recognized request/i;
 
 function isWordOfDatabase(answer: Answer): boolean {

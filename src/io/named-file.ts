@@ -78,7 +78,7 @@ function targetOf(path: string): Target {
   return { kind: 'special', path: real };
 }
 
-/** Opened anew, a file behind standard output would lose what is written to it otherwise. */
+/** Opened a second time, a file behind standard output would lose what else is written to it. */
 function ownDescriptor(path: string): number | undefined {
   const names: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/stderr': 2 };
   const number = names[path] ?? /^\/(?:dev|proc\/self)\/fd\/(\d{1,6})$/.exec(path)?.[1];

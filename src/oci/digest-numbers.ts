@@ -15,7 +15,7 @@ const key = new Int32Array(wordsPerKey);
 /** Names come from archives: with a hash that can be foreseen, all of them could be made to meet in one slot. */
 const factors = new Int32Array(randomFillSync(new Uint8Array(wordsPerKey * 4)).buffer).map((factor) => factor | 1);
 
-/** Whoever looks at an image asks for the same few digests again and again: they are kept as text for a while. */
+/** Code that looks at an image asks for the same few digests again and again: they are kept as text for a while. */
 const keptTexts = 4096;
 
 /**

@@ -50,7 +50,7 @@ export async function withOwnCredential<Result>(registry: Registry, work: () => 
   }
 }
 
-/** Who has no credential may still push where anybody may. */
+/** An image without a credential may still go where anonymous pushes are allowed. */
 async function refuseNobody(registry: Registry, repository: string): Promise<RegtarError | undefined> {
   const { authentication } = await registry.ping();
   if (authentication === 'none') return undefined;

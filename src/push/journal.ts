@@ -68,7 +68,7 @@ export function openPushJournal(named: string, options: PushJournalOptions): Pus
         });
       }
     } catch (cause) {
-      // Beside a source on read-only media there is no journal, and none is owed.
+      // Beside a source on read-only media there is no journal, and none is needed.
       if (options.isNamed)
         throw new RegtarError('STATE_INVALID', cause instanceof Error ? cause.message : String(cause), {
           where: { path },

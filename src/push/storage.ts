@@ -45,7 +45,7 @@ export async function inspectStorage(place: Place, images: readonly PlannedImage
     const { repository, root } = image.target;
     if ((await place.stat(revisionLinkPath(repository, root.digest))) === undefined) return { first: image, missing };
   }
-  // All were there before: the registry writes their links anew, which shows, too.
+  // All were there before: the registry writes their links again, which shows, too.
   return { first: bySize[0], missing };
 }
 

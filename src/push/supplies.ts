@@ -19,7 +19,7 @@ const firstPauseMilliseconds = 200;
 /**
  * Sends a manifest until the registry knows what it names. While others push the same blobs, Distribution 2.8 now and
  * then answers 400 for blobs that are there, and it passes.
- * @param remedy looks for the reason and mends it. @returns false where nothing can be done
+ * @param remedy looks for the reason and removes it. @returns false where nothing can be done
  */
 export async function insistOn(
   send: () => Promise<void>,

@@ -65,7 +65,7 @@ export function wordsOf(answer: Pick<Answer, 'body' | 'headers'>): string {
 }
 
 /**
- * A refusal as an error that says whose turn it is. Harbor's meanings are among them because its answers cannot be
+ * A refusal as an error that says who has to act. Harbor's meanings are among them because its answers cannot be
  * mistaken:
  * 403 with a quota's or read-only mode's words, 412 for immutable tags, 401 with an empty challenge for a missing
  * project.

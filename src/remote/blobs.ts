@@ -113,7 +113,8 @@ export async function judgeBlob(
 }
 
 /**
- * Makes a blob of one repository part of another. No HEAD is owed before it: a blob that is not there begins an upload.
+ * Makes a blob of one repository part of another. No HEAD is needed before it: a blob that is not there begins an
+ * upload.
  * @returns 'mounted', or the upload session that has begun instead, or 'refused' where this account or registry cannot
  * do it: upload plainly
  * @see OCI distribution-spec v1.1, "Mounting a blob from another repository"
@@ -141,7 +142,7 @@ export async function mountBlob(
     });
     if (answer.status === 201) {
       const mounted = headerOf(answer, 'docker-content-digest');
-      // Who says that another blob is there is not believed.
+      // A registry that says another blob is there is not believed.
       return mounted === undefined || mounted === digest || !isSameAlgorithm(mounted, digest) ? 'mounted' : 'refused';
     }
     return answer.status === 202 ? sessionOf(registry, answer) : 'refused';

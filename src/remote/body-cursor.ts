@@ -11,7 +11,7 @@ export interface BodyCursor {
   collect(start: number, length: number): Promise<Uint8Array>;
   /** Corrects what was counted to what the registry has. */
   settle(offset: number): void;
-  /** What the body itself threw: no fault of the registry, and nothing that another attempt would mend. */
+  /** What the body itself threw: no fault of the registry, and nothing that another attempt would repair. */
   failure(): { readonly error: unknown } | undefined;
   close(): Promise<void>;
 }

@@ -69,7 +69,7 @@ export async function hasReferrersApi(
 }
 
 /**
- * Adds a referrer to its subject's fallback tag; owed only where the registry's answer to the referrer had no
+ * Adds a referrer to its subject's fallback tag; needed only where the registry's answer to the referrer had no
  * `OCI-Subject`.
  * Writers of one subject in this process wait for each other; what others added is kept.
  * @param referrer with the artifact type and annotations that lists show

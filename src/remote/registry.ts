@@ -172,5 +172,5 @@ function makeRegistry(options: RegistryOptions): Registry {
   };
 }
 
-/** A mistyped host must not take a minute to be told. */
+/** A mistyped host must not take a minute to be reported. */
 const firstContactRetries = 2;

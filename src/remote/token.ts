@@ -21,7 +21,7 @@ export interface TokenService {
   readonly service: string | undefined;
 }
 
-/** What a token shall allow, and for whom. */
+/** What a token is to allow, and for whom. */
 export interface TokenNeed {
   readonly scopes: readonly string[];
   readonly credential: Credential;

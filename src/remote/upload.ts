@@ -237,7 +237,7 @@ async function recover(
     (status === 400 && (!isPure || error.code === 'TARGET_REFUSED'));
   if (!outcome.transient && !isSessionLost) throw error;
   if (outcome.transient) await registry.beforeRetry(step.request, error, backoff);
-  // A proxy that refuses the size may close the connection before anybody can read why, and a bad line carries small
+  // A proxy that refuses the size may close the connection before its answer can be read, and a bad line carries small
   // pieces at least.
   if (error.code === 'TARGET_UNREACHABLE' && backoff.retries >= 2)
     shrinkChunks(upload, step, { by: 16, least: limits.smallBodyBytes });

@@ -277,7 +277,7 @@ export function bytesCell(bytes: number): Cell {
   return { text: formatBytes(bytes), sort: bytes };
 }
 
-/** On screens as far as anybody compares by eye; the whole is in the title and in print. */
+/** On screens as much as people compare by eye; the whole is in the title and in print. */
 export function shortDigest(digest: string): Exclude<Cell, string> {
   const end = digest.indexOf(':') + 13;
   return { text: digest.slice(0, end), rest: digest.slice(end), title: digest };

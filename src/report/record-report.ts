@@ -17,7 +17,7 @@ import {
 /** What a report says beside its images. */
 export type ReportSubject = Pick<Report, 'command' | 'versions' | 'target' | 'approval' | 'delta' | 'shard'>;
 
-/** Keeps book of a copy, so that a report can be written at any moment of it. */
+/** Records a copy, so that a report can be written at any moment of it. */
 export interface ReportRecorder {
   follow(event: CopyEvent): void;
   /**
@@ -37,7 +37,7 @@ interface Times {
   ended?: string;
 }
 
-/** Begins to keep book of a plan that is about to be carried out. */
+/** Begins to record a plan that is about to be carried out. */
 export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder {
   const started = new Date();
   const times = new Map<string, Times>();

@@ -12,7 +12,10 @@ export interface Report {
   readonly kind: typeof reportFileKind;
   readonly version: 1;
   readonly command: 'export' | 'push';
-  /** `running`: it was not ended by anybody, as after a power cut. `interrupted` and `failed` ended early. */
+  /**
+   * `running`: it has not ended, or not in an orderly way, as after a power cut. `interrupted` and `failed` ended
+   * early.
+   */
   readonly state: 'running' | 'finished' | 'interrupted' | 'failed';
   /** Why it ended early. */
   readonly error?: ReportError;

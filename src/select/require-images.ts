@@ -3,7 +3,7 @@ import { RegtarError } from '../errors.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * A plan of nothing is never what was meant.
+ * An empty plan is never what was intended.
  * @param reasons in words, where they are known: globs that match nothing, a choice that takes nothing
  * @throws RegtarError NOTHING_SELECTED
  */

@@ -36,7 +36,7 @@ interface Group {
 
 /**
  * The part of a plan that one shard carries out. Every image is in exactly one of them. The result depends on the plan
- * and on the count alone, so that machines which never speak with each other agree. Repositories are dealt out biggest
+ * and on the count alone, so that machines which never talk to each other agree. Repositories are dealt out biggest
  * first, each to the shard that has least to bring with it: what is shared counts once where it is.
  */
 export function shardPlan(plan: Plan, shard: Shard, options: ShardOptions): Plan {

@@ -90,7 +90,7 @@ export function createDoorkeeper(users: Htpasswd, { compare, failureTime = 1000 
     return isEqual && hash !== undefined && Buffer.byteLength(password) <= longestPasswordBytes;
   };
 
-  /** Of one client, one after the other: who guesses waits for each guess. */
+  /** Of one client, one after the other: each wrong guess has to wait. */
   const checkInQueue = async (mark: string, client: string, credential: Credential): Promise<Admission> => {
     const queue = queues.get(client) ?? { waiting: 0, last: Promise.resolve() };
     if (queue.waiting >= mostWaiting || waiting >= mostWaitingAll) return 'busy';

@@ -47,7 +47,7 @@ export interface ServeOptions {
   readonly tls?: ServerTls | undefined;
   /** Allow http on addresses that other machines reach. @defaultValue false */
   readonly plainHttp?: boolean;
-  /** Who may come in; everybody where there is none. */
+  /** Lets in who may come in; absent lets in everybody. */
   readonly doorkeeper?: Doorkeeper | undefined;
   readonly limits?: ServerLimits | undefined;
   /** Called when an answer has ended. */
@@ -97,7 +97,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   server.maxConnections = limits.connections ?? 1024;
   server.maxHeadersCount = 100;
   server.timeout = limits.idleTime ?? 120_000;
-  // An upload shall hear of its failure before it sends anything.
+  // A client that uploads must hear of the failure before it sends anything.
   server.on('request', handler).on('checkContinue', handler);
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -133,7 +133,7 @@ function createHandler(options: ServeOptions): (message: IncomingMessage, respon
     } catch (thrown) {
       if (!(thrown instanceof ClientGone)) {
         const error = toRegtarError(thrown);
-        // Damage was told where it was found.
+        // Damage was reported where it was found.
         if (error.code !== 'BLOB_CORRUPT') options.onError?.(error);
         answer = refuseBroken(request, error);
       }

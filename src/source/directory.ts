@@ -252,7 +252,7 @@ function orNone<Item>(walk: Walk, path: string, list: () => readonly Item[]): re
   }
 }
 
-/** A folder that may not be read is told, instead of being as good as empty. */
+/** A folder that may not be read is reported, instead of passing for an empty one. */
 function readdirOrFail({ root, fail }: Walk): typeof readdir {
   const readOrFail = (
     path: string,

@@ -73,7 +73,7 @@ async function expandGlobs(operands: readonly string[]): Promise<string[]> {
   return paths;
 }
 
-/** Parts of one backup become one group, whether one of them is named or all are; what is joined is told. */
+/** Parts of one backup become one group, whether one of them is named or all are; a note says what is joined. */
 async function groupParts(
   paths: readonly string[],
   { signal, onNotice }: OpenSourceOptions,

@@ -119,7 +119,7 @@ function openBlocks(file: RandomAccess, table: Table, tar: IndexedTar): SavedInd
       yield bytes;
     }
   }
-  // Once before anybody hears of them: a scan cannot be taken back in its middle.
+  // Checked before the first one is used: a scan cannot be taken back in its middle.
   replayEntries(pieces(), (entry) => checkPlace(entry, tar.size, pages.length));
   return {
     replay(visit) {

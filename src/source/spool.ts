@@ -140,7 +140,7 @@ function removeDeadSpools(parent: string): void {
     if (!name.startsWith(folderPrefix)) continue;
     const folder = join(parent, name);
     const found = lstatSync(folder, { throwIfNoEntry: false });
-    // In a folder for everybody such a name may be anything, and anybody's: a link, a pipe, a trap.
+    // In a folder for everybody such a name may be anything, and belong to any user: a link, a pipe, a trap.
     if (found?.isDirectory() !== true || found.uid !== (process.getuid?.() ?? found.uid)) continue;
     if (Date.now() - found.mtimeMs < unlockedMilliseconds || isLockHeld(join(folder, lockName))) continue;
     try {

@@ -96,7 +96,7 @@ function endsArchive(start: number, from: number, to: number): boolean {
   );
 }
 
-/** How the end of an archive without its end mark is told. */
+/** How a missing end mark is reported. */
 export function endWithoutMark(size: number): Problem {
   return {
     code: 'TAR_CUT',

@@ -75,7 +75,7 @@ export function scanAheadWorker(): void {
   };
 
   const isHeader = (at: number): boolean => {
-    // ustar's and GNU's magic; older tars are read without anybody ahead.
+    // ustar's and GNU's magic; older tars are read without readers ahead.
     if (buffer[at + 257] !== 117 || buffer[at + 261] !== 114) return false;
     let sum = 256;
     for (let index = at; index < at + blockBytes; index++) sum += buffer[index] as number;

@@ -29,7 +29,7 @@ export interface TarScanOptions {
   readonly onProgress?: ((offset: number) => void) | undefined;
 }
 
-/** Members that are visited before anybody looks whether there is something else to do. */
+/** Members that are visited before the scan looks for something else to do. */
 export const membersPerStep = 512;
 const millisecondsPerTurn = 50;
 
@@ -339,13 +339,13 @@ export class Scanner {
     if (length > 0) this.access.atHand?.(this.member.start, length);
   }
 
-  /** A cut has been told: the missing end mark is no news. */
+  /** The cut is already reported; do not report the missing end mark, too. */
   private endHere(): false {
     this.isEnded = true;
     return false;
   }
 
-  /** A sparse member that cannot be read right is told by name and passed over by the size that it occupies. */
+  /** A sparse member that cannot be read right is reported by name and skipped by the size that it occupies. */
   private sparseData(
     at: number,
     extended: Extended | undefined,

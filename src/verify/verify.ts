@@ -180,7 +180,7 @@ function bloatedBlobs(
   return bloated;
 }
 
-/** A hundred times as much as there is of it: no layer that nobody names is worth an hour of hashing zeros. */
+/** A hundred times as much as there is of it: an unnamed layer is not worth an hour of hashing zeros. */
 const hollowFactor = 100;
 
 /** Of blobs that no manifest names nothing but the archive itself says how large they may be. */

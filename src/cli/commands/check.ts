@@ -18,7 +18,7 @@ import { readTrustedReport, type TrustedReport } from '../trusted-report.ts';
 /** Options of `regtar check`. */
 export interface CheckCommandOptions extends RemoteOptions {
   readonly report: string;
-  /** Keys of which one must have signed the report: an `allowed_signers` file, or minisign's public keys. */
+  /** Keys, one of which must have signed the report: an `allowed_signers` file, or minisign's public keys. */
   readonly requireSignature?: string;
   readonly deep?: boolean;
   readonly jobs?: number;

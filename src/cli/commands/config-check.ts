@@ -16,7 +16,7 @@ interface SettingInForce {
   readonly commands: readonly string[];
 }
 
-/** Read where credentials are, and by wrappers: no settings of a command. */
+/** Read together with credentials, or by wrappers: they are not settings of a command. */
 const otherVariables = ['REGTAR_CONFIG', 'REGTAR_PASSWORD'];
 
 /**

@@ -21,7 +21,7 @@ export async function help(
   // `config` is a command and a topic: the topic says what the command's options cannot.
   else if (command === undefined || (subject.length === 1 && isTopic(subject[0] ?? '')))
     context.output.line(explain(subject, program));
-  // Only this way what follows the options is printed too.
+  // Only this way is the text after the options printed, too.
   else command.outputHelp();
   return 0;
 }

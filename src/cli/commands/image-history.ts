@@ -4,12 +4,12 @@ import { unknownImage } from '../../select/unknown-image.ts';
 import { tagHistory } from '../../names/chosen-tags.ts';
 import type { OpenedBackup } from '../open-backup.ts';
 
-/** One digest that a tag means or meant. */
+/** One digest that a tag points to or once pointed to. */
 export interface HistoryEntry {
   readonly repository: string;
   readonly tag: string;
   readonly digest: Digest;
-  /** What the tag means now. */
+  /** What the tag points to now. */
   readonly current: boolean;
   /** Whether the manifest is still in the backup, so that --at-digest can bring it back. */
   readonly present: boolean;

@@ -152,7 +152,7 @@ function readConfig(store: OpenedBackup['store'], config: Descriptor): unknown {
   }
 }
 
-/** A tag that is there and has lost its meaning is not one that is unknown. */
+/** A tag that is there but points to nothing any more is not an unknown tag. */
 function refuseLostTag(catalog: OpenedBackup['catalog'], repository: string, tag: string): void {
   const lost = [...catalog.lostTags(repository)].find((candidate) => candidate.tag === tag);
   const problem = catalog.problems.find((candidate) => candidate.repository === repository && candidate.tag === tag);

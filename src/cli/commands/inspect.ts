@@ -24,7 +24,7 @@ import { renderWhatIf } from '../render/what-if.ts';
 
 /** Options of `regtar inspect`. */
 export interface InspectOptions extends ChoiceOptions {
-  /** Everything that the tag ever meant, one digest a line. */
+  /** Every image that the tag ever pointed to, one digest a line. */
   readonly history?: boolean;
   /** The manifest's bytes as they are stored. */
   readonly raw?: boolean;

@@ -72,7 +72,7 @@ export interface PushOptions
   readonly state?: string;
   /** `--signed-report`: what may be pushed. */
   readonly signedReport?: string;
-  /** `--require-signature`: whose word on that counts. */
+  /** `--require-signature`: the keys that may sign it. */
   readonly requireSignature?: string;
 }
 
@@ -167,7 +167,7 @@ function readPushFlags(options: PushFlags): Parameters<typeof preparePush>[2] {
   };
 }
 
-/** @throws RegtarError USAGE for flags that have no meaning together */
+/** @throws RegtarError USAGE for flags that do not go together */
 function refuseStorageFlags({ storage, link, owner, verifyStorage, inPlace, repair }: PushFlags & StorageFlags): void {
   const alone = [
     ...(link === true ? ['--link'] : []),
@@ -204,7 +204,7 @@ async function withStorage(
   }
 }
 
-/** @throws RegtarError USAGE for flags that mean files; whatever `openBucketOutput` throws */
+/** @throws RegtarError USAGE for flags that are about files, and what `openBucketOutput` throws */
 function openBucketStorage(
   storage: string,
   sources: readonly string[],
@@ -264,7 +264,7 @@ async function readSignedReport(
   return trusted;
 }
 
-/** Where a push goes, and who allowed it. */
+/** Where a push goes, and who approved it. */
 interface Delivery {
   readonly target: Target;
   readonly path: string;

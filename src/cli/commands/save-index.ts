@@ -7,7 +7,9 @@ import { formatBytes, formatCount } from '../../io/sizes.ts';
 /** Options of `regtar index`. */
 export type IndexOptions = BackupOptions;
 
-/** `regtar index [SOURCE…]`: writes `SOURCE.regtar-index`. Nothing is written of what holds no registry's storage. */
+/**
+ * `regtar index [SOURCE…]`: writes `SOURCE.regtar-index`. Nothing is written for a SOURCE without a registry's storage.
+ */
 export async function saveIndex(operands: readonly string[], options: IndexOptions, context: Context): Promise<number> {
   return withBackup(
     sourceOperands(operands, options),

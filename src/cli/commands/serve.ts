@@ -78,7 +78,7 @@ export async function serve(
   });
 }
 
-/** Who prints what a client needs does not expect a key to be made. @throws RegtarError USAGE */
+/** Printing a client's files must not make a key. @throws RegtarError USAGE */
 function refuseMissingFolder({ tlsDir }: ServeCommandOptions): void {
   if (tlsDir === undefined || existsSync(tlsDir)) return;
   throw new RegtarError('USAGE', `${tlsDir} holds no certificate yet`, {
@@ -98,7 +98,7 @@ function printConfig(
     registry: {
       host: formatHost(host, port, options.tlsName?.[0]),
       scheme: tls === undefined ? 'http' : 'https',
-      // One that is made in memory is another one each time.
+      // A certificate that is made in memory differs each time.
       authority: options.tlsDir === undefined ? undefined : tls?.authority,
     },
     mirrors: (options.ns ?? []).map((from) => ({ from })),
@@ -152,7 +152,7 @@ async function makePage(
   return renderServedPage({ backup, catalog, store, host, clientsLine, version: context.version });
 }
 
-/** The line that prints what leads clients to exactly this address. */
+/** The command line that prints the files that send clients to exactly this address. */
 function clientsLineOf(host: string, options: ServeCommandOptions): string {
   const words = ['regtar', 'serve', '--listen', host];
   if (options.tlsSelfSigned === true) words.push('--tls-self-signed');

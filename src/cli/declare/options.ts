@@ -39,7 +39,7 @@ export function addCommon(command: Command, plainHttp?: string): Command {
   );
 }
 
-/** How servers are spoken to, whether SOURCE lies on one or TARGET is one. */
+/** How regtar talks to servers, whether SOURCE lies on one or TARGET is one. */
 export function addPatience(command: Command, plainHttp = 'speak http'): Command {
   if (command.options.some(({ long }) => long === '--plain-http')) return command;
   return command

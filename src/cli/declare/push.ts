@@ -66,7 +66,7 @@ export const declarePush: Declare = (program, run) => {
     );
 };
 
-/** How a registry is spoken to: credentials, certificates, patience. */
+/** How regtar talks to a registry: credentials, certificates, patience. */
 export function addRemote(command: Command): Command {
   return addPatience(command)
     .addOption(

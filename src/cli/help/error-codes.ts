@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts';
 
-/** What a person does about a code: `regtar help CODE`, and the table of docs/troubleshooting.md. */
+/** What to do about a code: `regtar help CODE`, and the table of docs/troubleshooting.md. */
 export interface ErrorHelp {
   readonly cause: string;
   readonly remedy: string;

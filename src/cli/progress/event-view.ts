@@ -7,7 +7,7 @@ import type { View } from './views.ts';
 /** Between two `progress` events, in milliseconds. */
 const pause = 1000;
 
-/** Passes on what happens to a wrapper. */
+/** Tells a wrapper what happens. */
 export function writeCopyEvent(events: EventWriter, event: CopyEvent): void {
   switch (event.type) {
     case 'start':

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 
 /** What is shown, and on what. */
 export interface View {
-  /** How SOURCE is called. */
+  /** What SOURCE is called. */
   readonly describe: string;
   /** Shows every row. */
   readonly verbose: boolean;

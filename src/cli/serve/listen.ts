@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { RegtarError } from '../../errors.ts';
 
-/** Where a server shall listen: an address, or a socket that another program opened. */
+/** Where a server listens: an address, or a socket that another program opened. */
 export type ListenPlace = { readonly host: string; readonly port: number } | { readonly descriptor: number };
 
 /** The address that only this machine reaches. */

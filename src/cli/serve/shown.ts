@@ -19,7 +19,8 @@ export interface ShownOptions extends ChoiceOptions {
 }
 
 /**
- * What clients see: everything, or what was chosen, under the names that were asked for. What is wrong with it is said.
+ * What clients see: everything, or what was chosen, under the names that were asked for. Notes say what is wrong with
+ * it.
  * @throws RegtarError NOTHING_SELECTED, MAP_INVALID, OUTPUT_COLLISION, and those of `settleSelection`
  */
 export async function shownCatalog(

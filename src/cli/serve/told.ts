@@ -4,7 +4,7 @@ import type { ServedRequest } from '../../serve/server.ts';
 import type { Context } from '../context.ts';
 import { formatError } from '../output.ts';
 
-/** Says a line for each pull, and with `-v` for each request; for programs an event. */
+/** Prints a line for each pull, and with `-v` for each request; for programs an event. */
 export function tellRequests({ output, events, verbose }: Context): (served: ServedRequest) => void {
   const pullOf = createPullWatch();
   return (served) => {
@@ -35,7 +35,7 @@ export function tellRequests({ output, events, verbose }: Context): (served: Ser
   };
 }
 
-/** Says a failure once: a client that tries again and again must not fill the screen. */
+/** Reports a failure once: a client that tries again and again must not fill the screen. */
 export function tellOnce({ output, verbose }: Context): (error: RegtarError) => void {
   const told = new Set<string>();
   return (error) => {

@@ -176,7 +176,7 @@ function subjectOf(store: ContentStore, digest: Digest): Digest | undefined {
   return tryRead(store, digest)?.subject;
 }
 
-/** What cannot be read names nothing; it is reported where it is itself looked at. */
+/** What cannot be read names nothing; it is reported where it is read for its own sake. */
 function tryRead(
   store: ContentStore,
   digest: Digest,

@@ -1,7 +1,7 @@
 import type { Problem } from '../../errors.ts';
 import type { StoragePath } from './layout.ts';
 
-/** Members that belong to a storage and are not read, and trees beside each other: told once, at the end. */
+/** Members that belong to a storage and are not read, and trees beside each other: reported once, at the end. */
 export interface OddMembers {
   note(path: StoragePath): void;
   /** Whether images of the registry before Distribution 2 were met. */

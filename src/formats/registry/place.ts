@@ -8,7 +8,8 @@ export interface PlacedFile {
   /** Bytes. */
   readonly size: number;
   /**
-   * Another text as soon as the file is written anew, even with the same bytes: inode and time of a file, time and ETag
+   * Another text as soon as the file is written again, even with the same bytes: inode and time of a file, time and
+   * ETag
    * of an object.
    */
   readonly version: string;

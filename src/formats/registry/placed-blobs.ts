@@ -121,7 +121,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     onBytes?.(Math.max(0, blob.size));
     return true;
   };
-  /** A server copies without a look; who wants hashes reads. */
+  /** A server copies without looking, so where hashes are wanted, the bytes are read. */
   const copiedThere = async (
     blob: Descriptor,
     path: string,

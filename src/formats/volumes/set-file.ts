@@ -59,7 +59,9 @@ export interface SetFile extends VolumeSet {
   readonly volume: number;
   /** What the archive has become, in bytes; absent where that is what was planned. */
   readonly size?: number | undefined;
-  /** Places in `images` of those that this volume owed something and that failed; `'some'` where they are too many. */
+  /**
+   * Places in `images` of those that failed and should have had bytes on this volume; `'some'` where they are too many.
+   */
   readonly failed: readonly number[] | 'some';
 }
 

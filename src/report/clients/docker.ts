@@ -4,7 +4,7 @@ import { authorityFile, type ClientFile, type ClientSetup } from './setup.ts';
 
 /**
  * `daemon.json`. Docker has mirrors of docker.io alone, and none below a path.
- * @throws RegtarError USAGE for what docker cannot be told
+ * @throws RegtarError USAGE for what docker has no setting for
  * @see docker, docs, "dockerd", "Daemon configuration file"
  */
 export function dockerFiles({ registry, mirrors }: ClientSetup): readonly ClientFile[] {

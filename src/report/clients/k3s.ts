@@ -19,7 +19,7 @@ export function k3sFiles({ registry, mirrors }: ClientSetup): readonly ClientFil
 }
 
 function mirrorLines({ from, path = '', renamed = [] }: Mirror, url: string): readonly string[] {
-  // Patterns are tried in no order that anybody promises, so none may match what is another one's.
+  // Patterns are tried in no documented order, so none may match what is another one's.
   const rewrites: readonly [string, string][] =
     renamed.length > 0
       ? renamed.map((each) => [`^${each.from.replaceAll('.', '\\.')}$`, each.to])

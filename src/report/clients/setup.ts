@@ -26,7 +26,7 @@ export interface RenamedRepository {
   readonly to: string;
 }
 
-/** What a client is to be told. */
+/** What a client has to know. */
 export interface ClientSetup {
   readonly registry: ClientRegistry;
   /** Further registries that the same one stands for. */

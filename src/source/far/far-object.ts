@@ -226,7 +226,7 @@ async function* readOn(
       }
       if (position < end) throw shortAnswer(server, position - before);
     } catch (error) {
-      // What moved shows that the server is there: patience begins anew.
+      // What moved shows that the server is there: patience starts again.
       if (position > before) backoff = server.backoff();
       await waitOrThrow(server, backoff, error, undefined);
     } finally {
