@@ -9,6 +9,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 /** Packages, chunks of ours and Node's own parts that one run loads. */
 async function loadedBy(...args: readonly string[]): Promise<{
   readonly packages: readonly string[];
+  /** Files of it. */
+  readonly undici: readonly string[];
   readonly chunks: readonly string[];
   readonly builtins: readonly string[];
 }> {
@@ -23,6 +25,7 @@ async function loadedBy(...args: readonly string[]): Promise<{
   folder.remove();
   return {
     packages: [...new Set(urls.flatMap((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []))].sort(),
+    undici: urls.flatMap((url) => /node_modules\/undici\/(.+)/.exec(url)?.[1] ?? []),
     chunks: [
       ...new Set(urls.flatMap((url) => /dist\/(?:chunks\/)?([^/]+?)(?:-[\w-]{8})?\.js$/.exec(url)?.[1] ?? [])),
     ].sort(),
@@ -55,4 +58,10 @@ it('what reads a backup loads no HTTP, no settings and no archives that it does 
     expect(packages.filter((name) => ['undici', 'yaml', 'zstddec', 'fast-glob', 'valibot'].includes(name))).toEqual([]);
     expect(builtins).not.toContain('node:tls');
   }
+});
+
+it('what speaks to a server loads of undici what carries requests', async () => {
+  const { undici } = await loadedBy('push', fixturePath, '127.0.0.1:9', '--retry-times', '0');
+  expect(undici).toContain('lib/dispatcher/agent.js');
+  expect(undici.filter((path) => /^index|\/(?:mock|cache|websocket|eventsource)\//.test(path))).toEqual([]);
 });
