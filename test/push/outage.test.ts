@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { startHarborDouble } from '../harbor/double/start.ts';
 import { startProcess } from '../support/start-process.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
@@ -24,8 +24,9 @@ async function until(happened: () => boolean): Promise<void> {
   while (!happened()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-describe('a Harbor whose database goes away', () => {
-  it('for a moment is waited for: nothing is called a wrong password', async () => {
+// Nearly all of their time is waiting, so they wait together.
+describe.concurrent('a Harbor whose database goes away', () => {
+  it('for a moment is waited for: nothing is called a wrong password', async ({ expect, onTestFinished }) => {
     const harbor = await startHarborDouble();
     onTestFinished(() => harbor.stop());
     harbor.createProject('team');
@@ -41,7 +42,7 @@ describe('a Harbor whose database goes away', () => {
     expect([result.code, statuses(result)]).toEqual([0, { copied: images }]);
   });
 
-  it('for good is named as what it is', async () => {
+  it('for good is named as what it is', async ({ expect, onTestFinished }) => {
     const harbor = await startHarborDouble();
     onTestFinished(() => harbor.stop());
     harbor.createProject('team');
@@ -59,8 +60,11 @@ describe('a Harbor whose database goes away', () => {
   });
 });
 
-describe('a registry that goes away in the middle', () => {
-  it('is named at once, with the attempt; all give up together, and the rest is not tried', async () => {
+describe.concurrent('a registry that goes away in the middle', () => {
+  it('is named at once, with the attempt; all give up together, and the rest is not tried', async ({
+    expect,
+    onTestFinished,
+  }) => {
     const registry = await startRegistry();
     onTestFinished(() => registry.stop());
     const proxy = await startFaultProxy(registry.url);
@@ -82,7 +86,10 @@ describe('a registry that goes away in the middle', () => {
   });
 
   /** Its queue of connections is full and nobody takes one: the kernel drops what comes, and answers nothing. */
-  it('without a word, every packet dropped, is named within seconds, attempt by attempt', async () => {
+  it('without a word, every packet dropped, is named within seconds, attempt by attempt', async ({
+    expect,
+    onTestFinished,
+  }) => {
     const idle =
       "require('net').createServer().listen({port:0,host:'127.0.0.1',backlog:1},function(){console.log(this.address().port)})";
     const server = await startProcess(process.execPath, ['-e', idle], { ready: async (log) => /\d+\n/.test(log) });
@@ -103,7 +110,7 @@ describe('a registry that goes away in the middle', () => {
     expect(stderr).toMatch(/TARGET_(?:UNREACHABLE|TIMEOUT): .*; given up after 3 attempts/);
   });
 
-  it('is said to be silent long before it is given up', async () => {
+  it('is said to be silent long before it is given up', async ({ expect, onTestFinished }) => {
     const registry = await startRegistry();
     onTestFinished(() => registry.stop());
     const proxy = await startFaultProxy(registry.url, [

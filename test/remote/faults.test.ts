@@ -190,26 +190,6 @@ describe('what does not pass', () => {
     }
   });
 
-  it('an answer that comes one byte at a time and never ends is given up', async () => {
-    const { createServer } = await import('node:http');
-    const web = createServer((_incoming, response) => {
-      response.writeHead(200, { 'content-type': 'application/json' });
-      const timer = setInterval(() => response.write(' '), 100);
-      response.on('close', () => clearInterval(timer));
-    });
-    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
-    const address = web.address();
-    const host = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-    const other = await open({ host, retry: { times: 0 }, signal: AbortSignal.timeout(60_000) });
-    try {
-      expect((await errorOf(other.ping())).code).toBe('TARGET_TIMEOUT');
-    } finally {
-      await other.close();
-      web.close();
-      web.closeAllConnections();
-    }
-  }, 70_000);
-
   it('a manifest’s 500 is not asked as often as other failures', async () => {
     proxy.add({ method: 'PUT', path: /manifests/, fault: answers.internalError });
     expect(await errorOf(putManifest(registry, 'f/a', 'x', mediaTypes.ociManifest, Buffer.from('{}')))).toMatchObject({
@@ -233,48 +213,6 @@ describe('what does not pass', () => {
     expect((await errorOf(other.ping())).code).toMatch(/TARGET_UNREACHABLE/);
     expect(performance.now() - begun).toBeLessThan(20_000);
     await other.close();
-  });
-
-  it('silence is told from slowness: bytes that trickle in are waited for', async () => {
-    proxy.add({ path: /manifests/, fault: { kind: 'stall', when: 'answer' } });
-    expect(await errorOf(headManifest(registry, 'f/a', 'x'))).toMatchObject({
-      code: 'TARGET_TIMEOUT',
-      hint: expect.stringContaining('--stall-timeout') as string,
-    });
-    proxy.heal();
-    proxy.add({ path: /manifests/, fault: { kind: 'trickle', bytes: 4, milliseconds: 100 } });
-    await registry.request({
-      method: 'GET',
-      path: '/v2/f/a/manifests/unknown',
-      doing: 'look',
-      repository: 'f/a',
-      accept: [404],
-    });
-  });
-
-  it('an answer that drips for ever is given up once, and not asked for again', async () => {
-    const bytes = randomBytes(300_000);
-    const digest = digestOf(bytes);
-    await uploadBlob(direct, 'f/drip', { digest, size: bytes.length }, () => bodyOf(bytes));
-    proxy.add({ path: /blobs/, fault: { kind: 'trickle', bytes: 40, milliseconds: 20 } });
-    const path = `/v2/f/drip/blobs/${digest}`;
-    const asked = registry.request({ method: 'GET', path, doing: 'show a blob', repository: 'f/drip' });
-    expect(await errorOf(asked)).toMatchObject({
-      code: 'TARGET_TIMEOUT',
-      message: expect.stringMatching(/a few bytes at a time: \d+ bytes in \d+ s; it is not asked again/) as string,
-    });
-    expect(proxy.count({ path: /blobs/ })).toBe(1);
-  });
-
-  it('a slow producer is not taken for a stalled registry', async () => {
-    const bytes = randomBytes(600_000);
-    const slow = async function* (): AsyncGenerator<Uint8Array> {
-      yield bytes.subarray(0, 300_000);
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-      yield bytes.subarray(300_000);
-    };
-    await uploadBlob(registry, 'f/slow', { digest: digestOf(bytes), size: bytes.length }, slow);
-    expect(proxy.count({ method: 'PUT' })).toBe(1);
   });
 
   it('a lost session on every attempt is given up', async () => {
