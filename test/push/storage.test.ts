@@ -35,11 +35,11 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-async function freshRegistry(options: RegistryOptions = {}): Promise<Registry> {
+async function freshRegistry(options: RegistryOptions = {}, onEnd = onTestFinished): Promise<Registry> {
   const storage = options.storage ?? folder.file(`storage-${turn++}`);
   mkdirSync(storage, { recursive: true });
   const registry = await startRegistry({ accessLog: true, ...options, storage });
-  onTestFinished(() => registry.stop());
+  onEnd(() => registry.stop());
   return registry;
 }
 
@@ -146,27 +146,6 @@ describe.each(['docker-registry', 'distribution'] as const)('into the storage of
       expect(filesBelow(other)).toEqual(before);
       expect(uploads(registry)).toEqual([]);
     });
-
-    it.runIf(software === 'docker-registry')(
-      'another folder, whose blobs the target happens to have: one manifest is sent, and no more',
-      async () => {
-        const registry = await freshRegistry({ software });
-        expect((await push(fixturePath, `${registry.host}/new`)).code).toBe(0);
-        // Nothing of the tags is left, all blobs are.
-        const empty = folder.file(`empty-${turn++}`);
-        mkdirSync(empty);
-        rmSync(join(registry.storage, v2, 'repositories/new/tools/hello/_manifests/tags'), { recursive: true });
-        const before = registry.requests().filter(({ method }) => method === 'PUT').length;
-        const result = await push(fixturePath, `${registry.host}/new`, {
-          args: ['--storage', empty, '--include', 'tools/hello'],
-        });
-        expect(result.stderr).toMatch(/STORAGE_NOT_TARGET: .*has not appeared/);
-        expect(filesBelow(empty)).toEqual([]);
-        const sent =
-          registry.requests().filter(({ method, status }) => method === 'PUT' && status === 201).length - before;
-        expect(sent).toBeLessThanOrEqual(1);
-      },
-    );
 
     it('what the backup lacks is mounted from where the target has it; what nobody has is named first', async () => {
       const registry = await freshRegistry({ software });
@@ -447,28 +426,53 @@ describeWith('docker-registry', 'a storage', () => {
     expect(await images(registry)).toEqual(ofFixture);
   });
 
-  it('never shows half a blob when the push is killed at any of twenty moments, and the next run finishes', async () => {
-    const undisturbed = await freshRegistry();
-    const began = performance.now();
-    await startPush(fixturePath, undisturbed.host, ['--storage', undisturbed.storage]).ended;
-    const whole = performance.now() - began;
-    for (let round = 0; round < 2; round++) {
-      const registry = await freshRegistry();
-      for (let kill = 0; kill < 10; kill++) {
-        const started = startPush(fixturePath, registry.host, ['--storage', registry.storage]);
-        // Before that it only starts.
-        setTimeout(() => started.kill('SIGKILL'), whole * (0.3 + 0.7 * Math.random()));
-        await started.ended;
-        // A manifest of a request that was under way is still written by the registry, in place; what a killed push
-        // left would stay as it is.
-        await expect.poll(() => brokenBlobs(registry.storage), { timeout: 10_000 }).toEqual([]);
+  // Concurrent: the first one waits, for as long as a file may take to show.
+  it.concurrent(
+    'that is another folder, whose blobs the target happens to have: one manifest is sent, and no more',
+    async ({ expect, onTestFinished }) => {
+      const registry = await freshRegistry({}, onTestFinished);
+      expect((await push(fixturePath, `${registry.host}/new`)).code).toBe(0);
+      // Nothing of the tags is left, all blobs are.
+      const empty = folder.file(`empty-${turn++}`);
+      mkdirSync(empty);
+      rmSync(join(registry.storage, v2, 'repositories/new/tools/hello/_manifests/tags'), { recursive: true });
+      const before = registry.requests().filter(({ method }) => method === 'PUT').length;
+      const result = await push(fixturePath, `${registry.host}/new`, {
+        args: ['--storage', empty, '--include', 'tools/hello'],
+      });
+      expect(result.stderr).toMatch(/STORAGE_NOT_TARGET: .*has not appeared/);
+      expect(filesBelow(empty)).toEqual([]);
+      const sent =
+        registry.requests().filter(({ method, status }) => method === 'PUT' && status === 201).length - before;
+      expect(sent).toBeLessThanOrEqual(1);
+    },
+  );
+
+  it.concurrent(
+    'never shows half a blob when the push is killed at any of twenty moments, and the next run finishes',
+    async ({ expect, onTestFinished }) => {
+      const undisturbed = await freshRegistry({}, onTestFinished);
+      const began = performance.now();
+      await startPush(fixturePath, undisturbed.host, ['--storage', undisturbed.storage]).ended;
+      const whole = performance.now() - began;
+      for (let round = 0; round < 2; round++) {
+        const registry = await freshRegistry({}, onTestFinished);
+        for (let kill = 0; kill < 10; kill++) {
+          const started = startPush(fixturePath, registry.host, ['--storage', registry.storage]);
+          // Before that it only starts.
+          setTimeout(() => started.kill('SIGKILL'), whole * (0.3 + 0.7 * Math.random()));
+          await started.ended;
+          // A manifest of a request that was under way is still written by the registry, in place; what a killed push
+          // left would stay as it is.
+          await expect.poll(() => brokenBlobs(registry.storage), { timeout: 10_000 }).toEqual([]);
+        }
+        const result = await push(fixturePath, registry.host, { args: ['--storage', registry.storage] });
+        expect([result.code, failures(result)]).toEqual([0, {}]);
+        expect(await images(registry)).toEqual(ofFixture);
+        expect(readdirSync(registry.storage)).toEqual(['docker']);
       }
-      const result = await push(fixturePath, registry.host, { args: ['--storage', registry.storage] });
-      expect([result.code, failures(result)]).toEqual([0, {}]);
-      expect(await images(registry)).toEqual(ofFixture);
-      expect(readdirSync(registry.storage)).toEqual(['docker']);
-    }
-  });
+    },
+  );
 });
 
 interface Layer {
