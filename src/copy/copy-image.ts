@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import type { BlobOutcome, ContentStore, ImageSink, ImageWriter } from '../content/contracts.ts';
 import { childrenFirst } from '../content/image-graph.ts';
+import { readVerified } from '../content/hollow.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import type { Body } from '../io/body.ts';
 import type { Ring } from '../io/ring.ts';
 import type { Slots } from '../io/slots.ts';
-import { verifiedBody } from '../io/verify.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { PlannedImage } from '../select/plan.ts';
@@ -81,8 +81,7 @@ async function copyBlobs(
           options.slots.run(async (ring) => {
             if (stop.signal.aborted) return;
             signal.throwIfAborted();
-            const open = (from = 0, own: Ring = ring): Body =>
-              skipBytes(verifiedBody(store.open(blob.digest, 0, own), blob, store.stat(blob.digest)?.size), from);
+            const open = (from = 0, own: Ring = ring): Body => skipBytes(readVerified(store, blob, own), from);
             const outcome = await writer.putBlob(blob, open, {
               signal,
               onBytes: options.onBytes,

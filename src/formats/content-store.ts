@@ -1,11 +1,15 @@
 import { RegtarError } from '../errors.ts';
 import type { BlobNumbers, ContentStore } from '../content/contracts.ts';
+import { heldBytes } from '../io/held-bytes.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import type { Backup, Location } from '../source/backup.ts';
 import type { BlobTable } from './blob-table.ts';
 
 /** Where blobs lie, and their numbers. */
 type PlacedBlobs = Pick<BlobTable, 'get' | keyof BlobNumbers>;
+
+/** Files above this are looked at for holes, once each. */
+const largeBytes = 1024 ** 3;
 
 /**
  * The blobs of a backup, read where they lie.
@@ -21,11 +25,21 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
       hint: 'run `regtar verify` to list everything that this backup lacks',
     });
   };
+  const held = new Map<Digest, number>();
+  const heldOf = (digest: Digest, location: Location): number => {
+    const path = backup.file(location);
+    const known =
+      held.get(digest) ?? (path === undefined ? undefined : heldBytes(path, location.size)) ?? location.size;
+    held.set(digest, known);
+    return known;
+  };
   return {
     stat(digest) {
       const location = stored.get(digest)?.location;
-      if (location?.runs === undefined) return location && { size: location.size };
-      return { size: location.size, held: location.runs.reduce((sum, { size }) => sum + size, 0) };
+      if (location === undefined) return undefined;
+      if (location.runs !== undefined)
+        return { size: location.size, held: location.runs.reduce((sum, { size }) => sum + size, 0) };
+      return { size: location.size, ...(location.size > largeBytes && { held: heldOf(digest, location) }) };
     },
     numbers: stored,
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),

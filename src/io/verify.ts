@@ -12,13 +12,18 @@ export interface Expected {
 /**
  * Passes a body on and holds its last chunk back until size and digest agree, so that no consumer can finish a blob
  * that is not right.
- * @param stored the size that is known before the first byte: a member with holes may claim terabytes that no manifest
- * knows of
+ * @param known what is known before the first byte, its size and why it need not be read: a member with holes may claim
+ * terabytes
  * @throws RegtarError BLOB_CORRUPT, in place of the last chunk
  */
-export async function* verifiedBody(body: Body, expected: Expected, stored?: number): AsyncGenerator<Uint8Array> {
-  if (stored !== undefined && expected.size >= 0 && stored !== expected.size)
-    throw corrupt(expected, `it has ${stored} bytes instead of ${expected.size}`);
+export async function* verifiedBody(
+  body: Body,
+  expected: Expected,
+  known: { readonly size?: number | undefined; readonly damage?: string | undefined } = {},
+): AsyncGenerator<Uint8Array> {
+  if (known.size !== undefined && expected.size >= 0 && known.size !== expected.size)
+    throw corrupt(expected, `it has ${known.size} bytes instead of ${expected.size}`);
+  if (known.damage !== undefined) throw corrupt(expected, known.damage);
   const digester = createDigester(digestAlgorithm(expected.digest));
   let held: Uint8Array | undefined;
   let size = 0;

@@ -1,7 +1,9 @@
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { createDigestSet, type DigestSet } from '../content/digest-set.ts';
+import { hollowReason } from '../content/hollow.ts';
 import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
 import type { Problem } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { checkLinks } from './check-links.ts';
 import { collectImages, type VerifyFilter, type VerifiedImage } from './collect-images.ts';
@@ -40,15 +42,7 @@ export async function verifyBackup(
   const referenced = referencedBlobs(images, catalog, store);
   const blobs = checkedBlobs(catalog, referenced, filter !== undefined);
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
-  const bloated = quick
-    ? new Map<Digest, Problem>()
-    : new Map([
-        ...bloatedBlobs(images, blobs, sizeOf),
-        ...hollowBlobs(
-          each(blobs, (digest) => !referenced.has(digest)),
-          store,
-        ),
-      ]);
+  const bloated = new Map(quick ? [] : bloatedBlobs(images, blobs, { store, aliases: catalog.aliases }));
   const hashed = each(quick ? [] : blobs, (digest) => !bloated.has(digest));
   const checked = total(hashed, sizeOf);
   onEvent({ type: 'start', blobs: checked.count, bytes: checked.bytes });
@@ -158,40 +152,35 @@ function referencedBlobs(images: readonly VerifiedImage[], { aliases }: Catalog,
  */
 const bloatBytes = 1024 ** 3;
 
-function bloatedBlobs(
+function* bloatedBlobs(
   images: readonly VerifiedImage[],
   blobs: Iterable<Digest>,
-  sizeOf: (digest: Digest) => number,
-): ReadonlyMap<Digest, Problem> {
-  const large = new Set(each(blobs, (digest) => sizeOf(digest) > bloatBytes));
-  const said = new Map<Digest, number>();
-  if (large.size > 0)
-    for (const { root } of images)
-      for (const { blobs: needed } of root === undefined ? [] : childrenFirst(root))
-        for (const { digest, size } of needed)
-          // Layers of schema 1 have no size.
-          if (large.has(digest)) said.set(digest, Math.max(size < 0 ? Infinity : size, said.get(digest) ?? 0));
-  const bloated = new Map<Digest, Problem>();
-  for (const [digest, size] of said) {
-    if (sizeOf(digest) - size <= bloatBytes) continue;
-    const message = `blob ${digest} is damaged: it has ${sizeOf(digest)} bytes instead of ${size}`;
-    bloated.set(digest, { code: 'BLOB_CORRUPT', digest, message });
+  { store, aliases }: { readonly store: ContentStore; readonly aliases: Catalog['aliases'] },
+): Generator<readonly [Digest, Problem]> {
+  const large = new Map<Digest, { size: number; readonly mediaTypes: Set<string> }>();
+  for (const digest of each(blobs, (found) => (store.stat(found)?.size ?? 0) > bloatBytes))
+    large.set(digest, { size: 0, mediaTypes: new Set() });
+  if (large.size === 0) return;
+  for (const { digest, size, mediaType } of needed(images)) {
+    for (const found of [large.get(digest), large.get(aliases?.get(digest) ?? digest)]) {
+      // Layers of schema 1 have no size.
+      if (found !== undefined) found.size = Math.max(found.size, size < 0 ? Infinity : size);
+      found?.mediaTypes.add(mediaType);
+    }
   }
-  return bloated;
+  for (const [digest, { size, mediaTypes }] of large) {
+    const stat = store.stat(digest) ?? { size: 0 };
+    const reason =
+      mediaTypes.size > 0 && stat.size - size > bloatBytes
+        ? `it has ${stat.size} bytes instead of ${size}`
+        : hollowReason(stat, [...mediaTypes]);
+    if (reason === undefined) continue;
+    yield [digest, { code: 'BLOB_CORRUPT', digest, message: `blob ${digest} is damaged: ${reason}` }];
+  }
 }
 
-/** A hundred times as much as there is of it: an unnamed layer is not worth an hour of hashing zeros. */
-const hollowFactor = 100;
-
-/** Of blobs that no manifest names nothing but the archive itself says how large they may be. */
-function* hollowBlobs(blobs: Iterable<Digest>, store: ContentStore): Generator<readonly [Digest, Problem]> {
-  for (const digest of blobs) {
-    const { size = 0, held = size } = store.stat(digest) ?? {};
-    if (size - held <= bloatBytes || size <= hollowFactor * held) continue;
-    const message =
-      `blob ${digest} claims ${size} bytes, of which ${held} are stored; no manifest names it, and ` + 'it is not read';
-    yield [digest, { code: 'BLOB_CORRUPT', digest, message }];
-  }
+function* needed(images: readonly VerifiedImage[]): Generator<Descriptor> {
+  for (const { root } of images) for (const { blobs } of root === undefined ? [] : childrenFirst(root)) yield* blobs;
 }
 
 /** Manifests that were found to be damaged when they were read. */

@@ -7,11 +7,11 @@ import type {
   SinkTraits,
   WriteOptions,
 } from '../../content/contracts.ts';
+import { readVerified } from '../../content/hollow.ts';
 import { targetKey, targetName } from '../../content/target-name.ts';
 import { codeFacts, RegtarError, toRegtarError } from '../../errors.ts';
 import type { OwnerIds } from '../../io/output-folder.ts';
 import { formatBytes } from '../../io/sizes.ts';
-import { verifiedBody } from '../../io/verify.ts';
 import { noticeVanished } from '../../io/watched-folder.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -156,8 +156,7 @@ function createVolumeWriter(
     blob: Descriptor,
     { signal, onBytes }: WriteOptions,
   ): Promise<void> => {
-    const open: PutBlob['open'] = (_from, ring) =>
-      verifiedBody(store.open(blob.digest, 0, ring), blob, store.stat(blob.digest)?.size);
+    const open: PutBlob['open'] = (_from, ring) => readVerified(store, blob, ring);
     try {
       await archive.writeAlone({ descriptor: blob, open, signal, onBytes });
       ahead.add(blob.digest);
