@@ -86,7 +86,7 @@ export type { PushStorage } from './push/transfer.ts';
 export type { Place, PlacedFile, PutOptions } from './formats/registry/place.ts';
 export { openLiveFolder, type LiveFolderOptions } from './formats/registry/live-folder.ts';
 export { logIn, type LogInOptions, type PushLogin } from './push/login.ts';
-export type { Inspection } from './push/inspect.ts';
+export type { Inspection } from './push/inspect-target.ts';
 export type { OnExistingTag, Presence } from './push/presence.ts';
 export type { Estimate } from './push/estimate.ts';
 export { openPushJournal, type PushJournal, type PushJournalOptions } from './push/journal.ts';

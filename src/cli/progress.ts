@@ -1,7 +1,7 @@
 import type { CopyEvent } from '../copy/events.ts';
 import type { Context } from './context.ts';
 import { createMeter } from './progress/meter.ts';
-import { createBars, createLines, type View } from './progress/views.ts';
+import { createBars, createLines, type ProgressView } from './progress/views.ts';
 
 /** Follows a copy on standard error. */
 export interface Progress {
@@ -38,7 +38,7 @@ export async function startProgress(context: Context): Promise<Progress> {
   };
 }
 
-async function createView({ events, output }: Context): Promise<View> {
+async function createView({ events, output }: Context): Promise<ProgressView> {
   if (events !== undefined) return (await import('./progress/event-view.ts')).createEventView(events);
   const isScreen = process.stderr.isTTY === true && process.env['TERM'] !== 'dumb';
   return isScreen ? createBars(output, process.stderr) : createLines(output);

@@ -1,4 +1,4 @@
-import { verifiedBody } from '../io/verify.ts';
+import { verifiedBody } from '../io/verified-body.ts';
 import type { Body } from '../io/body.ts';
 import type { Ring } from '../io/ring.ts';
 import type { Descriptor } from '../oci/descriptor.ts';

@@ -1,5 +1,5 @@
 import { createReadStream, statSync } from 'node:fs';
-import { RegtarError, systemErrorCode, type Problem } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
@@ -56,7 +56,7 @@ export async function readTagMap(
     if (code === undefined) throw cause;
     throw new RegtarError(
       code === 'ENOENT' ? 'SOURCE_NOT_FOUND' : 'SOURCE_UNREADABLE',
-      `${path} cannot be read: ${code}`,
+      `${path} cannot be read: ${systemReason(cause)}`,
       { side: 'usage', where: { path }, cause, hint: 'name the tag map: --tag-map tags.csv' },
     );
   }

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from 'node:tls';
-import { RegtarError } from '../errors.ts';
+import { RegtarError, systemReason } from '../errors.ts';
 import type { Environment } from './proxy.ts';
 
 /** What the user says of TLS; files are paths. */
@@ -205,5 +205,8 @@ function readText(path: string): string {
 }
 
 function unreadable(path: string, cause: unknown): RegtarError {
-  return new RegtarError('CONFIG_INVALID', `${path} cannot be read`, { where: { path }, cause });
+  return new RegtarError('CONFIG_INVALID', `${path} cannot be read: ${systemReason(cause)}`, {
+    where: { path },
+    cause,
+  });
 }

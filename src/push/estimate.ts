@@ -1,7 +1,7 @@
 import { childrenFirst } from '../content/image-graph.ts';
 import { PairSet } from '../io/pair-set.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Inspection } from './inspect.ts';
+import type { Inspection } from './inspect-target.ts';
 import type { OnExistingTag, RemoteImage } from './presence.ts';
 
 /**

@@ -12,7 +12,7 @@ import type { Registry } from '../remote/registry.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import { withoutFallbackTags } from './fallback-tags.ts';
 import { estimatePush, type Estimate } from './estimate.ts';
-import { inspectRemote, type Inspection } from './inspect.ts';
+import { inspectRemote, type Inspection } from './inspect-target.ts';
 import { defaultPushJobs, logIn, type PushLogin } from './login.ts';
 import type { OnExistingTag } from './presence.ts';
 import { verifyRemote } from './read-back.ts';

@@ -2,7 +2,7 @@ import { targetName } from '../content/target-name.ts';
 import { RegtarError } from '../errors.ts';
 import type { ContentStore, ImageTarget } from '../content/contracts.ts';
 import { childrenFirst, type ManifestNode } from '../content/image-graph.ts';
-import { refuseConfig } from '../harbor/config.ts';
+import { refuseConfig } from '../harbor/config-rules.ts';
 import { limits } from '../io/limits.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../oci/digest.ts';

@@ -23,7 +23,7 @@ import type { Passage, Proof } from './proof.ts';
 import { createSupplies, insistOn, namedDigests, repeatedBlobs } from './supplies.ts';
 import { createRoom, type Room } from './room.ts';
 import type { Heads } from './heads.ts';
-import { tagExists } from './inspect.ts';
+import { tagExists } from './inspect-target.ts';
 import type { OnExistingTag } from './presence.ts';
 import { createUnderWay, type UnderWay } from './under-way.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import type { Credential } from './credential.ts';
 import type { Environment } from '../net/proxy.ts';
 import { Secret } from '../net/secret.ts';
@@ -120,7 +120,7 @@ function readText(place: CredentialPlace): string | undefined {
   } catch (cause) {
     const code = systemErrorCode(cause);
     if (!place.required && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
-    throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read (${code ?? 'unknown reason'})`, {
+    throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read: ${systemReason(cause)}`, {
       where: { path: place.path },
       cause,
       hint: 'name another file with --authfile, or pass --username and --password-stdin',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import type { Environment } from '../net/proxy.ts';
 import { Secret } from '../net/secret.ts';
 
@@ -99,7 +99,7 @@ function readSection(path: string | undefined, name: string): ReadonlyMap<string
   } catch (cause) {
     const code = systemErrorCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw invalid(`${path} cannot be read: ${code ?? String(cause)}`);
+    throw invalid(`${path} cannot be read: ${systemReason(cause)}`);
   }
   let found: Map<string, string> | undefined;
   let isInside = false;

@@ -74,7 +74,7 @@ async function scanDirectory(
     // One file that has gone or may not be read must not hide the others.
     fail: (path, cause) => {
       if (systemErrorCode(cause) === undefined) throw cause;
-      problems.push({ code: 'BLOB_UNREADABLE', path, message: `${path} cannot be read: ${systemErrorCode(cause)}` });
+      problems.push({ code: 'BLOB_UNREADABLE', path, message: `${path} cannot be read: ${systemReason(cause)}` });
     },
   };
   let count = 0;

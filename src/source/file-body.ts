@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { RegtarError, systemErrorCode } from '../errors.ts';
+import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { openRandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
 import type { Ring } from '../io/ring.ts';
@@ -59,7 +59,7 @@ function readError(location: Location, cause: unknown): unknown {
   if (code === undefined) return cause;
   return new RegtarError(
     code === 'ENOENT' ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE',
-    `${fileOf(location)} cannot be read: ${code}`,
+    `${fileOf(location)} cannot be read: ${systemReason(cause)}`,
     { side: 'source', where: { path: fileOf(location) }, cause },
   );
 }

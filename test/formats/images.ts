@@ -1,6 +1,6 @@
 import { RegtarError } from '../../src/errors.ts';
 import type { ContentStore, ImageSink, ImageTarget } from '../../src/content/contracts.ts';
-import { verifiedBody } from '../../src/io/verify.ts';
+import { verifiedBody } from '../../src/io/verified-body.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';

@@ -6,7 +6,7 @@ import { createPlacedBlobs } from '../../src/formats/registry/placed-blobs.ts';
 import type { Place } from '../../src/formats/registry/place.ts';
 import { blobPath, layerLinkPath } from '../../src/formats/registry/layout.ts';
 import { bodyOf, collectBody } from '../../src/io/body.ts';
-import { verifiedBody } from '../../src/io/verify.ts';
+import { verifiedBody } from '../../src/io/verified-body.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

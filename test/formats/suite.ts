@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { RegtarError } from '../../src/errors.ts';
 import type { ImageSink } from '../../src/content/contracts.ts';
-import { verifiedBody } from '../../src/io/verify.ts';
+import { verifiedBody } from '../../src/io/verified-body.ts';
 import type { FileSinkOptions } from '../../src/formats/options.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { copyImages } from '../../src/copy/copy-images.ts';
 import type { RegtarError } from '../../src/errors.ts';
 import { ociArchive } from '../../src/formats/oci/archive.ts';
-import { registryArchive } from '../../src/formats/registry/archive-format.ts';
+import { registryArchive } from '../../src/formats/registry/archive.ts';
 import { planVolumes, type VolumePlan } from '../../src/formats/volumes/plan-volumes.ts';
 import {
   formatSetFile,

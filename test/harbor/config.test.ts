@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { refuseConfig } from '../../src/harbor/config.ts';
+import { refuseConfig } from '../../src/harbor/config-rules.ts';
 import { answers, configs, type ConfigAnswers } from './config-answers.ts';
 import { startHarborDouble, type HarborDouble } from './double/start.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bodyOf } from '../../src/io/body.ts';
-import { verifiedBody } from '../../src/io/verify.ts';
+import { verifiedBody } from '../../src/io/verified-body.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { headBlob } from '../../src/remote/blobs.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, type Body } from '../../src/io/body.ts';
-import { verifiedBody } from '../../src/io/verify.ts';
+import { verifiedBody } from '../../src/io/verified-body.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { beginUpload, headBlob, mountBlob, type UploadSession } from '../../src/remote/blobs.ts';

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { startByteProgress } from '../progress.ts';
-import { renderVerdict } from '../render/verdict.ts';
+import { renderVerdict } from '../render/verify.ts';
 import { viewOf } from '../render/view.ts';
 import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 

@@ -2,7 +2,7 @@ import type { CopyEvent } from '../../copy/events.ts';
 import { resultJson } from '../render/result-json.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { Reading } from './meter.ts';
-import type { View } from './views.ts';
+import type { ProgressView } from './views.ts';
 
 /** Between two `progress` events, in milliseconds. */
 const pause = 1000;
@@ -34,7 +34,7 @@ export function writeCopyEvent(events: EventWriter, event: CopyEvent): void {
 }
 
 /** Progress as `progress` events, at most one a second. */
-export function createEventView(events: EventWriter): View {
+export function createEventView(events: EventWriter): ProgressView {
   let last = -Infinity;
   return {
     show({ images, bytes, spared, bytesPerSecond, secondsLeft }) {

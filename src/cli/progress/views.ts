@@ -3,7 +3,7 @@ import { renderByteLine, renderProgress, renderProgressLine } from '../render/pr
 import type { Reading } from './meter.ts';
 
 /** Shows readings as they come. */
-export interface View {
+export interface ProgressView {
   show(reading: Reading): void;
   stop(): void;
 }
@@ -15,7 +15,7 @@ const framesPerSecond = 2;
 const barWidth = 16;
 
 /** A bar, the counts, and the images under way. Messages that come meanwhile go above it. */
-export async function createBars(output: Output, stream: NodeJS.WriteStream): Promise<View> {
+export async function createBars(output: Output, stream: NodeJS.WriteStream): Promise<ProgressView> {
   const { MultiBar } = await import('cli-progress');
   const bars = new MultiBar({
     stream,
@@ -68,7 +68,7 @@ export async function createBars(output: Output, stream: NodeJS.WriteStream): Pr
 }
 
 /** A line now and then. */
-export function createLines(output: Output): View {
+export function createLines(output: Output): ProgressView {
   let last = performance.now();
   return {
     show(reading) {

@@ -3,7 +3,7 @@ import { RegtarError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
-import { createArchiveSink } from '../archive/archive.ts';
+import { createArchiveSink } from '../archive/archive-sink.ts';
 import type { ArchivedImage, ArchiveDocuments } from '../archive/archive-format.ts';
 import { dockerArchiveTraits } from './traits.ts';
 import { indexDocuments, layoutArchive } from '../oci/archive.ts';

@@ -1,6 +1,6 @@
 import type { ImageSink } from '../../content/contracts.ts';
 import { digestAlgorithm, digestHex } from '../../oci/digest.ts';
-import { createArchiveSink } from '../archive/archive.ts';
+import { createArchiveSink } from '../archive/archive-sink.ts';
 import type { ArchiveDocuments, ArchiveFormat } from '../archive/archive-format.ts';
 import {
   emptyIndex,

@@ -2,7 +2,7 @@ import type { StoredObject } from '../../io/stored-object.ts';
 import type { Answer } from '../../net/transport.ts';
 import type { Bucket } from '../../s3/bucket.ts';
 import { valueOf } from '../../s3/xml.ts';
-import { beginUpload, sha256Of } from './bucket-upload.ts';
+import { beginMultipart, sha256Of } from './bucket-upload.ts';
 
 /** What a server is asked to copy by one request. */
 export interface CopyLimits {
@@ -63,7 +63,7 @@ export function createBucketCopier(bucket: Bucket, { pieceBytes = 256 * 1024 * 1
     return undefined;
   };
   const copyInParts = async (key: string, object: StoredObject, signal: AbortSignal | undefined) => {
-    const upload = await beginUpload(bucket, key, signal);
+    const upload = await beginMultipart(bucket, key, signal);
     try {
       const step = Math.max(pieceBytes, Math.ceil(object.size / mostParts));
       for (let done = 0; done < object.size; done += step) {

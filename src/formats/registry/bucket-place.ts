@@ -6,7 +6,7 @@ import { headerOf, type Answer } from '../../net/transport.ts';
 import { describeBucket } from '../../s3/address.ts';
 import type { Bucket } from '../../s3/bucket.ts';
 import { createBucketCopier, type CopyLimits } from './bucket-copy.ts';
-import { beginUpload, sha256Of } from './bucket-upload.ts';
+import { beginMultipart, sha256Of } from './bucket-upload.ts';
 import type { Place, PlacedFile, PutOptions } from './place.ts';
 
 /** What failures of a bucket are called that is written. */
@@ -69,7 +69,7 @@ export function openBucketPlace(bucket: Bucket, limits: CopyLimits = {}): Place 
       onBytes?.(bytes.length);
       return;
     }
-    const upload = await beginUpload(bucket, keyOf(path), signal);
+    const upload = await beginMultipart(bucket, keyOf(path), signal);
     const send = async (bytes: Uint8Array): Promise<void> => {
       await upload.send(bytes);
       onBytes?.(bytes.length);

@@ -24,7 +24,7 @@ export interface Upload {
 }
 
 /** @see Amazon S3 API, "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload" */
-export async function beginUpload(bucket: Bucket, key: string, signal: AbortSignal | undefined): Promise<Upload> {
+export async function beginMultipart(bucket: Bucket, key: string, signal: AbortSignal | undefined): Promise<Upload> {
   const created = await bucket.request({ method: 'POST', key, query: { uploads: '' }, sha256: sha256Of(''), signal });
   const uploadId = valueOf(textOf(created), 'UploadId');
   if (uploadId === undefined) throw bucket.refusal(created, key);

@@ -17,7 +17,7 @@ export const registry = {
   folder: async () => (await import('./writer.ts')).openRegistrySink,
   archive: async () => (await import('./writer.ts')).openRegistryArchiveSink,
   volume: async () => {
-    const { registryArchive } = await import('./archive-format.ts');
+    const { registryArchive } = await import('./archive.ts');
     return () => registryArchive;
   },
   reader: async () => (await import('./reader.ts')).openRegistryReader,

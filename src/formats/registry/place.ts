@@ -9,8 +9,7 @@ export interface PlacedFile {
   readonly size: number;
   /**
    * Another text as soon as the file is written again, even with the same bytes: inode and time of a file, time and
-   * ETag
-   * of an object.
+   * ETag of an object.
    */
   readonly version: string;
 }

@@ -23,7 +23,7 @@ import { lazySink, type OpenedSink } from '../lazy-sink.ts';
 import { createFailedImages } from './failed-images.ts';
 import { setFileOf, withSetFile, type PlannedVolume, type VolumePlan } from './plan-volumes.ts';
 import { setFileName } from './set-file.ts';
-import { openVolumeFolder } from './volume-folder.ts';
+import { openVolumeOutput } from './volume-output.ts';
 
 /** Where and how a set is written. */
 export interface VolumeSinkOptions {
@@ -74,7 +74,7 @@ function startVolumes(
   writer: VolumeWriter,
   { out, force = false, owner, resume = false, only }: VolumeSinkOptions,
 ): OpenedSink {
-  const folder = openVolumeFolder(out, plan, { force, resume });
+  const folder = openVolumeOutput(out, plan, { force, resume });
   const rings = createPrefetchRings();
   const { failed } = writer;
   let next = 0;

@@ -11,7 +11,7 @@ import type { SetFile } from './set-file.ts';
 import { volumeFiles } from './volume-names.ts';
 
 /** The folder that volumes are written to, locked, and what an earlier run left in it. */
-export interface VolumeFolder {
+export interface VolumeOutput {
   /** Whether a volume is complete and stays as it is. */
   isDone(index: number): boolean;
   /** Whether an image was left out of a volume that is done. @param place of the image in the set */
@@ -22,7 +22,7 @@ export interface VolumeFolder {
 }
 
 /** What the folder is used for. */
-export interface VolumeFolderOptions {
+export interface VolumeOutputOptions {
   /** Removes the volumes that regtar wrote there before. */
   readonly force: boolean;
   /** Goes on within volumes that are there, also complete ones. */
@@ -30,7 +30,7 @@ export interface VolumeFolderOptions {
 }
 
 /** @throws RegtarError OUTPUT_FOREIGN, OUTPUT_BUSY, OUTPUT_UNWRITABLE */
-export function openVolumeFolder(out: string, plan: VolumePlan, { force, resume }: VolumeFolderOptions): VolumeFolder {
+export function openVolumeOutput(out: string, plan: VolumePlan, { force, resume }: VolumeOutputOptions): VolumeOutput {
   const folder = resolve(out);
   onOutput(folder, () => mkdirSync(folder, { recursive: true }));
   const watched = watchFolder(folder);
