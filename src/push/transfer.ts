@@ -165,7 +165,7 @@ export async function prepareTransfer(
         ? []
         : [
             `${unnamed} ${unnamed === 1 ? 'blob was' : 'blobs were'} placed and no image that arrived names ` +
-              `${unnamed === 1 ? 'it' : 'them'}; --json lists them as unnamedBlobs`,
+              `${unnamed === 1 ? 'it' : 'them'}; --json and --report list them as unnamedBlobs`,
           ]),
     ],
   };

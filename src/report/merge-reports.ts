@@ -59,11 +59,25 @@ export function mergeReports(reports: readonly Report[]): Report {
           mounted: sum.mounted + blobs.mounted,
           bytes: sum.bytes + blobs.bytes,
           spared: sum.spared + blobs.spared,
+          ...placedOf(sum, blobs),
           ...serverCopies(sum, blobs),
         })),
     },
     images: ordered,
+    ...unnamedOf(all, ordered),
   };
+}
+
+/** What one run placed in vain, a later one may have named: where every image has arrived, nothing is left. */
+function unnamedOf(reports: readonly Report[], images: readonly ReportImage[]): Pick<Report, 'unnamedBlobs'> {
+  if (!images.some(({ status }) => status === 'failed' || status === 'unfinished')) return {};
+  const digests = new Set(reports.flatMap(({ unnamedBlobs = [] }) => unnamedBlobs));
+  return digests.size === 0 ? {} : { unnamedBlobs: [...digests].sort(compare) };
+}
+
+function placedOf(...blobs: readonly ReportBlobs[]): Pick<ReportBlobs, 'placed'> {
+  const placed = blobs.reduce((sum, each) => sum + (each.placed ?? 0), 0);
+  return placed === 0 ? {} : { placed };
 }
 
 function serverCopies(...blobs: readonly ReportBlobs[]): Partial<ReportBlobs> {

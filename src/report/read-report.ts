@@ -60,11 +60,13 @@ const schema: v.GenericSchema<unknown, Report> = v.object({
       mounted: count,
       bytes: count,
       spared: count,
+      placed: optional(count),
       serverCopied: optional(count),
       serverCopiedBytes: optional(count),
     }),
   }),
   images: v.array(image),
+  unnamedBlobs: optional(v.array(text)),
 });
 
 /** The element in which a page carries its report. */

@@ -80,6 +80,7 @@ export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder
         sources,
         totals: { images: countImages(images), blobs: report?.blobs ?? blobs.totals() },
         images,
+        ...(report?.unnamed !== undefined && { unnamedBlobs: report.unnamed }),
       };
     },
   };

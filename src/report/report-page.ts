@@ -54,7 +54,7 @@ export function reportPage(report: Report): Page {
       ...report.sources.flatMap(sourceFacts),
     ],
     shares: statuses.map((name) => ({ name, count: totals.images[name], paint: paints[name] })),
-    problems: [...failures(report), ...skips(report)],
+    problems: [...failures(report), ...skips(report), ...unnamed(report)],
     tables: [images(report)],
     footer:
       `Made by regtar ${report.versions.regtar}, Node.js ${report.versions.node}, ` +
@@ -107,6 +107,20 @@ function skips({ images: all }: Report): Table[] {
     'Skipped',
     all.filter(({ status }) => status === 'skipped'),
   );
+}
+
+/** Blobs of the target's storage that nobody may ever sweep. */
+function unnamed({ unnamedBlobs = [] }: Report): Table[] {
+  if (unnamedBlobs.length === 0) return [];
+  return [
+    {
+      id: 'unnamed',
+      title: 'Placed in vain',
+      note: 'no image that arrived names these blobs; push what failed again, or remove their files from the storage',
+      columns: [{ name: 'Digest', kind: 'hex' }],
+      rows: unnamedBlobs.map((digest): readonly Cell[] => [shortDigest(digest)]),
+    },
+  ];
 }
 
 function reasons(id: string, title: string, all: readonly ReportImage[]): Table[] {

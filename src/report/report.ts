@@ -35,6 +35,11 @@ export interface Report {
   readonly shards?: { readonly count: number; readonly missing: readonly number[] };
   readonly totals: { readonly images: Readonly<Record<ReportStatus, number>>; readonly blobs: ReportBlobs };
   readonly images: readonly ReportImage[];
+  /**
+   * Digests of blobs that `push --storage` placed although no image that arrived names them, sorted; absent where there
+   * are none. Harbor never sweeps them.
+   */
+  readonly unnamedBlobs?: readonly string[];
 }
 
 /** What tells a report from other JSON. */
@@ -113,6 +118,8 @@ export interface ReportBlobs {
   readonly mounted: number;
   readonly bytes: number;
   readonly spared: number;
+  /** Put into the target's own storage; absent where nothing was. */
+  readonly placed?: number;
   /** Copied by the server that holds source and output, and not hashed; absent where nothing was. */
   readonly serverCopied?: number;
   readonly serverCopiedBytes?: number;

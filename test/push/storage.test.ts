@@ -12,6 +12,8 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
+import { mergeReports } from '../../src/report/merge-reports.ts';
+import { readReport } from '../../src/report/read-report.ts';
 import { collectGarbage } from '../support/collect-garbage.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { describeWith } from '../support/peers.ts';
@@ -342,9 +344,13 @@ describeWith('docker-registry', 'a storage', () => {
       const bytes = readFileSync(blobFile(source, digest));
       writeFileSync(blobFile(source, digest), Buffer.from(bytes.map((byte) => byte ^ 1)));
       const registry = await freshRegistry();
+      const reports = [folder.file(`in-vain-${turn}.json`), folder.file(`in-vain-${turn}.html`)];
       const result = await push(source, registry.host, {
         // One after the other: what lies first is placed before the other one turns out to be damaged.
-        args: ['--storage', registry.storage, '--include', 'tools/hello:edge', '--jobs', '1'],
+        args: [
+          ...['--storage', registry.storage, '--include', 'tools/hello:edge', '--jobs', '1'],
+          ...reports.flatMap((path) => ['--report', path]),
+        ],
       });
       expect(failures(result)).toEqual({ 'tools/hello:edge': 'BLOB_CORRUPT' });
       const { unnamedBlobs = [] } = result.report;
@@ -352,6 +358,13 @@ describeWith('docker-registry', 'a storage', () => {
       const there = filesBelow(join(registry.storage, v2, 'blobs')).map((file) => `sha256:${file.split('/')[2] ?? ''}`);
       expect(there).toEqual([...unnamedBlobs].sort());
       if (unnamedBlobs.length > 0) expect(result.stderr).toContain('unnamedBlobs');
+      for (const path of reports) {
+        const file = readFileSync(path, 'utf8');
+        const report = readReport(file, path);
+        expect(report.unnamedBlobs ?? []).toEqual(unnamedBlobs);
+        expect(mergeReports([report]).unnamedBlobs ?? []).toEqual(unnamedBlobs);
+        if (path.endsWith('.html')) expect(file.includes('Placed in vain')).toBe(unnamedBlobs.length > 0);
+      }
     }
     expect(listed.flat().length).toBeGreaterThan(0);
   });
