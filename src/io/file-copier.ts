@@ -1,8 +1,7 @@
-import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
-import { copyWorker, type CopyAnswer, type CopyTask } from './copy-worker.ts';
+import { copyWorker, type CopyAnswer, type CopyRights, type CopyTask } from './copy-worker.ts';
 import type { FileRange } from './random-access.ts';
 import { startWorker } from './start-worker.ts';
 import type { WriteBodyOptions } from './write-file.ts';
@@ -14,17 +13,34 @@ export interface StoredBytes {
   readonly digest: Digest;
 }
 
-/** Copies stretches of files into new files, in threads of its own, and hashes them on the way. */
+/** Where a new file goes: into a folder of its own, which gets its name when the file is whole. */
+export interface NewFile {
+  /** A folder that is not there, on the same file system. */
+  readonly temporary: string;
+  /** What the folder is called at last; the one above it is there. */
+  readonly final: string;
+  /** The file's name in it. */
+  readonly name: string;
+  readonly rights: CopyRights;
+}
+
+/** A file that was made. */
+export interface CopiedFile {
+  readonly inode: number;
+  /** False where the folder could not get its name, mostly because it is there: the file waits in `temporary`. */
+  readonly isNamed: boolean;
+}
+
+/** Makes files in threads of its own, from stretches of other files, which it hashes on the way, or from few bytes. */
 export interface FileCopier {
   /**
-   * Makes one file. It is not synced to the disk.
-   * @param path a new file, or one that is unfinished
-   * @returns a descriptor for the caller to close. undefined when the file could not be made, has other bytes than it
-   * should have, or is not worth a thread: nothing is left of it then, and the usual way finds out
-   * why
+   * Makes one file in a folder of its own, with the rights that it should have. What is copied is synced to the disk
+   * before it gets its name; a few bytes are not.
+   * @returns undefined when the file could not be made, has other bytes than it should have, or is not worth a thread:
+   * nothing is left of it then, and the usual way finds out why
    * @throws the signal's reason
    */
-  copy(bytes: StoredBytes, path: string, options: WriteBodyOptions): Promise<number | undefined>;
+  make(file: NewFile, content: StoredBytes | Uint8Array, options: WriteBodyOptions): Promise<CopiedFile | undefined>;
   /** Ends the threads. What is under way is not finished. */
   close(): Promise<void>;
 }
@@ -42,8 +58,10 @@ const usefulThreadsFromBytes = 16 * 1024 * 1024;
 const mostThreads = 2;
 /** Larger chunks gain nothing. */
 const bufferBytes = 1024 * 1024;
-/** A trip to a thread costs more than copying this here. */
-const tripBytes = 8 * 1024;
+/** A file and its folder take the system as long as so many bytes. */
+const fileBytes = 64 * 1024;
+/** What takes less is not stopped half-way. */
+const stoppableBytes = 1024 * 1024;
 
 interface Thread {
   readonly worker: Worker;
@@ -55,7 +73,7 @@ interface Waiting {
   readonly onBytes: ((bytes: number) => void) | undefined;
   /** Bytes that were told. */
   told: number;
-  end(file: number | undefined): void;
+  end(file: CopiedFile | undefined): void;
 }
 
 /** No thread is started before there is enough to do. */
@@ -68,7 +86,7 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
 
   const endAll = (): void => {
     isOver = true;
-    for (const each of waiting.values()) settle(each, -1);
+    for (const each of waiting.values()) settle(each, undefined);
     waiting.clear();
   };
   const onAnswer = (answer: CopyAnswer): void => {
@@ -76,48 +94,52 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
     if (asked === undefined) return;
     if ('bytes' in answer) {
       asked.told += answer.bytes;
-      return asked.onBytes?.(answer.bytes);
+      asked.onBytes?.(answer.bytes);
     }
+    if (!('outcome' in answer)) return;
     waiting.delete(answer.id);
-    settle(asked, answer.file);
+    settle(
+      asked,
+      answer.outcome === 'failed' ? undefined : { inode: answer.inode, isNamed: answer.outcome === 'named' },
+    );
   };
   const ask = async (
     task: CopyTask,
-    size: number,
+    load: number,
     onBytes: WriteBodyOptions['onBytes'],
-  ): Promise<number | undefined> => {
+  ): Promise<CopiedFile | undefined> => {
     threads ??= startThreads(options.threads, onAnswer, endAll);
     const thread = threads.reduce((least, each) => (each.load < least.load ? each : least));
     if (thread.load === 0) thread.worker.ref();
-    thread.load += size;
+    thread.load += load;
     try {
       return await new Promise((end) => {
         waiting.set(task.id, { onBytes, told: 0, end });
         thread.worker.postMessage(task);
       });
     } finally {
-      thread.load -= size;
+      thread.load -= load;
       if (thread.load === 0) thread.worker.unref();
     }
   };
 
   return {
-    async copy({ ranges, digest }, path, { signal, onBytes }) {
-      const size = ranges.reduce((sum, range) => sum + range.size, 0);
-      bytesBefore -= size;
-      if (isOver || bytesBefore > 0 || size < tripBytes) return undefined;
+    async make({ temporary, final, name, rights }, content, { signal, onBytes }) {
+      const size =
+        content instanceof Uint8Array ? content.length : content.ranges.reduce((sum, range) => sum + range.size, 0);
+      bytesBefore -= size + fileBytes;
+      if (isOver || bytesBefore > 0) return undefined;
       signal?.throwIfAborted();
-      const cancelled = new SharedArrayBuffer(4);
-      const cancel = (): void => void Atomics.store(new Int32Array(cancelled), 0, 1);
-      const task = { id: turn++, ranges, path, algorithm: digestAlgorithm(digest), hex: digestHex(digest), cancelled };
-      signal?.addEventListener('abort', cancel, { once: true });
+      const cancelled = size < stoppableBytes ? undefined : new SharedArrayBuffer(4);
+      const cancel = (): void => void (cancelled && Atomics.store(new Int32Array(cancelled), 0, 1));
+      if (cancelled !== undefined) signal?.addEventListener('abort', cancel, { once: true });
       try {
-        const file = await ask(task, size, onBytes);
-        if (signal?.aborted === true && file !== undefined) closeSync(file);
-        signal?.throwIfAborted();
+        const task = { id: turn++, content: contentOf(content), temporary, final, name, rights, cancelled };
+        const file = await ask(task, size + fileBytes, onBytes);
+        if (file === undefined) signal?.throwIfAborted();
         return file;
       } finally {
-        signal?.removeEventListener('abort', cancel);
+        if (cancelled !== undefined) signal?.removeEventListener('abort', cancel);
       }
     },
     async close() {
@@ -127,10 +149,16 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
   };
 }
 
+function contentOf(content: StoredBytes | Uint8Array): CopyTask['content'] {
+  if (content instanceof Uint8Array) return Buffer.from(content).toString('latin1');
+  const { ranges, digest } = content;
+  return { ranges, algorithm: digestAlgorithm(digest), hex: digestHex(digest) };
+}
+
 /** Bytes of a file that did not come about are taken back. */
-function settle({ onBytes, told, end }: Waiting, file: number): void {
-  if (file < 0 && told > 0) onBytes?.(-told);
-  end(file < 0 ? undefined : file);
+function settle({ onBytes, told, end }: Waiting, file: CopiedFile | undefined): void {
+  if (file === undefined && told > 0) onBytes?.(-told);
+  end(file);
 }
 
 function startThreads(
@@ -139,8 +167,7 @@ function startThreads(
   onError: () => void,
 ): readonly Thread[] {
   return Array.from({ length: count }, () => {
-    // Descriptors are given away.
-    const worker = startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes }, trackUnmanagedFds: false });
+    const worker = startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes } });
     // Threads are not always allowed.
     worker.on('message', onAnswer).once('error', onError);
     return { worker, load: 0 };

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileCopier, type FileCopier } from '../../src/io/file-copier.ts';
+import { createFileCopier, type FileCopier, type NewFile } from '../../src/io/file-copier.ts';
 import type { FileRange } from '../../src/io/random-access.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -19,17 +20,23 @@ beforeEach(() => {
 });
 afterEach(() => copier.close());
 
+const { uid, gid } = statSync(source);
+const rights = { uid, gid, folder: 0o751, file: 0o640 };
+const fileAt = (final: string): NewFile => ({ temporary: `${final}.tmp`, final, name: 'data', rights });
+
 const range = (start: number, size: number): FileRange => ({ path: source, start, size });
 
 describe('copying stretches of files in threads', () => {
-  it('makes the file, tells its bytes and gives a descriptor that is open', async () => {
+  it('makes the file in its folder, with its rights, and tells its bytes', async () => {
     let told = 0;
     const stored = { ranges: [range(5, 2_500_000)], digest: digestOf(bytes.subarray(5, 2_500_005)) };
-    const file = await copier.copy(stored, target, { onBytes: (count) => void (told += count) });
-    expect(fstatSync(file ?? -1).size).toBe(2_500_000);
-    closeSync(file ?? -1);
-    expect(readFileSync(target).equals(bytes.subarray(5, 2_500_005))).toBe(true);
+    const made = await copier.make(fileAt(target), stored, { onBytes: (count) => void (told += count) });
+    const file = join(target, 'data');
+    expect(made).toEqual({ inode: statSync(file).ino, isNamed: true });
+    expect(readFileSync(file).equals(bytes.subarray(5, 2_500_005))).toBe(true);
+    expect([statSync(target).mode & 0o7777, statSync(file).mode & 0o7777]).toEqual([0o751, 0o640]);
     expect(told).toBe(2_500_000);
+    expect(existsSync(`${target}.tmp`)).toBe(false);
   });
 
   it('joins what lies in pieces, for many files side by side', async () => {
@@ -37,11 +44,25 @@ describe('copying stretches of files in threads', () => {
     const stored = { ranges: [range(9, 900_000), range(0, 50_000)], digest: digestOf(whole) };
     await Promise.all(
       Array.from({ length: 12 }, async (_, index) => {
-        const file = await copier.copy(stored, `${target}-${index}`, {});
-        closeSync(file ?? -1);
-        expect(readFileSync(`${target}-${index}`).equals(whole)).toBe(true);
+        await copier.make(fileAt(`${target}-${index}`), stored, {});
+        expect(readFileSync(`${target}-${index}/data`).equals(whole)).toBe(true);
       }),
     );
+  });
+
+  it('writes a few bytes, too', async () => {
+    const few = Buffer.from([0, 1, 127, 128, 255]);
+    expect(await copier.make(fileAt(target), few, {})).toMatchObject({ isNamed: true });
+    expect(readFileSync(join(target, 'data')).equals(few)).toBe(true);
+  });
+
+  it('replaces no folder that holds something', async () => {
+    mkdirSync(target);
+    writeFileSync(join(target, 'data'), 'of another');
+    const made = await copier.make(fileAt(target), Buffer.from('ours'), {});
+    expect(made).toMatchObject({ isNamed: false });
+    expect(readFileSync(join(target, 'data'), 'utf8')).toBe('of another');
+    expect(readFileSync(join(`${target}.tmp`, 'data'), 'utf8')).toBe('ours');
   });
 
   it('keeps nothing of bytes that are not right, cannot be read or cannot be written, and takes back what it told', async () => {
@@ -52,11 +73,12 @@ describe('copying stretches of files in threads', () => {
     const short = { ranges: [range(0, 3_000_001)], digest: right };
     const gone = { ranges: [{ ...range(0, 100_000), path: folder.file('nowhere') }], digest: right };
     for (const stored of [wrong, short, gone]) {
-      expect(await copier.copy(stored, target, { onBytes })).toBeUndefined();
-      expect(existsSync(target)).toBe(false);
+      expect(await copier.make(fileAt(target), stored, { onBytes })).toBeUndefined();
+      expect([existsSync(target), existsSync(`${target}.tmp`)]).toEqual([false, false]);
     }
-    mkdirSync(target);
-    expect(await copier.copy({ ranges: [range(0, bytes.length)], digest: right }, target, { onBytes })).toBeUndefined();
+    const nowhere = { ...fileAt(target), temporary: folder.file('no/folder') };
+    const whole = { ranges: [range(0, bytes.length)], digest: right };
+    expect(await copier.make(nowhere, whole, { onBytes })).toBeUndefined();
     expect(told).toBe(0);
   });
 
@@ -64,33 +86,35 @@ describe('copying stretches of files in threads', () => {
     const zeros = folder.file('zeros');
     writeFileSync(zeros, Buffer.alloc(8_000_000));
     const ranges = [{ path: zeros, start: 0, size: 8_000_000 }];
-    const file = await copier.copy({ ranges, digest: digestOf(Buffer.alloc(8_000_000)) }, target, {});
-    const { size, blocks } = fstatSync(file ?? -1);
-    closeSync(file ?? -1);
+    await copier.make(fileAt(target), { ranges, digest: digestOf(Buffer.alloc(8_000_000)) }, {});
+    const { size, blocks } = statSync(join(target, 'data'));
     expect(size).toBe(8_000_000);
     expect(blocks * 512).toBeLessThan(1_000_000);
   });
 
   it('ends by the signal’s reason', async () => {
     const stop = new AbortController();
-    const copied = copier.copy({ ranges: [range(0, bytes.length)], digest: digestOf(bytes) }, target, {
-      signal: stop.signal,
-    });
+    const copied = copier.make(
+      fileAt(target),
+      { ranges: [range(0, bytes.length)], digest: digestOf(bytes) },
+      { signal: stop.signal },
+    );
     stop.abort(new Error('enough'));
     await expect(copied).rejects.toThrow('enough');
   });
 
   it('is no longer of use when it is closed, also for what is under way', async () => {
     const stored = { ranges: [range(0, bytes.length)], digest: digestOf(bytes) };
-    const copied = copier.copy(stored, target, {});
+    const copied = copier.make(fileAt(target), stored, {});
     await copier.close();
     expect(await copied).toBeUndefined();
-    expect(await copier.copy(stored, target, {})).toBeUndefined();
+    expect(await copier.make(fileAt(target), stored, {})).toBeUndefined();
   });
 
   it('starts no thread for a little', async () => {
     const idle = createFileCopier({ threadsFromBytes: 10_000_000 });
-    expect(await idle.copy({ ranges: [range(0, bytes.length)], digest: digestOf(bytes) }, target, {})).toBeUndefined();
+    const stored = { ranges: [range(0, bytes.length)], digest: digestOf(bytes) };
+    expect(await idle.make(fileAt(target), stored, {})).toBeUndefined();
     await idle.close();
   });
 });

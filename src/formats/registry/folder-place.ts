@@ -30,10 +30,8 @@ export interface FolderPlaceOptions {
 
 /** A place that is a folder of this machine. @param root an absolute path; it is there */
 export function openFolderPlace(root: string, options: FolderPlaceOptions): Place {
-  const made: { readonly path: string; readonly inode: number }[] = [];
-  const note = (path: string, inode: number): void => {
-    if (options.live) made.push({ path, inode });
-  };
+  let made: { readonly path: string; readonly inode: number }[] | undefined = options.live ? [] : undefined;
+  const note = (path: string, inode: number): void => void made?.push({ path, inode });
   const at = (path: string): string => join(root, path);
   const folders = createFolders(root, options);
   const copier = createFileCopier();
@@ -61,7 +59,7 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
     },
     async takeBack() {
       let removed = 0;
-      for (const { path, inode } of made.splice(0).reverse()) {
+      for (const { path, inode } of made?.splice(0).reverse() ?? []) {
         if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) continue;
         onOutput(path, () => unlinkSync(path));
         removed++;
@@ -70,7 +68,7 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
       return removed;
     },
     settle() {
-      made.length = 0;
+      made = undefined;
       folders.settle();
     },
     freeBytes: () => freeBytes(root),

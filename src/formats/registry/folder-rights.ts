@@ -18,6 +18,13 @@ export interface Rights {
 export interface Folders {
   /** Makes the folder of a file, and those above it. @returns the rights that the file gets, too */
   makeFor(file: string): Rights;
+  /**
+   * Makes the folders above that of a file, which belongs to the file alone and is made elsewhere.
+   * @returns the rights that both get
+   */
+  makeAbove(file: string): Rights;
+  /** Remembers a folder that was made elsewhere and has got its name. */
+  add(folder: string): void;
   /** Removes those that it has made and that are empty. */
   takeBack(): void;
   /** What was made stays, and need not be remembered. */
@@ -33,7 +40,7 @@ export function createFolders(
   { live, owner }: { readonly live: boolean; readonly owner?: OwnerIds | undefined },
 ): Folders {
   const known = new Map<string, Rights>();
-  const made: string[] = [];
+  let made: string[] | undefined = [];
   const rightsOf = (folder: string): Rights => {
     const { uid, gid, mode } = onOutput(folder, () => statSync(folder));
     return { uid: owner?.uid ?? uid, gid: owner?.gid ?? gid, folder: mode & 0o7777, file: mode & 0o666 };
@@ -47,9 +54,9 @@ export function createFolders(
       throw outputError(error, folder);
     }
     if (live) {
-      made.push(folder);
+      made?.push(folder);
       onOutput(folder, () => {
-        giveRights(folder, rights);
+        giveFolderRights(folder, rights);
       });
     } else if (owner !== undefined) giveTo(folder, owner);
     return rights;
@@ -68,8 +75,13 @@ export function createFolders(
       const own = dirname(file);
       return own === root ? ensure(root) : make(own, ensure(dirname(own)));
     },
+    makeAbove(file) {
+      const own = dirname(file);
+      return ensure(own === root ? root : dirname(own));
+    },
+    add: (folder) => void made?.push(folder),
     takeBack() {
-      for (const folder of made.splice(0).reverse()) {
+      for (const folder of made?.splice(0).reverse() ?? []) {
         try {
           rmdirSync(folder);
         } catch {
@@ -78,12 +90,12 @@ export function createFolders(
       }
       known.clear();
     },
-    settle: () => void (made.length = 0),
+    settle: () => void (made = undefined),
   };
 }
 
 /** The umask takes part in what mkdir does, and only the owner of a folder may change it. */
-function giveRights(folder: string, { uid, gid, folder: mode }: Rights): void {
+export function giveFolderRights(folder: string, { uid, gid, folder: mode }: Rights): void {
   let found = statSync(folder);
   if (found.uid !== uid || found.gid !== gid) {
     chownSync(folder, uid, gid);

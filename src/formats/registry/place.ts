@@ -92,7 +92,7 @@ export interface Place {
    * @returns how many files were removed
    */
   takeBack(): Promise<number>;
-  /** What was made so far stays, and need not be remembered. */
+  /** What was made stays, and what is made from now on need not be remembered. */
   settle(): void;
   /** What a person should know of how it was written; absent where there is nothing. */
   notes?(): readonly string[];

@@ -1,13 +1,14 @@
-import { closeSync, fsync, openSync, rmSync, utimesSync } from 'node:fs';
+import { closeSync, fsync, mkdirSync, openSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Body } from '../../io/body.ts';
-import type { FileCopier } from '../../io/file-copier.ts';
+import type { CopiedFile, FileCopier, NewFile } from '../../io/file-copier.ts';
 import { isWholeFile } from '../../io/link-file.ts';
 import { moveUnlessThere } from '../../io/move-into-place.ts';
 import { onOutput, outputError } from '../../io/output-error.ts';
 import { giveTo, type OwnerIds } from '../../io/output-folder.ts';
 import { giveName, writeBody, writeBodyTo, writeFullySync, writeSmallFile } from '../../io/write-file.ts';
-import { giveFileRights, type Folders } from './folder-rights.ts';
+import { giveFileRights, giveFolderRights, type Folders, type Rights } from './folder-rights.ts';
 import type { PutOptions } from './place.ts';
 
 /** Makes one file of a folder. @param final its absolute path */
@@ -27,7 +28,8 @@ const sync = promisify(fsync);
 
 /**
  * For a storage that a registry reads meanwhile: every file appears whole, synced, and with the rights of its
- * surroundings.
+ * surroundings. Each has a folder of its own, so the two are made where nobody looks and get their name in one step,
+ * which the system refuses where such a folder holds anything.
  * @param context `note` is told what was made
  */
 export function createLivePut({
@@ -41,52 +43,90 @@ export function createLivePut({
   readonly isThere: (final: string) => boolean;
   readonly note: (final: string, inode: number) => void;
 }): PutFile {
+  /** @returns its inode */
   const write = async (
-    temporary: string,
+    path: string,
     content: Uint8Array | (() => Body),
-    { stored, ...options }: PutOptions,
+    rights: Rights,
+    options: PutOptions,
   ): Promise<number> => {
-    const copied = stored === undefined ? undefined : await copier.copy(stored, temporary, options);
-    if (copied !== undefined) return copied;
-    const descriptor = onOutput(temporary, () => openSync(temporary, 'w'));
+    const descriptor = onOutput(path, () => openSync(path, 'wx'));
     try {
       if (content instanceof Uint8Array) {
-        writeFullySync(descriptor, content, 0, temporary);
+        writeFullySync(descriptor, content, 0, path);
         options.onBytes?.(content.length);
-      } else await writeBodyTo(descriptor, temporary, content(), options);
-      return descriptor;
+      } else await writeBodyTo(descriptor, path, content(), options);
+      const inode = giveFileRights(descriptor, rights);
+      // A link that a power cut emptied is named by its path, and the next run writes it again; a blob is not.
+      if (!(content instanceof Uint8Array)) await sync(descriptor);
+      return inode;
     } catch (error) {
+      throw outputError(error, path);
+    } finally {
       closeSync(descriptor);
-      throw error;
     }
   };
-  return async (final, content, options) => {
-    const { replace = false, modified } = options;
-    if (!replace && isThere(final)) return 'present';
+  const replaceFile: PutFile = async (final, content, options) => {
     const rights = folders.makeFor(final);
     const temporary = temporaryPath();
     try {
-      const descriptor = await write(temporary, content, options);
-      let inode: number;
-      try {
-        inode = giveFileRights(descriptor, rights);
-        // A link that a power cut emptied is named by its path, and the next run writes it again; a blob is not.
-        if (!(content instanceof Uint8Array)) await sync(descriptor);
-      } catch (error) {
-        throw outputError(error, temporary);
-      } finally {
-        closeSync(descriptor);
-      }
-      if (replace) giveName(temporary, final);
-      else if (!moveUnlessThere(temporary, final)) return 'present';
+      const inode = await write(temporary, content, rights, options);
+      giveName(temporary, final);
       note(final, inode);
-      keepTime(final, modified);
       return 'written';
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;
     }
   };
+  /** Makes the file with its folder. @returns its inode, and whether the folder has its name */
+  const make = async (
+    file: NewFile,
+    content: Uint8Array | (() => Body),
+    { stored, ...options }: PutOptions,
+  ): Promise<CopiedFile> => {
+    const copied = content instanceof Uint8Array ? content : stored;
+    const made = copied === undefined ? undefined : await copier.make(file, copied, options);
+    if (made !== undefined) return made;
+    const { temporary, name, rights } = file;
+    onOutput(temporary, () => mkdirSync(temporary));
+    const inode = await write(join(temporary, name), content, rights, options);
+    onOutput(temporary, () => {
+      giveFolderRights(temporary, rights);
+    });
+    return { inode, isNamed: isMoved(temporary, file.final) };
+  };
+  return async (final, content, options) => {
+    if (options.replace === true) return replaceFile(final, content, options);
+    if (isThere(final)) return 'present';
+    const own = dirname(final);
+    const file = { temporary: temporaryPath(), final: own, name: basename(final), rights: folders.makeAbove(final) };
+    let isNamed = false;
+    try {
+      const made = await make(file, content, options);
+      ({ isNamed } = made);
+      if (isNamed) folders.add(own);
+      else {
+        // There is such a folder: another process has been quicker, or something else has been put into it.
+        folders.makeFor(final);
+        if (!moveUnlessThere(join(file.temporary, file.name), final)) return 'present';
+      }
+      note(final, made.inode);
+      return 'written';
+    } finally {
+      if (!isNamed) rmSync(file.temporary, { recursive: true, force: true });
+    }
+  };
+}
+
+/** Gives a folder its name. @returns false where that cannot be, mostly because such a folder holds something */
+function isMoved(temporary: string, final: string): boolean {
+  try {
+    renameSync(temporary, final);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
