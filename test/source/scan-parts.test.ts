@@ -65,6 +65,47 @@ describe('several scans side by side', () => {
   });
 });
 
+it('a tar with all of its members in one corner keeps every connection busy to the end', async () => {
+  const large = Array.from({ length: 16 }, (_, index) => file(`large-${index}`, Buffer.alloc(1024 * 1024, 1)));
+  const small = Array.from({ length: 800 }, (_, index) => file(`small-${index}`, Buffer.alloc(16_000, 2)));
+  const bytes = archive([...large, ...small]);
+  const connections = 8;
+  const whole = objectOf(bytes);
+  const waiting: (() => void)[] = [];
+  let requests = 0;
+  let rounds = 0;
+  let asked = 0;
+  // Every answer takes one round, as from a server that is far away.
+  const inRounds: FarObject = {
+    ...whole,
+    async fetch(start, size) {
+      requests++;
+      asked += size;
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        if (waiting.length === 1) setImmediate(endRound);
+      });
+      return whole.fetch(start, size);
+    },
+  };
+  const endRound = (): void => {
+    rounds++;
+    for (const answer of waiting.splice(0, connections)) answer();
+    if (waiting.length > 0) setImmediate(endRound);
+  };
+  let members = 0;
+  await scanParts(inRounds, () => void members++, {
+    connections,
+    partBytes: 256 * 1024,
+    bytesWanted: () => 0,
+    meet: () => undefined,
+  });
+  expect(members).toBe(816);
+  expect(requests).toBeGreaterThan(800);
+  expect(rounds).toBeLessThan((requests / connections) * 2.5);
+  expect(asked).toBeLessThan(bytes.length);
+});
+
 function lineOf(one: {
   kind: string;
   path: string;

@@ -10,7 +10,7 @@ export interface FarWindow extends RandomAccess {
 }
 
 /** Brought after a jump: a header with a long name, a manifest behind it, and the next header, mostly. */
-const jumpBytes = 14 * 1024;
+const jumpBytes = 10 * 1024;
 const longestBring = 1024 * 1024;
 /** From here on headers follow each other closely, so the next piece is asked for while this one is scanned. */
 const readAheadBytes = 256 * 1024;

@@ -1,49 +1,37 @@
-import { forEachParallel } from '../../io/parallel.ts';
 import { isExtension } from '../../tar/extended.ts';
 import { blockBytes, headerSize, headerTypeFlag, isHeaderValid, paddedSize, typeFlags } from '../../tar/header.ts';
 import type { FarObject } from './far-object.ts';
 
-/** A part that is shorter is scanned before others have found their beginning. */
-const shortestPart = 64 * 1024 * 1024;
-const mostParts = 32;
 /** So long that one of a few meets a header, so short that those in large layers cost little. */
 const probeBytes = 64 * 1024;
-const probesPerPart = 12;
+const probesAtMost = 12;
 
-/** How an archive is divided. */
-export interface GuessOptions {
-  readonly connections: number;
-  /** No part is shorter. @defaultValue 64 MiB */
-  readonly partBytes?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+/** What looking for headers may cost. */
+export interface ProbeBudget {
+  /** In bytes. */
+  left: number;
 }
 
 /**
- * Guesses where members begin, one for each part of a tar, so that several scans can walk it side by side. A guess may
- * be wrong: a layer may hold a tar itself. So it counts only if the scan from the archive's beginning comes to the very
- * same place.
- * @returns offsets in rising order; fewer than parts where none was found
+ * Guesses where a member begins, so that one more scan can walk from there. A guess may be wrong: a layer may hold a
+ * tar itself. So it counts only if the scan from the archive's beginning comes to the very same place.
+ * @param from where it is looked for, up to `to`: probes are spread over it
+ * @returns undefined where none was found, or the budget is spent
  */
-export async function guessHeaders(
+export async function guessHeader(
   object: FarObject,
-  { connections, partBytes: shortest = shortestPart, signal }: GuessOptions,
-): Promise<readonly number[]> {
-  const parts = Math.min(Math.floor(object.size / shortest), mostParts);
-  const partBytes = object.size / Math.max(parts, 1);
-  const found: number[] = [];
-  const wanted = Array.from({ length: Math.max(parts - 1, 0) }, (_, index) => index + 1);
-  await forEachParallel(wanted, connections, async (part) => {
-    for (let probe = 0; probe < probesPerPart; probe++) {
-      // Spread over the first half of the part: what is behind a large layer may be found from elsewhere.
-      const at = Math.floor((partBytes * (part + probe / (2 * probesPerPart))) / blockBytes) * blockBytes;
-      const bytes = await object.fetch(at, Math.min(probeBytes, object.size - at), signal);
-      const next = memberBehindFirst(bytes);
-      if (next === undefined || at + next >= object.size) continue;
-      found.push(at + next);
-      return;
-    }
-  });
-  return [...new Set(found)].sort((left, right) => left - right);
+  { from, to }: { readonly from: number; readonly to: number },
+  budget: ProbeBudget,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  for (let probe = 0; probe < probesAtMost && budget.left > 0; probe++) {
+    const at = Math.floor((from + ((to - from) * probe) / probesAtMost) / blockBytes) * blockBytes;
+    const size = Math.min(probeBytes, object.size - at);
+    budget.left -= size;
+    const next = memberBehindFirst(await object.fetch(at, size, signal));
+    if (next !== undefined && at + next < object.size) return at + next;
+  }
+  return undefined;
 }
 
 /**
