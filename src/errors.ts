@@ -46,6 +46,7 @@ const table = {
   SOURCE_NAMES_MISSING: { side: 'usage', harm: 'none', ends: 'image', again: false },
   SOURCE_CHANGED: { side: 'source', harm: 'loss', ends: 'run', again: false },
   SOURCE_TOO_LARGE: { side: 'source', harm: 'damage', ends: 'image', again: false },
+  MEMORY_FULL: { side: 'source', harm: 'none', ends: 'run', again: false },
   SOURCE_PART_MISSING: { side: 'source', harm: 'damage', ends: 'image', again: false },
   SOURCE_UNREACHABLE: { side: 'source', harm: 'loss', ends: 'image', again: true },
   SOURCE_DENIED: { side: 'source', harm: 'loss', ends: 'run', again: false },

@@ -19,6 +19,8 @@ export interface BlobNumbers {
 
 /** Blobs by digest, wherever they lie: manifests, configs and layers alike. Nothing here verifies; `copy` does. */
 export interface ContentStore {
+  /** What the blobs are in, for people: the backup's name. Absent where it has none. */
+  readonly describe?: string;
   /**
    * @returns the blob's size in bytes, and how many of them the medium really holds where it has holes; undefined when
    * the blob is not here

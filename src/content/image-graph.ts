@@ -6,6 +6,7 @@ import { childManifests, manifestBlobs, type ImageManifest, type Manifest } from
 import { isForeignLayerType, isImageConfigType, isSchema1Type } from '../oci/media-types.ts';
 import { isUnknownPlatform, type Platform } from '../oci/platform.ts';
 import { formatImageReference, type ImageName } from '../oci/reference.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import { limits } from '../io/limits.ts';
 import type { ContentStore } from './contracts.ts';
 import { blobNumbersOf } from './blob-numbers.ts';
@@ -24,7 +25,7 @@ const deepestNesting = 16;
 export interface GraphReader {
   /**
    * @throws RegtarError what makes the root itself unusable: BLOB_MISSING, BLOB_CORRUPT, BLOB_UNREADABLE,
-   * MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE; SOURCE_CHANGED
+   * MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_CYCLE; SOURCE_CHANGED; MEMORY_FULL
    */
   read(digest: Digest): ManifestNode;
 }
@@ -38,6 +39,7 @@ export interface GraphReader {
 export function createGraphReader(store: ContentStore, options: { readonly mostNodes?: number } = {}): GraphReader {
   const { mostNodes = Infinity } = options;
   const numbers = blobNumbersOf(store);
+  const refuseFullHeap = createHeapGuard(store.describe ?? 'the backup', 'MEMORY_FULL');
   const keyOf = createDigestKeys(numbers);
   const known = new Map<DigestKey, ManifestNode | RegtarError>();
   // What is let go of soon is not worth the work of making it small.
@@ -64,6 +66,7 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
   };
 
   const build = (digest: Digest, expected: Descriptor | undefined, above: readonly Digest[]): ManifestNode => {
+    refuseFullHeap();
     const { descriptor, manifest } = readManifest(store, digest, expected?.mediaType);
     const children: ManifestNode[] = [];
     const lostChildren: { descriptor: Descriptor; problem: Problem }[] = [];
@@ -109,6 +112,8 @@ export function createGraphReader(store: ContentStore, options: { readonly mostN
 
   return {
     read(digest) {
+      // What callers keep of each image grows as well.
+      refuseFullHeap();
       if (known.size > mostNodes) known.clear();
       return readNode(digest, undefined, []);
     },

@@ -3,6 +3,7 @@ import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
 import type { BlobOutcome, ContentStore, ImageSink, ImageTarget } from '../content/contracts.ts';
 import { createDigestSet } from '../content/digest-set.ts';
 import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { createSlots } from '../io/slots.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -45,6 +46,7 @@ export async function copyImages(
   // Every transfer under way listens for the end: many of them are not a leak.
   setMaxListeners(0, signal);
   const tally = createTally(emit, store);
+  const refuseFullHeap = createHeapGuard(store.describe ?? 'the backup', 'MEMORY_FULL');
   const refused: ImageResult[] = plan.refused.map(({ source, status, error }) => ({
     ...source,
     target: undefined,
@@ -56,6 +58,7 @@ export async function copyImages(
   /** In the order of the plan. */
   const results = new Array<ImageResult | undefined>(plan.images.length).fill(undefined);
   const settle = (index: number, status: ImageStatus, error?: RegtarError, untried = false): void => {
+    refuseFullHeap();
     const image = plan.images[index] as PlannedImage;
     const result = new ImageOutcome(image, describe, { status, ...(error && { error }), ...(untried && { untried }) });
     results[index] = result;
@@ -131,20 +134,22 @@ function* digestsOf({ images }: Plan): Generator<Digest> {
 function createOutage(jobs: number) {
   let inARow = 0;
   let reason: RegtarError | undefined;
+  let given: RegtarError | undefined;
   return {
     passed: (): void => void (inARow = 0),
     failed(error: RegtarError): void {
       inARow = codeFacts[error.code].again ? inARow + 1 : 0;
       if (codeFacts[error.code].ends === 'rest' || inARow >= Math.max(3, jobs)) reason ??= error;
     },
-    /** For an image that is not tried any more. */
+    /** For an image that is not tried any more: one for all of them, of which there may be a million. */
     error: (): RegtarError | undefined =>
-      reason &&
-      new RegtarError(reason.code, `not tried any more: ${reason.message}`, {
-        side: reason.side,
-        hint: reason.hint,
-        cause: reason,
-      }),
+      (given ??=
+        reason &&
+        new RegtarError(reason.code, `not tried any more: ${reason.message}`, {
+          side: reason.side,
+          hint: reason.hint,
+          cause: reason,
+        })),
   };
 }
 

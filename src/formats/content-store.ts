@@ -34,6 +34,7 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
     return known;
   };
   return {
+    describe: backup.describe,
     stat(digest) {
       const location = stored.get(digest)?.location;
       if (location === undefined) return undefined;

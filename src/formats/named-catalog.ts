@@ -1,6 +1,7 @@
 import { othersGoOn, type Problem } from '../errors.ts';
 import type { Catalog, ContentStore, LostTag, TagEntry } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import type { Digest } from '../oci/digest.ts';
 import { childManifests, manifestBlobs, type Manifest } from '../oci/manifest.ts';
 import { compareCodePoints } from '../oci/reference.ts';
@@ -40,6 +41,7 @@ export function createNameList(): NameList {
   const repositories = new Map<string, Repository>();
   const named = new Set<Digest>();
   const problems = createProblemList();
+  const refuseFullHeap = createHeapGuard('the backup');
   const repositoryOf = (name: string): Repository => {
     const known = repositories.get(name) ?? { tags: new Map(), roots: new Set() };
     repositories.set(name, known);
@@ -48,6 +50,7 @@ export function createNameList(): NameList {
   return {
     report: problems.report,
     name(repository, tag, digest) {
+      refuseFullHeap();
       const { tags, roots } = repositoryOf(repository);
       roots.add(digest);
       named.add(digest);

@@ -17,6 +17,9 @@ export interface ReadSource extends ReadImages {
 /** What no format reads: what an interrupted run of regtar leaves in its output. */
 const unfinished = /(?:^|\/)\.regtar-tmp\//;
 
+/** Between looks at the heap: a saved index gives its members without a pause. */
+const membersPerCheck = 1024;
+
 /**
  * Reads the catalog of a SOURCE in one pass. Content decides on the format, never a name.
  * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_DOCKER_LEGACY where it holds no images;
@@ -38,7 +41,7 @@ export async function readSource(backup: Backup, options: ReadOptions = {}): Pro
   let members = 0;
   const damage = await backup.scan(
     (entry) => {
-      members++;
+      if (members++ % membersPerCheck === 0) refuseFullHeap();
       if (adders.some((add) => add(entry))) return;
       if (entry.kind !== 'directory' && isWanted(entry.path)) files.add(entry);
     },

@@ -1,6 +1,7 @@
 import { isJsonObject } from '../io/try-json.ts';
 import type { NumberedLine } from '../io/read-lines.ts';
 import type { Problem } from '../errors.ts';
+import { createHeapGuard, refuseHeavyJson } from '../io/heap-guard.ts';
 import { limits } from '../io/limits.ts';
 import { invalidTagMap, type TagMapOptions, type TagMapRow } from './tag-map-row.ts';
 
@@ -45,7 +46,10 @@ const deepestNesting = 8;
 async function collect(lines: AsyncIterable<NumberedLine>, options: TagMapOptions): Promise<NumberedLine[]> {
   const all: NumberedLine[] = [];
   let length = 0;
+  // A hundred million empty lines are a hundred million objects.
+  const refuseFullHeap = createHeapGuard(options.describe, 'MEMORY_FULL');
   for await (const line of lines) {
+    refuseFullHeap();
     length += line.text.length;
     if (length > limits.tagMapJsonBytes)
       throw invalidTagMap(
@@ -62,8 +66,10 @@ function parseDocuments(
   lines: readonly NumberedLine[],
   options: TagMapOptions,
 ): { readonly value: unknown; readonly line: number }[] {
+  const whole = lines.map(({ text }) => text).join('\n');
+  refuseHeavyJson(whole, options.describe);
   try {
-    return [{ value: JSON.parse(lines.map(({ text }) => text).join('\n')) as unknown, line: 1 }];
+    return [{ value: JSON.parse(whole) as unknown, line: 1 }];
   } catch (cause) {
     const filled = lines.filter(({ text }) => text.trim() !== '');
     return filled.map(({ number, text }) => {

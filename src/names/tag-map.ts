@@ -4,6 +4,7 @@ import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { isRepository, isTag } from '../oci/reference.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import { openPipe } from '../io/open-pipe.ts';
 import { readLines, type NumberedLine } from '../io/read-lines.ts';
 import { withChosenTags } from './chosen-tags.ts';
@@ -167,7 +168,9 @@ async function checkRows(
 ): Promise<Pick<TagMap, 'entries' | 'signatures'>> {
   const entries = new Map<string, TagMapEntry & { readonly line: number }>();
   const signatures: SignatureEntry[] = [];
+  const refuseFullHeap = createHeapGuard(options.describe, 'MEMORY_FULL');
   for await (const { repository, tag, digest, line, signedAt } of rows) {
+    refuseFullHeap();
     if (!isRepository(repository))
       throw invalidTagMap(options, line, `"${repository.slice(0, 200)}" is not a repository name`);
     if (!isTag(tag)) throw invalidTagMap(options, line, `"${tag.slice(0, 200)}" is not a tag`);

@@ -5,6 +5,7 @@ import type { RemoteRequest } from './exchange.ts';
 import type { Registry } from './registry.ts';
 import { pullScope } from './scopes.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import { tryJson } from '../io/try-json.ts';
 
 const tagsSchema = v.object({ tags: v.optional(v.nullable(v.array(v.string()))) });
@@ -70,10 +71,12 @@ export async function listRepositories(
 
 /** Follows `Link: <…>; rel="next"`. @see RFC 8288 */
 async function* pages(registry: Registry, first: RemoteRequest): AsyncGenerator<Answer> {
+  const refuseFullHeap = createHeapGuard(`the list that ${registry.host} gives`, 'MEMORY_FULL');
   let next: RemoteRequest | undefined = first;
   for (let page = 0; next !== undefined && page < pagesAtMost; page++) {
     const answer: Answer = await registry.request(next);
     yield answer;
+    refuseFullHeap();
     const link = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(headerOf(answer, 'link') ?? '')?.[1];
     const url = link === undefined ? undefined : registry.resolve(link, answer.url);
     next = url === undefined ? undefined : { ...first, path: url };

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import { formatNames, formats } from '../formats/formats.ts';
+import { refuseHeavyJson } from '../io/heap-guard.ts';
 import { reportFileKind, type Report } from './report.ts';
 
 const text = v.string();
@@ -75,12 +76,14 @@ const embedded = /<script type="application\/json" id="report-data">([^<]*)<\/sc
 /**
  * Reads a report out of its file: JSON, or the page, which carries the same.
  * @param path for the message
- * @throws RegtarError REPORT_INVALID
+ * @throws RegtarError REPORT_INVALID, MEMORY_FULL
  */
 export function readReport(content: string, path: string): Report {
+  const document = content.trimStart().startsWith('<') ? (embedded.exec(content)?.[1] ?? '') : content;
+  refuseHeavyJson(document, path);
   let json: unknown;
   try {
-    json = JSON.parse(content.trimStart().startsWith('<') ? (embedded.exec(content)?.[1] ?? '') : content);
+    json = JSON.parse(document);
   } catch (cause) {
     throw invalid(path, 'it is neither JSON nor a page with JSON in it', cause);
   }

@@ -1,5 +1,6 @@
 import type { ErrorCode, Problem } from '../errors.ts';
 import type { ContentStore } from '../content/contracts.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
 import { childrenFirst, isSchema1, type ManifestNode } from '../content/image-graph.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -39,7 +40,10 @@ export function collectProblems(
   const corruptDigests = new Set(corrupt.keys());
   const missing = new Map<Digest, number>();
   const others: VerifyProblem[] = [];
+  // Each of a thousand tags may need the same ten thousand blobs that are not there.
+  const refuseFullHeap = createHeapGuard(store.describe ?? 'the backup', 'MEMORY_FULL');
   const find = (code: ErrorCode, digest: Digest, message: string, image: VerifiedImage): void => {
+    refuseFullHeap();
     const key = `${code} ${digest}`;
     let finding = findings.get(key);
     if (finding === undefined) findings.set(key, (finding = { code, digest, message, needers: new Map() }));

@@ -55,6 +55,7 @@ async function isLineAndHint({ code, provoke, exit, says, hint }: ErrorCase): Pr
 /** Codes that other tests provoke, with the words of their titles. */
 const elsewhere: Partial<Record<ErrorCode, readonly [file: string, title: string]>> = {
   SOURCE_TOO_LARGE: ['formats/hostile.test.ts', 'more tags than fit into the heap are refused by name'],
+  MEMORY_FULL: ['cli/full-heap.test.ts', 'indexes of many children'],
   SOURCE_CHANGED: ['verify/verify.test.ts', 'a backup that shrinks while it is read is not called damaged'],
   INDEX_STALE: ['source/saved-index.test.ts', 'bytes changed anywhere: never another answer, never a failure'],
   BLOB_UNREADABLE: ['verify/verify.test.ts', 'a blob that the medium does not give'],

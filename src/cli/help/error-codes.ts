@@ -75,6 +75,12 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: 'The backup names more tags, links and blobs than fit into the memory that Node gives to a program.',
     remedy: 'Give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; no real registry has so many.',
   },
+  MEMORY_FULL: {
+    cause: 'What was read, or what is to be said of it, does not fit into the memory that Node gives to a program.',
+    remedy:
+      'Take less at once with `--include`, or give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; a file ' +
+      'that was made to do harm needs more than any machine has.',
+  },
   SOURCE_CHANGED: {
     cause: 'The backup was written to, cut or replaced while it was read.',
     remedy: 'Wait until the program that writes to it has ended, then run the command again.',

@@ -73,7 +73,7 @@ export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
 
 /** @throws RegtarError OUTPUT_FOREIGN when the bytes are not an index.json, since what is in it would be lost */
 export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
-  const json = tryJson(bytes);
+  const json = tryJson(bytes, path);
   if (!isJsonObject(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isJsonObject)) {
     throw new RegtarError('OUTPUT_FOREIGN', `${path} is not an index of an OCI layout`, {
       where: { path },

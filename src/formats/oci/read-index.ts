@@ -21,7 +21,7 @@ export function readIndexEntries(
   path: string,
   report: (problem: Problem) => void,
 ): readonly ReadEntry[] {
-  const index = tryJson(bytes);
+  const index = tryJson(bytes, path);
   const manifests = isJsonObject(index) ? index['manifests'] : undefined;
   if (!Array.isArray(manifests))
     throw new RegtarError('MANIFEST_INVALID', `${path} is not the index of an OCI layout`, {

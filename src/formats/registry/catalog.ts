@@ -15,6 +15,9 @@ import { resolveLinks, type PendingLink } from './resolve-links.ts';
 import { settleTags } from './settle-tags.ts';
 import type { StorageCatalog } from './storage-catalog.ts';
 
+/** Between looks at the heap: a saved index gives its members without a pause. */
+const membersPerCheck = 1024;
+
 /**
  * Builds the catalog in one pass over a backup's members.
  * @throws RegtarError SOURCE_NOT_REGISTRY, SOURCE_NOT_TAR, SOURCE_EMPTY when there is no registry's storage inside;
@@ -36,7 +39,7 @@ export async function readCatalog(
   };
   let members = 0;
   const count = (entry: Entry): void => {
-    members++;
+    if (members++ % membersPerCheck === 0) refuseFullHeap();
     builder.add(entry);
   };
   const damage = await backup.scan(count, { ...options, onProgress });
