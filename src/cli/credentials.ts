@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { RegtarError } from '../errors.ts';
 import type { CredentialSource } from '../remote/credential.ts';
@@ -16,9 +17,13 @@ export interface AccountOptions {
 
 /**
  * What the command line says, else the environment, else the files and helpers of docker and podman.
- * @throws RegtarError USAGE, CREDENTIALS_INVALID
+ * @throws RegtarError USAGE, CREDENTIALS_INVALID; the signal's reason
  */
-export async function readCredentials(host: string, options: AccountOptions): Promise<CredentialSource> {
+export async function readCredentials(
+  host: string,
+  options: AccountOptions,
+  signal: AbortSignal,
+): Promise<CredentialSource> {
   const chosen = [
     options.anonymous === true,
     options.registryTokenStdin === true,
@@ -30,8 +35,8 @@ export async function readCredentials(host: string, options: AccountOptions): Pr
   return findCredentials({
     host,
     username: options.username,
-    password: await readPassword(options),
-    registryToken: options.registryTokenStdin === true ? await readSecret('--registry-token-stdin') : undefined,
+    password: await readPassword(options, signal),
+    registryToken: options.registryTokenStdin === true ? await readSecret('--registry-token-stdin', signal) : undefined,
     anonymous: options.anonymous,
     authFile: options.authfile,
     env: process.env,
@@ -41,15 +46,15 @@ export async function readCredentials(host: string, options: AccountOptions): Pr
   });
 }
 
-async function readPassword(options: AccountOptions): Promise<Secret | undefined> {
-  if (options.passwordStdin === true) return readSecret('--password-stdin');
+async function readPassword(options: AccountOptions, signal: AbortSignal): Promise<Secret | undefined> {
+  if (options.passwordStdin === true) return readSecret('--password-stdin', signal);
   const isAsked =
     options.username !== undefined && !process.env['REGTAR_PASSWORD'] && process.stdin.isTTY && process.stderr.isTTY;
   return isAsked ? promptPassword(options.username) : undefined;
 }
 
-async function readSecret(option: string): Promise<Secret> {
-  const secret = (await text(process.stdin)).replace(/\r?\n$/, '');
+async function readSecret(option: string, signal: AbortSignal): Promise<Secret> {
+  const secret = (await text(addAbortSignal(signal, process.stdin))).replace(/\r?\n$/, '');
   if (secret === '') throw usage(`${option}: there was nothing on standard input`);
   return new Secret(secret);
 }

@@ -32,9 +32,14 @@ export async function holdPipes(options: object, context: Context): Promise<void
   const given = options as Record<string, unknown>;
   for (const name of named) {
     const path = given[name];
-    if (typeof path !== 'string' || !isPipe(path)) continue;
-    given[name] = keep(await whileWaiting(path, context, () => buffer(openPipe(path, context.signal))));
+    if (typeof path === 'string') given[name] = await holdPipe(path, context);
   }
+}
+
+/** The same for one file. @returns where to read it; `path` itself where it is not a pipe */
+export async function holdPipe(path: string, context: Pick<Context, 'output' | 'signal'>): Promise<string> {
+  if (!isPipe(path)) return path;
+  return keep(await whileWaiting(path, context, () => buffer(openPipe(path, context.signal))));
 }
 
 /** Reads what may be a pipe, and says so when its writer takes longer than a person expects. */
@@ -55,8 +60,8 @@ export async function whileWaiting<Result>(
   }
 }
 
-/** Where a reader may have to wait. */
-function isPipe(path: string): boolean {
+/** Where a reader may have to wait for the first writer. */
+export function isPipe(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 }
 

@@ -12,7 +12,7 @@ import { readSource, type ReadSource } from '../formats/read-source.ts';
 import { withTagAt } from '../names/chosen-tags.ts';
 import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
-import { whileWaiting } from './hold-pipes.ts';
+import { isPipe, whileWaiting } from './hold-pipes.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
 import { limitHeapGrowth, limitLargeHeap } from './heap-growth.ts';
 import type { SourceOption } from './operands.ts';
@@ -73,17 +73,20 @@ export async function withBackup<Result>(
   use: (opened: OpenedBackup) => Promise<Result>,
 ): Promise<Result> {
   const input = options.hashInput === true && sources.includes('-') ? hashedInput() : undefined;
-  const backup = await openSource(sources, {
-    signal: context.signal,
-    stdin: input?.stream ?? process.stdin,
-    trustLinks: options.checkLinks !== true,
-    onNotice: (text) => context.output.message(`regtar: ${text}`),
-    ...(options.keep !== undefined && { keep: options.keep }),
-    indexFile: options.indexFile,
-    recordIndex: options.recordIndex,
-    far: farAccess(options, context),
-    ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
-  });
+  const open = (): Promise<OpenedSource> =>
+    openSource(sources, {
+      signal: context.signal,
+      stdin: input?.stream ?? process.stdin,
+      trustLinks: options.checkLinks !== true,
+      onNotice: (text) => context.output.message(`regtar: ${text}`),
+      ...(options.keep !== undefined && { keep: options.keep }),
+      indexFile: options.indexFile,
+      recordIndex: options.recordIndex,
+      far: farAccess(options, context),
+      ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
+    });
+  const pipe = sources.find(isPipe);
+  const backup = pipe === undefined ? await open() : await whileWaiting(pipe, context, open);
   try {
     refuseOverlap(options.outputs ?? [], [
       ...backup.given.flatMap(({ paths }) => paths),

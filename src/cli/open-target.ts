@@ -26,7 +26,7 @@ export function openTarget(
   options: RemoteOptions & { readonly jobs: number },
   context: Context,
 ): Promise<Registry> {
-  return readCredentials(target.host, options).then((credentials) =>
+  return readCredentials(target.host, options, context.signal).then((credentials) =>
     openRegistry({
       host: target.host,
       scheme: options.plainHttp === true ? 'http' : target.scheme,

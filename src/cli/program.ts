@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { createProgram } from './declare/program.ts';
 import type { GlobalOptions } from './declare/run.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { holdPipes } from './hold-pipes.ts';
+import { holdPipe, holdPipes } from './hold-pipes.ts';
 import { understandHabits } from './habits.ts';
 import { createOutput } from './output.ts';
 import { createEventWriter } from './progress/event-writer.ts';
@@ -28,8 +28,11 @@ export async function runProgram(
     });
   });
   program.hook('preAction', async (_program, command) => {
-    if (hasSettings(command))
-      settings = (await import('./settings/apply.ts')).applySettings(program, command, process.env);
+    if (!hasSettings(command)) return;
+    const config: unknown = command.getOptionValue('config');
+    if (typeof config === 'string')
+      command.setOptionValue('config', await holdPipe(config, contextOf(command.opts<GlobalOptions>(), outside)));
+    settings = (await import('./settings/apply.ts')).applySettings(program, command, process.env);
   });
   if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h' || word === 'help'))
     (await import('./help/add-examples.ts')).addExamples(program);

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createGraphReader, type GraphReader } from '../content/image-graph.ts';
 import { RegtarError, systemReason } from '../errors.ts';
@@ -13,6 +14,7 @@ import { resolveNames } from '../select/resolve-name.ts';
 import { chooseTags, isChoice, type Clock, type TagChoice } from '../select/tag-choice.ts';
 import { unmatchedGlobs, unmatchedMaps } from '../select/unmatched.ts';
 import type { Context } from './context.ts';
+import { whileWaiting } from './hold-pipes.ts';
 import type { BackupOptions, OpenedBackup } from './open-backup.ts';
 
 /** Which images, by name and by time. */
@@ -58,8 +60,12 @@ export interface SettledSelection {
  * Reads what options say, so that a wrong one is found before anything is opened.
  * @throws RegtarError FILTER_INVALID, REFERENCE_INVALID, USAGE
  */
-export async function readSelection(options: SelectionOptions, signal?: AbortSignal): Promise<Selection> {
-  const images = options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images, signal));
+export async function readSelection(
+  options: SelectionOptions,
+  context: Pick<Context, 'output' | 'signal'>,
+): Promise<Selection> {
+  const images =
+    options.images === undefined ? undefined : parseImagesList(await readTextFile(options.images, context));
   const { include, exclude, newest, since, until, semver, by } = options;
   const choice = { newest, since, until, semver, by };
   refuseChoice(choice, options);
@@ -141,13 +147,14 @@ function refuseChoice(choice: TagChoice, { untagged }: SelectionOptions): void {
 }
 
 /** A small file that the person named; `-` is standard input. @throws RegtarError USAGE */
-export async function readTextFile(path: string, signal?: AbortSignal): Promise<string> {
-  if (path === '-') return text(process.stdin);
+export async function readTextFile(path: string, context: Pick<Context, 'output' | 'signal'>): Promise<string> {
+  const { signal } = context;
   try {
-    if (!(await stat(path)).isFile()) return await text(openPipe(path, signal));
-    return await readFile(path, 'utf8');
+    if (path === '-') return await text(addAbortSignal(signal, process.stdin));
+    if ((await stat(path)).isFile()) return await readFile(path, 'utf8');
+    return await whileWaiting(path, context, () => text(openPipe(path, signal)));
   } catch (cause) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     throw new RegtarError('USAGE', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,

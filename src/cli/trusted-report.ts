@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { readReport } from '../report/read-report.ts';
 import type { Report, ReportApproval } from '../report/report.ts';
+import type { Context } from './context.ts';
 import { readTextFile } from './selection.ts';
 
 /** A report with who signed its file; undefined where that was not asked for. */
@@ -15,8 +16,12 @@ export interface TrustedReport {
  * Reads a report, and with `keys` (`--require-signature`) only when one of them signed its file.
  * @throws RegtarError REPORT_INVALID, SIGNATURE_INVALID, USAGE
  */
-export async function readTrustedReport(path: string, keys: string | undefined): Promise<TrustedReport> {
-  if (keys === undefined) return { report: readReport(await readTextFile(path), path), approval: undefined };
+export async function readTrustedReport(
+  path: string,
+  keys: string | undefined,
+  context: Pick<Context, 'output' | 'signal'>,
+): Promise<TrustedReport> {
+  if (keys === undefined) return { report: readReport(await readTextFile(path, context), path), approval: undefined };
   if (path === '-')
     throw new RegtarError('USAGE', 'the signature of a report lies beside its file, but this is standard input', {
       hint: 'name the file',

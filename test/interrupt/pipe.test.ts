@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { typed } from '../cli/support/shell.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { startRegtar } from './support/start-regtar.ts';
+import { startRegtar, type RunningRegtar } from './support/start-regtar.ts';
 
 const folder = temporaryFolder();
 const at = folder.file;
@@ -23,24 +23,69 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
-describe('a pipe that nobody writes into', () => {
-  it.each<[string, readonly string[]]>([
-    ['as SOURCE', ['list', at('pipe')]],
-    ['as a list of images', ['list', at('docker.tar'), '--images', at('pipe')]],
-    ['as a tag map', ['list', at('docker.tar'), '--tag-map', at('pipe')]],
-    ['as an authfile', ['push', at('docker.tar'), '127.0.0.1:1', '--authfile', at('pipe')]],
-    [
-      'as a password',
-      ['list', 'https://127.0.0.1:1/x.tar', '--source-username', 'a', '--source-password-file', at('pipe')],
-    ],
-    ['as a report that nobody reads', ['export', at('docker.tar'), at('out'), '--report', at('pipe')]],
-    ['as OUT that nobody reads', ['export', at('docker.tar'), at('pipe')]],
+/** Pipes that nobody opens, one for each reader: none of them takes what is meant for another. */
+const waiting: readonly (readonly [string, (pipe: string) => readonly string[]])[] = [
+  ['as SOURCE', (pipe) => ['list', pipe]],
+  ['as settings', (pipe) => ['list', at('docker.tar'), '--config', pipe]],
+  ['as a list of images', (pipe) => ['list', at('docker.tar'), '--images', pipe]],
+  ['as a tag map', (pipe) => ['list', at('docker.tar'), '--tag-map', pipe]],
+  ['as a base', (pipe) => ['export', at('docker.tar'), at('out'), '--base', pipe]],
+  ['as an authfile', (pipe) => ['push', at('docker.tar'), '127.0.0.1:1', '--authfile', pipe]],
+  ['as an authority', (pipe) => ['push', at('docker.tar'), '127.0.0.1:1', '--ca-file', pipe]],
+  ['as a certificate', (pipe) => ['push', at('docker.tar'), '127.0.0.1:1', '--cert-file', pipe, '--key-file', pipe]],
+  ['as passwords of a server', (pipe) => ['serve', at('docker.tar'), '--htpasswd', pipe]],
+  ['as a report', (pipe) => ['check', '127.0.0.1:1', '--report', pipe]],
+  ['as one of several reports', (pipe) => ['report', 'merge', pipe]],
+  ['as keys', (pipe) => ['check', '127.0.0.1:1', '--report', at('docker.tar'), '--require-signature', pipe]],
+  [
+    'as a password',
+    (pipe) => ['list', 'https://127.0.0.1:1/x.tar', '--source-username', 'a', '--source-password-file', pipe],
+  ],
+  ['as a report that nobody reads', (pipe) => ['export', at('docker.tar'), at('out'), '--report', pipe]],
+  ['as OUT that nobody reads', (pipe) => ['export', at('docker.tar'), pipe]],
+];
+
+describe('a pipe that nobody opens at its other end', () => {
+  const started: RunningRegtar[] = [];
+  // All of them wait together, for longer than it takes until a person is told.
+  beforeAll(async () => {
+    for (const [index, [, args]] of waiting.entries()) {
+      const pipe = at(`pipe-${index}`);
+      execFileSync('mkfifo', [pipe]);
+      started.push(startRegtar(args(pipe)));
+    }
+    await sleep(6500);
+  });
+
+  it.each(waiting.map(([title], index) => [title, index] as const))(
+    '%s: one Ctrl-C ends the program',
+    async (title, index) => {
+      const running = started[index]!;
+      expect(await Promise.race([running.ended.then(() => 'over'), sleep(1, 'waits')])).toBe('waits');
+      running.kill('SIGINT');
+      const late = setTimeout(() => running.kill('SIGKILL'), 20_000);
+      const { code, stderr } = await running.ended;
+      clearTimeout(late);
+      expect([code, stderr]).toEqual([130, expect.stringContaining('INTERRUPTED')]);
+      if (!title.includes('nobody reads'))
+        expect(stderr).toContain(`waiting for ${at(`pipe-${index}`)}: nothing has come out of this pipe yet`);
+    },
+  );
+});
+
+describe('standard input that says nothing', () => {
+  it.each([
+    ['as a list of images', ['list', at('docker.tar'), '--images', '-']],
+    ['as a password', ['push', at('docker.tar'), '127.0.0.1:1', '--username', 'a', '--password-stdin']],
+    ['as a token', ['push', at('docker.tar'), '127.0.0.1:1', '--registry-token-stdin']],
   ])('%s: one Ctrl-C ends the program', async (_, args) => {
-    const running = startRegtar(args);
-    const isOver = await Promise.race([running.ended.then(() => true), sleep(1500, false)]);
-    expect(isOver).toBe(false);
+    const held = at('held');
+    // Its writing end stays open, and nothing is written.
+    const shell = `[ -p ${held} ] || mkfifo ${held}; exec 3<>${held}; exec "$@" <&3`;
+    const running = startRegtar(args, { shell });
+    expect(await Promise.race([running.ended.then(() => 'over'), sleep(1500, 'waits')])).toBe('waits');
     running.kill('SIGINT');
-    const late = setTimeout(() => running.kill('SIGKILL'), 10_000);
+    const late = setTimeout(() => running.kill('SIGKILL'), 20_000);
     const { code, stderr } = await running.ended;
     clearTimeout(late);
     expect([code, stderr]).toEqual([130, expect.stringContaining('INTERRUPTED')]);
@@ -70,6 +115,28 @@ describe('a pipe as SOURCE', () => {
     });
     expect(stderr).toMatch(/TARGET_UNREACHABLE|CREDENTIALS_INVALID/);
     expect(readdirSync(at('empty'))).toEqual([]);
+  });
+
+  it('as settings is read as a file is', async () => {
+    const settings = `--config <(sleep 0.3; echo 'list: { include: none }')`;
+    const { code, stderr } = await typed(`regtar list ${at('docker.tar')} ${settings}`, { allowFailure: true });
+    expect([code, stderr]).toEqual([0, expect.stringContaining("--include 'none' matches nothing")]);
+  });
+
+  it('as a report is read as a file is', async () => {
+    await typed(`regtar export ${at('docker.tar')} ${at('checked')} --report ${at('checked.json')}`);
+    const { stdout, stderr } = await typed(`regtar check ${at('checked')} --report <(cat ${at('checked.json')})`);
+    expect(`${stdout}${stderr}`).toMatch(/1 image/);
+    const merged = await typed(`regtar report merge <(cat ${at('checked.json')}) ${at('checked.json')}`);
+    expect(merged.stderr).toContain('1 image arrived');
+  });
+
+  it('as an authority is read as a file is', async () => {
+    const { stderr } = await typed(
+      `regtar push ${at('docker.tar')} 127.0.0.1:1 --ca-file <(echo no certificate) --retry-times 0`,
+      { allowFailure: true },
+    );
+    expect(stderr).toMatch(/CONFIG_INVALID: .* holds no PEM certificate/);
   });
 
   it('has no index, and an empty one is said', async () => {

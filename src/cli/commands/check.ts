@@ -28,7 +28,7 @@ export interface CheckCommandOptions extends RemoteOptions {
 
 /** `regtar check TARGET --report FILE`: exit code 4 where the target differs from what the report says. */
 export async function check(operand: string, options: CheckCommandOptions, context: Context): Promise<number> {
-  const trusted = await readTrustedReport(options.report, options.requireSignature);
+  const trusted = await readTrustedReport(options.report, options.requireSignature, context);
   const { report, approval } = trusted;
   if (approval !== undefined)
     context.output.message(`${options.report} is signed by ${approval.name} (${approval.key})`);

@@ -23,7 +23,7 @@ export async function diff(
     throw new RegtarError('USAGE', 'diff compares two backups, and --source would add a third', {
       hint: 'leave it out; several archives are one backup for the other commands',
     });
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   const { include, exclude, images } = selection;
   // A chosen history and an index belong to one backup: the later one, as everything that is chosen.
   const { atDigest, indexFile, ...shared } = options;

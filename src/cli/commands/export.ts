@@ -55,7 +55,7 @@ export async function exportImages(
   if (options.resume === true && !isBucketOutput(out))
     requireBegun(out, options.volumeSize === undefined && isArchiveFile(options.format, out));
   const shard = chooseShard(options.shard, process.env);
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   if (options.saveDigests !== undefined) requireWritable(options.saveDigests);
   const bucket = isBucketOutput(out);
   if (options.base !== undefined && out !== '-' && !bucket) refuseOverlap([{ name: 'OUT', path: out }], [options.base]);

@@ -37,7 +37,7 @@ export interface InspectOptions extends ChoiceOptions {
 /** `regtar inspect [SOURCE] [REF]`: a whole backup at a glance, or one image. */
 export async function inspect(operands: readonly string[], options: InspectOptions, context: Context): Promise<number> {
   const { sources, reference } = splitReference(operands, options);
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   refuseMixture(options, selection.isNarrow, reference);
   if (options.html !== undefined) requireWritable(options.html);
   const outputs = options.html === undefined ? [] : [{ name: '--html', path: options.html }];

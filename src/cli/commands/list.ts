@@ -26,7 +26,7 @@ interface Listed {
 
 /** `regtar list`: the `images.list` that people already use, sorted by code point. */
 export async function list(operands: readonly string[], options: ListOptions, context: Context): Promise<number> {
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   return withBackup(sourceOperands(operands, options), { ...options, keep: 'small' }, context, async (opened) => {
     for (const problem of renderProblems(
       opened.catalog.problems.filter(({ repository }) => repository === undefined),

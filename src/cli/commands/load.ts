@@ -19,7 +19,7 @@ export interface LoadOptions extends SelectionOptions, CopyCommandOptions {
 
 /** `regtar load [SOURCE…]`: straight into a running engine. */
 export async function load(operands: readonly string[], options: LoadOptions, context: Context): Promise<number> {
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   const rename = createRenamer({ maps: options.map, project: options.project });
   const host = options.socket ?? process.env['DOCKER_HOST'] ?? findSocket();
   const certPath = process.env['DOCKER_TLS_VERIFY'] ? process.env['DOCKER_CERT_PATH'] : undefined;

@@ -40,11 +40,11 @@ export async function mirrors(operands: readonly string[], options: MirrorsOptio
     throw new RegtarError('USAGE', `a file for ${options.for} needs --from: the registry in the old names`, {
       hint: 'write --from registry.example.com:5000, or docker.io; a backup does not say which registry it is from',
     });
-  const authority = options.caFile === undefined ? undefined : await readTextFile(options.caFile);
+  const authority = options.caFile === undefined ? undefined : await readTextFile(options.caFile, context);
   const { target, images } =
     options.report === undefined
       ? await fromSource(operands, options, context)
-      : await fromReport(options.report, operands, options);
+      : await fromReport(options.report, operands, options, context);
   if (options.for === 'table') printNames(movedNames(from?.host, target.host, images), context);
   else {
     const scheme = options.plainHttp === true ? 'http' : (target.scheme ?? 'https');
@@ -66,7 +66,12 @@ interface Moved {
   readonly images: readonly MovedImage[];
 }
 
-async function fromReport(path: string, operands: readonly string[], options: MirrorsOptions): Promise<Moved> {
+async function fromReport(
+  path: string,
+  operands: readonly string[],
+  options: MirrorsOptions,
+  context: Context,
+): Promise<Moved> {
   if (operands.length > 0 || options.map !== undefined || options.project !== undefined || options.prefix !== undefined)
     throw new RegtarError(
       'USAGE',
@@ -75,7 +80,7 @@ async function fromReport(path: string, operands: readonly string[], options: Mi
         hint: 'leave them out, or leave --report out',
       },
     );
-  const report = readReport(await readTextFile(path), path);
+  const report = readReport(await readTextFile(path, context), path);
   if (report.target.kind !== 'registry')
     throw new RegtarError('USAGE', `${path} is the report of an export, not of a push into a registry`, {
       hint: 'name SOURCE and TARGET instead',
@@ -91,7 +96,7 @@ async function fromReport(path: string, operands: readonly string[], options: Mi
 async function fromSource(operands: readonly string[], options: MirrorsOptions, context: Context): Promise<Moved> {
   const { sources, operand } = splitOperands(operands, options, 'TARGET');
   const target = parseTarget(operand);
-  const selection = await readSelection(options);
+  const selection = await readSelection(options, context);
   const prefix = [target.path, options.prefix].filter((part) => part !== undefined && part !== '').join('/');
   const rename = createRenamer({
     maps: options.map,

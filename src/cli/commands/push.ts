@@ -135,7 +135,7 @@ async function planner(
   shard: Shard | undefined,
   context: Context,
 ): Promise<(opened: OpenedBackup, login: PushLogin) => Promise<Plan>> {
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   const rename = createRenamer({
     maps: options.map,
     project: options.project,
@@ -251,7 +251,7 @@ function openJournal(
 /** @throws RegtarError SIGNATURE_INVALID, REPORT_INVALID, USAGE where one of the two options stands alone */
 async function readSignedReport(
   { signedReport, requireSignature }: PushOptions,
-  { output }: Context,
+  context: Context,
 ): Promise<TrustedReport | undefined> {
   if (signedReport === undefined && requireSignature === undefined) return undefined;
   if (signedReport === undefined || requireSignature === undefined)
@@ -259,8 +259,10 @@ async function readSignedReport(
       hint: 'name the report and the keys of those who may sign it',
     });
   const { readTrustedReport } = await import('../trusted-report.ts');
-  const trusted = await readTrustedReport(signedReport, requireSignature);
-  output.message(`${signedReport} is signed by ${trusted.approval?.name ?? ''} (${trusted.approval?.key ?? ''})`);
+  const trusted = await readTrustedReport(signedReport, requireSignature, context);
+  context.output.message(
+    `${signedReport} is signed by ${trusted.approval?.name ?? ''} (${trusted.approval?.key ?? ''})`,
+  );
   return trusted;
 }
 

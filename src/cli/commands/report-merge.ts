@@ -18,7 +18,7 @@ export async function reportMerge(
   context: Context,
 ): Promise<number> {
   const reports = [];
-  for (const file of files) reports.push(readReport(await readTextFile(file), file));
+  for (const file of files) reports.push(readReport(await readTextFile(file, context), file));
   const merged = mergeReports(reports);
   if (options.output === undefined) context.output.line(formatReport(merged).trimEnd());
   else await writeReportFiles(options.output, merged);

@@ -40,10 +40,10 @@ export async function serve(
 ): Promise<number> {
   const listen = chooseListen(options.listen, process.env, process.pid);
   if (options.printConfig !== undefined) refuseMissingFolder(options);
-  const tls = await chooseTls(options, 'host' in listen ? listen.host : undefined);
+  const tls = await chooseTls(options, 'host' in listen ? listen.host : undefined, context);
   if (options.printConfig !== undefined) return printConfig(options.printConfig, tls, options, context);
-  const doorkeeper = options.htpasswd === undefined ? undefined : await openDoor(options.htpasswd);
-  const selection = await readSelection(options, context.signal);
+  const doorkeeper = options.htpasswd === undefined ? undefined : await openDoor(options.htpasswd, context);
+  const selection = await readSelection(options, context);
   return withBackup(sourceOperands(sources, options), options, context, async (opened) => {
     const { store } = opened;
     const catalog = await shownCatalog(opened, selection, options, context);
@@ -115,9 +115,9 @@ function printConfig(
   return 0;
 }
 
-async function openDoor(path: string): Promise<Doorkeeper> {
+async function openDoor(path: string, context: Context): Promise<Doorkeeper> {
   const { compare } = (await import('bcryptjs')).default;
-  return createDoorkeeper(parseHtpasswd(await readTextFile(path), path), { compare });
+  return createDoorkeeper(parseHtpasswd(await readTextFile(path, context), path), { compare });
 }
 
 /** `--verify`: every blob is read before the first client. */

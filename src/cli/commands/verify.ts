@@ -20,7 +20,7 @@ export async function verify(
   options: VerifyCommandOptions,
   context: Context,
 ): Promise<number> {
-  const selection = await readSelection(options, context.signal);
+  const selection = await readSelection(options, context);
   return withBackup(
     sourceOperands(operands, options),
     { ...options, keep: 'digests', checkLinks: true },

@@ -4,6 +4,7 @@ import { RegtarError } from '../../errors.ts';
 import type { ServerTls } from '../../serve/server.ts';
 import { makeSelfSigned } from '../../serve/tls/certificate.ts';
 import { keepSelfSigned } from '../../serve/tls/tls-folder.ts';
+import type { Context } from '../context.ts';
 import { readTextFile } from '../selection.ts';
 import { isEveryAddress } from './listen.ts';
 
@@ -28,7 +29,11 @@ export interface ChosenTls extends ServerTls {
  * @returns undefined where no option asks for TLS
  * @throws RegtarError USAGE, TLS_INVALID, OUTPUT_UNWRITABLE
  */
-export async function chooseTls(options: ServerTlsOptions, host: string | undefined): Promise<ChosenTls | undefined> {
+export async function chooseTls(
+  options: ServerTlsOptions,
+  host: string | undefined,
+  context: Pick<Context, 'output' | 'signal'>,
+): Promise<ChosenTls | undefined> {
   const { tlsCert, tlsKey, tlsSelfSigned = false, tlsDir, tlsName } = options;
   if (tlsSelfSigned) {
     const names = selfSignedNames(host, tlsName ?? []);
@@ -39,7 +44,8 @@ export async function chooseTls(options: ServerTlsOptions, host: string | undefi
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined)
     throw usage('--tls-cert and --tls-key belong together', 'one file may be given for both');
-  const tls = { certificate: await readTextFile(tlsCert), key: await readTextFile(tlsKey), authority: undefined };
+  const certificate = await readTextFile(tlsCert, context);
+  const tls = { certificate, key: await readTextFile(tlsKey, context), authority: undefined };
   try {
     createSecureContext({ cert: tls.certificate, key: tls.key });
   } catch (cause) {
