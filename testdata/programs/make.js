@@ -1,7 +1,8 @@
-// Makes the archives beside it again: `npm run build && node testdata/programs/make.js`. Needs docker-registry, GNU tar, gzip, and crane, oras
-// and regctl in PATH. What these programs write is packed as it is; only times, owners and order are fixed.
+// Makes the archives beside it again: `npm run build && node testdata/programs/make.js [PROGRAM…]`. Needs docker-registry, GNU tar and gzip, and
+// in PATH crane, oras, regctl, hauler (`go build ./cmd/hauler`, after 2.1.0-dev.2) and kaniko's executor (`CGO_ENABLED=0 go build ./cmd/executor`
+// after 1.24.0; as root). What these programs write is packed as it is; only times, owners and order are fixed.
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,26 +34,65 @@ try {
   while (!(await fetch(`http://${host}/v2/`).catch(() => undefined))?.ok) await wait(50);
   run(process.execPath, join(root, 'bin/regtar.js'), 'push', join(root, 'testdata/docker.tar'), host, '-q');
 
-  run('crane', 'pull', '--format=oci', '--annotate-ref', `${host}/tools/multi:1.0`, 'crane-oci');
-  run('crane', 'pull', '--format=tarball', `${host}/tools/hello:1.0`, `${host}/tools/hello:edge`, 'crane.tar');
-  run('crane', 'pull', '--format=legacy', `${host}/tools/hello:1.0`, 'crane-legacy.tar');
-  run('regctl', 'registry', 'set', '--tls', 'disabled', host);
-  run('regctl', 'image', 'copy', `${host}/tools/hello:1.0`, 'ocidir://regctl-oci:1.0');
-  run('regctl', 'image', 'export', `${host}/tools/multi:1.0`, 'regctl.tar');
-  run('oras', 'cp', '-r', '--from-plain-http', `${host}/team/app/web:2.0`, '--to-oci-layout', 'oras-oci:2.0');
-  run('oras', 'backup', '--plain-http', '--include-referrers', '--output', 'oras.tar', `${host}/tools/hello`);
-
-  for (const name of ['crane.tar', 'crane-legacy.tar', 'regctl.tar', 'oras.tar']) pack(name, ['-C', folder, name]);
-  for (const name of ['crane-oci', 'regctl-oci', 'oras-oci']) pack(`${name}.tar`, ['-C', folder, name]);
+  const asked = process.argv.slice(2);
+  for (const [program, make] of Object.entries({ crane, regctl, oras, hauler, kaniko }))
+    if (asked.length === 0 || asked.includes(program)) make();
 } finally {
   registry.kill();
   rmSync(folder, { recursive: true, force: true });
 }
 
+function crane() {
+  run('crane', 'pull', '--format=oci', '--annotate-ref', `${host}/tools/multi:1.0`, 'crane-oci');
+  run('crane', 'pull', '--format=tarball', `${host}/tools/hello:1.0`, `${host}/tools/hello:edge`, 'crane.tar');
+  run('crane', 'pull', '--format=legacy', `${host}/tools/hello:1.0`, 'crane-legacy.tar');
+  pack('crane-oci', 'crane.tar', 'crane-legacy.tar');
+}
+
+function regctl() {
+  run('regctl', 'registry', 'set', '--tls', 'disabled', host);
+  run('regctl', 'image', 'copy', `${host}/tools/hello:1.0`, 'ocidir://regctl-oci:1.0');
+  run('regctl', 'image', 'export', `${host}/tools/multi:1.0`, 'regctl.tar');
+  pack('regctl-oci', 'regctl.tar');
+}
+
+function oras() {
+  run('oras', 'cp', '-r', '--from-plain-http', `${host}/team/app/web:2.0`, '--to-oci-layout', 'oras-oci:2.0');
+  run('oras', 'backup', '--plain-http', '--include-referrers', '--output', 'oras.tar', `${host}/tools/hello`);
+  pack('oras-oci', 'oras.tar');
+}
+
+function hauler() {
+  for (const name of ['tools/hello:1.0', 'tools/multi:1.0'])
+    run('hauler', 'store', 'add', 'image', `${host}/${name}`, '--store', 'hauler-oci');
+  run('hauler', 'store', 'save', '--store', 'hauler-oci', '--filename', 'hauler.tar.zst');
+  pack('hauler-oci', 'hauler.tar.zst');
+}
+
+/** It builds in the root of its file system, so it gets one of its own. */
+function kaniko() {
+  const own = join(folder, 'root');
+  for (const name of ['kaniko', 'work', 'etc', 'tmp', 'proc']) mkdirSync(join(own, name), { recursive: true });
+  const executor = execFileSync('sh', ['-c', 'command -v executor'], { encoding: 'utf8' }).trim();
+  copyFileSync(executor, join(own, 'kaniko/executor'));
+  writeFileSync(join(own, 'etc/passwd'), '');
+  writeFileSync(join(own, 'work/hello'), 'hello\n');
+  writeFileSync(join(own, 'work/Dockerfile'), 'FROM scratch\nCOPY hello /hello\nCOPY hello /again/hello\n');
+  const names = ['1', 'latest'].map((tag) => `--destination=registry.example/tools/kaniko:${tag}`);
+  const how = ['--context=dir:///work', '--no-push', '--reproducible', '--force', '--tar-path=/work/kaniko.tar'];
+  const alone = ['--mount', '--pid', '--fork', `--mount-proc=${own}/proc`, 'chroot', own];
+  run('unshare', ...alone, '/kaniko/executor', '--dockerfile=/work/Dockerfile', ...names, ...how);
+  renameSync(join(own, 'work/kaniko.tar'), join(folder, 'kaniko.tar'));
+  pack('kaniko.tar');
+}
+
 /** An archive in an archive, so that a file's own bytes stay. */
-function pack(name, what) {
+function pack(...names) {
   const fixed = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--mode=u+w'];
-  run('tar', '--use-compress-program=gzip -9n', ...fixed, '-cf', join(here, `${name}.gz`), ...what);
+  for (const name of names) {
+    const out = join(here, name.endsWith('.tar') ? `${name}.gz` : `${name}.tar.gz`);
+    run('tar', '--use-compress-program=gzip -9n', ...fixed, '-cf', out, '-C', folder, name);
+  }
 }
 
 async function freePort() {

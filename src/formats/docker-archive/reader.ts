@@ -109,8 +109,12 @@ async function findArchives(source: SourceFolder): Promise<readonly FoundArchive
   return found;
 }
 
+/** As the reader of layouts takes them: hauler writes no `oci-layout`. */
 function isLayout(source: SourceFolder, base: string): boolean {
-  return source.get(`${base}index.json`) !== undefined && source.get(`${base}oci-layout`) !== undefined;
+  if (source.get(`${base}index.json`) === undefined) return false;
+  if (source.get(`${base}oci-layout`) !== undefined) return true;
+  for (const path of source.paths()) if (path.startsWith(`${base}blobs/sha`)) return true;
+  return false;
 }
 
 /** Engines before Docker 1.10 wrote no `manifest.json`; their layers have no digests that could be compared. */
