@@ -158,6 +158,7 @@ export async function readTextFile(path: string, context: Pick<Context, 'output'
     throw new RegtarError('USAGE', `${path} cannot be read: ${systemReason(cause)}`, {
       where: { path },
       cause,
+      hint: 'name a file that can be read, or - for standard input',
     });
   }
 }

@@ -124,7 +124,7 @@ function refuseUnsupported(node: ManifestNode, candidate: Candidate, traits: Sin
     if (node.kind !== 'image' || !isRunnable(node))
       throw new RegtarError(
         'MANIFEST_UNSUPPORTED',
-        'not a runnable image (a chart, a signature, an index), and this output holds no others',
+        'this output holds runnable images only: no charts, signatures or other artifacts',
         { where: placeOf(candidate), hint: 'export it with --format oci, dir or registry' },
       );
     if (foreign.length > 0)

@@ -8,7 +8,7 @@ export function unknownImage(catalog: Catalog, text: string, image: NamedImage):
   const near = nearImages(catalog, image);
   return new RegtarError('TAG_UNKNOWN', `${text} is not in the backup`, {
     where: { repository: image.repository },
-    hint: near.length > 0 ? `near: ${near.join(', ')}` : 'run `regtar list` to see what it has',
+    hint: near.length > 0 ? `similar names: ${near.join(', ')}` : 'run `regtar list` to see what it has',
   });
 }
 

@@ -169,6 +169,6 @@ describe('a selection explains itself', () => {
     const input = 'registry.example:5000/team/app:1.0\ndocker://harbor.example/team/tool:v3\nteam/ap:1.0\n';
     const { stdout, stderr } = await regtarDone(['list', source, '--images', '-'], { input });
     expect(lines(stdout)).toEqual(['team/app:1.0', 'team/tool:v3']);
-    expect(stderr).toMatch(/TAG_UNKNOWN: team\/ap:1\.0 is not in the backup\nhint: near: team\/app:1\.0/);
+    expect(stderr).toMatch(/TAG_UNKNOWN: team\/ap:1\.0 is not in the backup\nhint: similar names: team\/app:1\.0/);
   });
 });

@@ -29,10 +29,10 @@ describe('globs and maps that match nothing', () => {
   it.each([
     ['team/*', /: \* stays within one component, and 'team\/\*\*' matches 3 images$/],
     ['team/*:2.0', /'team\/\*\*:2\.0' matches 2 images/],
-    ['tean/**', /near: team\/\*\*/],
-    ['nginx', /near: library\/nginx/],
-    ['library/nginx:1.72', /near: library\/nginx:1\.27/],
-    ['libary/nginx:1.27', /near: library\/nginx/],
+    ['tean/**', /similar names: team\/\*\*/],
+    ['nginx', /similar names: library\/nginx/],
+    ['library/nginx:1.72', /similar names: library\/nginx:1\.27/],
+    ['libary/nginx:1.27', /similar names: library\/nginx/],
     ['zzzzzzzz', /`regtar list` shows what there is/],
   ])('--include %s', (glob, expected) => {
     expect(unmatchedGlobs(catalog, { include: [glob] })).toEqual([expect.stringMatching(expected)]);
@@ -47,7 +47,7 @@ describe('globs and maps that match nothing', () => {
   it('a map', () => {
     expect(unmatchedMaps(catalog, ['team/*=infra/*', 'tolls=x'])).toEqual([
       expect.stringMatching(/'team\/\*=infra\/\*' matches no repository: \* stays within one component/),
-      expect.stringMatching(/'tolls=x' matches no repository; near: tools/),
+      expect.stringMatching(/'tolls=x' matches no repository; similar names: tools/),
     ]);
   });
 });

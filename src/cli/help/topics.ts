@@ -109,8 +109,8 @@ A setting comes from a flag, or else from the environment, or else from a file.
 
 The file is regtar.yaml in the working directory, or that of --config or
 REGTAR_CONFIG. Settings are named like long options, --no-NAME is NAME: false;
-source, target and out are the operands. Settings below a
-command's name are for that command alone:
+source, target and out are the operands. Settings below the name of a command
+are for that command alone:
 
   source: /backups/docker.tar
   target: harbor.example.com/migrated

@@ -112,7 +112,7 @@ export const outputs: readonly ErrorCase[] = [
     code: 'MANIFEST_UNSUPPORTED',
     title: 'a chart for docker',
     exit: 0,
-    says: /not a runnable image \(a chart/,
+    says: /holds runnable images only: no charts/,
     hint: /--format oci/,
     provoke: async (folder) =>
       regtar(['export', fixturePath, folder.file('out.tar'), '--format', 'docker-archive', '--include', 'charts/**']),
