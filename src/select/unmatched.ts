@@ -69,7 +69,9 @@ function near(catalog: Catalog, glob: string): string {
               ...nearRepositories(plain, repositories),
             ]),
           ];
-  return names.length === 0 ? '; `regtar list` shows what there is' : `; similar names: ${names.slice(0, 3).join(', ')}`;
+  return names.length === 0
+    ? '; `regtar list` shows what there is'
+    : `; similar names: ${names.slice(0, 3).join(', ')}`;
 }
 
 function nearTags(catalog: Catalog, repository: string, glob: string): readonly string[] {

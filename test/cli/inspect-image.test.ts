@@ -118,6 +118,9 @@ describe('what its config says', () => {
       (await regtarDone(['inspect', source, 'app'])).stdout,
     );
     const { code, stderr } = await regtar(['inspect', 'ap'], { cwd: folder.path });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/TAG_UNKNOWN: ap is not in the backup\nhint: similar names: app/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/TAG_UNKNOWN: ap is not in the backup\nhint: similar names: app/),
+    ]);
   });
 });
