@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bucketWords, openBucketPlace } from '../../src/formats/registry/bucket-place.ts';
+import { createPlacedBlobs } from '../../src/formats/registry/placed-blobs.ts';
 import { collectBody } from '../../src/io/body.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import { parseBucketAddress } from '../../src/s3/address.ts';
 import { openBucket, type Bucket } from '../../src/s3/bucket.ts';
 import { regtar, regtarDone } from '../e2e/support/regtar.ts';
@@ -67,6 +69,26 @@ describeWith(['versitygw', 'docker-registry', 'openssl'], 'a bucket that is writ
     expect(await place.takeBack()).toBe(2);
     expect(await keysOf(bucket)).toEqual([]);
     await place.close();
+  });
+
+  it('is asked once whether a blob or a link is there', async () => {
+    const proxy = await startFaultProxy(server.url);
+    const place = openBucketPlace(open('heads', proxy.url));
+    const blobs = createPlacedBlobs(place, { replace: true });
+    for (const bytes of [randomBytes(20), randomBytes(9 * 1024 * 1024)]) {
+      const blob = { mediaType: 'application/octet-stream', digest: digestOf(bytes), size: bytes.length };
+      const body = async function* () {
+        yield bytes;
+      };
+      expect(await blobs.put(blob, body, {})).toBe('written');
+      expect(await blobs.link('team/app', blob.digest)).toBe('written');
+    }
+    const heads = proxy.requests.filter(({ method }) => method === 'HEAD').map(({ path }) => path);
+    expect(heads).toHaveLength(4);
+    expect(new Set(heads).size).toBe(4);
+    expect(await place.takeBack()).toBe(4);
+    await place.close();
+    await proxy.stop();
   });
 
   it('goes on through 503, and says what is wrong where that does not end', async () => {

@@ -78,13 +78,11 @@ export function openBucketPlace(bucket: Bucket, limits: CopyLimits = {}): Place 
       if (first.done !== true) await send(first.value);
       await send(second.value);
       for await (const part of parts) await send(part);
-      await upload.complete();
+      made.set(path, (await upload.complete()) ?? (await stat(path))?.version.split(' ')[0] ?? '');
     } catch (error) {
       await upload.abort();
       throw error;
     }
-    const now = await stat(path);
-    if (now !== undefined) made.set(path, now.version.split(' ')[0] ?? '');
   };
 
   return {
@@ -121,7 +119,8 @@ export function openBucketPlace(bucket: Bucket, limits: CopyLimits = {}): Place 
       }
     },
     async put(path, content, options = {}) {
-      if (options.replace !== true && (await stat(path)) !== undefined) return 'present';
+      const isLookedFor = options.replace !== true && options.isAbsent !== true;
+      if (isLookedFor && (await stat(path)) !== undefined) return 'present';
       if (content instanceof Uint8Array) {
         await putWhole(path, content, options.signal);
         options.onBytes?.(content.length);

@@ -65,7 +65,8 @@ export async function beginMultipart(bucket: Bucket, key: string, signal: AbortS
       // As above: the parts are joined after the status was sent.
       const text = textOf(answer);
       if (/<Error>/.test(text)) throw bucket.refusal(answer, key);
-      return valueOf(text, 'ETag');
+      const tag = valueOf(text, 'ETag');
+      return tag === undefined || tag.startsWith('"') ? tag : `"${tag}"`;
     },
     async abort() {
       await bucket.request({ method: 'DELETE', key, query: { uploadId } }, [404]).catch(() => undefined);

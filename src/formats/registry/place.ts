@@ -21,6 +21,11 @@ export interface PutOptions {
    * @defaultValue false
    */
   readonly replace?: boolean;
+  /**
+   * Whether the caller has just seen that nothing is there, so that a place that has to ask for it need not ask again.
+   * @defaultValue false
+   */
+  readonly isAbsent?: boolean;
   /** The size of a body in bytes, where it is known: a bucket needs it to choose the number of parts. */
   readonly size?: number;
   /**

@@ -99,6 +99,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
       }
       const outcome = await place.put(path, content, {
         replace: found === 'wrong',
+        isAbsent: found === undefined && options.isFresh !== true,
         size: blob.size,
         stored: storedBytes(blob, write.ranges),
         signal: write.signal,
@@ -142,8 +143,10 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     async link(repository, digest) {
       const path = layerLinkPath(repository, digest);
       const bytes = Buffer.from(digest);
-      const isTorn = options.replace === true && (await place.stat(path))?.size !== bytes.length;
-      return place.put(path, bytes, { replace: isTorn });
+      if (options.replace !== true) return place.put(path, bytes);
+      const found = await place.stat(path);
+      if (found?.size === bytes.length) return 'present';
+      return place.put(path, bytes, found === undefined ? { isAbsent: true } : { replace: true });
     },
   };
 }

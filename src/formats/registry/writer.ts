@@ -67,10 +67,11 @@ function startTree(options: FileSinkOptions): OpenedSink {
           let isPresent = !isFresh;
           for (const { path, bytes, modified } of imageLinks({ target, manifests })) {
             const isCurrent = path === current;
-            if (isCurrent) isPresent &&= await holds(place, path, bytes);
-            const isTorn = options.resume === true && !isCurrent && !(await holds(place, path, bytes));
-            const outcome = await place.put(path, bytes, { replace: isCurrent || isTorn, modified });
-            if (!isCurrent) isPresent &&= outcome === 'present';
+            const isRight = (isCurrent || options.resume === true) && (await holds(place, path, bytes));
+            if (isRight && !isCurrent) continue;
+            const replace = isCurrent || options.resume === true;
+            const outcome = await place.put(path, bytes, { replace, modified });
+            isPresent &&= isCurrent ? isRight : outcome === 'present';
           }
           return isPresent ? 'present' : 'written';
         },
