@@ -89,31 +89,10 @@ it('a client certificate opens the door; without one its absence is named', asyn
     1,
     expect.stringMatching(/^regtar: TARGET_TLS: .*\nhint: .*--cert-file and --key-file/),
   ]);
-  expect(
-    (
-      await pushTo(registry, [
-        '--ca-file',
-        authority.certificate,
-        '--cert-file',
-        client.certificate,
-        '--key-file',
-        client.key,
-      ])
-    ).code,
-  ).toBe(0);
+  const shown = ['--ca-file', authority.certificate, '--cert-file', client.certificate, '--key-file', client.key];
+  expect((await pushTo(registry, shown)).code).toBe(0);
   // What the test's own reader cannot show for want of a certificate, a second run does.
-  expect(
-    (
-      await pushTo(registry, [
-        '--ca-file',
-        authority.certificate,
-        '--cert-file',
-        client.certificate,
-        '--key-file',
-        client.key,
-      ])
-    ).report.images[0]?.status,
-  ).toBe('present');
+  expect((await pushTo(registry, shown)).report.images[0]?.status).toBe('present');
 });
 
 it.each([

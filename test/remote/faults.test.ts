@@ -12,6 +12,7 @@ import { answers, startFaultProxy, tooManyRequests, type Fault, type FaultProxy 
 import { startRegistry, type Registry as StartedRegistry } from '../support/start-registry.ts';
 import { errorOf } from './expect-error.ts';
 import { ringBody } from './ring-body.ts';
+import { manifestOf } from './manifest-of.ts';
 
 let server: StartedRegistry;
 let proxy: FaultProxy;
@@ -114,14 +115,7 @@ describe.each(passing)('%s', (_name, fault) => {
   it('on a manifest does not stop it', async () => {
     const config = Buffer.from('{}');
     await uploadBlob(direct, 'f/m', { digest: digestOf(config), size: 2 }, () => bodyOf(config));
-    const manifest = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: mediaTypes.ociManifest,
-        config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 },
-        layers: [],
-      }),
-    );
+    const manifest = manifestOf(config);
     proxy.add({ path: /manifests/, nth: 1, fault });
     expect(await putManifest(registry, 'f/m', 'latest', mediaTypes.ociManifest, manifest)).toEqual({
       digest: digestOf(manifest),

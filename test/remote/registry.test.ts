@@ -13,6 +13,7 @@ import { uploadBlob } from '../../src/remote/upload.ts';
 import { errorOf } from './expect-error.ts';
 import { ringBody } from './ring-body.ts';
 import { startRegistry, type Registry as StartedRegistry } from '../support/start-registry.ts';
+import { manifestOf } from './manifest-of.ts';
 
 let server: StartedRegistry;
 let registry: Registry;
@@ -206,14 +207,7 @@ describe('a plain registry on loopback', () => {
   it('pushes, shows and lists manifests', async () => {
     const config = Buffer.from('{}');
     await uploadBlob(registry, 'lib/app', { digest: digestOf(config), size: 2 }, () => bodyOf(config));
-    const manifest = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: mediaTypes.ociManifest,
-        config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 },
-        layers: [],
-      }),
-    );
+    const manifest = manifestOf(config);
     for (const tag of ['a', 'b'])
       expect(await putManifest(registry, 'lib/app', tag, mediaTypes.ociManifest, manifest)).toEqual({
         digest: digestOf(manifest),
@@ -254,15 +248,7 @@ describe('a plain registry on loopback', () => {
     await uploadBlob(registry, 'lib/refs', { digest: digestOf(config), size: 2 }, () => bodyOf(config));
     const digests: Digest[] = [];
     for (let count = 0; count < 4; count++) {
-      const manifest = Buffer.from(
-        JSON.stringify({
-          schemaVersion: 2,
-          mediaType: mediaTypes.ociManifest,
-          config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: 2 },
-          layers: [],
-          annotations: { count: String(count) },
-        }),
-      );
+      const manifest = manifestOf(config, { annotations: { count: String(count) } });
       const { digest, subject: kept } = await putManifest(
         registry,
         'lib/refs',

@@ -53,22 +53,14 @@ export async function scanParts(
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   // Each request under way listens to it.
   setMaxListeners(0, signal);
-  const { bytesWanted, meet, onProgress } = options;
+  const { onProgress } = options;
   const parts = createPartList(
     object.size,
     options.partBytes ?? Math.max(shortestPart, Math.ceil(object.size / mostParts)),
   );
   const seen = startHelpers(object, parts, { ...options, signal });
   const window = openFarWindow(object, signal);
-  let entry: Entry | undefined;
-  const scanner = new Scanner(
-    window,
-    (member) => {
-      meet(member);
-      visit((entry ??= entryOf(member, noCopy)));
-    },
-    { bytesWanted },
-  );
+  const scanner = scanInto(window, visit, options);
   const endOf = (): number | undefined => parts.partFrom(scanner.position)?.start;
   try {
     while (await walk(scanner, window, { part: parts.first, endOf, onProgress })) {
@@ -113,26 +105,28 @@ function startHelpers(
   return seen;
 }
 
-async function seePart(
-  object: FarObject,
-  part: Part,
-  parts: PartList,
-  { bytesWanted, meet, signal }: ScanPartsOptions,
-): Promise<SeenPart> {
+async function seePart(object: FarObject, part: Part, parts: PartList, options: ScanPartsOptions): Promise<SeenPart> {
   const log = createEntryLog();
-  const window = openFarWindow(object, signal);
-  let entry: Entry | undefined;
-  const scanner = new Scanner(
-    window,
-    (member) => {
-      meet(member);
-      log.add((entry ??= entryOf(member, noCopy)));
-    },
-    { from: part.start, bytesWanted, plainOnly: true },
-  );
+  const window = openFarWindow(object, options.signal);
+  const scanner = scanInto(window, (entry) => log.add(entry), options, { from: part.start, plainOnly: true });
   await walk(scanner, window, { part, endOf: () => parts.partFrom(part.start + 1)?.start });
   const isWhole = scanner.isBetweenMembers && !scanner.isDamaged;
   return { log, end: isWhole ? scanner.position : undefined };
+}
+
+/** A scan that has not begun. @param take always gets the same object */
+function scanInto(
+  window: FarWindow,
+  take: (entry: Entry) => void,
+  { bytesWanted, meet }: ScanPartsOptions,
+  section: { readonly from?: number; readonly plainOnly?: boolean } = {},
+): Scanner {
+  let entry: Entry | undefined;
+  const visit = (member: Member): void => {
+    meet(member);
+    take((entry ??= entryOf(member, noCopy)));
+  };
+  return new Scanner(window, visit, { bytesWanted, ...section });
 }
 
 const noCopy = { copy: undefined } as const;
