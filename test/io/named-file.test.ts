@@ -104,7 +104,7 @@ describe('the command', () => {
         allowFailure: true,
       },
     );
-    expect([code, stderr]).toEqual([2, expect.stringContaining('no is not there')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('no does not exist')]);
     expect(readdirSync(folder.path)).not.toContain('never');
   });
 });
