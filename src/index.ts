@@ -93,7 +93,7 @@ export { openPushJournal, type PushJournal, type PushJournalOptions } from './pu
 export { openRemoteSink, remoteTraits, type RemoteSinkOptions } from './push/sink.ts';
 export { verifyRemote } from './push/read-back.ts';
 export { recordReport, type ReportRecorder, type ReportSubject } from './report/record-report.ts';
-export type { Report, ReportImage, ReportSource, ReportStatus, ReportTarget } from './report/report.ts';
+export type { Report, ReportImage, ReportSource, ReportStatus, ReportTarget, UnlistedReport } from './report/report.ts';
 export { readReport } from './report/read-report.ts';
 export { clientFiles } from './report/clients/client-files.ts';
 export { mirrorOf, movedImages, movedNames, type MovedImage } from './report/clients/moved-names.ts';

@@ -1,4 +1,5 @@
 import type { RegtarError } from '../errors.ts';
+import { jsonPieces } from '../io/json-pieces.ts';
 import { printable, printableLines } from '../io/printable.ts';
 import type { EventWriter } from './progress/event-writer.ts';
 import { writeStandardOutput } from './standard-output.ts';
@@ -43,7 +44,10 @@ export function createOutput(options: { readonly quiet: boolean; readonly events
       else events.write('error', { text });
     },
     divert: (next) => void (diverted = next),
-    json: (value) => writeStandardOutput(`${printableLines(JSON.stringify(value, undefined, 2))}\n`),
+    json(value) {
+      for (const piece of jsonPieces(value)) writeStandardOutput(printableLines(piece));
+      writeStandardOutput('\n');
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import type { CopyEvent, CopyReport } from '../copy/events.ts';
 import { RegtarError, toRegtarError } from '../errors.ts';
 import { isWrittenOnce, requireWritable } from '../io/named-file.ts';
 import type { WrittenPath } from '../io/overlap.ts';
-import { formatReport, type Report, type ReportSource } from '../report/report.ts';
+import { formatReport, type ReportSource, type UnlistedReport } from '../report/report.ts';
 import type { ReportSubject } from '../report/record-report.ts';
 import type { Plan } from '../select/plan.ts';
 import type { Context } from './context.ts';
@@ -115,7 +115,11 @@ export async function startRunReport(
 }
 
 /** JSON, or a page where the name ends in `.html`. @throws RegtarError OUTPUT_UNWRITABLE, OUTPUT_FULL */
-export async function writeReportFiles(files: readonly string[], report: Report, signal?: AbortSignal): Promise<void> {
+export async function writeReportFiles(
+  files: readonly string[],
+  report: UnlistedReport,
+  signal?: AbortSignal,
+): Promise<void> {
   const { writeReport } = await import('../report/write-report.ts');
   for (const file of files) {
     if (/\.html?$/i.test(file)) {
@@ -123,7 +127,7 @@ export async function writeReportFiles(files: readonly string[], report: Report,
         import('../report/report-page.ts'),
         import('../report/page/render-page.ts'),
       ]);
-      await writeReport(file, renderPage(reportPage(report)), { signal });
+      await writeReport(file, renderPage(reportPage({ ...report, images: [...report.images] })), { signal });
     } else await writeReport(file, formatReport(report), { signal });
   }
 }

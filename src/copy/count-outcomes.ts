@@ -2,7 +2,7 @@ import type { CopyEvent, CopyReport } from './events.ts';
 
 /** How many images have each status; every status that `statuses` names is there, at least with 0. */
 export function countStatuses<Status extends string>(
-  images: readonly { readonly status: Status }[],
+  images: Iterable<{ readonly status: Status }>,
   statuses: readonly Status[],
 ): Record<Status, number> {
   const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<Status, number>;

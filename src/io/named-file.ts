@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { onOutput, outputError } from './output-error.ts';
 import { realPath } from './overlap.ts';
-import { writeFileAtomically, writeSmallFile } from './write-file.ts';
+import { writeFileAtomically, writeSmallFile, type FileContent } from './write-file.ts';
 
 /** What a name that a person gave for a report or a list leads to. */
 type Target =
@@ -23,16 +23,18 @@ type Target =
  */
 export async function writeNamedFile(
   path: string,
-  bytes: Uint8Array,
+  content: FileContent,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const target = targetOf(path);
-  if (target.kind === 'file') replace(target.path, target.mode, bytes);
-  else if (target.kind === 'descriptor') await writeThrough(target.descriptor, bytes, path, options.signal);
+  if (target.kind === 'file') return replace(target.path, target.mode, content);
+  const pieces = content instanceof Uint8Array ? [content] : content;
+  if (target.kind === 'descriptor')
+    for (const piece of pieces) await writeThrough(target.descriptor, piece, path, options.signal);
   else {
     const descriptor = await openSpecial(target.path, options.signal);
     try {
-      await writeThrough(descriptor, bytes, path, options.signal);
+      for (const piece of pieces) await writeThrough(descriptor, piece, path, options.signal);
     } finally {
       closeSync(descriptor);
     }
@@ -90,13 +92,13 @@ function ownDescriptor(path: string): number | undefined {
  */
 const irreplaceable = new Set(['EACCES', 'EPERM', 'EBUSY', 'EXDEV', 'EROFS']);
 
-function replace(path: string, mode: number | undefined, bytes: Uint8Array): void {
+function replace(path: string, mode: number | undefined, content: FileContent): void {
   try {
-    writeFileAtomically(path, bytes, { mode });
+    writeFileAtomically(path, content, { mode });
   } catch (error) {
     const code = error instanceof RegtarError ? systemErrorCode(error.cause) : undefined;
     if (mode === undefined || code === undefined || !irreplaceable.has(code)) throw error;
-    writeSmallFile(path, bytes);
+    writeSmallFile(path, content);
   }
 }
 

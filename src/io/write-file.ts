@@ -71,6 +71,17 @@ function isHole(chunk: Uint8Array): boolean {
   return zeros.subarray(0, chunk.length).equals(chunk);
 }
 
+/** What a small file gets: bytes, or pieces of them, which can be gone through more than once. */
+export type FileContent = Uint8Array | Iterable<Uint8Array>;
+
+function writePieces(descriptor: number, content: FileContent, path: string): void {
+  let position = 0;
+  for (const piece of content instanceof Uint8Array ? [content] : content) {
+    writeFullySync(descriptor, piece, position, path);
+    position += piece.length;
+  }
+}
+
 /**
  * Writes a small file under another name, syncs it and renames it, so that the name is never seen with half of its
  * bytes. Only files that complete an output come this way. Blobs are not synced: hundreds of thousands of them would
@@ -78,12 +89,12 @@ function isHole(chunk: Uint8Array): boolean {
  * run writes it again.
  * @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE
  */
-export function writeFileAtomically(path: string, bytes: Uint8Array, options: WriteAtomicallyOptions = {}): void {
+export function writeFileAtomically(path: string, content: FileContent, options: WriteAtomicallyOptions = {}): void {
   const { sync = true, temporary = temporaryName(path), mode } = options;
   const descriptor = onOutput(path, () => createNewFile(temporary, mode));
   try {
     try {
-      writeFullySync(descriptor, bytes, 0, path);
+      writePieces(descriptor, content, path);
       if (sync) onOutput(path, () => fsyncSync(descriptor));
     } finally {
       closeSync(descriptor);
@@ -116,10 +127,10 @@ export interface WriteAtomicallyOptions {
 }
 
 /** Writes a small file in place. @throws RegtarError OUTPUT_FULL, OUTPUT_UNWRITABLE */
-export function writeSmallFile(path: string, bytes: Uint8Array): void {
+export function writeSmallFile(path: string, content: FileContent): void {
   const descriptor = onOutput(path, () => openSync(path, 'w'));
   try {
-    writeFullySync(descriptor, bytes, 0, path);
+    writePieces(descriptor, content, path);
   } finally {
     closeSync(descriptor);
   }

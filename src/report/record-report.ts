@@ -3,7 +3,7 @@ import { createBlobCounts } from '../copy/count-outcomes.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { RegtarError } from '../errors.ts';
 import { formatPlatform } from '../oci/platform.ts';
-import { imageKey, type ImageName } from '../oci/reference.ts';
+import type { ImageName } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
 import {
   countImages,
@@ -12,6 +12,8 @@ import {
   type ReportError,
   type ReportImage,
   type ReportSource,
+  type ReportStatus,
+  type UnlistedReport,
 } from './report.ts';
 
 /** What a report says beside its images. */
@@ -29,42 +31,46 @@ export interface ReportRecorder {
     readonly error?: RegtarError;
     readonly report?: CopyReport;
     readonly sources: readonly ReportSource[];
-  }): Report;
+  }): UnlistedReport;
 }
 
-interface Times {
-  started?: string;
-  ended?: string;
+/** What is known of an image; times are milliseconds since 1970. */
+interface Known {
+  started?: number;
+  ended?: number;
+  result?: ImageResult;
 }
 
 /** Begins to record a plan that is about to be carried out. */
 export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder {
   const started = new Date();
-  const times = new Map<string, Times>();
-  const results = new Map<string, ImageResult>();
+  const known = createPerImage();
   const blobs = createBlobCounts();
   return {
     follow(event) {
-      if (event.type === 'image-start') times.set(imageKey(event), { started: new Date().toISOString() });
+      if (event.type === 'image-start') known.of(event).started = Date.now();
       if (event.type === 'image') {
-        results.set(imageKey(event.result), event.result);
-        const known = times.get(imageKey(event.result));
-        if (known !== undefined) known.ended = new Date().toISOString();
+        const image = known.of(event.result);
+        image.result = event.result;
+        if (image.started !== undefined) image.ended = Date.now();
       }
       if (event.type === 'blob') blobs.add(event);
     },
     report({ state, error, report, sources }) {
-      for (const result of report?.images ?? []) results.set(imageKey(result), result);
-      const images = [
-        ...plan.images.map((image) =>
-          imageOf(image, results.get(imageKey(image.source)), times.get(imageKey(image.source))),
-        ),
-        ...plan.refused.map(({ source, status, error: reason }) => ({
-          ...nameOf(source),
-          status,
-          error: errorOf(reason),
-        })),
-      ];
+      for (const result of report?.images ?? []) known.of(result).result = result;
+      const images = {
+        *[Symbol.iterator]() {
+          for (const image of plan.images) yield imageOf(image, known.of(image.source));
+          for (const { source, status, error: reason } of plan.refused)
+            yield { ...nameOf(source), status, error: errorOf(reason) };
+        },
+      };
+      const statuses = {
+        *[Symbol.iterator]() {
+          for (const { source } of plan.images) yield { status: statusOf(known.of(source)) };
+          yield* plan.refused;
+        },
+      };
       const ended = new Date();
       return {
         kind: reportFileKind,
@@ -78,19 +84,38 @@ export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder
           seconds: (ended.getTime() - started.getTime()) / 1000,
         }),
         sources,
-        totals: { images: countImages(images), blobs: report?.blobs ?? blobs.totals() },
+        totals: { images: countImages(statuses), blobs: report?.blobs ?? blobs.totals() },
         images,
-        ...(report?.unnamed !== undefined && { unnamedBlobs: report.unnamed }),
       };
     },
   };
 }
 
-function imageOf(
-  { source, target, node }: PlannedImage,
-  result: ImageResult | undefined,
-  { started, ended }: Times = {},
-): ReportImage {
+/** By repository and then by tag or digest: joined to one text, names of a hundred thousand images are large. */
+function createPerImage() {
+  const repositories = new Map<string, Map<string, Known>>();
+  return {
+    of({ repository, tag, digest = '' }: ImageName): Known {
+      let images = repositories.get(repository);
+      if (images === undefined) repositories.set(repository, (images = new Map<string, Known>()));
+      const key = tag ?? digest;
+      let known = images.get(key);
+      if (known === undefined) images.set(key, (known = {}));
+      return known;
+    },
+  };
+}
+
+function statusOf({ result }: Known): ReportStatus {
+  return result?.status ?? 'unfinished';
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+function imageOf({ source, target, node }: PlannedImage, known: Known): ReportImage {
+  const { result, started, ended } = known;
   const platforms = imagePlatforms(node).map(formatPlatform);
   return {
     ...nameOf(source),
@@ -103,10 +128,10 @@ function imageOf(
       digest: target.root.digest,
     },
     ...(result?.target !== undefined && { target: result.target }),
-    status: result?.status ?? 'unfinished',
+    status: statusOf(known),
     ...(result?.error !== undefined && { error: errorOf(result.error) }),
-    ...(started !== undefined && { started }),
-    ...(ended !== undefined && { ended }),
+    ...(started !== undefined && { started: isoTime(started) }),
+    ...(ended !== undefined && { ended: isoTime(ended) }),
   };
 }
 

@@ -126,14 +126,32 @@ export interface ReportBlobs {
 }
 
 /** How many images have each status. */
-export function countImages(images: readonly { readonly status: ReportStatus }[]): Record<ReportStatus, number> {
+export function countImages(images: Iterable<{ readonly status: ReportStatus }>): Record<ReportStatus, number> {
   return countStatuses<ReportStatus>(images, [...imageStatuses, 'unfinished']);
 }
 
+/** A report whose images are made while they are gone through, as often as they are: a list of them is large. */
+export type UnlistedReport = Omit<Report, 'images'> & { readonly images: Iterable<ReportImage> };
+
+const imagesPerPiece = 256;
+
 /**
  * A report as JSON, an image a line: so it is half as long as indented throughout, and `grep` and `diff` find images.
+ * @returns pieces, since a report of a million images is longer than V8's longest text; as often as they are gone
+ * through
  */
-export function formatReport({ images, ...head }: Report): string {
-  const lines = images.map((image) => `    ${JSON.stringify(image)}`);
-  return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n${lines.join(',\n')}\n  ]\n}\n`;
+export function formatReport({ images, ...head }: UnlistedReport): Iterable<string> {
+  return {
+    *[Symbol.iterator]() {
+      let piece = `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n`;
+      let count = 0;
+      for (const image of images) {
+        piece += `${count === 0 ? '' : ',\n'}    ${JSON.stringify(image)}`;
+        if (++count % imagesPerPiece !== 0) continue;
+        yield piece;
+        piece = '';
+      }
+      yield `${piece}\n  ]\n}\n`;
+    },
+  };
 }

@@ -3,6 +3,7 @@ import { formatReport } from '../../report/report.ts';
 import { readReport } from '../../report/read-report.ts';
 import type { Context } from '../context.ts';
 import { writeReportFiles } from '../run-report.ts';
+import { printableLines } from '../../io/printable.ts';
 import { formatCount, plural } from '../../io/sizes.ts';
 import { readTextFile } from '../selection.ts';
 
@@ -20,7 +21,8 @@ export async function reportMerge(
   const reports = [];
   for (const file of files) reports.push(readReport(await readTextFile(file, context), file));
   const merged = mergeReports(reports);
-  if (options.output === undefined) context.output.line(formatReport(merged).trimEnd());
+  if (options.output === undefined)
+    for (const piece of formatReport(merged)) context.output.raw(Buffer.from(printableLines(piece)));
   else await writeReportFiles(options.output, merged);
   const { copied, present, skipped, failed, unfinished } = merged.totals.images;
   const missing = merged.shards?.missing ?? [];
