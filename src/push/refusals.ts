@@ -20,6 +20,12 @@ export function refuseContent(node: ManifestNode, target: ImageTarget, host: str
   // Harbor looks for an artifact behind each entry and answers 404.
   if (nodes.some((each) => each.kind === 'index' && each.blobs.length + each.missing.length > 0))
     return refuse('MANIFEST_UNSUPPORTED', 'is an index of layers (a BuildKit cache)');
+  // The registry behind it stores manifests by sha256, and answers 400 to any other digest; a tag gets a sha256 one.
+  const other = nodes.find(
+    (each) => (each !== node || target.tag === undefined) && digestAlgorithm(each.descriptor.digest) !== 'sha256',
+  );
+  if (other !== undefined)
+    return refuse('MANIFEST_UNSUPPORTED', `needs manifest ${other.descriptor.digest} by a digest that is not sha256`);
   const homeless = nodes.flatMap(({ layers }) => layers).find(isHomeless);
   return homeless && refuse('FOREIGN_LAYER', `has the foreign layer ${homeless.digest} without a url to get it from`);
 }

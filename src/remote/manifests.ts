@@ -1,4 +1,4 @@
-import { RegtarError } from '../errors.ts';
+import { RegtarError, type ErrorPlace } from '../errors.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import type { BlobRequestOptions } from './blobs.ts';
@@ -127,8 +127,22 @@ export async function putManifest(
       (await headManifest(registry, repository, reference, options))?.digest === expected
     )
       return { digest: expected };
-    throw error;
+    throw isDigest(reference) && digestAlgorithm(reference) !== 'sha256' ? notKept(error, registry, where) : error;
   }
+}
+
+/** Distribution 2.8 and 3 answer 400 DIGEST_INVALID to every manifest by another digest than sha256, however right. */
+function notKept(error: unknown, { host }: Registry, where: ErrorPlace & { readonly digest: Digest }): unknown {
+  if (!(error instanceof RegtarError) || error.where.status !== 400 || error.code !== 'TARGET_DIFFERS') return error;
+  return new RegtarError(
+    'MANIFEST_UNSUPPORTED',
+    `${host} does not take manifest ${where.digest} of ${where.repository ?? ''}: it names manifests by sha256 only`,
+    {
+      where: { ...where, status: 400 },
+      cause: error,
+      hint: 'a tagged image arrives under its sha256 digest; carry this one with export --format oci, dir or registry',
+    },
+  );
 }
 
 const lasting500Hint =

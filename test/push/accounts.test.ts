@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startHarborDouble, type Credentials, type HarborDouble } from '../harbor/double/start.ts';
+import { startTokenService } from '../remote/token-service.ts';
+import { createAuthority } from '../support/certificates.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { startRegistry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -34,9 +37,9 @@ afterEach(() => harbor.stop());
 afterAll(() => folder.remove());
 
 /** An authfile with one key for each path below the host; an empty path is the host itself. */
-function authfile(accounts: Readonly<Record<string, Credentials>>): string {
+function authfile(accounts: Readonly<Record<string, Credentials>>, host = harbor.host): string {
   const auths = Object.entries(accounts).map(([path, { username, password }]) => [
-    path === '' ? harbor.host : `${harbor.host}/${path}`,
+    path === '' ? host : `${host}/${path}`,
     { auth: Buffer.from(`${username}:${password}`).toString('base64') },
   ]);
   const file = folder.file('auth.json');
@@ -204,5 +207,56 @@ describe('credentials by path on a registry that is not a Harbor', () => {
       new Map([['team/web:v1', three.built[0]?.digest]]),
     );
     expect(registry.requests().filter(({ path }) => /\/v2\/(?:other|third)\//.test(path))).toEqual([]);
+  });
+});
+
+describe('an account that a token service knows no more in the middle of a push', () => {
+  it.each([
+    ['one of two', 'fails what is left of its path, and the other path goes on', 'AUTH_DENIED'],
+    ['the only one', 'ends the run', 'AUTH_FAILED'],
+  ])('%s %s', async (which, _, code) => {
+    const isOne = which === 'one of two';
+    const authority = await createAuthority(folder.path);
+    const users: Record<string, string> = { team: 'of-the-team', other: 'of-others' };
+    const service = await startTokenService({
+      issuer: 'issuer',
+      service: 'registry',
+      signer: await authority.issue('signer'),
+      users,
+      lifeSeconds: 2,
+    });
+    onTestFinished(() => service.stop());
+    const tokenService = {
+      realm: service.realm,
+      service: 'registry',
+      issuer: 'issuer',
+      rootcertbundle: authority.certificate,
+    };
+    const registry = await startRegistry({ tokenService });
+    onTestFinished(() => registry.stop());
+    const proxy = await startFaultProxy(registry.url);
+    onTestFinished(() => proxy.stop());
+    // Until this answer comes the account is gone, and every token that it had has ended.
+    proxy.add({
+      method: 'PUT',
+      path: /team\/.*manifests/,
+      nth: 3,
+      fault: { kind: 'stall', when: 'answer', milliseconds: 2500 },
+    });
+    const account = (name: string): Credentials => ({ username: name, password: users[name] ?? '' });
+    const [team, other] = [account('team'), account('other')];
+    const file = authfile(isOne ? { team, other } : { '': team }, proxy.host);
+    const pushing = push(full, proxy.host, { args: ['--authfile', file, '-j', '1'] });
+    await expect.poll(() => proxy.requests.some(({ fault }) => fault === 'stall'), { timeout: 60_000 }).toBe(true);
+    delete users['team'];
+    const result = await pushing;
+    const failed = failures(result);
+    expect([result.code, new Set(Object.values(failed))]).toEqual([3, new Set([code])]);
+    expect(statuses(result)['copied']).toBeGreaterThan(2);
+    expect(result.stderr).toContain('"team"');
+    expect(result.stderr).not.toContain(team.password);
+    if (!isOne) return;
+    expect(Object.keys(failed).every((name) => name.startsWith('team/'))).toBe(true);
+    expect(result.report.images.find(({ repository }) => repository === 'other/api')?.status).toBe('copied');
   });
 });
