@@ -10,6 +10,18 @@ export interface ArchiveFile {
   readonly modified?: number | undefined;
 }
 
+/** Bytes that are made while they are gone through, as often as they are. */
+export interface BytesInPieces extends Iterable<Uint8Array> {
+  /** Of all pieces, in bytes. */
+  readonly length: number;
+}
+
+/** A file that speaks of all images: of a million it is too large to be in memory whole. */
+export interface ClosingFile {
+  readonly path: string;
+  readonly bytes: Uint8Array | BytesInPieces;
+}
+
 /** An image whose blobs and manifests are in the archive. */
 export interface ArchivedImage {
   readonly target: ImageTarget;
@@ -25,7 +37,7 @@ export interface ArchiveDocuments {
   /** Keeps an image for `closing`. */
   add(image: ArchivedImage): void;
   /** What completes the archive. */
-  closing(): readonly ArchiveFile[];
+  closing(): readonly ClosingFile[];
 }
 
 /** A kind of archive: where blobs lie in it and what stands around them. */

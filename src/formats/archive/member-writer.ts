@@ -3,7 +3,7 @@ import type { OwnerIds } from '../../io/output-folder.ts';
 import type { OutputStream } from '../../io/output-stream.ts';
 import type { Ring } from '../../io/ring.ts';
 import { encodeMemberHeader, memberPadding } from '../../tar/write-header.ts';
-import type { ArchiveFile } from './archive-format.ts';
+import type { ArchiveFile, ClosingFile } from './archive-format.ts';
 import { PathSet } from './path-set.ts';
 import type { PutBlob } from './prefetch-blobs.ts';
 
@@ -11,7 +11,7 @@ import type { PutBlob } from './prefetch-blobs.ts';
 export interface MemberWriter {
   has(path: string): boolean;
   /** A path that is there already is not written again. */
-  writeFile(file: ArchiveFile): Promise<void>;
+  writeFile(file: ArchiveFile | ClosingFile): Promise<void>;
   /** @param chunks the blob's bytes where they were read ahead; otherwise it is streamed through the ring */
   writeBlob(path: string, blob: PutBlob, chunks: readonly Uint8Array[] | undefined, ring: Ring): Promise<void>;
   /** Work that fails leaves the archive as it was, or spoilt. @throws what the work throws */
@@ -83,10 +83,12 @@ export function createMemberWriter(output: OutputStream, { directories, owner }:
     get isSpoilt() {
       return isSpoilt;
     },
-    async writeFile({ path, bytes, modified }) {
+    async writeFile(file) {
+      const { path, bytes } = file;
       if (!claim(path)) return;
+      const modified = 'modified' in file ? file.modified : undefined;
       await writeHeader(path, path.endsWith('/') ? 'directory' : 'file', bytes.length, modified);
-      await output.write(bytes);
+      for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await output.write(piece);
       await output.write(memberPadding(bytes.length));
     },
     async writeBlob(path, blob, chunks, ring) {

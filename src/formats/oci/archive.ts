@@ -1,16 +1,8 @@
-import type { ImageSink } from '../../content/contracts.ts';
+import type { ImageSink, ImageTarget } from '../../content/contracts.ts';
 import { digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { createArchiveSink } from '../archive/archive-sink.ts';
 import type { ArchiveDocuments, ArchiveFormat } from '../archive/archive-format.ts';
-import {
-  emptyIndex,
-  formatLayoutIndex,
-  indexEntry,
-  layoutFile,
-  mergeIndex,
-  type IndexEntry,
-  type Naming,
-} from './index-file.ts';
+import { indexEntry, layoutFile, newLayoutIndex, type Naming } from './index-file.ts';
 import { ociTraits } from './traits.ts';
 import type { FileSinkOptions } from '../options.ts';
 
@@ -41,11 +33,11 @@ export const layoutArchive = {
 
 /** The `index.json` of an archive. */
 export function indexDocuments(naming: Naming): ArchiveDocuments {
-  const entries: IndexEntry[] = [];
+  const targets: ImageTarget[] = [];
   return {
     measure: ({ target }) => Buffer.byteLength(JSON.stringify(indexEntry(target, naming))) + 1,
     following: () => [],
-    add: ({ target }) => void entries.push(indexEntry(target, naming)),
-    closing: () => [{ path: 'index.json', bytes: formatLayoutIndex(mergeIndex(emptyIndex, entries)) }],
+    add: ({ target }) => void targets.push(target),
+    closing: () => [{ path: 'index.json', bytes: newLayoutIndex(targets, naming) }],
   };
 }

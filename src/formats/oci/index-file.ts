@@ -3,6 +3,7 @@ import { RegtarError } from '../../errors.ts';
 import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
+import type { BytesInPieces } from '../archive/archive-format.ts';
 import { looksLikeRegistry } from '../image-names.ts';
 import { isJsonObject, tryJson } from '../../io/try-json.ts';
 
@@ -107,6 +108,48 @@ export function formatLayoutIndex(index: LayoutIndex): Buffer {
   return Buffer.from(
     JSON.stringify({ ...index.fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: index.entries }),
   );
+}
+
+const entriesPerPiece = 256;
+
+/**
+ * The index.json of a layout that has nothing but these images: the bytes of `formatLayoutIndex(mergeIndex(…))`, made
+ * an entry after another. A million entries are half a gigabyte as objects, and as much as text.
+ */
+export function newLayoutIndex(targets: readonly ImageTarget[], naming: Naming): BytesInPieces {
+  const compare = (left: ImageTarget, right: ImageTarget): number =>
+    Number(isLast(left)) - Number(isLast(right)) ||
+    compareCodePoints(keyOfTarget(left, naming), keyOfTarget(right, naming));
+  const sorted = [...targets].sort(compare);
+  const head = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }).slice(0, -2);
+  const pieces = function* (): Generator<Uint8Array> {
+    let piece = head;
+    let count = 0;
+    for (const [index, target] of sorted.entries()) {
+      const next = sorted[index + 1];
+      // Of two with one name the later counts.
+      if (next !== undefined && compare(target, next) === 0) continue;
+      piece += `${count === 0 ? '' : ','}${JSON.stringify(indexEntry(target, naming))}`;
+      if (++count % entriesPerPiece !== 0) continue;
+      yield Buffer.from(piece);
+      piece = '';
+    }
+    yield Buffer.from(`${piece}]}`);
+  };
+  let length = 0;
+  for (const piece of pieces()) length += piece.length;
+  return { length, [Symbol.iterator]: pieces };
+}
+
+/** Whether `indexEntry` gives a target no name that containerd would make an image of. */
+function isLast({ tag, referrer }: ImageTarget): boolean {
+  return tag === undefined || referrer;
+}
+
+/** What `keyOf` says of a target's entry. */
+function keyOfTarget(target: ImageTarget, { refName: form, prefix }: Naming): string {
+  if (target.tag === undefined) return loaderName(target, undefined);
+  return form === 'tag' ? target.tag : loaderName(target, prefix);
 }
 
 /** What tells entries apart: the name under which a loader finds them, or regtar's own. */

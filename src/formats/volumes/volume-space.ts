@@ -1,7 +1,7 @@
 import type { ImageTarget } from '../../content/contracts.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { encodeMemberHeader, endOfArchive, memberBytes, memberPadding } from '../../tar/write-header.ts';
-import type { ArchivedImage, ArchiveFile, ArchiveFormat } from '../archive/archive-format.ts';
+import type { ArchivedImage, ArchiveFormat, ClosingFile } from '../archive/archive-format.ts';
 
 /** What is put on a volume together. */
 export interface Cargo {
@@ -87,7 +87,7 @@ function archivedImage(target: ImageTarget, manifests: readonly Descriptor[]): A
 
 const none = new Uint8Array();
 
-function closingBytes(files: readonly ArchiveFile[]): number {
+function closingBytes(files: readonly ClosingFile[]): number {
   return files.reduce((sum, { bytes }) => sum + memberBytes(bytes.length), 0);
 }
 
