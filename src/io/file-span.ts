@@ -33,7 +33,7 @@ export function openFileSpan(
   fileBytes: number,
   { resume = false }: { readonly resume?: boolean } = {},
 ): FileSpan {
-  const descriptors = new Map<number, number>();
+  const { descriptors, size } = openEarlier(paths, fileBytes, resume);
   const pathOf = (index: number): string => paths[index] ?? '';
   const open = (index: number): number => {
     const known = descriptors.get(index);
@@ -42,32 +42,10 @@ export function openFileSpan(
     descriptors.set(index, made);
     return made;
   };
-  let size = 0;
-  for (const [index, path] of paths.entries()) {
-    const found = resume ? openPlainFile(path, constants.O_RDWR) : undefined;
-    if (found === undefined) {
-      // What a killed run left, or a link that was put there: neither is written through.
-      onOutput(path, () => rmSync(path, { force: true }));
-      continue;
-    }
-    descriptors.set(index, found);
-    // A file counts where all before it are full.
-    if (size === index * fileBytes || index === 0) size += Math.min(fstatSync(found).size, fileBytes);
-  }
   open(0);
 
-  /** The stretches of single files that a stretch of the whole lies in. */
-  const pieces = function* (position: number, length: number) {
-    for (let done = 0; done < length;) {
-      const index = fileBytes === Infinity ? 0 : Math.floor((position + done) / fileBytes);
-      const at = fileBytes === Infinity ? position + done : position + done - index * fileBytes;
-      const count = Math.min(length - done, fileBytes - at);
-      yield { index, at, done, count };
-      done += count;
-    }
-  };
   const readInto = async (buffer: Uint8Array, position: number): Promise<boolean> => {
-    for (const { index, at, done, count } of pieces(position, buffer.length)) {
+    for (const { index, at, done, count } of piecesOf(position, buffer.length, fileBytes)) {
       const descriptor = descriptors.get(index);
       if (descriptor === undefined) return false;
       for (let got = 0; got < count;) {
@@ -88,7 +66,7 @@ export function openFileSpan(
   return {
     size,
     async write(bytes, position) {
-      for (const { index, at, done, count } of pieces(position, bytes.length))
+      for (const { index, at, done, count } of piecesOf(position, bytes.length, fileBytes))
         await writeFully(open(index), bytes.subarray(done, done + count), at, pathOf(index));
     },
     async holds(bytes, position) {
@@ -129,6 +107,47 @@ export function openFileSpan(
       descriptors.clear();
     },
   };
+}
+
+/** What an earlier run left, where it is to be kept; anything else of these names is removed. */
+function openEarlier(
+  paths: readonly string[],
+  fileBytes: number,
+  resume: boolean,
+): { readonly descriptors: Map<number, number>; readonly size: number } {
+  const descriptors = new Map<number, number>();
+  let size = 0;
+  for (const [index, path] of paths.entries()) {
+    const found = resume ? openPlainFile(path, constants.O_RDWR) : undefined;
+    if (found === undefined) {
+      // What a killed run left, or a link that was put there: neither is written through.
+      onOutput(path, () => rmSync(path, { force: true }));
+      continue;
+    }
+    descriptors.set(index, found);
+    // A file counts where all before it are full.
+    if (size === index * fileBytes || index === 0) size += Math.min(fstatSync(found).size, fileBytes);
+  }
+  return { descriptors, size };
+}
+
+/** A piece of one file; `done` is its offset in the stretch that it belongs to. */
+interface Piece {
+  readonly index: number;
+  readonly at: number;
+  readonly done: number;
+  readonly count: number;
+}
+
+/** The pieces of single files that a stretch of the whole lies in. */
+function* piecesOf(position: number, length: number, fileBytes: number): Generator<Piece> {
+  for (let done = 0; done < length;) {
+    const index = fileBytes === Infinity ? 0 : Math.floor((position + done) / fileBytes);
+    const at = fileBytes === Infinity ? position + done : position + done - index * fileBytes;
+    const count = Math.min(length - done, fileBytes - at);
+    yield { index, at, done, count };
+    done += count;
+  }
 }
 
 const readAt = (descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number) =>

@@ -20,13 +20,7 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
   const canvas = svg.querySelector(':scope > g') as SVGGElement;
   const line = section.querySelector('output') as HTMLOutputElement;
   const tools = section.querySelector('.map-tools') as HTMLElement;
-  const kinds = new Set<string>();
-  (function collect(node: MapNode): void {
-    if (node.kind !== undefined) kinds.add(node.kind);
-    node.children?.forEach(collect);
-  })(root);
-  for (const item of section.querySelectorAll<HTMLElement>('[data-kind]'))
-    item.hidden = !kinds.has(item.dataset['kind'] ?? '');
+  hideUnused(section, root);
 
   let inside: MapNode = root;
   let drawn: Rectangle | undefined;
@@ -56,7 +50,7 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
   };
   const hint = (): string =>
     inside === root
-      ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, an image to find it ` +
+      ? `${formatBytes(drawn?.value ?? 0)} in all. Choose a repository to look into it, or an image to find it ` +
         'in the table.'
       : 'Choose an image to find it in the table.';
   const enter = (node: MapNode): void => {
@@ -86,12 +80,7 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
   };
   svg.onkeydown = (event) => {
     const parts = drawn?.children ?? [];
-    const step =
-      event.key === 'ArrowRight' || event.key === 'ArrowDown'
-        ? 1
-        : event.key === 'ArrowLeft' || event.key === 'ArrowUp'
-          ? -1
-          : 0;
+    const step = steps[event.key] ?? 0;
     if (step !== 0 && parts.length > 0)
       choose(parts[((chosen === undefined ? -1 : parts.indexOf(chosen)) + step + parts.length) % parts.length]);
     else if (event.key === 'Enter' && chosen !== undefined) open(chosen);
@@ -105,6 +94,19 @@ export function drawMap(section: HTMLElement, data: string, find: (name: string)
     if (now !== width) draw();
     width = now;
   }).observe(svg);
+}
+
+const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+/** Leaves out of the legend what the map does not have. */
+function hideUnused(section: HTMLElement, root: MapNode): void {
+  const kinds = new Set<string>();
+  (function collect(node: MapNode): void {
+    if (node.kind !== undefined) kinds.add(node.kind);
+    node.children?.forEach(collect);
+  })(root);
+  for (const item of section.querySelectorAll<HTMLElement>('[data-kind]'))
+    item.hidden = !kinds.has(item.dataset['kind'] ?? '');
 }
 
 function layOut(node: MapNode, width: number, height: number): Rectangle {
