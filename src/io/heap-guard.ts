@@ -10,11 +10,10 @@ export type HeapUse = keyof typeof uses;
  * as they do. `MEMORY_FULL`, for everything after that.
  */
 const uses = {
-  SOURCE_TOO_LARGE: { says: 'holds more names than fit into' },
-  MEMORY_FULL: { says: 'takes more memory than' },
+  SOURCE_TOO_LARGE: { says: 'holds more names than fit into', share: 0.5 },
+  MEMORY_FULL: { says: 'takes more memory than', share: 0.75 },
 } as const;
 
-const fullShare = { SOURCE_TOO_LARGE: 0.5, MEMORY_FULL: 0.75 };
 /** What reading one manifest of the largest size takes while it is read: it must still fit. */
 const largestManifestHeapBytes = 96 * 2 ** 20;
 
@@ -82,7 +81,7 @@ export function refuseHeavyJson(document: string | Uint8Array, describe: string)
 }
 
 function mostOf(room: number, use: HeapUse): number {
-  return Math.max(room / 2, Math.min(room * fullShare[use], room - largestManifestHeapBytes));
+  return Math.max(room / 2, Math.min(room * uses[use].share, room - largestManifestHeapBytes));
 }
 
 function heapRoom(): { readonly limit: number; readonly room: number } {
@@ -104,7 +103,7 @@ function heapFull(describe: string, use: HeapUse, limit: number): RegtarError {
   return new RegtarError(use, `${describe} ${uses[use].says} the ${megabytes} MiB that Node gives to this program`, {
     where: { path: describe },
     hint:
-      `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; if ` +
-      'no real backup has as much, this one was made to do harm',
+      `give it more: NODE_OPTIONS=--max-old-space-size=${Math.ceil((megabytes * 4) / 1024) * 1024}; ` +
+      'a backup that needs far more than others of its size may have been made to do harm',
   });
 }
