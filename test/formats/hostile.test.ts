@@ -10,6 +10,7 @@ import { openTarFile } from '../../src/source/tar-file.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { verifyBackup } from '../../src/verify/verify.ts';
 import { bareEnvironment, program } from '../e2e/support/regtar.ts';
+import { watchWarnings } from '../support/node-warnings.ts';
 import { manyTags } from '../support/many-tags.ts';
 import { openPath, openTar, type OpenedStorage } from '../support/open-storage.ts';
 import { buildStorage, type StorageDescription } from '../support/storage-builder.ts';
@@ -327,6 +328,7 @@ describe('masses', () => {
       env: { ...process.env, ...bareEnvironment },
       stdio: ['pipe', 'ignore', 'pipe'],
     });
+    watchWarnings(child, 'regtar list');
     const tags = manyTags(400_000, '');
     child.stdin.on('error', () => undefined);
     Readable.from(piecesOf(tags)).pipe(child.stdin);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../src/report/report.ts';
 import { readReport } from '../../src/report/read-report.ts';
 import { bareEnvironment, program, regtar } from '../e2e/support/regtar.ts';
+import { watchWarnings } from '../support/node-warnings.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { generateBackup } from '../support/generate-backup.ts';
 import { openBrowser, type Browser } from '../support/open-browser.ts';
@@ -234,6 +235,7 @@ describeWith('docker-registry', 'the report of a push', () => {
       ],
       { env: { ...process.env, ...bareEnvironment }, stdio: ['pipe', 'ignore', 'pipe'] },
     );
+    watchWarnings(child, 'regtar push');
     child.stdin.end(account.password);
     let seen = '';
     let during: Report | undefined;

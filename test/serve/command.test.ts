@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { examples } from '../../src/cli/help/examples.ts';
 import { keepSelfSigned } from '../../src/serve/tls/tls-folder.ts';
 import { bareEnvironment, program, regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
+import { watchWarnings } from '../support/node-warnings.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -189,6 +190,7 @@ it('takes the socket that systemd opened', async () => {
     // @ts-expect-error Node hands servers over, and its types do not say so
     { stdio: ['ignore', 'ignore', 'pipe', listener._handle], env: { ...process.env, ...bareEnvironment } },
   );
+  watchWarnings(child, 'regtar serve');
   onTestFinished(() => void child.kill('SIGKILL'));
   let log = '';
   await new Promise<void>((resolve) => {

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bareEnvironment, program, regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
+import { watchWarnings } from '../support/node-warnings.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { file } from '../support/tar-builder.ts';
 import { storagePaths } from '../support/storage-paths.ts';
@@ -45,8 +46,9 @@ async function startHalfway(parent: string): Promise<{ child: ChildProcess; ende
   mkdirSync(parent, { recursive: true });
   const child = spawn(process.execPath, [program, 'export', '--format', 'oci', '-', join(parent, 'out')], {
     env: { ...process.env, ...bareEnvironment },
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'ignore', 'pipe'],
   });
+  watchWarnings(child, 'regtar export');
   child.stdin?.on('error', () => undefined);
   const ended = new Promise<number | string | null>((resolve) =>
     child.once('exit', (code, signal) => resolve(code ?? signal)),
@@ -157,8 +159,9 @@ describe('what a spool holds', () => {
     mkdirSync(parent);
     const child = spawn(process.execPath, [program, 'export', '--format', 'oci', '-', join(parent, 'out')], {
       env: { ...process.env, ...bareEnvironment },
-      stdio: ['pipe', 'ignore', 'ignore'],
+      stdio: ['pipe', 'ignore', 'pipe'],
     });
+    watchWarnings(child, 'regtar export');
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.stdin.write(tar.subarray(0, tar.length - 1024));
     for (let wait = 0; layerFilesIn(parent).length < 3 && wait < 400; wait++) await sleep(25);

@@ -3,6 +3,7 @@ import { closeSync, createReadStream, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bareEnvironment, program } from '../../e2e/support/regtar.ts';
+import { requireNoWarnings } from '../../support/node-warnings.ts';
 import { run } from '../../support/run.ts';
 
 /** A program that stands still in the middle of its work, whatever the machine is busy with. */
@@ -56,6 +57,7 @@ export async function startStalled(
       closeSync(descriptor);
       const code = await ended;
       await drained;
+      requireNoWarnings(['regtar', ...args].join(' '), stderr);
       return { code, stderr };
     },
   };
