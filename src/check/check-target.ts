@@ -2,6 +2,7 @@ import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import { createOncePerKey } from '../io/per-key.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
+import { DigestNumbers } from '../oci/digest-numbers.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { childManifests, manifestBlobs, parseManifest } from '../oci/manifest.ts';
 import { isForeignLayerType, mediaTypes } from '../oci/media-types.ts';
@@ -181,9 +182,10 @@ interface BlobChecks {
 
 /** Each blob is looked for once in each place, and read once in all. */
 function createBlobChecks(target: CheckedTarget, report: Report, { deep }: CheckOptions): BlobChecks {
-  const looked = createOncePerKey<string, Wrong | typeof elsewhere | undefined>();
+  const looked = createLooked();
   const hashed = createOncePerKey<Digest, Digest | undefined>();
-  const sizes = new Map<Digest, number>();
+  const seen = new DigestNumbers();
+  let bytes = 0;
   const isDelta = report.delta === true;
   const look = async (image: ExpectedImage, blob: Descriptor): Promise<Wrong | typeof elsewhere | undefined> => {
     const size = await target.statBlob(image, blob.digest);
@@ -196,7 +198,10 @@ function createBlobChecks(target: CheckedTarget, report: Report, { deep }: Check
       const where = volume === undefined ? '' : `: it is on ${volume}`;
       return { kind: 'incomplete', message: `its blob ${blob.digest} is not there${where}` };
     }
-    sizes.set(blob.digest, Math.max(size, 0));
+    if (seen.find(blob.digest) < 0) {
+      seen.numberOf(blob.digest);
+      bytes += Math.max(size, 0);
+    }
     if (blob.size >= 0 && size >= 0 && size !== blob.size)
       return { kind: 'damaged', message: `its blob ${blob.digest} has ${size} bytes instead of ${blob.size}` };
     if (deep !== true) return undefined;
@@ -213,12 +218,38 @@ function createBlobChecks(target: CheckedTarget, report: Report, { deep }: Check
   };
   return {
     isDelta,
-    check: (image, blob) =>
-      looked.get(
-        `${target.placeOf(image)}
-${blob.digest}`,
-        () => look(image, blob),
-      ),
-    totals: () => ({ checked: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) }),
+    check: (image, blob) => looked.get(target.placeOf(image), blob.digest, () => look(image, blob)),
+    totals: () => ({ checked: seen.size, bytes }),
+  };
+}
+
+type Finding = Wrong | typeof elsewhere | undefined;
+
+/**
+ * What was found of blobs in their places. Nearly all of them are right: of half a million of these a number is kept,
+ * where a promise with its key takes three hundred bytes.
+ */
+function createLooked() {
+  const numbers = new DigestNumbers();
+  const places = new Map<string, { readonly right: Set<number>; readonly others: Map<number, Promise<Finding>> }>();
+  const placeFor = (name: string) => {
+    const known = places.get(name) ?? { right: new Set<number>(), others: new Map<number, Promise<Finding>>() };
+    places.set(name, known);
+    return known;
+  };
+  return {
+    async get(name: string, digest: Digest, look: () => Promise<Finding>): Promise<Finding> {
+      const place = placeFor(name);
+      const number = numbers.numberOf(digest);
+      if (place.right.has(number)) return undefined;
+      const finding = place.others.get(number) ?? look();
+      place.others.set(number, finding);
+      const found = await finding;
+      if (found === undefined) {
+        place.right.add(number);
+        place.others.delete(number);
+      }
+      return found;
+    },
   };
 }
