@@ -79,7 +79,7 @@ export function quotaExceeded(
       `${formatBytes(Math.max(0, quota.limit - quota.used))} free (quota ${formatBytes(quota.limit)})`,
     {
       hint:
-        'raise the project’s quota, delete what it no longer needs and let garbage collection run, or push ' +
+        "raise the project's quota, delete what it no longer needs and let garbage collection run, or push " +
         'less with --include',
       cause,
     },

@@ -114,11 +114,11 @@ function certificateHint(trouble: CertificateTrouble, { noun, options }: ServerW
         `certs.d/<host>/ca.crt)${skip}`
       );
     case 'expired':
-      return `renew the ${noun}’s certificate, and check this machine’s clock${skip}`;
+      return `renew the ${noun}'s certificate, and check this machine's clock${skip}`;
     case 'early':
-      return `check this machine’s clock${skip}`;
+      return `check this machine's clock${skip}`;
     case 'revoked':
-      return `renew the ${noun}’s certificate${skip}`;
+      return `renew the ${noun}'s certificate${skip}`;
     case 'name':
       return `use a host name that the certificate has, or renew it with this one${skip}`;
   }

@@ -44,7 +44,7 @@ export async function readHeads(
 ): Promise<Heads> {
   const digests = createAnswers();
   const failures = new Map<ImageTarget, RegtarError>();
-  const once = { retryTimes: 0, hint: 'look into the registry’s log' };
+  const once = { retryTimes: 0, hint: "look into the registry's log" };
   const ask = async (target: ImageTarget): Promise<void> => {
     if (digests.has(target)) return;
     const { repository, tag = target.root.digest } = target;

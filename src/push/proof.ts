@@ -108,7 +108,7 @@ function notTarget(
       `${reason}${removed > 0 ? `; the ${removed} files that were placed are removed again` : ''}`,
     {
       hint:
-        'look for `rootdirectory` in the registry’s configuration (Harbor: `data_volume` in harbor.yml, and ' +
+        "look for `rootdirectory` in the registry's configuration (Harbor: `data_volume` in harbor.yml, and " +
         '/registry beneath it), and name the folder that it is mounted from here',
       cause,
     },

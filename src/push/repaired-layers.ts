@@ -35,7 +35,7 @@ function damaged({ host }: Registry, repository: string, { digest, size }: Descr
     `blob ${digest} in ${repository} of ${host} is damaged: it has fewer than ${size} bytes`,
     {
       where: { repository, digest },
-      hint: 'no upload replaces it; --repair with --storage, where the registry’s storage is mounted, does',
+      hint: "no upload replaces it; --repair with --storage, where the registry's storage is mounted, does",
     },
   );
 }

@@ -106,7 +106,7 @@ function meaningOf(answer: Answer, words: string, asked: Asked): Meaning {
         code: 'TARGET_REFUSED',
         hint:
           codes.includes('NAME_UNKNOWN') || codes.includes('NOT_FOUND')
-            ? 'check the repository’s name, and that its project exists'
+            ? "check the repository's name, and that its project exists"
             : undefined,
       };
     case 405:
@@ -134,12 +134,12 @@ function meaningOf(answer: Answer, words: string, asked: Asked): Meaning {
         hint: 'the registry asks for patience: try again later, or with fewer --jobs',
       };
     case 507:
-      return { code: 'QUOTA_EXCEEDED', hint: 'the registry’s disk or the project’s quota is full' };
+      return { code: 'QUOTA_EXCEEDED', hint: "the registry's disk or the project's quota is full" };
     default:
       break;
   }
   if (/no space left|insufficient storage/i.test(words))
-    return { code: 'QUOTA_EXCEEDED', hint: 'the registry’s disk is full' };
+    return { code: 'QUOTA_EXCEEDED', hint: "the registry's disk is full" };
   if (answer.status === 501 || answer.status === 505)
     return {
       code: 'TARGET_UNAVAILABLE',
@@ -148,7 +148,7 @@ function meaningOf(answer: Answer, words: string, asked: Asked): Meaning {
   if (answer.status >= 500)
     return {
       code: 'TARGET_UNAVAILABLE',
-      hint: 'look into the registry’s log; then run the same command again: it continues where it stopped',
+      hint: "look into the registry's log; then run the same command again: it continues where it stopped",
     };
   if (answer.status >= 300 && answer.status < 400)
     return { code: 'TARGET_REFUSED', hint: 'it redirects where a registry would answer: check the address' };
@@ -210,10 +210,10 @@ function forbidden(words: string): Meaning {
   if (/exceed the configured upper limit|quota/i.test(words))
     return {
       code: 'QUOTA_EXCEEDED',
-      hint: 'raise the project’s quota, or delete what it no longer needs and let garbage collection run',
+      hint: "raise the project's quota, or delete what it no longer needs and let garbage collection run",
     };
   if (/read.?only mode/i.test(words))
-    return { code: 'READ_ONLY', hint: 'an administrator has to end the registry’s read-only mode' };
+    return { code: 'READ_ONLY', hint: "an administrator has to end the registry's read-only mode" };
   if (/proxy project/i.test(words))
     return {
       code: 'PROJECT_PROXY',

@@ -213,7 +213,7 @@ function outageOf(answer: Answer, { doing, where }: RemoteRequest, { host, redac
     {
       where: { ...where, status: answer.status },
       hint:
-        'look into the registry’s log, and at its database; then run the same command again: it continues ' +
+        "look into the registry's log, and at its database; then run the same command again: it continues " +
         'where it stopped',
     },
   );

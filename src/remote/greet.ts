@@ -116,7 +116,7 @@ function greetingOf(answer: Answer, host: string): Greeting {
   if (answer.status >= 500 || answer.status === 429 || answer.status === 408) {
     throw new RegtarError('TARGET_UNAVAILABLE', `${host} does not work: GET /v2/ was answered with ${answer.status}`, {
       where: { url: answer.url.origin, status: answer.status },
-      hint: 'look into the registry’s log, or try again later',
+      hint: "look into the registry's log, or try again later",
     });
   }
   return { origin: new URL(answer.url.origin), status: answer.status, headers: answer.headers, challenges };

@@ -25,7 +25,7 @@ export function followLocation(location: string, base: URL, registry: URL): URL 
   const refuse = (why: string): RegtarError =>
     new RegtarError('TARGET_REFUSED', `${registry.host} leads to ${url.origin}, ${why}; nothing was sent there`, {
       where: { url: url.origin },
-      hint: 'correct the registry’s external URL, or what the proxy before it says of scheme and host',
+      hint: "correct the registry's external URL, or what the proxy before it says of scheme and host",
     });
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('which is not an address of a registry');
   if (registry.protocol === 'https:' && url.protocol === 'http:') throw refuse('where images would travel in clear');

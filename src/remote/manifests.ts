@@ -186,7 +186,7 @@ function differs(registry: Registry, repository: string, reference: string, dige
     `${registry.host} has other bytes for ${nameOf(repository, reference)}: their digest is ${digest}`,
     {
       where: { repository, digest },
-      hint: 'something between here and the registry changes manifests, or the registry’s storage is damaged',
+      hint: "something between here and the registry changes manifests, or the registry's storage is damaged",
     },
   );
 }

@@ -62,7 +62,7 @@ export async function fetchToken(
   const value = parsed.success ? parsed.output.token || parsed.output.access_token : undefined;
   if (!parsed.success || !value)
     throw new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} gave no token`, {
-      hint: 'check that this address is the registry’s token service, not a login page',
+      hint: "check that this address is the registry's token service, not a login page",
     });
   const life = parsed.output.expires_in && parsed.output.expires_in > 0 ? parsed.output.expires_in : defaultLifeSeconds;
   return {
@@ -157,7 +157,7 @@ export function tokenService(parameters: Readonly<Record<string, string>>, regis
     throw new RegtarError(
       'AUTH_TOKEN',
       `${registry.origin} names a token service on plain http (${realm.origin}), to which no password is sent`,
-      { hint: 'correct the registry’s external URL; a password would be readable on the way' },
+      { hint: "correct the registry's external URL; a password would be readable on the way" },
     );
   return { realm, service: parameters['service'] || undefined };
 }
@@ -200,11 +200,11 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
   if (answer.status === 403)
     return new RegtarError('AUTH_DENIED', `the token service ${nameOf(service)} denies access (${said})`, {
       where,
-      hint: 'check the account’s role',
+      hint: "check the account's role",
     });
   return new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} does not work (${said})`, {
     where,
-    hint: 'look into the token service’s log',
+    hint: "look into the token service's log",
   });
 }
 

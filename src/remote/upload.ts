@@ -149,7 +149,7 @@ function keepsNothing({ registry, repository, blob, session }: Upload): RegtarEr
     `${registry.host} takes pieces of blob ${blob.digest} and has kept ${session?.offset ?? 0} of ${blob.size} bytes`,
     {
       where: { repository, digest: blob.digest },
-      hint: 'look into the registry’s log; a proxy before it may lose request bodies',
+      hint: "look into the registry's log; a proxy before it may lose request bodies",
     },
   );
 }

@@ -99,7 +99,7 @@ it.each([
   [
     'expired',
     { expired: true },
-    /TARGET_TLS: .*expired.*valid until .*\nhint: renew the registry’s certificate, and check this machine’s clock/,
+    /TARGET_TLS: .*expired.*valid until .*\nhint: renew the registry's certificate, and check this machine's clock/,
   ],
   [
     'of another host',

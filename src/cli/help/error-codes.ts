@@ -76,7 +76,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; no real registry has so many.',
   },
   MEMORY_FULL: {
-    cause: 'What was read, or what is to be said of it, does not fit into the memory that Node gives to a program.',
+    cause: 'What was read, or the report on it, does not fit into the memory that Node gives to a program.',
     remedy:
       'Take less at once with `--include`, or give it more by `NODE_OPTIONS=--max-old-space-size=MEGABYTES`; a file ' +
       'that was made to do harm needs more than any machine has.',
@@ -323,7 +323,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Run the same command again: it continues. Fewer `--jobs` help a slow line.',
   },
   TARGET_NOT_REGISTRY: {
-    cause: 'Something answers at the address, and it is not a registry.',
+    cause: 'Something answers at the address, but it is not a registry.',
     remedy: 'Check host and port; behind a proxy the path `/v2/` must reach the registry.',
   },
   TARGET_REFUSED: {
@@ -339,7 +339,7 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Look at what changes bytes on the way (proxies), then run again.',
   },
   TARGET_BLOB_MISSING: {
-    cause: 'The target does not have a blob that an image needs, and nothing was to be sent.',
+    cause: 'The target does not have a blob that an image needs, and `--in-place` sends nothing.',
     remedy:
       'With --in-place, add --storage: it writes the links that new names need. Otherwise push without --in-place.',
   },

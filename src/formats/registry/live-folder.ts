@@ -61,7 +61,7 @@ function requireFolder(root: string): void {
   if (found?.isDirectory() === true) return;
   throw new RegtarError('STORAGE_FOREIGN', `${root} ${found === undefined ? 'does not exist' : 'is not a folder'}`, {
     where: { path: root },
-    hint: 'name the folder that holds `docker/registry/v2`, as it is mounted here; Harbor’s is /data/registry',
+    hint: "name the folder that holds `docker/registry/v2`, as it is mounted here; Harbor's is /data/registry",
   });
 }
 
@@ -79,7 +79,7 @@ async function requireStorage(place: Place, root: string): Promise<void> {
         where: { path: root },
         hint: isBelow
           ? 'name the folder above `docker/registry/v2`'
-          : `it holds no docker/registry/v2${isLayout ? ', and looks like zot’s or an OCI layout' : ''}; other ` +
+          : `it holds no docker/registry/v2${isLayout ? ", and looks like zot's or an OCI layout" : ''}; other ` +
             'registries take images through the API: leave --storage out',
       },
     );
@@ -117,7 +117,7 @@ function cannotWrite(error: unknown, root: string): RegtarError {
     system === 'EROFS'
       ? 'the file system is read-only'
       : system === 'EACCES' || system === 'EPERM'
-        ? 'permission denied, or this account may not give files to the registry’s owner'
+        ? "permission denied, or this account may not give files to the registry's owner"
         : system;
   if (system === 'ENOSPC' || system === 'EDQUOT')
     return new RegtarError('OUTPUT_FULL', `${root} cannot be written: the disk is full`, {
