@@ -66,7 +66,7 @@ export function withTagAt<Some extends Catalog>(
   return withChosenTags(catalog, new Map([[repository, new Map([[tag, digest]])]]));
 }
 
-/** Everything that a tag ever meant, lost tags included; undefined where there is no such tag. */
+/** Every digest that a tag ever pointed to, lost tags included; undefined where there is no such tag. */
 export function tagHistory(catalog: Catalog, repository: string, tag: string): readonly Digest[] | undefined {
   for (const entry of catalog.tags(repository)) if (entry.tag === tag) return entry.history;
   for (const entry of catalog.lostTags(repository)) if (entry.tag === tag) return entry.candidates;

@@ -141,7 +141,7 @@ function postRequest(service: TokenService, scopes: readonly string[], identity:
 /**
  * The token service that a registry's own challenge names. A password may go to another host over https; over http it
  * stays on the host that was named, or on this machine.
- * @throws RegtarError AUTH_TOKEN when the realm is no such address
+ * @throws RegtarError AUTH_TOKEN when the realm is not such an address
  */
 export function tokenService(parameters: Readonly<Record<string, string>>, registry: URL): TokenService {
   const text = parameters['realm'] ?? '';

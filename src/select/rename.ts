@@ -18,8 +18,8 @@ export interface NameOptions {
 export type RenameRepository = (repository: string) => string;
 
 /**
- * @throws RegtarError MAP_INVALID when a pair is malformed; the returned function throws it when a result is no
- * repository name
+ * @throws RegtarError MAP_INVALID when a pair is malformed; the returned function throws it when a result is not
+ * a repository name
  */
 export function createRenamer(options: NameOptions): RenameRepository {
   const maps = (options.maps ?? []).map(parseMap);
