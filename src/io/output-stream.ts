@@ -184,59 +184,42 @@ function streamTo(
   path: string,
   { rewindable, earlier, amend, end, leave, discard }: Ending,
 ): OutputStream {
+  const sender = createSender(writeAt, earlier);
   let gathering = Buffer.allocUnsafeSlow(gatherBytes);
   let other = Buffer.allocUnsafeSlow(gatherBytes);
   let gathered = 0;
-  let sent = 0;
-  let pending: Promise<void> | undefined;
   /** Whether the bytes under way are a caller's, who waits for them; the gathered ones are our own. */
   let isLent = false;
-  let kept = 0;
-  /** Up to here an earlier run may have written what is written now. */
-  let comparable = earlier?.size ?? 0;
 
-  const send = async (bytes: Uint8Array, lent: boolean): Promise<void> => {
-    await pending;
-    pending = undefined;
-    isLent = lent;
-    const position = sent;
-    sent += bytes.length;
-    if (earlier !== undefined && sent <= comparable && (await earlier.holds(bytes, position))) {
-      kept += bytes.length;
-      return;
-    }
-    comparable = 0;
-    pending = writeAt(bytes, position);
-    // Marked as handled: the next call awaits it.
-    pending.catch(() => undefined);
-  };
   const sendGathered = async (): Promise<void> => {
     if (gathered === 0) return;
     const full = gathering.subarray(0, gathered);
     [gathering, other] = [other, gathering];
     gathered = 0;
-    await send(full, false);
+    await sender.send(full);
+    isLent = false;
   };
   const settle = async (): Promise<void> => {
     await sendGathered();
-    await pending;
+    await sender.settle();
   };
 
   return {
     rewindable,
     get position() {
-      return sent + gathered;
+      return sender.sent + gathered;
     },
     get kept() {
-      return kept;
+      return sender.kept;
     },
     async write(bytes) {
       if (bytes.length > smallBytes) {
         await sendGathered();
-        await send(bytes, true);
+        await sender.send(bytes);
+        isLent = true;
         return;
       }
-      if (isLent) await pending;
+      if (isLent) await sender.settle();
       isLent = false;
       if (gathered + bytes.length > gatherBytes) await sendGathered();
       gathering.set(bytes, gathered);
@@ -244,17 +227,13 @@ function streamTo(
     },
     async rewind(position) {
       await settle();
-      if (comparable > 0) kept = Math.max(0, kept - (sent - position));
-      sent = position;
+      sender.rewind(position);
     },
     ...(earlier !== undefined && {
-      willKeep: () => sent + gathered < comparable,
+      willKeep: () => sender.sent + gathered < sender.comparable,
       async keep({ digest, size }: { readonly digest: Digest; readonly size: number }) {
         await sendGathered();
-        if (sent + size > comparable || (await earlier.digestAt(sent, size, digest)) !== digest) return false;
-        sent += size;
-        kept += size;
-        return true;
+        return sender.keep(digest, size);
       },
     }),
     ...(amend !== undefined && {
@@ -266,7 +245,7 @@ function streamTo(
     async complete() {
       await settle();
       try {
-        await end(sent);
+        await end(sender.sent);
       } catch (error) {
         throw outputError(error, path);
       }
@@ -278,8 +257,73 @@ function streamTo(
       },
     }),
     async discard() {
-      await pending?.catch(() => undefined);
+      await sender.settle().catch(() => undefined);
       discard();
+    },
+  };
+}
+
+/** Sends bytes, one write under way at a time. What an earlier run has written is compared and not written again. */
+interface Sender {
+  /** How many bytes were sent or kept. */
+  readonly sent: number;
+  readonly kept: number;
+  /** Up to here an earlier run may have written what is written now. */
+  readonly comparable: number;
+  /** @param bytes stay valid until the next call of `send` or `settle` has returned */
+  send(bytes: Uint8Array): Promise<void>;
+  /** Waits for the write under way. */
+  settle(): Promise<void>;
+  /** Goes back; nothing is under way. */
+  rewind(position: number): void;
+  /** Passes over a body that an earlier run has written just here. @returns false where it is not here */
+  keep(digest: Digest, size: number): Promise<boolean>;
+}
+
+function createSender(
+  writeAt: (bytes: Uint8Array, position: number) => Promise<void>,
+  earlier: FileSpan | undefined,
+): Sender {
+  let sent = 0;
+  let kept = 0;
+  let comparable = earlier?.size ?? 0;
+  let pending: Promise<void> | undefined;
+  return {
+    get sent() {
+      return sent;
+    },
+    get kept() {
+      return kept;
+    },
+    get comparable() {
+      return comparable;
+    },
+    async send(bytes) {
+      await pending;
+      pending = undefined;
+      const position = sent;
+      sent += bytes.length;
+      if (earlier !== undefined && sent <= comparable && (await earlier.holds(bytes, position))) {
+        kept += bytes.length;
+        return;
+      }
+      comparable = 0;
+      pending = writeAt(bytes, position);
+      // Marked as handled: the next call awaits it.
+      pending.catch(() => undefined);
+    },
+    async settle() {
+      await pending;
+    },
+    rewind(position) {
+      if (comparable > 0) kept = Math.max(0, kept - (sent - position));
+      sent = position;
+    },
+    async keep(digest, size) {
+      if (sent + size > comparable || (await earlier?.digestAt(sent, size, digest)) !== digest) return false;
+      sent += size;
+      kept += size;
+      return true;
     },
   };
 }

@@ -40,13 +40,13 @@ export function addCommon(command: Command, plainHttp?: string): Command {
 }
 
 /** How regtar talks to servers, whether SOURCE lies on one or TARGET is one. */
-export function addPatience(command: Command, plainHttp = 'speak http'): Command {
+export function addPatience(command: Command, plainHttp = 'use http, without TLS'): Command {
   if (command.options.some(({ long }) => long === '--plain-http')) return command;
   return command
     .option('--plain-http', plainHttp)
     .option('--retry-times <n>', 'how often to repeat a request after a temporary failure', wholeNumberFrom0)
     .option('--retry-delay <seconds>', 'the first pause between attempts', seconds)
-    .option('--stall-timeout <seconds>', 'give up on a connection that moves no byte for so long', patience);
+    .option('--stall-timeout <seconds>', 'give up on a connection that moves no byte for this long', patience);
 }
 
 /** What every command understands. */
@@ -91,7 +91,7 @@ export function addChoice(command: Command): Command {
     )
     .option('--exclude <glob>', 'leave out what matches; repeatable', collect)
     .option('--images <file>', 'take only the names in this images.list; - is standard input')
-    .option('--newest <n>', 'take only the N newest tags of each repository', wholeNumber)
+    .option('--newest <n>', 'take only the n newest tags of each repository', wholeNumber)
     .option(
       '--since <when>',
       'take only what was pushed on or after a day, such as 2026-11-01, or 14d ago',

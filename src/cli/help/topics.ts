@@ -50,7 +50,7 @@ Certificates
                     at anyway, as are /etc/containers/certs.d, SSL_CERT_FILE
                     and the authorities of the system
   --insecure        verify no certificate; every run says so
-  --plain-http      speak http; hosts on the loopback may fall back to it
+  --plain-http      use http; hosts on the loopback may fall back to it
 
 SOURCE on a server has --source-username, --source-password-file and
 --source-ca-file of its own. s3:// takes keys, region and AWS_CA_BUNDLE from
