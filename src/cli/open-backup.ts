@@ -14,7 +14,7 @@ import { readTagMap, withTagMap } from '../names/tag-map.ts';
 import type { Context } from './context.ts';
 import { isPipe, whileWaiting } from './hold-pipes.ts';
 import { farAccess, type FarOptions } from './far-access.ts';
-import { limitHeapGrowth, limitLargeHeap } from './heap-growth.ts';
+import { keepYoungHeapSmall, limitHeapGrowth, limitLargeHeap } from './heap-growth.ts';
 import type { SourceOption } from './operands.ts';
 
 /** A backup that a command works on: open, scanned, ready to be read. */
@@ -85,6 +85,8 @@ export async function withBackup<Result>(
       far: farAccess(options, context),
       ...(options.spoolFolder !== undefined && { spoolFolder: options.spoolFolder }),
     });
+  const isFar = sources.some(isFarOperand);
+  if (isFar) keepYoungHeapSmall();
   const pipe = sources.find(isPipe);
   const backup = pipe === undefined ? await open() : await whileWaiting(pipe, context, open);
   try {
@@ -102,7 +104,7 @@ export async function withBackup<Result>(
   process.once('exit', onExit);
   try {
     // Manifests of bytes elsewhere are in memory, too, and waiting for a network leaves time to collect.
-    limitHeapGrowth(sources.some(isFarOperand) ? 10 : 50);
+    limitHeapGrowth(isFar ? 10 : 50);
     const read = await readSource(backup, { signal: context.signal, repository: options.repository });
     for (const note of read.notes) context.output.message(`note: ${note}`);
     const catalog = await renameTags(read, options, context);

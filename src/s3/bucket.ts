@@ -162,7 +162,7 @@ export function openBucket(address: BucketAddress, access: BucketAccess): Bucket
         },
         signal,
       });
-      const page = parseListing(Buffer.from(answer.body).toString('utf8'));
+      const page = parseListing(answer.body);
       if (page !== undefined) return page;
       throw new RegtarError(codes.refused, `${describe}: ${server.base.origin} does not answer like an S3 server`, {
         where: { path: describe },

@@ -18,30 +18,65 @@ export interface ListedPage {
   readonly next: string | undefined;
 }
 
-/** @returns undefined when the text is not an answer of ListObjectsV2 @see Amazon S3 API, "ListObjectsV2" */
-export function parseListing(text: string): ListedPage | undefined {
-  if (!/<ListBucketResult[\s>]/.test(text)) return undefined;
-  const isEncoded = valueOf(text, 'EncodingType') === 'url';
-  const keyOf = (raw: string): string => (isEncoded ? decodeKey(raw) : ownText(raw));
+/**
+ * Reads a page where it lies: strings are made of what is kept, and none of the page itself, of which a listing has
+ * hundreds.
+ * @returns undefined when the bytes are not an answer of ListObjectsV2
+ * @see Amazon S3 API, "ListObjectsV2"
+ */
+export function parseListing(body: Uint8Array): ListedPage | undefined {
+  const page = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (!/<ListBucketResult[\s>]/.test(page.toString('latin1', 0, headBytes))) return undefined;
   const objects: ListedObject[] = [];
-  for (const [, contents = ''] of text.matchAll(/<Contents>([\s\S]*?)<\/Contents>/g)) {
-    const key = valueOf(contents, 'Key');
-    const size = Number(valueOf(contents, 'Size'));
-    if (key === undefined || !Number.isSafeInteger(size) || size < 0) return undefined;
-    const modified = Date.parse(valueOf(contents, 'LastModified') ?? '');
-    objects.push({
-      key: keyOf(key),
-      size,
-      modified: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
-      etag: ownText((valueOf(contents, 'ETag') ?? '').replace(/^"|"$/g, '')),
-    });
+  const prefixes: string[] = [];
+  /** What is neither an object nor a prefix. */
+  const rest: string[] = [];
+  let done = 0;
+  for (let at = page.indexOf('<Co'); at >= 0; at = page.indexOf('<Co', done)) {
+    const element = elements.find(({ start }) => page.compare(start, 0, start.length, at, at + start.length) === 0);
+    const end = element === undefined ? -1 : page.indexOf(element.end, at);
+    rest.push(page.toString('utf8', done, end < 0 || element === undefined ? at + 1 : at));
+    done = at + 1;
+    if (element === undefined || end < 0) continue;
+    done = end + element.end.length;
+    const text = page.toString('utf8', at + element.start.length, end);
+    if (element.isObject) {
+      const object = objectOf(text);
+      if (object === undefined) return undefined;
+      objects.push(object);
+    } else {
+      const prefix = valueOf(text, 'Prefix');
+      if (prefix !== undefined) prefixes.push(prefix);
+    }
   }
-  const prefixes = [...text.matchAll(/<CommonPrefixes>([\s\S]*?)<\/CommonPrefixes>/g)].flatMap(([, inner = '']) => {
-    const prefix = valueOf(inner, 'Prefix');
-    return prefix === undefined ? [] : [keyOf(prefix)];
-  });
-  const next = valueOf(text, 'IsTruncated') === 'true' ? valueOf(text, 'NextContinuationToken') : undefined;
-  return { objects, prefixes, next };
+  const text = `${rest.join('')}${page.toString('utf8', done)}`;
+  const keyOf = valueOf(text, 'EncodingType') === 'url' ? decodeKey : (key: string): string => key;
+  return {
+    objects: objects.map((object) => ({ ...object, key: keyOf(object.key) })),
+    prefixes: prefixes.map(keyOf),
+    next: valueOf(text, 'IsTruncated') === 'true' ? valueOf(text, 'NextContinuationToken') : undefined,
+  };
+}
+
+/** In which the name of the document stands. */
+const headBytes = 512;
+const elements = (['Contents', 'CommonPrefixes'] as const).map((name) => ({
+  isObject: name === 'Contents',
+  start: Buffer.from(`<${name}>`),
+  end: Buffer.from(`</${name}>`),
+}));
+
+function objectOf(text: string): ListedObject | undefined {
+  const key = valueOf(text, 'Key');
+  const size = Number(valueOf(text, 'Size'));
+  if (key === undefined || !Number.isSafeInteger(size) || size < 0) return undefined;
+  const modified = Date.parse(valueOf(text, 'LastModified') ?? '');
+  return {
+    key: ownText(key),
+    size,
+    modified: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
+    etag: ownText((valueOf(text, 'ETag') ?? '').replace(/^"|"$/g, '')),
+  };
 }
 
 /** The text of the first element of this name. */
@@ -71,7 +106,7 @@ function unescapeXml(text: string): string {
   );
 }
 
-/** A string of its own: a part of a page would keep the whole page in memory. */
+/** A string of its own: a part of an element would keep all of it in memory. */
 function ownText(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
 }
