@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { ContentStore } from '../content/contracts.ts';
+import { createDigestKeys, type DigestKey } from '../content/digest-key.ts';
 import { RegtarError } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import type { Ring } from '../io/ring.ts';
@@ -24,7 +25,7 @@ export interface CheckedBlobs {
 /** What is known of blobs, and where damage is told. */
 export interface BlobCheckOptions {
   /** What is known of blobs before the first is served: true for right, false for damaged. */
-  readonly known?: ReadonlyMap<Digest, boolean> | undefined;
+  readonly known?: Iterable<readonly [Digest, boolean]> | undefined;
   /** Called once for each blob that is found damaged. */
   readonly onDamage?: ((error: RegtarError) => void) | undefined;
   /** @defaultValue one that starts with the first big blob, where the machine has more than one processor */
@@ -36,12 +37,13 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
   const thread = options.hashThread ?? createHashThread();
   const damaged = new Set<Digest>();
   /** Those that were right, and how their files were then. */
-  const right = new Map<Digest, string>();
+  const keyOf = createDigestKeys(store.numbers);
+  const right = new Map<DigestKey, string>();
   for (const [digest, isRight] of options.known ?? [])
-    if (isRight) right.set(digest, fileMark(store, digest));
+    if (isRight) right.set(keyOf(digest), fileMark(store, digest));
     else damaged.add(digest);
   const isRight = (digest: Digest, mark: string): boolean =>
-    right.get(digest) === mark || store.hashedAs?.(digest) === digest;
+    right.get(keyOf(digest)) === mark || store.hashedAs?.(digest) === digest;
 
   const condemn = (digest: Digest, found: Digest): RegtarError => {
     const error = new RegtarError('BLOB_CORRUPT', `blob ${digest} is damaged: its bytes have the digest ${found}`, {
@@ -64,7 +66,7 @@ export function checkBlobs(store: ContentStore, options: BlobCheckOptions = {}):
       const judge = async (): Promise<void> => {
         const found = await hash?.digest();
         if (found !== undefined && found !== digest) throw condemn(digest, found);
-        if (found !== undefined) right.set(digest, mark);
+        if (found !== undefined) right.set(keyOf(digest), mark);
       };
       let left = end - start;
       if (left === 0) {

@@ -125,20 +125,27 @@ async function hashAll(
   { store }: OpenedBackup,
   catalog: Catalog,
   context: Context,
-): Promise<ReadonlyMap<Digest, boolean>> {
+): Promise<Iterable<readonly [Digest, boolean]>> {
   const { hashBlobs } = await import('../../verify/hash-blobs.ts');
-  const blobs = [...catalog.blobs()];
-  const known = new Map(blobs.map((digest): [Digest, boolean] => [digest, true]));
-  context.output.message(`hashing ${plural(blobs.length, 'blob')} before serving the first client`);
+  // As often as they are asked for: as a list, half a million digests are fifty megabytes.
+  const blobs: Iterable<Digest> = { [Symbol.iterator]: () => catalog.blobs()[Symbol.iterator]() };
+  let count = 0;
+  for (const _ of blobs) count++;
+  const damaged = new Set<Digest>();
+  context.output.message(`hashing ${plural(count, 'blob')} before serving the first client`);
   const tell = tellOnce(context);
   await hashBlobs(store, blobs, {
     signal: context.signal,
     onDamage(digest, error) {
-      known.set(digest, false);
+      damaged.add(digest);
       tell(error);
     },
   });
-  return known;
+  return {
+    *[Symbol.iterator]() {
+      for (const digest of blobs) yield [digest, !damaged.has(digest)];
+    },
+  };
 }
 
 async function makePage(
