@@ -129,10 +129,8 @@ async function hashAll(
   const { hashBlobs } = await import('../../verify/hash-blobs.ts');
   // As often as they are asked for: as a list, half a million digests are fifty megabytes.
   const blobs: Iterable<Digest> = { [Symbol.iterator]: () => catalog.blobs()[Symbol.iterator]() };
-  let count = 0;
-  for (const _ of blobs) count++;
   const damaged = new Set<Digest>();
-  context.output.message(`hashing ${plural(count, 'blob')} before serving the first client`);
+  context.output.message(`hashing ${plural(countOf(blobs), 'blob')} before serving the first client`);
   const tell = tellOnce(context);
   await hashBlobs(store, blobs, {
     signal: context.signal,
@@ -146,6 +144,13 @@ async function hashAll(
       for (const digest of blobs) yield [digest, !damaged.has(digest)];
     },
   };
+}
+
+function countOf(items: Iterable<unknown>): number {
+  const iterator = items[Symbol.iterator]();
+  let count = 0;
+  while (iterator.next().done !== true) count++;
+  return count;
 }
 
 async function makePage(
