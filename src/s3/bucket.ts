@@ -303,6 +303,13 @@ function createSigner(first: S3Keys | undefined, region: string, readKeys: () =>
   };
 }
 
+/** The region of a bucket, where the answer to a request that went to another one names it. */
+function regionSaid({ body }: Answer, code: string): string | undefined {
+  if (code !== 'AuthorizationHeaderMalformed') return undefined;
+  const region = valueOf(Buffer.from(body).toString('utf8'), 'Region');
+  return region !== undefined && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined;
+}
+
 interface S3Error {
   readonly code: string;
   readonly message: string;
@@ -353,7 +360,7 @@ function refusalOf(
   const said = code === '' ? String(status) : `${status} ${code}${message === '' ? '' : `: ${message}`}`;
   const fail = (which: ErrorCode, hint: string): RegtarError =>
     new RegtarError(which, `${path} is refused (${said})`, { where: { path, status }, hint });
-  const regionThere = headerOf(answer, 'x-amz-bucket-region');
+  const regionThere = headerOf(answer, 'x-amz-bucket-region') ?? regionSaid(answer, code);
   if (status === 301 || (regionThere !== undefined && regionThere !== context.region && status >= 300))
     return fail(codes.refused, `the bucket is in another region${regionThere ? `: AWS_REGION=${regionThere}` : ''}`);
   if (isExpired(answer))

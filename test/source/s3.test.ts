@@ -127,6 +127,19 @@ describeWith(['versitygw', 'docker-registry'], 'a bucket as SOURCE', () => {
     await expect(open(`s3://${name}/${key}?endpoint=${server.url}`)).rejects.toMatchObject({ code });
   });
 
+  it('names the region of a bucket that lies in another one', async () => {
+    const proxy = await startFaultProxy(server.url);
+    const body =
+      '<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message>' +
+      '<Region>eu-central-1</Region></Error>';
+    proxy.add({ path: /list-type/, fault: { kind: 'answer', status: 400, body } });
+    await expect(open(at('some/where', proxy.url))).rejects.toMatchObject({
+      code: 'SOURCE_UNREADABLE',
+      hint: 'the bucket is in another region: AWS_REGION=eu-central-1',
+    });
+    await proxy.stop();
+  });
+
   it('asks for each page, each manifest and each config once, and for no link whose ETag says what it holds', async () => {
     const proxy = await startFaultProxy(server.url);
     const { backup, catalog } = await open(at('some/where', proxy.url));

@@ -121,16 +121,18 @@ async function wrongPart(
   asked: { readonly from: number; readonly end: number; readonly size: number; readonly version: Version },
 ): Promise<RegtarError | Transient | undefined> {
   const { status } = answer;
-  // 200 is the whole object: the condition of If-Range did not hold any more.
-  if (status === 412 || status === 416 || status === 200) return changed(server, 'the server has another one now');
-  if (status === 404 || status === 410) return changed(server, 'it is gone');
-  if (status !== 206) return isTransientStatus(status) ? passing(server, answer) : await server.refusal(answer);
   const { etag, modified } = versionOf(answer);
   const { version } = asked;
   const isOther =
     version.etag === undefined
       ? version.modified !== undefined && modified !== version.modified
       : etag !== version.etag;
+  // 200 is the whole object: the condition of If-Range did not hold any more, or a part is more than the server gives.
+  if (status === 200 && !isOther && headerOf(answer, 'content-length') === String(asked.size))
+    return noRanges(server, 'answers with the whole file now');
+  if (status === 412 || status === 416 || status === 200) return changed(server, 'the server has another one now');
+  if (status === 404 || status === 410) return changed(server, 'it is gone');
+  if (status !== 206) return isTransientStatus(status) ? passing(server, answer) : await server.refusal(answer);
   const range = readContentRange(answer);
   if (isOther || range?.total !== asked.size) return changed(server, 'the server has another one now');
   if (range.from !== asked.from || range.to !== asked.end - 1)

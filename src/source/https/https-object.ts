@@ -28,7 +28,7 @@ export function openHttpsObject(operand: string, access: FarAccess, signal?: Abo
     onRequest: access.onRequest,
     signal,
   });
-  const follow = followRedirects(client, address, credential);
+  const follow = followRedirects(client, address, credential, access.plainHttp === true);
   return {
     describe,
     get: follow,
@@ -47,7 +47,12 @@ const mostRedirects = 5;
 /** What a signed address answers when its time is over. */
 const outlived: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
 
-function followRedirects(client: Client, address: URL, credential: string | undefined): ObjectServer['get'] {
+function followRedirects(
+  client: Client,
+  address: URL,
+  credential: string | undefined,
+  plainHttp: boolean,
+): ObjectServer['get'] {
   /** Where the last redirect led. */
   let known: URL | undefined;
   const ask = (url: URL, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<StreamedAnswer> =>
@@ -78,18 +83,19 @@ function followRedirects(client: Client, address: URL, credential: string | unde
         return answer;
       }
       answer.close();
-      url = nextAddress(location, url);
+      url = nextAddress(location, url, plainHttp);
     }
   };
 }
 
-function nextAddress(location: string, from: URL): URL {
+function nextAddress(location: string, from: URL, plainHttp: boolean): URL {
   const next = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  const isSafe = next?.protocol === 'https:' || (next?.protocol === 'http:' && from.protocol === 'http:');
-  if (next !== undefined && isSafe) return next;
+  const isPlain = next?.protocol === 'http:' && from.protocol === 'http:';
+  if (next?.protocol === 'https:' || (next !== undefined && isPlain && (plainHttp || isLoopback(next.host))))
+    return next;
   throw new RegtarError('SOURCE_UNREADABLE', `${describeOperand(from.href)} leads to an address that is not used`, {
     where: { path: describeOperand(from.href) },
-    hint: 'a redirect must not lead from https to http: give the last address itself',
+    hint: 'a redirect must not lead from https to http, nor from this machine to http elsewhere: give the last address',
   });
 }
 
