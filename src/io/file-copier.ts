@@ -47,7 +47,7 @@ export interface FileCopier {
 
 /** When and how threads are used. */
 export interface FileCopierOptions {
-  /** @defaultValue one less than there are processors, two at most: one is the main thread's */
+  /** @defaultValue as many as there are processors, two at most: the main thread mostly waits meanwhile */
   readonly threads?: number;
   /** Threads start after files of this many bytes together were asked for. @defaultValue 16 MiB */
   readonly threadsFromBytes?: number;
@@ -162,7 +162,7 @@ function settle({ onBytes, told, end }: Waiting, file: CopiedFile | undefined): 
 }
 
 function startThreads(
-  count = Math.max(1, Math.min(mostThreads, availableParallelism() - 1)),
+  count = Math.min(mostThreads, availableParallelism()),
   onAnswer: (answer: CopyAnswer) => void,
   onError: () => void,
 ): readonly Thread[] {

@@ -1,14 +1,18 @@
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -397,6 +401,47 @@ describeWith('docker-registry', 'a storage', () => {
     } finally {
       await run('umount', [mounted]);
     }
+  });
+
+  it('keeps what other runs have unfinished, whatever the clock says, and loses what killed ones left', async () => {
+    const registry = await freshRegistry();
+    const space =
+      `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ` + readlinkSync('/proc/self/ns/pid');
+    const { pid: dead = 0 } = spawnSync('true');
+    const twoDaysAgo = Date.now() / 1000 - 2 * 24 * 3600;
+    const runs = {
+      alive: { host: hostname(), pid: process.pid, space, age: twoDaysAgo },
+      dead: { host: hostname(), pid: dead, space, age: undefined },
+      container: { host: hostname(), pid: dead, space: 'another', age: undefined },
+      elsewhere: { host: 'elsewhere', pid: dead, space, age: undefined },
+      forgotten: { host: 'elsewhere', pid: dead, space, age: twoDaysAgo },
+    };
+    for (const [name, { age, ...holder }] of Object.entries(runs)) {
+      const path = join(registry.storage, `.regtar-tmp-${name}`);
+      mkdirSync(path);
+      writeFileSync(join(path, 'holder'), JSON.stringify(holder));
+      if (age !== undefined) utimesSync(path, age, age);
+    }
+    const result = await push(fixturePath, registry.host, {
+      args: ['--storage', registry.storage, '--include', 'tools/hello:edge'],
+    });
+    expect(result.code).toBe(0);
+    const left = readdirSync(registry.storage).filter((name) => name.startsWith('.regtar-tmp-'));
+    expect(left.sort()).toEqual(['.regtar-tmp-alive', '.regtar-tmp-container', '.regtar-tmp-elsewhere']);
+  });
+
+  it('gets a layer link anew that a power cut has emptied', async () => {
+    const registry = await freshRegistry();
+    const args = ['--storage', registry.storage, '--include', 'tools/hello:edge'];
+    expect((await push(fixturePath, registry.host, { args })).code).toBe(0);
+    rmSync(join(registry.storage, v2, 'repositories/tools/hello/_manifests'), { recursive: true });
+    const links = join(registry.storage, v2, 'repositories/tools/hello/_layers/sha256');
+    const digests = readdirSync(links);
+    for (const hex of digests) truncateSync(join(links, hex, 'link'), 0);
+    const again = await push(fixturePath, registry.host, { args: ['--in-place', ...args] });
+    expect([again.code, failures(again)]).toEqual([0, {}]);
+    for (const hex of digests) expect(readFileSync(join(links, hex, 'link'), 'utf8')).toBe(`sha256:${hex}`);
+    expect((await images(registry)).get('tools/hello:edge')).toBe(ofFixture.get('tools/hello:edge'));
   });
 
   it('gets what refers to an image after the image', async () => {

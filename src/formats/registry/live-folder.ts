@@ -1,10 +1,21 @@
-import { accessSync, constants, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { RegtarError, systemReason } from '../../errors.ts';
 import type { OwnerIds } from '../../io/output-folder.ts';
 import { isProcessAlive } from '../../io/process-alive.ts';
+import { isJsonObject } from '../../io/try-json.ts';
 import { openFolderPlace } from './folder-place.ts';
 import { storageRoot } from './layout.ts';
 import type { Place } from './place.ts';
@@ -18,8 +29,8 @@ export interface LiveFolderOptions {
 }
 
 /**
- * Beside `docker/`, where no registry looks; a process that was killed leaves its own behind, and the next one removes
- * it.
+ * Beside `docker/`, where no registry looks. A process that was killed leaves its own behind; the next one removes it,
+ * after a day where it cannot see whether it was killed.
  */
 const temporaryPrefix = '.regtar-tmp-';
 const dayMilliseconds = 24 * 3600 * 1000;
@@ -45,9 +56,12 @@ export async function openLiveFolder(folder: string, options: LiveFolderOptions 
   await requireStorage(place, root);
   if (options.isReadOnly === true) return place;
   try {
-    removeLeftovers(root);
+    removeLeftovers(root, (path) => holderOf(path) === 'dead');
     mkdirSync(temporary, { mode: 0o700 });
-    writeFileSync(join(temporary, 'holder'), JSON.stringify({ host: hostname(), pid: process.pid }));
+    writeFileSync(join(temporary, 'holder'), JSON.stringify(self()));
+    // The clock of the file system, which may be another machine's: ours may have jumped.
+    const now = statSync(temporary).mtimeMs;
+    removeLeftovers(root, (path, modified) => now - modified > dayMilliseconds && holderOf(path) === 'unknown');
     await tryRights(place, root);
   } catch (error) {
     await place.close();
@@ -134,23 +148,41 @@ function cannotWrite(error: unknown, root: string): RegtarError {
   });
 }
 
-/** Of runs that were killed here, and of those elsewhere that cannot still be under way. */
-function removeLeftovers(root: string): void {
+function removeLeftovers(root: string, isLeft: (path: string, modifiedMilliseconds: number) => boolean): void {
   for (const name of readdirSync(root)) {
     if (!name.startsWith(temporaryPrefix)) continue;
     const path = join(root, name);
-    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-    if (age > dayMilliseconds || isOfDeadProcess(path)) rmSync(path, { recursive: true, force: true });
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found !== undefined && isLeft(path, found.mtimeMs)) rmSync(path, { recursive: true, force: true });
   }
 }
 
-function isOfDeadProcess(path: string): boolean {
+/** Whether who made a folder of unfinished files runs; unknown where its processes cannot be seen from here. */
+function holderOf(path: string): 'alive' | 'dead' | 'unknown' {
   try {
     const holder: unknown = JSON.parse(readFileSync(join(path, 'holder'), 'utf8'));
-    if (typeof holder !== 'object' || holder === null || !('pid' in holder) || !('host' in holder)) return false;
-    if (holder.host !== hostname() || typeof holder.pid !== 'number') return false;
-    return !isProcessAlive(holder.pid);
+    if (!isJsonObject(holder) || typeof holder.pid !== 'number') return 'unknown';
+    const here = self();
+    if (holder.host !== here.host || holder.space !== here.space) return 'unknown';
+    return isProcessAlive(holder.pid) ? 'alive' : 'dead';
   } catch {
-    return false;
+    return 'unknown';
+  }
+}
+
+function self(): { readonly host: string; readonly pid: number; readonly space: string } {
+  return { host: hostname(), pid: process.pid, space: processSpace() };
+}
+
+/**
+ * Where a number means the same process: one boot of one machine, and there one container. Containers often have the
+ * name of their machine, and machines the name of others.
+ * @see pid_namespaces(7)
+ */
+function processSpace(): string {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return '';
   }
 }

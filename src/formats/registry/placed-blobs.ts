@@ -143,7 +143,12 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     async link(repository, digest) {
       const path = layerLinkPath(repository, digest);
       const bytes = Buffer.from(digest);
-      if (options.replace !== true) return place.put(path, bytes);
+      if (options.replace !== true) {
+        const outcome = await place.put(path, bytes);
+        // Links are not synced: a power cut may empty one, and an empty one is of no use to anybody.
+        if (outcome === 'written' || (await place.stat(path))?.size !== 0) return outcome;
+        return place.put(path, bytes, { replace: true });
+      }
       const found = await place.stat(path);
       if (found?.size === bytes.length) return 'present';
       return place.put(path, bytes, found === undefined ? { isAbsent: true } : { replace: true });

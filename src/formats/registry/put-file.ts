@@ -98,7 +98,7 @@ export function createLivePut({
   };
   return async (final, content, options) => {
     if (options.replace === true) return replaceFile(final, content, options);
-    if (isThere(final)) return 'present';
+    if (options.isAbsent !== true && isThere(final)) return 'present';
     const own = dirname(final);
     const file = { temporary: temporaryPath(), final: own, name: basename(final), rights: folders.makeAbove(final) };
     let isNamed = false;
