@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, statSync, unlinkSync, writeSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { systemErrorCode } from '../errors.ts';
 import { openPipe } from '../io/open-pipe.ts';
 import { createNewFile, temporaryName } from '../io/temporary-file.ts';
 import type { Context } from './context.ts';
@@ -62,7 +63,13 @@ export async function whileWaiting<Result>(
 
 /** Where a reader may have to wait for the first writer. */
 export function isPipe(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+  try {
+    return statSync(path).isFIFO();
+  } catch (cause) {
+    // What cannot be looked at, such as a link to itself, is named when it is opened.
+    if (systemErrorCode(cause) === undefined) throw cause;
+    return false;
+  }
 }
 
 function keep(bytes: Uint8Array): string {
