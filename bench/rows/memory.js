@@ -37,6 +37,7 @@ async function peaks(bench, what, file, host, peakMiB) {
   const measured = await bench.race(
     [
       { name: 'list', command: bench.regtar('list', file) },
+      { name: 'list --json', command: bench.regtar('list', file, '--json') },
       { name: 'inspect', command: bench.regtar('inspect', file) },
       { name: 'verify', command: bench.regtar('verify', file, '--no-progress') },
       {
@@ -44,6 +45,13 @@ async function peaks(bench, what, file, host, peakMiB) {
         command: bench.regtar('export', file, '/dev/null', '--format', 'registry', '--dry-run'),
       },
       { name: 'export as registry', command: bench.regtar('export', file, '/dev/null', '--format', 'registry', '-q') },
+      {
+        name: 'export with a report',
+        command: bench.regtar(
+          ...['export', file, '/dev/null', '--format', 'registry', '-q', '--no-source-hash'],
+          ...['--report', bench.fresh('report.json')],
+        ),
+      },
       { name: 'export as oci', command: bench.regtar('export', file, '/dev/null', '--format', 'oci', '-q') },
       {
         name: 'push',
