@@ -86,6 +86,7 @@ export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder
         sources,
         totals: { images: countImages(statuses), blobs: report?.blobs ?? blobs.totals() },
         images,
+        ...(report?.unnamed !== undefined && { unnamedBlobs: report.unnamed }),
       };
     },
   };
