@@ -1,4 +1,14 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemErrorCode } from '../../src/errors.ts';
@@ -59,12 +69,10 @@ async function killedInTheMiddle(subject: Subject, out: string): Promise<void> {
   await (await stalledInTheMiddle(subject, out)).kill();
 }
 
-async function stalledInTheMiddle(subject: Subject, out: string): Promise<StalledRegtar> {
-  const made = temporaryFolder();
-  onTestFinished(() => made.remove());
+function stalledInTheMiddle(subject: Subject, out: string): Promise<StalledRegtar> {
   const isFolder = folders.includes(subject);
   const place = subject.out.endsWith('.tar') ? dirname(out) : out;
-  return startStalled(words(subject, out), made.file('events'), () => {
+  return startStalled(words(subject, out), () => {
     const found = filesUnderWay(place);
     return isFolder
       ? found.filter((name) => statSize(name) > 1_000 && !name.includes('.regtar')).length > 2
@@ -125,6 +133,23 @@ describe.each(archives)('$title', (subject) => {
     const { stderr } = await regtarDone([...words(subject, out), '--resume']);
     expect(stderr).toContain('were already there and are right');
     expect(snapshot(out)).toEqual(whole.get(subject));
+  });
+});
+
+describe('parts of one archive', () => {
+  const parts: Subject = { title: 'parts', out: 'out.tar', flags: ['--format', 'registry', '--split', '4MB'] };
+
+  it('go on where a killed run stopped, and what is damaged in them is written again', async () => {
+    const expected = newOut(parts);
+    await regtarDone(words(parts, expected));
+    const isUnderWay = (path: string): boolean =>
+      filesUnderWay(path).some((name) => name.endsWith('-0002.tar.tmp') && statSize(name) > 300_000);
+    const out = newOut(parts);
+    await (await startStalled(words(parts, out), () => isUnderWay(dirname(out)))).kill();
+    const [first = ''] = files(dirname(out)).filter((name) => name.includes('-0001.tar'));
+    damage(first, 3_000_000);
+    await regtarDone([...words(parts, out), '--resume']);
+    expect(snapshot(dirname(out))).toEqual(snapshot(dirname(expected)));
   });
 });
 
@@ -192,3 +217,57 @@ describe.runIf(process.getuid?.() === 0).each([...folders.slice(0, 1), ...archiv
     });
   },
 );
+
+describe.runIf(process.getuid?.() === 0)('a medium that is full', () => {
+  it('in the middle of the second volume is named, and --resume goes on when there is room', async () => {
+    const [, , subject] = archives;
+    if (subject === undefined) throw new Error('no volumes');
+    const made = temporaryFolder();
+    const medium = made.file('medium');
+    mkdirSync(medium);
+    onTestFinished(async () => {
+      await run('umount', ['-l', medium], { allowFailure: true });
+      made.remove();
+    });
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'regtar-test', medium]);
+    const out = join(medium, 'out');
+    const running = await startStalled(words(subject, out), () =>
+      filesUnderWay(medium).some((name) => name.includes('.regtar-volume-02') && statSize(name) > 300_000),
+    );
+    // Somebody else takes what is left of it.
+    const other = join(medium, 'other');
+    await run('sh', ['-c', `cat /dev/zero > ${other}`], { allowFailure: true });
+    const { code, stderr } = await running.goOn();
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/OUTPUT_FULL: .*volume-02-of-/)]);
+    expect(files(medium).filter((name) => /\/volume-/.test(name))).toEqual([join(out, 'volume-01-of-04.tar')]);
+    rmSync(other);
+    const again = await regtarDone([...words(subject, out), '--resume']);
+    expect(again.stderr).toMatch(/volume-01-of-04\.tar: .* were already there and are right/);
+    expect(snapshot(out)).toEqual(whole.get(subject));
+    expect(unfinished(medium)).toEqual([]);
+  });
+});
+
+describe('where volumes do not go', () => {
+  it('volumes in a bucket are refused before anything is asked', async () => {
+    const bucket = ['s3://bucket-name/prefix', '--format', 'registry', '--s3-endpoint', 'http://127.0.0.1:9'];
+    const { code, stderr } = await regtar(['export', fixturePath, ...bucket, '--volume-size', '1MB'], {
+      env: { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
+    });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/USAGE: .*s3:.*\nhint: name a folder/)]);
+  });
+
+  it('volumes that are read are never written', async () => {
+    const made = temporaryFolder();
+    onTestFinished(() => made.remove());
+    const set = made.file('set');
+    const flags = ['--format', 'registry', '--volume-size', '200kB'];
+    await regtarDone(['export', fixturePath, set, ...flags]);
+    const before = snapshot(set);
+    for (const more of [[], ['--force'], ['--resume']]) {
+      const { code, stderr } = await regtar(['export', set, set, ...flags, ...more]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('OUTPUT_IS_SOURCE')]);
+    }
+    expect(snapshot(set)).toEqual(before);
+  });
+});

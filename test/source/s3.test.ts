@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { openContentStore } from '../../src/formats/content-store.ts';
@@ -16,6 +17,8 @@ import { describeWith } from '../support/peers.ts';
 import { readLayout } from '../support/read-layout.ts';
 import { startRegistry } from '../support/start-registry.ts';
 import { startVersitygw, type S3Server } from '../support/start-versitygw.ts';
+import { buildStorage } from '../support/storage-builder.ts';
+import { storagePaths } from '../support/storage-paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const slowDown =
@@ -190,6 +193,23 @@ describeWith(['versitygw', 'docker-registry'], 'a bucket as SOURCE', () => {
     await expect(collectBody(store.open(digest!), Infinity)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
     await backup.close();
     await proxy.stop();
+  });
+
+  it('has a clock, LastModified of its tags, by which tags are chosen', async () => {
+    const times = { old: '2023-03-01T12:00:00Z', newer: '2024-06-01T12:00:00Z', newest: '2025-09-01T12:00:00Z' };
+    const storage = buildStorage((s) => Object.keys(times).forEach((tag) => s.image('team/app', tag)));
+    const place = join(server.folder, 'registry/times');
+    await storage.writeTo(place);
+    for (const [tag, time] of Object.entries(times)) {
+      const link = join(place, 'docker/registry/v2', storagePaths.currentLink('team/app', tag));
+      utimesSync(link, new Date(time), new Date(time));
+    }
+    const chosen = async (...args: string[]): Promise<string> =>
+      (await regtarDone(['list', at('times'), ...args], { env: server.env })).stdout;
+    expect(await chosen('--since', '2024-01-01')).toBe('team/app:newer\nteam/app:newest\n');
+    expect(await chosen('--until', '2024-12-31')).toBe('team/app:newer\nteam/app:old\n');
+    expect(await chosen('--newest', '1')).toBe('team/app:newest\n');
+    expect(await chosen('--newest', '1', '--until', '2024-12-31')).toBe('team/app:newer\n');
   });
 
   it('is pushed through, with blobs that are verified', async () => {
