@@ -45,51 +45,58 @@ const waiting: readonly (readonly [string, (pipe: string) => readonly string[]])
   ['as OUT that nobody reads', (pipe) => ['export', at('docker.tar'), pipe]],
 ];
 
-describe('a pipe that nobody opens at its other end', () => {
+const isWriter = (title = ''): boolean => title.includes('nobody reads');
+
+/** Their standard input is a pipe that stays open, and nothing is written. */
+const silent: readonly (readonly [string, readonly string[]])[] = [
+  ['as a list of images', ['list', at('docker.tar'), '--images', '-']],
+  ['as a password', ['push', at('docker.tar'), '127.0.0.1:1', '--username', 'a', '--password-stdin']],
+  ['as a token', ['push', at('docker.tar'), '127.0.0.1:1', '--registry-token-stdin']],
+];
+
+async function expectEndBy(running: RunningRegtar | undefined, signal: NodeJS.Signals): Promise<string> {
+  if (running === undefined) throw new Error('it was not started');
+  expect(await Promise.race([running.ended.then(() => 'over'), sleep(1, 'waits')])).toBe('waits');
+  running.kill(signal);
+  const late = setTimeout(() => running.kill('SIGKILL'), 20_000);
+  const { code, stderr } = await running.ended;
+  clearTimeout(late);
+  expect([code, stderr]).toEqual([130, expect.stringContaining('INTERRUPTED')]);
+  return stderr;
+}
+
+describe('what nobody writes into', () => {
   const started: RunningRegtar[] = [];
-  // All of them wait together, for longer than it takes until a person is told.
+  const listening: RunningRegtar[] = [];
+  // All of them wait together, until each reader of a pipe has told a person.
   beforeAll(async () => {
     for (const [index, [, args]] of waiting.entries()) {
-      const pipe = at(`pipe-${index}`);
-      execFileSync('mkfifo', [pipe]);
-      started.push(startRegtar(args(pipe)));
+      execFileSync('mkfifo', [at(`pipe-${index}`)]);
+      started.push(startRegtar(args(at(`pipe-${index}`))));
     }
-    await sleep(6500);
+    execFileSync('mkfifo', [at('held')]);
+    for (const [, args] of silent) listening.push(startRegtar(args, { shell: `exec 3<>${at('held')}; exec "$@" <&3` }));
+    const readers = started.filter((_, index) => !isWriter(waiting[index]?.[0]));
+    await Promise.all(readers.map((running) => running.said(1)));
+    // The others have nothing to say, and began to wait as long ago.
+    await sleep(1500);
   });
 
   it.each(waiting.map(([title], index) => [title, index] as const))(
-    '%s: one Ctrl-C ends the program',
+    'a pipe %s: one Ctrl-C ends the program',
     async (title, index) => {
-      const running = started[index]!;
-      expect(await Promise.race([running.ended.then(() => 'over'), sleep(1, 'waits')])).toBe('waits');
-      running.kill('SIGINT');
-      const late = setTimeout(() => running.kill('SIGKILL'), 20_000);
-      const { code, stderr } = await running.ended;
-      clearTimeout(late);
-      expect([code, stderr]).toEqual([130, expect.stringContaining('INTERRUPTED')]);
-      if (!title.includes('nobody reads'))
+      const stderr = await expectEndBy(started[index], 'SIGINT');
+      if (!isWriter(title))
         expect(stderr).toContain(`waiting for ${at(`pipe-${index}`)}: nothing has come out of this pipe yet`);
     },
   );
-});
 
-describe('standard input that says nothing', () => {
-  it.each([
-    ['as a list of images', ['list', at('docker.tar'), '--images', '-']],
-    ['as a password', ['push', at('docker.tar'), '127.0.0.1:1', '--username', 'a', '--password-stdin']],
-    ['as a token', ['push', at('docker.tar'), '127.0.0.1:1', '--registry-token-stdin']],
-  ])('%s: one Ctrl-C ends the program', async (_, args) => {
-    const held = at('held');
-    // Its writing end stays open, and nothing is written.
-    const shell = `[ -p ${held} ] || mkfifo ${held}; exec 3<>${held}; exec "$@" <&3`;
-    const running = startRegtar(args, { shell });
-    expect(await Promise.race([running.ended.then(() => 'over'), sleep(1500, 'waits')])).toBe('waits');
-    running.kill('SIGINT');
-    const late = setTimeout(() => running.kill('SIGKILL'), 20_000);
-    const { code, stderr } = await running.ended;
-    clearTimeout(late);
-    expect([code, stderr]).toEqual([130, expect.stringContaining('INTERRUPTED')]);
-  });
+  it.each(silent.map(([title], index) => [title, index] as const))(
+    'standard input %s: one Ctrl-C ends the program',
+    async (_, index) => {
+      await expectEndBy(listening[index], 'SIGINT');
+    },
+  );
 });
 
 describe('a pipe as SOURCE', () => {
