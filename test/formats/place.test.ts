@@ -67,8 +67,7 @@ describe('a folder as a place', () => {
 
   it('takes back what it made and no more', async () => {
     mkdirSync(join(root, 'old'));
-    await place.put('old/kept', bytes);
-    place.settle();
+    writeFileSync(join(root, 'old/kept'), bytes);
     await place.put('old/new', bytes);
     await place.put('made/for/it', bytes);
     await place.put('made/other', bytes);
@@ -80,6 +79,14 @@ describe('a folder as a place', () => {
     expect(existsSync(join(root, 'old/new'))).toBe(false);
     expect(existsSync(join(root, 'made/for'))).toBe(false);
     expect(readFileSync(join(root, 'made/foreign'), 'utf8')).toBe('not ours');
+  });
+
+  it('keeps what it made before it was settled, and need not remember what comes then', async () => {
+    await place.put('settled/first', bytes);
+    place.settle();
+    await place.put('settled/second', bytes);
+    await place.takeBack();
+    expect(existsSync(join(root, 'settled/first'))).toBe(true);
   });
 
   it('gives new files and folders the mode of what is there', async () => {
