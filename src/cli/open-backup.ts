@@ -92,6 +92,8 @@ export async function withBackup<Result>(
   try {
     refuseOverlap(options.outputs ?? [], [
       ...backup.given.flatMap(({ paths }) => paths),
+      // A folder of volumes stands for them, and is read as well.
+      ...sources.filter((source) => source !== '-' && !isFarOperand(source)),
       // `regtar export - docker.tar < docker.tar`
       ...(sources.includes('-') ? ['/dev/stdin'] : []),
     ]);

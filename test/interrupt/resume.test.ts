@@ -264,8 +264,14 @@ describe('where volumes do not go', () => {
     const flags = ['--format', 'registry', '--volume-size', '200kB'];
     await regtarDone(['export', fixturePath, set, ...flags]);
     const before = snapshot(set);
-    for (const more of [[], ['--force'], ['--resume']]) {
-      const { code, stderr } = await regtar(['export', set, set, ...flags, ...more]);
+    const first = join(set, readdirSync(set).sort()[0] ?? '');
+    for (const words of [
+      [set, set],
+      [set, set, '--force'],
+      [set, set, '--resume'],
+      [first, join(set, 'inside'), '--source', set],
+    ]) {
+      const { code, stderr } = await regtar(['export', ...words, ...flags]);
       expect([code, stderr]).toEqual([2, expect.stringContaining('OUTPUT_IS_SOURCE')]);
     }
     expect(snapshot(set)).toEqual(before);
