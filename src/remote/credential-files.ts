@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
@@ -119,12 +119,22 @@ function readText(place: CredentialPlace): string | undefined {
     return readFileSync(place.path, 'utf8');
   } catch (cause) {
     const code = systemErrorCode(cause);
-    if (!place.required && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
+    if (!place.required && (code === 'ENOENT' || code === 'ENOTDIR' || isOutOfReach(place.path))) return undefined;
     throw new RegtarError('CREDENTIALS_INVALID', `${place.path} cannot be read: ${systemReason(cause)}`, {
       where: { path: place.path },
       cause,
       hint: 'name another file with --authfile, or pass --username and --password-stdin',
     });
+  }
+}
+
+/** A folder that this user may not enter holds nothing of theirs: root's home, or `/run/containers` made by root. */
+function isOutOfReach(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (cause) {
+    return systemErrorCode(cause) === 'EACCES';
   }
 }
 

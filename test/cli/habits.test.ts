@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createProgram } from '../../src/cli/declare/program.ts';
 import { understandHabits } from '../../src/cli/habits.ts';
 import { regtar, regtarDone, program } from '../e2e/support/regtar.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { run } from '../support/run.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const parser = createProgram('0', async () => undefined);
 const understood = (line: string): string => understandHabits(line.split(' '), parser).join(' ');
@@ -84,25 +86,33 @@ describe('what hands type by habit', () => {
   });
 });
 
-it('a user without a name and a home gets an answer about the registry, and no failure inside', async () => {
-  // As in OpenShift: a number that no passwd file has, and no HOME.
-  const { code, stderr } = await run(
-    'setpriv',
-    [
-      '--reuid',
-      '12345',
-      '--regid',
-      '0',
-      '--clear-groups',
-      process.execPath,
-      program,
-      'push',
-      fixturePath,
-      '127.0.0.1:1',
-      '--retry-times',
-      '0',
-    ],
-    { env: { HOME: undefined }, allowFailure: true, cwd: '/' },
-  );
-  expect([code, stderr]).toEqual([1, expect.stringContaining('TARGET_UNREACHABLE')]);
+describe('a user who is not root and has little', () => {
+  const pushAs12345 = (env: NodeJS.ProcessEnv): ReturnType<typeof run> => {
+    const user = ['--reuid', '12345', '--regid', '0', '--clear-groups'];
+    const push = [process.execPath, program, 'push', fixturePath, '127.0.0.1:1', '--retry-times', '0'];
+    return run('setpriv', [...user, ...push], { env, allowFailure: true, cwd: '/' });
+  };
+
+  it('without a name and a home, as in OpenShift, gets an answer about the registry, and no failure inside', async () => {
+    const { code, stderr } = await pushAs12345({ HOME: undefined });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('TARGET_UNREACHABLE')]);
+  });
+
+  it('with the home of another has no credentials; a file that is there and closed is named', async () => {
+    const folder = temporaryFolder();
+    onTestFinished(() => folder.remove());
+    chmodSync(folder.path, 0o755);
+    for (const name of ['closed', 'open']) {
+      mkdirSync(folder.file(`${name}/.docker`), { recursive: true });
+      writeFileSync(folder.file(`${name}/.docker/config.json`), '{}', { mode: 0o600 });
+    }
+    chmodSync(folder.file('closed'), 0o700);
+    const closed = await pushAs12345({ HOME: folder.file('closed'), XDG_RUNTIME_DIR: folder.file('closed') });
+    expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining('TARGET_UNREACHABLE')]);
+    const open = await pushAs12345({ HOME: folder.file('open') });
+    expect([open.code, open.stderr]).toEqual([
+      1,
+      expect.stringMatching(/CREDENTIALS_INVALID: .*open\/\.docker\/config/),
+    ]);
+  });
 });
