@@ -52,7 +52,7 @@ export default tseslint.config(
     ignores: [
       'src/cli/commands/serve.ts',
       'src/cli/help/completion/fish.ts',
-      'src/cli/render/{check,verdict}.ts',
+      'src/cli/render/check.ts',
       'src/content/image-graph.ts',
       'src/net/failures.ts',
       'src/remote/answers.ts',

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createProgram } from '../../src/cli/declare/program.ts';
 import { understandHabits } from '../../src/cli/habits.ts';
@@ -87,32 +90,38 @@ describe('what hands type by habit', () => {
 });
 
 describe('a user who is not root and has little', () => {
-  const pushAs12345 = (env: NodeJS.ProcessEnv): ReturnType<typeof run> => {
+  const pushAs12345 = (host: string, env: Readonly<Record<string, string | undefined>>): ReturnType<typeof run> => {
     const user = ['--reuid', '12345', '--regid', '0', '--clear-groups'];
-    const push = [process.execPath, program, 'push', fixturePath, '127.0.0.1:1', '--retry-times', '0'];
+    const push = [process.execPath, program, 'push', fixturePath, host, '--retry-times', '0'];
     return run('setpriv', [...user, ...push], { env, allowFailure: true, cwd: '/' });
   };
 
   it('without a name and a home, as in OpenShift, gets an answer about the registry, and no failure inside', async () => {
-    const { code, stderr } = await pushAs12345({ HOME: undefined });
+    const { code, stderr } = await pushAs12345('127.0.0.1:1', { HOME: undefined });
     expect([code, stderr]).toEqual([1, expect.stringContaining('TARGET_UNREACHABLE')]);
   });
 
   it('with the home of another has no credentials; a file that is there and closed is named', async () => {
+    const server = createServer((_request, response) =>
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="test"' }).end(),
+    ).listen(0, '127.0.0.1');
+    await once(server, 'listening');
     const folder = temporaryFolder();
-    onTestFinished(() => folder.remove());
+    onTestFinished(() => {
+      server.close();
+      folder.remove();
+    });
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     chmodSync(folder.path, 0o755);
     for (const name of ['closed', 'open']) {
       mkdirSync(folder.file(`${name}/.docker`), { recursive: true });
       writeFileSync(folder.file(`${name}/.docker/config.json`), '{}', { mode: 0o600 });
     }
     chmodSync(folder.file('closed'), 0o700);
-    const closed = await pushAs12345({ HOME: folder.file('closed'), XDG_RUNTIME_DIR: folder.file('closed') });
-    expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining('TARGET_UNREACHABLE')]);
-    const open = await pushAs12345({ HOME: folder.file('open') });
-    expect([open.code, open.stderr]).toEqual([
-      1,
-      expect.stringMatching(/CREDENTIALS_INVALID: .*open\/\.docker\/config/),
-    ]);
+    const closed = await pushAs12345(host, { HOME: folder.file('closed'), XDG_RUNTIME_DIR: folder.file('closed') });
+    expect([closed.code, closed.stderr]).toEqual([1, expect.stringMatching(/^regtar: AUTH_/m)]);
+    const open = await pushAs12345(host, { HOME: folder.file('open') });
+    const named = /^regtar: CREDENTIALS_INVALID: \S*open\/\.docker\/config\.json cannot be read/m;
+    expect([open.code, open.stderr]).toEqual([2, expect.stringMatching(named)]);
   });
 });

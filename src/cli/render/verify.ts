@@ -25,7 +25,7 @@ export function renderVerdict(report: VerifyReport, { describe, verbose, columns
             `${formatCount(untagged.lost)} lost${elsewhere(untagged)}`,
         ]
       : []),
-    `blobs     ${report.quick ? 'not hashed (--quick)' : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(report.seconds)}`}`,
+    `blobs     ${hashed(report)}`,
     `          ${formatCount(blobs.corrupt)} corrupt (${formatBytes(blobs.corruptBytes)}), ` +
       `${formatCount(blobs.missing)} missing (${formatBytes(blobs.missingBytes)}), ` +
       `${formatCount(blobs.unreferenced)} unreferenced (${formatBytes(blobs.unreferencedBytes)})`,
@@ -42,14 +42,25 @@ export function renderVerdict(report: VerifyReport, { describe, verbose, columns
   if (problems.length > 0)
     parts.push(
       '',
-      ...problems.map(
-        ({ code, message, neededBy }) =>
-          `${code}: ${printable(message)}` +
-          `${neededBy && neededBy.length > 0 ? ` (needed by ${neededBy.slice(0, 3).join(', ')}${neededBy.length > 3 ? ` and ${plural(neededBy.length - 3, 'more image')}` : ''})` : ''}`,
-      ),
+      ...problems.map(({ code, message, neededBy = [] }) => `${code}: ${printable(message)}${needers(neededBy)}`),
     );
   if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);
   return parts.join('\n');
+}
+
+function hashed({ quick, blobs, seconds }: VerifyReport): string {
+  return quick
+    ? 'not hashed (--quick)'
+    : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(seconds)}`;
+}
+
+const shownNeeders = 3;
+
+function needers(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const more = names.length - shownNeeders;
+  const rest = more > 0 ? ` and ${plural(more, 'more image')}` : '';
+  return ` (needed by ${names.slice(0, shownNeeders).join(', ')}${rest})`;
 }
 
 function elsewhere({ elsewhere: images = 0 }: VerifyReport['images']): string {
