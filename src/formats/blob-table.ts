@@ -1,4 +1,5 @@
 import type { BlobNumbers } from '../content/contracts.ts';
+import { mapped } from '../io/repeatable.ts';
 import type { Digest } from '../oci/digest.ts';
 import { DigestNumbers } from '../oci/digest-numbers.ts';
 import type { Location } from '../source/backup.ts';
@@ -93,7 +94,7 @@ export class BlobTable implements BlobNumbers {
           sourceOf(one) - sourceOf(other) || (this.starts[one] as number) - (this.starts[other] as number),
       );
     for (const [rank, number] of ordered.entries()) this.ranks[number] = rank;
-    return digestsOf(this.digests, ordered);
+    return mapped(ordered, (number) => this.digest(number));
   }
 
   /** Gives a digest the place and rank of another one, whose bytes are its own. */
@@ -114,14 +115,6 @@ export class BlobTable implements BlobNumbers {
     }
     return number;
   }
-}
-
-function digestsOf(digests: DigestNumbers, numbers: Int32Array): Iterable<Digest> {
-  return {
-    *[Symbol.iterator]() {
-      for (const number of numbers) yield digests.digest(number);
-    },
-  };
 }
 
 function grown<Numbers extends Float64Array | Int32Array>(old: Numbers, longer: Numbers): Numbers {

@@ -30,7 +30,7 @@ export async function openEngineSink(options: EngineOptions): Promise<ImageSink>
   return {
     ...archive,
     describe: (target) =>
-      `${options.host} ` + `${options.prefix === undefined ? '' : `${options.prefix}/`}` + `${targetName(target)}`,
+      `${options.host} ${options.prefix === undefined ? '' : `${options.prefix}/`}${targetName(target)}`,
     async close() {
       await archive.close();
       await request.close();

@@ -172,7 +172,7 @@ async function refuseChanges<Image extends RemoteImage>(
 export function tagExists(registry: Registry, target: ImageTarget, digest?: Digest): RegtarError {
   return new RegtarError(
     'TAG_EXISTS',
-    `${registry.host}/${targetName(target)} is there ` + `already${digest === undefined ? '' : ` as ${digest}`}`,
+    `${registry.host}/${targetName(target)} is there already${digest === undefined ? '' : ` as ${digest}`}`,
     {
       where: {
         repository: target.repository,

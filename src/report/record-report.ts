@@ -2,6 +2,7 @@ import { imagePlatforms } from '../content/image-graph.ts';
 import { createBlobCounts } from '../copy/count-outcomes.ts';
 import type { CopyEvent, CopyReport, ImageResult } from '../copy/events.ts';
 import type { RegtarError } from '../errors.ts';
+import { repeatable } from '../io/repeatable.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import type { ImageName } from '../oci/reference.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
@@ -58,19 +59,15 @@ export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder
     },
     report({ state, error, report, sources }) {
       for (const result of report?.images ?? []) known.of(result).result = result;
-      const images = {
-        *[Symbol.iterator]() {
-          for (const image of plan.images) yield imageOf(image, known.of(image.source));
-          for (const { source, status, error: reason } of plan.refused)
-            yield { ...nameOf(source), status, error: errorOf(reason) };
-        },
-      };
-      const statuses = {
-        *[Symbol.iterator]() {
-          for (const { source } of plan.images) yield { status: statusOf(known.of(source)) };
-          yield* plan.refused;
-        },
-      };
+      const images = repeatable(function* () {
+        for (const image of plan.images) yield imageOf(image, known.of(image.source));
+        for (const { source, status, error: reason } of plan.refused)
+          yield { ...nameOf(source), status, error: errorOf(reason) };
+      });
+      const statuses = repeatable(function* () {
+        for (const { source } of plan.images) yield { status: statusOf(known.of(source)) };
+        yield* plan.refused;
+      });
       const ended = new Date();
       return {
         kind: reportFileKind,

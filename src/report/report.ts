@@ -1,3 +1,4 @@
+import { repeatable } from '../io/repeatable.ts';
 import type { FormatReportKind } from '../formats/formats.ts';
 import { countStatuses } from '../copy/count-outcomes.ts';
 import { imageStatuses, type ImageStatus } from '../copy/events.ts';
@@ -141,17 +142,15 @@ const imagesPerPiece = 256;
  * through
  */
 export function formatReport({ images, ...head }: UnlistedReport): Iterable<string> {
-  return {
-    *[Symbol.iterator]() {
-      let piece = `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n`;
-      let count = 0;
-      for (const image of images) {
-        piece += `${count === 0 ? '' : ',\n'}    ${JSON.stringify(image)}`;
-        if (++count % imagesPerPiece !== 0) continue;
-        yield piece;
-        piece = '';
-      }
-      yield `${piece}\n  ]\n}\n`;
-    },
-  };
+  return repeatable(function* () {
+    let piece = `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "images": [\n`;
+    let count = 0;
+    for (const image of images) {
+      piece += `${count === 0 ? '' : ',\n'}    ${JSON.stringify(image)}`;
+      if (++count % imagesPerPiece !== 0) continue;
+      yield piece;
+      piece = '';
+    }
+    yield `${piece}\n  ]\n}\n`;
+  });
 }

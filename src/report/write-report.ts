@@ -1,3 +1,4 @@
+import { mapped } from '../io/repeatable.ts';
 import { writeNamedFile } from '../io/named-file.ts';
 
 /**
@@ -10,13 +11,9 @@ export async function writeReport(
   text: string | Iterable<string>,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  await writeNamedFile(path, typeof text === 'string' ? Buffer.from(text) : bytesOf(text), options);
-}
-
-function bytesOf(pieces: Iterable<string>): Iterable<Uint8Array> {
-  return {
-    *[Symbol.iterator]() {
-      for (const piece of pieces) yield Buffer.from(piece);
-    },
-  };
+  await writeNamedFile(
+    path,
+    typeof text === 'string' ? Buffer.from(text) : mapped(text, (piece) => Buffer.from(piece)),
+    options,
+  );
 }

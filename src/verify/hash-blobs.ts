@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { RegtarError } from '../errors.ts';
 import type { ContentStore } from '../content/contracts.ts';
+import { filtered } from '../io/repeatable.ts';
 import { createRing, type Ring } from '../io/ring.ts';
 import { createDigester, digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { startWorker } from '../io/start-worker.ts';
@@ -38,11 +39,7 @@ const bytesPerTurn = 16 * 1024 * 1024;
 export async function hashBlobs(store: ContentStore, all: Iterable<Digest>, options: HashOptions): Promise<void> {
   let bytes = 0;
   for (const digest of all) if (!judgeHashed(store, digest, options)) bytes += store.stat(digest)?.size ?? 0;
-  const digests: Iterable<Digest> = {
-    *[Symbol.iterator]() {
-      for (const digest of all) if (store.hashedAs?.(digest) === undefined) yield digest;
-    },
-  };
+  const digests = filtered(all, (digest) => store.hashedAs?.(digest) === undefined);
   const threads = Math.min(options.jobs ?? availableParallelism(), mostThreads);
   const doubtful =
     threads > 1 && bytes >= (options.threadsFromBytes ?? usefulThreadsFromBytes)

@@ -2,6 +2,7 @@ import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { createDigestSet, type DigestSet } from '../content/digest-set.ts';
 import { hollowReason } from '../content/hollow.ts';
 import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
+import { filtered, repeatable } from '../io/repeatable.ts';
 import type { Problem } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -43,7 +44,7 @@ export async function verifyBackup(
   const blobs = checkedBlobs(catalog, referenced, filter !== undefined);
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   const bloated = new Map(quick ? [] : bloatedBlobs(images, blobs, { store, aliases: catalog.aliases }));
-  const hashed = each(quick ? [] : blobs, (digest) => !bloated.has(digest));
+  const hashed = filtered(quick ? [] : blobs, (digest) => !bloated.has(digest));
   const checked = total(hashed, sizeOf);
   onEvent({ type: 'start', blobs: checked.count, bytes: checked.bytes });
 
@@ -75,7 +76,7 @@ export async function verifyBackup(
   const problems = [...inherited, ...found.problems, ...links.problems, ...absentVolumes(images, store)];
   // What lies here for images of other volumes is not garbage.
   const isUnused = (digest: Digest): boolean => !referenced.has(digest) && store.absent?.kept.has(digest) !== true;
-  const unreferenced = total(each(filter === undefined ? blobs : [], isUnused), sizeOf);
+  const unreferenced = total(filtered(filter === undefined ? blobs : [], isUnused), sizeOf);
   return {
     images: count(verdicts.filter(isTagged)),
     untagged: count(verdicts.filter((verdict) => !isTagged(verdict))),
@@ -97,26 +98,12 @@ export async function verifyBackup(
   };
 }
 
-/**
- * Blobs that are looked at, as often as they are asked for: as a list, half a million digests are fifty megabytes. Both
- * digests of the same bytes are checked: the one that manifests name and the one by which they are stored.
- */
+/** Both digests of the same bytes are checked: the one that manifests name and the one by which they are stored. */
 function checkedBlobs(catalog: Catalog, referenced: DigestSet, isFiltered: boolean): Iterable<Digest> {
-  return {
-    *[Symbol.iterator]() {
-      for (const digest of catalog.blobs()) if (!isFiltered || referenced.has(digest)) yield digest;
-      for (const alias of catalog.aliases?.keys() ?? []) if (referenced.has(alias)) yield alias;
-    },
-  };
-}
-
-/** Those that fulfil a condition, looked for as often as they are asked for. */
-function each(digests: Iterable<Digest>, isWanted: (digest: Digest) => boolean): Iterable<Digest> {
-  return {
-    *[Symbol.iterator]() {
-      for (const digest of digests) if (isWanted(digest)) yield digest;
-    },
-  };
+  return repeatable(function* () {
+    for (const digest of catalog.blobs()) if (!isFiltered || referenced.has(digest)) yield digest;
+    for (const alias of catalog.aliases?.keys() ?? []) if (referenced.has(alias)) yield alias;
+  });
 }
 
 function total(digests: Iterable<Digest>, sizeOf: (digest: Digest) => number): { count: number; bytes: number } {
@@ -158,7 +145,7 @@ function* bloatedBlobs(
   { store, aliases }: { readonly store: ContentStore; readonly aliases: Catalog['aliases'] },
 ): Generator<readonly [Digest, Problem]> {
   const large = new Map<Digest, { size: number; readonly mediaTypes: Set<string> }>();
-  for (const digest of each(blobs, (found) => (store.stat(found)?.size ?? 0) > bloatBytes))
+  for (const digest of filtered(blobs, (found) => (store.stat(found)?.size ?? 0) > bloatBytes))
     large.set(digest, { size: 0, mediaTypes: new Set() });
   if (large.size === 0) return;
   for (const { digest, size, mediaType } of needed(images)) {

@@ -221,7 +221,7 @@ function refuseSparse(registry: Registry, { harbor }: PushLogin, options: PlanFl
   if (harbor === undefined || options.sparse !== true) return;
   throw new RegtarError(
     'USAGE',
-    `${registry.host} is a Harbor, which refuses an index that lacks a platform, so --sparse ` + 'cannot work',
+    `${registry.host} is a Harbor, which refuses an index that lacks a platform, so --sparse cannot work`,
     {
       hint:
         'leave it out: the index is then rewritten for the platforms that you choose; --no-harbor tries ' +

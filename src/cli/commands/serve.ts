@@ -12,6 +12,7 @@ import type { Context } from '../context.ts';
 import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { printable } from '../../io/printable.ts';
+import { mapped, repeatable } from '../../io/repeatable.ts';
 import { renderClientFiles } from '../render/client-files.ts';
 import { plural } from '../../io/sizes.ts';
 import { readSelection, readTextFile } from '../selection.ts';
@@ -127,8 +128,7 @@ async function hashAll(
   context: Context,
 ): Promise<Iterable<readonly [Digest, boolean]>> {
   const { hashBlobs } = await import('../../verify/hash-blobs.ts');
-  // As often as they are asked for: as a list, half a million digests are fifty megabytes.
-  const blobs: Iterable<Digest> = { [Symbol.iterator]: () => catalog.blobs()[Symbol.iterator]() };
+  const blobs = repeatable(() => catalog.blobs()[Symbol.iterator]());
   const damaged = new Set<Digest>();
   context.output.message(`hashing ${plural(countOf(blobs), 'blob')} before serving the first client`);
   const tell = tellOnce(context);
@@ -139,11 +139,7 @@ async function hashAll(
       tell(error);
     },
   });
-  return {
-    *[Symbol.iterator]() {
-      for (const digest of blobs) yield [digest, !damaged.has(digest)];
-    },
-  };
+  return mapped(blobs, (digest) => [digest, !damaged.has(digest)] as const);
 }
 
 function countOf(items: Iterable<unknown>): number {
