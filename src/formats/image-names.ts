@@ -48,6 +48,18 @@ export function looksLikeRegistry(repository: string): boolean {
   return dropRegistry(repository) !== repository;
 }
 
+/**
+ * The whole name by which containerd keeps an image, and without which neither docker nor Kubernetes finds it there:
+ * `app:1` is `docker.io/library/app:1`.
+ * @see distribution/reference, ParseNormalizedNamed
+ */
+export function wholeName(name: string): string {
+  const path = dropRegistry(name);
+  const registry = path === name ? 'docker.io' : name.slice(0, -path.length - 1);
+  if (registry !== 'docker.io') return name;
+  return `docker.io/${path.includes('/') ? '' : 'library/'}${path}`;
+}
+
 function isRegistryHost(text: string): boolean {
   return text !== '' && (text.includes('.') || text.includes(':') || text === 'localhost');
 }

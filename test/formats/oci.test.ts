@@ -79,8 +79,28 @@ describe('an OCI layout', () => {
     const out = newOut();
     await feed(openOciSink({ out, perRepository: true }), store, [addImage(store, 'a/b', '1')]);
     expect(indexOf(join(out, 'a/b')).manifests[0]?.annotations).toEqual({
-      'io.containerd.image.name': 'a/b:1',
+      'io.containerd.image.name': 'docker.io/a/b:1',
       [refName]: '1',
+    });
+  });
+
+  // Under a shorter name docker's containerd store lists an image twice and finds it never; Kubernetes does not either.
+  it.each([
+    [undefined, 'web', 'docker.io/library/web:1', 'web:1'],
+    [undefined, 'team/web', 'docker.io/team/web:1', undefined],
+    [undefined, 'k8s.gcr.io/pause', 'k8s.gcr.io/pause:1', 'k8s.gcr.io/pause:1'],
+    ['team', 'web', 'docker.io/team/web:1', undefined],
+    ['docker.io', 'web', 'docker.io/library/web:1', 'web:1'],
+    ['localhost', 'web', 'localhost/web:1', undefined],
+    ['localhost:5000/a', 'web', 'localhost:5000/a/web:1', undefined],
+  ])('completes names for containerd as docker does: %s and %s', async (prefix, repository, whole, own) => {
+    const store = createMemoryStore();
+    const out = newOut();
+    await feed(openOciSink({ out, prefix }), store, [addImage(store, repository, '1')]);
+    expect(indexOf(out).manifests[0]?.annotations).toEqual({
+      'io.containerd.image.name': whole,
+      [refName]: `${prefix === undefined ? '' : `${prefix}/`}${repository}:1`,
+      ...(own !== undefined && { 'vnd.regtar.image.name': own }),
     });
   });
 

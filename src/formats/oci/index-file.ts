@@ -4,7 +4,7 @@ import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
 import type { BytesInPieces } from '../archive/archive-format.ts';
-import { looksLikeRegistry } from '../image-names.ts';
+import { dropRegistry, looksLikeRegistry, wholeName } from '../image-names.ts';
 import { isJsonObject, tryJson } from '../../io/try-json.ts';
 
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
@@ -48,10 +48,14 @@ export function indexEntry(target: ImageTarget, naming: Naming): IndexEntry {
     if (target.tag !== undefined)
       names[refName] = naming.refName === 'tag' ? target.tag : loaderName(target, naming.prefix);
   } else {
-    names[containerdName] = loaderName(target, naming.prefix);
-    names[refName] = naming.refName === 'tag' ? target.tag : loaderName(target, naming.prefix);
-    // A repository called `k8s.gcr.io/pause` looks like a registry's: what it is called here, regtar alone asks.
-    if (looksLikeRegistry(target.repository)) names[regtarName] = loaderName(target, undefined);
+    const name = loaderName(target, naming.prefix);
+    const whole = wholeName(name);
+    names[containerdName] = whole;
+    names[refName] = naming.refName === 'tag' ? target.tag : name;
+    // Of `k8s.gcr.io/pause`, which looks like a registry's, and of `docker.io/library/web` for `web`, regtar alone asks
+    // what they are called here.
+    if (looksLikeRegistry(target.repository) || dropRegistry(whole) !== dropRegistry(name))
+      names[regtarName] = loaderName(target, undefined);
   }
   return {
     mediaType,
