@@ -16,6 +16,8 @@ export interface CopyImageOptions {
   /** Shared by all images: bounds the transfers under way, for any number of images. */
   readonly slots: Slots;
   readonly firsts: FirstTransfers;
+  /** @see createPauses */
+  readonly pause: () => Promise<void> | undefined;
   readonly signal: AbortSignal;
   readonly onBytes: (bytes: number) => void;
   readonly onBlob: (digest: Digest, size: number, outcome: BlobOutcome) => void;
@@ -46,6 +48,8 @@ export async function copyImage(
   try {
     await copyBlobs(image.travelling, store, writer, { ...options, onBlob });
     for (const node of childrenFirst(image.node)) {
+      await options.pause();
+      signal.throwIfAborted();
       const isRoot = node.descriptor.digest === image.node.descriptor.digest;
       const bytes =
         isRoot && image.rewritten !== undefined
@@ -70,8 +74,12 @@ async function copyBlobs(
 ): Promise<void> {
   // One blob's failure fails the image: the others under way are told, so that they do not send gigabytes for nothing.
   const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const { signal } = stop;
   setMaxListeners(0, signal);
+  // What `AbortSignal.any` makes is remembered by the run's signal to the end of the run.
+  const stopToo = (): void => stop.abort(options.signal.reason);
+  options.signal.throwIfAborted();
+  options.signal.addEventListener('abort', stopToo);
   const inOrder = [...blobs].sort((left, right) => store.position(left.digest) - store.position(right.digest));
   let failure: unknown;
   await Promise.all(
@@ -79,8 +87,9 @@ async function copyBlobs(
       options.firsts
         .run(blob.digest, () =>
           options.slots.run(async (ring) => {
-            if (stop.signal.aborted) return;
-            signal.throwIfAborted();
+            await options.pause();
+            options.signal.throwIfAborted();
+            if (signal.aborted) return;
             const open = (from = 0, own: Ring = ring): Body => skipBytes(readVerified(store, blob, own), from);
             const outcome = await writer.putBlob(blob, open, {
               signal,
@@ -99,6 +108,7 @@ async function copyBlobs(
         }),
     ),
   );
+  options.signal.removeEventListener('abort', stopToo);
   if (failure !== undefined) throw failure;
 }
 

@@ -5,6 +5,7 @@ import { createDigestSet } from '../content/digest-set.ts';
 import { childrenFirst, imageBlobs } from '../content/image-graph.ts';
 import { createHeapGuard } from '../io/heap-guard.ts';
 import { forEachParallel } from '../io/parallel.ts';
+import { createPauses } from '../io/pauses.ts';
 import { createSlots } from '../io/slots.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Plan, PlannedImage } from '../select/plan.ts';
@@ -68,6 +69,7 @@ export async function copyImages(
   await store.keepOnly?.(digestsOf(plan));
   const slots = createSlots(parallelBlobs, sink.traits.chunkBytes);
   const firsts = createFirstTransfers(store);
+  const pause = createPauses();
   const outage = createOutage(options.jobs);
   // Images that wait for a blob which another sends take no place among the transfers, so some more may be under way.
   const parallelImages = parallelBlobs === 1 ? 1 : bigBlobsFirst ? 2 * options.jobs : options.jobs;
@@ -87,6 +89,7 @@ export async function copyImages(
           const status = await copyImage(image, store, sink, {
             slots,
             firsts,
+            pause,
             signal,
             onBytes: tally.bytes,
             onBlob: tally.blob,
