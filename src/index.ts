@@ -53,6 +53,7 @@ export { whatIf, type RepositoryChoice, type WhatIf } from './select/what-if.ts'
 export { findGarbage, type BlobSet, type Garbage, type RepositoryGarbage } from './content/garbage.ts';
 export { artifactKind, type ArtifactKind } from './content/artifact-kind.ts';
 export { platformFacts, type PlatformFacts } from './content/platform-facts.ts';
+export { createNarrower } from './select/choose-platforms.ts';
 export { createRenamer, type NameOptions, type RenameRepository } from './select/rename.ts';
 export { createPlan, type PlanOptions } from './select/create-plan.ts';
 export type { Plan, PlannedImage, RefusedImage } from './select/plan.ts';

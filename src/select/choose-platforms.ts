@@ -51,6 +51,33 @@ export function choosePlatforms(
   return choice.sparse ? { node: reduced, rewritten: undefined } : rewriteIndex(store, reduced);
 }
 
+/**
+ * What of images concerns platforms, whether it is there or lost: the rest of an index does not count.
+ * @returns for an image: what is left of it, or undefined where it has none of these platforms
+ */
+export function createNarrower(platforms: readonly Platform[]): (root: ManifestNode) => ManifestNode | undefined {
+  const isWanted = (platform: Platform | undefined): boolean =>
+    platform !== undefined && platforms.some((wanted) => platformMatches(wanted, platform));
+  // Indexes may share children: each is narrowed once.
+  const known = new Map<Digest, ManifestNode | undefined>();
+  const narrow = (node: ManifestNode): ManifestNode | undefined => {
+    if (node.kind !== 'index') return node.platform === undefined || isWanted(node.platform) ? node : undefined;
+    if (!speaksOfPlatforms(node)) return node;
+    const { digest } = node.descriptor;
+    if (known.has(digest)) return known.get(digest);
+    const children = keptChildren(node, platforms).flatMap((child) => {
+      const kept = isAttestation(child) ? child : narrow(child);
+      return kept === undefined ? [] : [kept];
+    });
+    const lostChildren = node.lostChildren.filter(({ descriptor }) => isWanted(descriptor.platform));
+    const isEmpty = children.length + lostChildren.length === 0;
+    const narrowed = isEmpty ? undefined : { ...node, children, lostChildren };
+    known.set(digest, narrowed);
+    return narrowed;
+  };
+  return narrow;
+}
+
 /** Runnable images of an image, for outputs that hold one platform under a name. */
 export function runnableImages(root: ManifestNode): readonly ManifestNode[] {
   return childrenFirst(root).filter((node) => node.kind === 'image' && !isAttestation(node));

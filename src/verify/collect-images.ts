@@ -12,6 +12,16 @@ export type VerifyFilter = (name: {
   readonly digest: string;
 }) => boolean;
 
+/** Reduces an image to what of it is judged; undefined leaves it out. */
+export type NarrowImage = (root: ManifestNode) => ManifestNode | undefined;
+
+/** Which images are collected, and what of them. */
+export interface CollectOptions {
+  readonly filter: VerifyFilter | undefined;
+  readonly narrow: NarrowImage | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** One image with its graph, or with what makes its root unusable. */
 export interface VerifiedImage {
   readonly repository: string;
@@ -26,17 +36,20 @@ export async function collectImages(
   catalog: Catalog,
   store: ContentStore,
   graph: GraphReader,
-  filter: VerifyFilter | undefined,
-  signal: AbortSignal | undefined,
+  { filter, narrow, signal }: CollectOptions,
 ): Promise<readonly VerifiedImage[]> {
   if (filter === undefined) await readInOrder(catalog, store, graph, signal);
   const images: VerifiedImage[] = [];
+  const add = (repository: string, tag: string | undefined, digest: Digest): void => {
+    const { root, error } = tryRead(graph, digest);
+    const judged = root === undefined || narrow === undefined ? root : narrow(root);
+    if (judged !== undefined || root === undefined) images.push({ repository, tag, digest, root: judged, error });
+  };
   for (const repository of catalog.repositories()) {
     signal?.throwIfAborted();
     const tags = [...catalog.tags(repository)];
     for (const { tag, digest } of tags) {
-      if (filter === undefined || filter({ repository, tag, digest }))
-        images.push({ repository, tag, digest, ...tryRead(graph, digest) });
+      if (filter === undefined || filter({ repository, tag, digest })) add(repository, tag, digest);
     }
     for (const { tag } of catalog.lostTags(repository)) {
       if (filter === undefined || filter({ repository, tag, digest: '' }))
@@ -47,8 +60,7 @@ export async function collectImages(
       tags.map((entry) => entry.digest),
       [...catalog.revisions(repository)],
     )) {
-      if (filter === undefined || filter({ repository, digest }))
-        images.push({ repository, tag: undefined, digest, ...tryRead(graph, digest) });
+      if (filter === undefined || filter({ repository, digest })) add(repository, undefined, digest);
     }
   }
   return images;

@@ -7,7 +7,7 @@ import type { Problem } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { checkLinks } from './check-links.ts';
-import { collectImages, type VerifyFilter, type VerifiedImage } from './collect-images.ts';
+import { collectImages, type NarrowImage, type VerifyFilter, type VerifiedImage } from './collect-images.ts';
 import { collectProblems } from './collect-problems.ts';
 import { hashBlobs } from './hash-blobs.ts';
 import { isDamage } from './is-damage.ts';
@@ -25,6 +25,11 @@ export interface VerifyOptions {
   readonly onEvent?: ((event: VerifyEvent) => void) | undefined;
   /** Only these images, and only the blobs that they need. @defaultValue all images, and every blob */
   readonly filter?: VerifyFilter | undefined;
+  /**
+   * What of an image is judged, such as some platforms; undefined leaves it out.
+   * @defaultValue all of it
+   */
+  readonly narrow?: NarrowImage | undefined;
 }
 
 /**
@@ -37,11 +42,12 @@ export async function verifyBackup(
 ): Promise<VerifyReport> {
   const started = performance.now();
   const { catalog, store } = opened;
-  const { quick = false, filter, signal, onEvent = () => undefined } = options;
+  const { quick = false, filter, narrow, signal, onEvent = () => undefined } = options;
+  const isPart = filter !== undefined || narrow !== undefined;
   const graph = createGraphReader(store);
-  const images = await collectImages(catalog, store, graph, filter, signal);
+  const images = await collectImages(catalog, store, graph, { filter, narrow, signal });
   const referenced = referencedBlobs(images, catalog, store);
-  const blobs = checkedBlobs(catalog, referenced, filter !== undefined);
+  const blobs = checkedBlobs(catalog, referenced, isPart);
   const sizeOf = (digest: Digest): number => store.stat(digest)?.size ?? 0;
   const bloated = new Map(quick ? [] : bloatedBlobs(images, blobs, { store, aliases: catalog.aliases }));
   const hashed = filtered(quick ? [] : blobs, (digest) => !bloated.has(digest));
@@ -66,17 +72,17 @@ export async function verifyBackup(
   }
   const judge = createJudge(store, (digest) => corrupt.has(digest));
   const verdicts = images.map((image) => verdictOf(image, judge));
-  const links = checkLinks(catalog, store, images, filter !== undefined);
+  const links = checkLinks(catalog, store, images, isPart);
   const found = collectProblems(store, images, corrupt, { quick, unneeded: links.missing });
   const names = new Set(images.map(({ repository }) => repository));
   const inherited =
-    filter === undefined
-      ? catalog.problems
-      : catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository));
+    isPart
+      ? catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository))
+      : catalog.problems;
   const problems = [...inherited, ...found.problems, ...links.problems, ...absentVolumes(images, store)];
   // What lies here for images of other volumes is not garbage.
   const isUnused = (digest: Digest): boolean => !referenced.has(digest) && store.absent?.kept.has(digest) !== true;
-  const unreferenced = total(filtered(filter === undefined ? blobs : [], isUnused), sizeOf);
+  const unreferenced = total(filtered(isPart ? [] : blobs, isUnused), sizeOf);
   return {
     images: count(verdicts.filter(isTagged)),
     untagged: count(verdicts.filter((verdict) => !isTagged(verdict))),

@@ -200,6 +200,25 @@ describe('each planted kind of damage ends with 4 and has its code', () => {
     expect(stdout).toMatch(/multi:v1\s+partial\s+linux\/amd64\s+linux\/arm64/);
   });
 
+  it('--platform judges these platforms alone, as push --platform takes them', async () => {
+    const path = write(
+      planted((s, { app, multi }) => {
+        s.loseBlob(multi.children[1]!.digest);
+        s.corruptBlob(app.blobs[2]!.digest);
+      }),
+    );
+    const one = await regtar(['verify', path, '--platform', 'linux/amd64', '--include', 'multi']);
+    expect([one.code, one.stdout]).toEqual([0, expect.stringMatching(/images {4}1 whole, 0 partial, 0 lost/)]);
+    const other = await regtar(['verify', path, '--platform', 'linux/arm64']);
+    expect([other.code, other.stdout]).toEqual([4, expect.stringMatching(/images {4}0 whole, 0 partial, 1 lost/)]);
+    expect(other.stdout).toMatch(/multi:v1\s+lost\s+-\s+linux\/arm64/);
+    // What runs on amd64 is not looked at, damaged or not, and that is said.
+    expect(other.stdout).not.toContain('BLOB_CORRUPT');
+    expect(other.stderr).toContain('note: 2 names without linux/arm64 not verified');
+    const both = await regtar(['verify', path, '--platform', 'linux/amd64', '--platform', 'linux/arm64']);
+    expect([both.code, both.stdout]).toEqual([4, expect.stringMatching(/images {4}1 whole, 1 partial, 1 lost/)]);
+  });
+
   it('--quick compares sizes', async () => {
     const bytes = planted((s, { app }) => s.write(storagePaths.blob(app.blobs[2]!.digest), 'shorter'));
     expect(await regtarJson(['verify', '--quick', write(bytes)], 4)).toMatchObject({

@@ -1,5 +1,8 @@
+import { plural } from '../../io/sizes.ts';
+import { formatPlatform, type Platform } from '../../oci/platform.ts';
+import { createNarrower } from '../../select/choose-platforms.ts';
 import type { VerifyReport } from '../../verify/verify-report.ts';
-import { verifyBackup } from '../../verify/verify.ts';
+import { verifyBackup, type VerifyOptions } from '../../verify/verify.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
@@ -29,6 +32,7 @@ export async function verify(
       const { backup, catalog, store } = opened;
       const { filter, reasons } = await settleSelection(selection, opened);
       tellReasons(reasons, context);
+      const { narrow, leftOut } = narrower(selection.platforms);
       const progress = await startByteProgress(context);
       const report = await verifyBackup(
         { catalog, store },
@@ -37,17 +41,40 @@ export async function verify(
           jobs: options.jobs,
           signal: context.signal,
           ...(selection.isNarrow && { filter }),
+          narrow,
           onEvent: (event) => {
             if (event.type === 'start') progress.start(event.bytes);
             if (event.type === 'bytes') progress.add(event.bytes);
           },
         },
       ).finally(() => progress.stop());
+      for (const note of leftOut()) context.output.message(`note: ${note}`);
       if (context.json) context.output.json(verifyJson(report));
       else context.output.line(renderVerdict(report, viewOf(backup.describe, context)));
       return report.sound ? 0 : 4;
     },
   );
+}
+
+/** Judges some platforms of images, and counts images that have none of them. */
+function narrower(platforms: readonly Platform[]): {
+  readonly narrow: VerifyOptions['narrow'];
+  readonly leftOut: () => readonly string[];
+} {
+  if (platforms.length === 0) return { narrow: undefined, leftOut: () => [] };
+  const toPlatforms = createNarrower(platforms);
+  let without = 0;
+  return {
+    narrow: (root) => {
+      const narrowed = toPlatforms(root);
+      if (narrowed === undefined) without++;
+      return narrowed;
+    },
+    leftOut: () =>
+      without === 0
+        ? []
+        : [`${plural(without, 'name')} without ${platforms.map(formatPlatform).join(' or ')} not verified`],
+  };
 }
 
 function verifyJson({ verdicts, ...report }: VerifyReport): unknown {
