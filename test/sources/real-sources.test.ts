@@ -1,18 +1,37 @@
-import { createHash } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
+import { checkTarget } from '../../src/check/check-target.ts';
+import { imagesTarget } from '../../src/check/images-target.ts';
+import { summarize } from '../../src/content/summarize.ts';
+import { readSource, type ReadSource } from '../../src/formats/read-source.ts';
+import { parsePlatform } from '../../src/oci/platform.ts';
+import { logIn } from '../../src/push/login.ts';
+import { preparePush } from '../../src/push/push.ts';
+import { openRegistry } from '../../src/remote/registry.ts';
+import { readReport } from '../../src/report/read-report.ts';
+import { createNarrower } from '../../src/select/choose-platforms.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
+import { diffBackups } from '../../src/select/diff.ts';
+import { createFilter } from '../../src/select/filter.ts';
+import { createRenamer } from '../../src/select/rename.ts';
+import { checkBlobs } from '../../src/serve/checked-blobs.ts';
+import { createRoutes } from '../../src/serve/routes.ts';
+import { startServer } from '../../src/serve/server.ts';
+import { openSource } from '../../src/source/open-source.ts';
+import { verifyBackup } from '../../src/verify/verify.ts';
+import { regtar, regtarDone } from '../e2e/support/regtar.ts';
 import { createPodman, type Podman } from '../support/create-podman.ts';
 import { havePeer, type Peer } from '../support/peers.ts';
 import { readLayout } from '../support/read-layout.ts';
+import { listRegistry, type RegistryTag } from '../support/read-registry.ts';
 import { run } from '../support/run.ts';
 import { startContainerd, type Containerd } from '../support/start-containerd.ts';
 import { startDockerd, type Dockerd } from '../support/start-dockerd.ts';
 import { startRegistry, type Registry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
-import { archive, file, symlink } from '../support/tar-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
@@ -30,7 +49,10 @@ interface Row {
   readonly row: string;
   readonly needs: readonly Peer[];
   readonly make: (out: string) => Promise<unknown>;
-  readonly args?: readonly string[];
+  /** `--repository` */
+  readonly repository?: string;
+  /** `--platform`, where the program keeps no other. */
+  readonly platform?: string;
   /** What `list` prints. */
   readonly lists: readonly string[];
   /** Whether manifests have to be made. */
@@ -43,6 +65,14 @@ let containerd: Containerd | undefined;
 let registry: Registry | undefined;
 
 const skopeo = (...args: string[]): Promise<unknown> => run('skopeo', ['--insecure-policy', 'copy', '-q', ...args]);
+const isOldDocker =
+  havePeer('dockerd') && Number(/version (\d+)/.exec(spawnSync('dockerd', ['--version']).stdout.toString())?.[1]) < 25;
+/** What docker saves of images that it has loaded. */
+const inDocker = async (from: string, out: string, ...names: string[]): Promise<void> => {
+  await regtarDone(['export', from, `${out}-for-docker`, '--format', 'docker-archive', '-q']);
+  await dockerd?.docker(['load', '-i', `${out}-for-docker`]);
+  await dockerd?.docker(['save', '-o', out, ...names]);
+};
 const inPodman = async (...args: string[]): Promise<void> => void (await podman?.podman(args));
 
 const rows: readonly Row[] = [
@@ -50,7 +80,7 @@ const rows: readonly Row[] = [
     row: 'OCI layout, folder: skopeo',
     needs: ['skopeo'],
     make: (out) => skopeo(image, `oci:${out}:1.0`),
-    args: ['--repository', 'mine/app'],
+    repository: 'mine/app',
     lists: ['mine/app:1.0'],
   },
   {
@@ -79,7 +109,7 @@ const rows: readonly Row[] = [
       const { stdout } = await run('buildah', [...store, 'pull', '-q', image]);
       await run('buildah', [...store, 'push', '-q', stdout.trim(), `oci:${out}:v1`]);
     },
-    args: ['--repository', 'team/built'],
+    repository: 'team/built',
     lists: ['team/built:v1'],
   },
   {
@@ -89,7 +119,7 @@ const rows: readonly Row[] = [
       await run('umoci', ['init', '--layout', out]);
       await run('umoci', ['new', '--image', `${out}:v2`]);
     },
-    args: ['--repository', 'made/here'],
+    repository: 'made/here',
     lists: ['made/here:v2'],
   },
   {
@@ -104,15 +134,26 @@ const rows: readonly Row[] = [
     lists: ['x/team/app:v1', 'x/web:v1'],
   },
   {
-    row: 'docker-archive: docker save, classic store',
+    row: 'docker-archive: docker save before 25',
+    needs: ['docker', 'dockerd'],
+    make: (out) => inDocker(backup, out, 'team/app:v1', 'team/app:latest', 'web:v1'),
+    lists: ['team/app:latest', 'team/app:v1', 'web:v1'],
+    ...(isOldDocker && { makes: true }),
+  },
+  {
+    row: 'docker-archive: docker save before 25, layers by symlink',
     needs: ['docker', 'dockerd'],
     make: async (out) => {
-      await regtarDone(['export', backup, at('for-docker.tar'), '--format', 'docker-archive', '-q']);
-      await dockerd?.docker(['load', '-i', at('for-docker.tar')]);
-      await dockerd?.docker(['save', '-o', out, 'team/app:v1', 'team/app:latest', 'web:v1']);
+      const swapped = buildStorage((s) => {
+        s.image('one', '1', { layers: ['first', 'second'] });
+        s.image('two', '1', { layers: ['second', 'first'] });
+      });
+      writeFileSync(at('swapped.tar'), swapped.tar());
+      await inDocker(at('swapped.tar'), out, 'one:1', 'two:1');
+      if (isOldDocker) expect((await run('tar', ['-tvf', out])).stdout).toMatch(/layer\.tar -> \.\.\//);
     },
-    lists: ['team/app:latest', 'team/app:v1', 'web:v1'],
-    makes: true,
+    lists: ['one:1', 'two:1'],
+    ...(isOldDocker && { makes: true }),
   },
   {
     row: 'docker-archive: podman, many images',
@@ -132,14 +173,14 @@ const rows: readonly Row[] = [
     row: 'dir, one folder: skopeo copy',
     needs: ['skopeo'],
     make: (out) => skopeo(image, `dir:${out}`),
-    args: ['--repository', 'one/app'],
+    repository: 'one/app',
     lists: ['one/app:latest'],
   },
   {
     row: 'dir, one folder: podman',
     needs: ['podman'],
     make: (out) => inPodman('save', '-q', '--format', 'docker-dir', '-o', out, 'docker.io/library/app:1'),
-    args: ['--repository', 'one/app'],
+    repository: 'one/app',
     lists: ['one/app:latest'],
   },
   {
@@ -213,7 +254,7 @@ const saved: readonly Row[] = [
     row: 'OCI layout, folder: regctl',
     needs: [],
     make: (out) => unpack('regctl-oci', out),
-    args: ['--repository', 'tools/hello'],
+    repository: 'tools/hello',
     lists: ['tools/hello:1.0'],
   },
   {
@@ -226,14 +267,14 @@ const saved: readonly Row[] = [
     row: 'OCI layout, folder: oras',
     needs: [],
     make: (out) => unpack('oras-oci', out),
-    args: ['--repository', 'team/app/web'],
+    repository: 'team/app/web',
     lists: ['team/app/web:2.0'],
   },
   {
     row: 'OCI layout, archive: oras backup',
     needs: [],
     make: (out) => unpack('oras.tar', out),
-    args: ['--repository', 'tools/hello'],
+    repository: 'tools/hello',
     lists: [
       ...['1.0', '1.1', 'edge', 'latest'].map((tag) => `tools/hello:${tag}`),
       'tools/hello:sha256-746dfe408684bb9e6f28296798f634b1d5bb105283960c670e0d608648ed3284.sig',
@@ -258,6 +299,35 @@ const saved: readonly Row[] = [
     lists: ['tools/kaniko:1', 'tools/kaniko:latest'],
     makes: true,
   },
+  {
+    row: 'docker-archive: docker save since 25, classic store',
+    needs: [],
+    make: (out) => unpack('docker-classic.tar', out),
+    lists: ['library/app:1', 'library/app:2', 'team/app/web:2.0', 'tools/hello:1.1'],
+  },
+  {
+    row: 'docker-archive: docker save since 25, containerd store',
+    needs: [],
+    make: (out) => unpack('docker-containerd.tar', out),
+    platform: 'linux/amd64',
+    lists: ['library/app:1', 'library/app:2', 'team/app/web:2.0', 'tools/hello:1.1'],
+  },
+  {
+    row: 'OCI layouts of repositories: zot',
+    needs: [],
+    make: (out) => unpack('zot', out),
+    lists: [
+      'base/extra:zstd',
+      'charts/hello:0.1.0',
+      ...['RC1', 'v1.10', 'v1.9'].map((tag) => `library/twice:${tag}`),
+      'team/app/web/suite:1',
+      'team/app/web:2.0',
+      'team/app/web:latest',
+      ...['1.0', '1.1', 'edge', 'latest'].map((tag) => `tools/hello:${tag}`),
+      'tools/hello:sha256-746dfe408684bb9e6f28296798f634b1d5bb105283960c670e0d608648ed3284.sig',
+      'tools/multi:1.0',
+    ],
+  },
 ];
 
 async function unpack(name: string, out: string): Promise<void> {
@@ -269,118 +339,9 @@ async function unpack(name: string, out: string): Promise<void> {
   renameSync(join(into, name), out);
 }
 
-/** Made by the scripts below, in the shapes that programs write which no test can run. */
-const shapes: readonly Row[] = [
-  {
-    row: 'docker-archive: docker save since 25',
-    needs: [],
-    make: async (out) => {
-      const { config, layer, manifest } = plainImage('docker 25');
-      const annotations = { 'io.containerd.image.name': 'docker.io/library/app:1', [refName]: '1' };
-      const saved = [{ Config: pathOf(config), RepoTags: ['app:1'], Layers: [pathOf(layer)] }];
-      writeFileSync(
-        out,
-        archive([
-          ...[config, layer, manifest].map((bytes) => file(pathOf(bytes), bytes)),
-          file('index.json', indexOf([{ ...descriptor(manifest), annotations }])),
-          file('manifest.json', JSON.stringify(saved)),
-          file('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
-        ]),
-      );
-    },
-    lists: ['library/app:1'],
-  },
-  {
-    row: 'docker-archive: docker save before 25, layers by symlink',
-    needs: [],
-    make: async (out) => {
-      const { config, layer } = plainImage('links');
-      const [first, second] = ['a'.repeat(64), 'b'.repeat(64)];
-      const saved = ['one:1', 'two:1'].map((tag, index) => ({
-        Config: `${hex(config)}.json`,
-        RepoTags: [tag],
-        Layers: [`${index === 0 ? first : second}/layer.tar`],
-      }));
-      const members = [
-        file(`${first}/layer.tar`, layer),
-        symlink(`${second}/layer.tar`, `../${first}/layer.tar`),
-        file(`${hex(config)}.json`, config),
-        file('manifest.json', JSON.stringify(saved)),
-      ];
-      writeFileSync(out, archive(members));
-    },
-    lists: ['one:1', 'two:1'],
-    makes: true,
-  },
-  {
-    row: 'OCI layouts of repositories: zot',
-    needs: [],
-    make: async (out) => {
-      for (const repository of ['team/app', 'team']) {
-        const { config, layer, manifest } = plainImage(repository);
-        const referrer = Buffer.from(
-          JSON.stringify({
-            schemaVersion: 2,
-            mediaType: manifestType,
-            artifactType: 'example/sbom',
-            config: descriptor(config),
-            layers: [],
-            subject: descriptor(manifest),
-          }),
-        );
-        writeLayout(
-          join(out, repository),
-          [config, layer, manifest, referrer],
-          [{ ...descriptor(manifest), annotations: { [refName]: 'v1' } }, descriptor(referrer)],
-        );
-      }
-    },
-    lists: ['team/app:v1', 'team:v1'],
-  },
-];
-
 const refName = 'org.opencontainers.image.ref.name';
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-const hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const pathOf = (bytes: Uint8Array): string => `blobs/sha256/${hex(bytes)}`;
-const descriptor = (bytes: Uint8Array, mediaType = manifestType): object => ({
-  mediaType,
-  digest: `sha256:${hex(bytes)}`,
-  size: bytes.length,
-});
-const indexOf = (manifests: readonly object[]): string => JSON.stringify({ schemaVersion: 2, manifests });
-
-/** One layer, not compressed. */
-function plainImage(text: string): { readonly config: Buffer; readonly layer: Buffer; readonly manifest: Buffer } {
-  const layer = archive([file('hello', text)]);
-  const config = Buffer.from(
-    JSON.stringify({
-      architecture: 'amd64',
-      os: 'linux',
-      config: {},
-      rootfs: { type: 'layers', diff_ids: [`sha256:${hex(layer)}`] },
-    }),
-  );
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: manifestType,
-      config: descriptor(config, 'application/vnd.oci.image.config.v1+json'),
-      layers: [descriptor(layer, 'application/vnd.oci.image.layer.v1.tar')],
-    }),
-  );
-  return { config, layer, manifest };
-}
-
-function writeLayout(out: string, blobs: readonly Buffer[], manifests: readonly object[]): void {
-  mkdirSync(join(out, 'blobs/sha256'), { recursive: true });
-  for (const bytes of blobs) writeFileSync(join(out, pathOf(bytes)), bytes);
-  writeFileSync(join(out, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  writeFileSync(join(out, 'index.json'), indexOf(manifests));
-}
-
 const everything = ['team/app:latest', 'team/app:v1', 'web:v1'];
-const all = [...rows, ...saved, ...shapes];
+const all = [...rows, ...saved];
 const possible = all.filter(({ needs }) => needs.every(havePeer));
 const impossible = all.filter(({ needs }) => !needs.every(havePeer));
 const fileOf = ({ row }: Row): string => at(row.replaceAll(/[^a-z]+/gi, '-').toLowerCase());
@@ -413,19 +374,21 @@ it.skipIf(impossible.length === 0)(`without ${impossible.map(({ row }) => row).j
 });
 
 describe.each(possible)('$row', (row) => {
-  const { args = [], makes } = row;
+  const { makes, platform, repository } = row;
   const lists = row.lists.length === 0 ? everything : row.lists;
+  const source = fileOf(row);
+  const again = `${source}-again`;
+  const args = [
+    ...(repository === undefined ? [] : ['--repository', repository]),
+    ...(platform === undefined ? [] : ['--platform', platform]),
+  ];
 
-  it('is listed, is sound, and becomes a layout whose images another reader finds whole', async () => {
-    const source = fileOf(row);
+  it('is listed, and becomes a layout whose images another reader finds whole', async () => {
     const list = await regtar(['list', source, ...args]);
     expect(list.stdout.trim().split('\n')).toEqual(lists);
     expect(list.stderr.includes('holds layers without manifests')).toBe(makes === true);
-    const verified = await regtarJson<{ images: { whole: number }; sound: boolean }>(['verify', source, ...args]);
-    expect([verified.sound, verified.images.whole]).toEqual([true, lists.length]);
-    const out = `${source}-again`;
-    await regtarDone(['export', source, out, ...args, '-q']);
-    const { entries } = await readLayout(out);
+    await regtarDone(['export', source, again, ...args, '-q', '--report', `${again}.json`]);
+    const { entries } = await readLayout(again);
     const named = entries.filter(({ annotations }) => annotations?.['io.containerd.image.name'] !== undefined);
     // A signature is not an image that a loader should make.
     const images = lists.filter((name) => !name.endsWith('.sig'));
@@ -435,11 +398,97 @@ describe.each(possible)('$row', (row) => {
       expect(new Set(entries.map(({ digest }) => digest))).toEqual(new Set([built.app.digest, built.web.digest]));
     }
     if (makes === true) {
-      await regtarDone(['export', source, `${out}2`, ...args, '-q']);
-      expect(readFileSync(join(`${out}2`, 'index.json')).equals(readFileSync(join(out, 'index.json')))).toBe(true);
+      await regtarDone(['export', source, `${again}2`, ...args, '-q']);
+      expect(readFileSync(join(`${again}2`, 'index.json')).equals(readFileSync(join(again, 'index.json')))).toBe(true);
     }
   });
+
+  it('is inspected, verified, compared, checked, served and pushed', async () => {
+    const platforms = platform === undefined ? [] : [parsePlatform(platform)];
+    const namesOf = (tags: readonly Pick<RegistryTag, 'repository' | 'tag'>[]): string[] =>
+      tags
+        .map((each) => `${each.repository}:${each.tag}`)
+        .filter((name) => lists.includes(name))
+        .sort();
+    await withRead(source, repository, async (read) => {
+      expect(summarize(read.catalog, read.store).tags).toBe(lists.length);
+      const narrow = platforms.length > 0 ? createNarrower(platforms) : undefined;
+      const verified = await verifyBackup(read, { narrow });
+      expect([verified.sound, verified.images.whole]).toEqual([true, lists.length]);
+
+      await withRead(again, undefined, async (copy) => {
+        expect(diffBackups(read, copy).travel.blobs).toBe(0);
+        const report = readReport(readFileSync(`${again}.json`, 'utf8'), 'report');
+        // Of one platform, the name has another digest than in SOURCE.
+        for (const target of platforms.length > 0 ? [copy] : [copy, read]) {
+          const checked = await checkTarget(imagesTarget('copy', target), report, { rename: same, deep: true });
+          expect(checked.differences).toEqual([]);
+          expect(checked.images.same).toBeGreaterThanOrEqual(lists.length);
+        }
+      });
+
+      const blobs = checkBlobs(read.store);
+      const routes = createRoutes({ ...read, blobs });
+      const server = await startServer({ routes, blobs, listen: { host: '127.0.0.1', port: 0 } });
+      const served = await listRegistry({ url: `http://127.0.0.1:${server.port}` });
+      await server.stop();
+      expect(namesOf(served)).toEqual([...lists].sort());
+
+      if (registry === undefined) return;
+      const prefix = `row-${all.indexOf(row)}`;
+      await pushTo(registry.host, prefix, read, platforms);
+      const arrived = (await listRegistry(registry, `${prefix}/`)).map((each) => ({
+        ...each,
+        repository: each.repository.slice(prefix.length + 1),
+      }));
+      expect(namesOf(arrived)).toEqual([...lists].sort());
+      if (platforms.length === 0) expect(digestsOf(arrived, lists)).toEqual(digestsOf(served, lists));
+    });
+  });
 });
+
+const same = (name: string): string => name;
+
+function digestsOf(tags: readonly RegistryTag[], names: readonly string[]): string[] {
+  return tags.filter(({ repository, tag }) => names.includes(`${repository}:${tag}`)).map(({ digest }) => digest);
+}
+
+async function withRead(
+  source: string,
+  repository: string | undefined,
+  use: (read: ReadSource) => Promise<void>,
+): Promise<void> {
+  const opened = await openSource([source], { spoolFolder: folder.path });
+  try {
+    await use(await readSource(opened, { repository }));
+  } finally {
+    await opened.close();
+  }
+}
+
+async function pushTo(
+  host: string,
+  prefix: string,
+  { catalog, store }: ReadSource,
+  platforms: readonly ReturnType<typeof parsePlatform>[],
+): Promise<void> {
+  const anonymous = { kind: 'anonymous', origin: 'the tests' } as const;
+  const target = await openRegistry({ host, scheme: 'http', credentials: async () => anonymous });
+  try {
+    const login = await logIn(target);
+    const filter = createFilter({});
+    const plan = createPlan(catalog, store, {
+      filter,
+      rename: createRenamer({ prefix }),
+      traits: login.traits,
+      platforms,
+    });
+    const { images } = await (await preparePush(target, plan, { login, store, verify: true })).run(store);
+    expect(images.filter(({ status }) => status === 'failed')).toEqual([]);
+  } finally {
+    await target.close();
+  }
+}
 
 it('docs/sources.md has these rows and no others that are said to be made by a program', () => {
   const page = readFileSync(new URL('../../docs/sources.md', import.meta.url), 'utf8');

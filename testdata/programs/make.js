@@ -1,6 +1,7 @@
 // Makes the archives beside it again: `npm run build && node testdata/programs/make.js [PROGRAM…]`. Needs docker-registry, GNU tar and gzip, and
-// in PATH crane, oras, regctl, hauler (`go build ./cmd/hauler`, after 2.1.0-dev.2) and kaniko's executor (`CGO_ENABLED=0 go build ./cmd/executor`
-// after 1.24.0; as root). What these programs write is packed as it is; only times, owners and order are fixed.
+// in PATH crane, oras, regctl, hauler (`go build ./cmd/hauler`, after 2.1.0-dev.2), kaniko's executor (`CGO_ENABLED=0 go build ./cmd/executor`
+// after 1.24.0; as root), docker and dockerd 25 to 28 (as root; Debian 13 has them) and zot (`CGO_ENABLED=0 GOEXPERIMENT=jsonv2 go build ./cmd/zot`).
+// What these programs write is packed as it is; only times, owners and order are fixed.
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -35,8 +36,8 @@ try {
   run(process.execPath, join(root, 'bin/regtar.js'), 'push', join(root, 'testdata/docker.tar'), host, '-q');
 
   const asked = process.argv.slice(2);
-  for (const [program, make] of Object.entries({ crane, regctl, oras, hauler, kaniko }))
-    if (asked.length === 0 || asked.includes(program)) make();
+  for (const [program, make] of Object.entries({ crane, regctl, oras, hauler, kaniko, docker, zot }))
+    if (asked.length === 0 || asked.includes(program)) await make();
 } finally {
   registry.kill();
   rmSync(folder, { recursive: true, force: true });
@@ -84,6 +85,78 @@ function kaniko() {
   run('unshare', ...alone, '/kaniko/executor', '--dockerfile=/work/Dockerfile', ...names, ...how);
   renameSync(join(own, 'work/kaniko.tar'), join(folder, 'kaniko.tar'));
   pack('kaniko.tar');
+}
+
+/** Both of its stores. The containerd store holds of an index the platform that was pulled, and saves it so. */
+async function docker() {
+  for (const store of ['containerd', 'classic']) {
+    const own = join(folder, `docker-${store}`);
+    mkdirSync(own);
+    const address = `unix://${own}/socket`;
+    const settings = { features: { 'containerd-snapshotter': store === 'containerd' } };
+    writeFileSync(join(own, 'daemon.json'), JSON.stringify(settings));
+    const places = Object.entries({
+      'config-file': 'daemon.json',
+      'data-root': 'data',
+      'exec-root': 'exec',
+      pidfile: 'pid',
+    });
+    const flags = ['--iptables=false', '--ip6tables=false', '--bridge=none', '-H', address];
+    const driver = `--storage-driver=${store === 'containerd' ? 'native' : 'vfs'}`;
+    const command = [...places.map(([name, path]) => `--${name}=${join(own, path)}`), ...flags, driver];
+    const daemon = spawn('dockerd', command, { stdio: 'ignore' });
+    const docker = (...args) => run('docker', '-H', address, ...args);
+    try {
+      while (!isReady(() => docker('version'))) await wait(100);
+      const pulled = ['tools/multi:1.0', 'team/app/web:2.0', 'tools/hello:1.1'].map((name) => `${host}/${name}`);
+      for (const name of pulled) docker('pull', '-q', name);
+      for (const name of ['app:1', 'app:2']) docker('tag', pulled[0], name);
+      docker('save', '-o', join(folder, `docker-${store}.tar`), 'app:1', 'app:2', ...pulled.slice(1));
+    } finally {
+      await stop(daemon);
+    }
+    pack(`docker-${store}.tar`);
+  }
+}
+
+/** Its storage, as regtar's pushes fill it: blobs that repositories share are hard links. */
+async function zot() {
+  const port = await freePort();
+  const compat = ['docker2s2'];
+  const settings = {
+    distSpecVersion: '1.1.1',
+    storage: { rootDirectory: join(folder, 'zot') },
+    http: { address: '127.0.0.1', port: String(port), compat },
+    log: { level: 'error' },
+  };
+  writeFileSync(join(folder, 'zot.json'), JSON.stringify(settings));
+  const server = spawn('zot', ['serve', join(folder, 'zot.json')], { stdio: 'ignore' });
+  const address = `127.0.0.1:${port}`;
+  try {
+    while (!(await fetch(`http://${address}/v2/`).catch(() => undefined))?.ok) await wait(50);
+    // Its layer is larger than all others together.
+    const small = ['--exclude', 'base'];
+    const push = ['push', join(root, 'testdata/docker.tar'), address, '-q', ...small];
+    run(process.execPath, join(root, 'bin/regtar.js'), ...push);
+  } finally {
+    await stop(server);
+  }
+  pack('zot');
+}
+
+function isReady(ask) {
+  try {
+    ask();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function stop(child) {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill();
+  await ended;
 }
 
 /** An archive in an archive, so that a file's own bytes stay. */
