@@ -75,10 +75,9 @@ export async function verifyBackup(
   const links = checkLinks(catalog, store, images, isPart);
   const found = collectProblems(store, images, corrupt, { quick, unneeded: links.missing });
   const names = new Set(images.map(({ repository }) => repository));
-  const inherited =
-    isPart
-      ? catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository))
-      : catalog.problems;
+  const inherited = isPart
+    ? catalog.problems.filter(({ repository }) => repository === undefined || names.has(repository))
+    : catalog.problems;
   const problems = [...inherited, ...found.problems, ...links.problems, ...absentVolumes(images, store)];
   // What lies here for images of other volumes is not garbage.
   const isUnused = (digest: Digest): boolean => !referenced.has(digest) && store.absent?.kept.has(digest) !== true;
