@@ -205,7 +205,9 @@ function createBlobChecks(target: CheckedTarget, report: Report, { deep }: Check
     if (blob.size >= 0 && size >= 0 && size !== blob.size)
       return { kind: 'damaged', message: `its blob ${blob.digest} has ${size} bytes instead of ${blob.size}` };
     if (deep !== true) return undefined;
-    const actual = await hashed.get(blob.digest, () => target.hashBlob(image, blob.digest));
+    const actual = await hashed.get(blob.digest, () =>
+      target.hashBlob(image, blob.digest, blob.size >= 0 ? blob.size : size),
+    );
     return actual === blob.digest
       ? undefined
       : {

@@ -24,8 +24,12 @@ export interface CheckedTarget {
   readManifest(image: ExpectedImage, digest: Digest): Promise<Uint8Array | undefined>;
   /** @returns its size in bytes, -1 where that is not known */
   statBlob(image: ExpectedImage, digest: Digest): Promise<number | undefined>;
-  /** Reads a blob whole. @returns what its bytes are */
-  hashBlob(image: ExpectedImage, digest: Digest): Promise<Digest | undefined>;
+  /**
+   * Reads a blob whole.
+   * @param size in bytes, -1 where that is not known: what has more need not be read to its end
+   * @returns what its bytes are
+   */
+  hashBlob(image: ExpectedImage, digest: Digest, size: number): Promise<Digest | undefined>;
   /** The volume that has an image, or a blob of one, where the target is part of a set. Absent where it is none. */
   volumeOf?(image: ExpectedImage, blob?: Digest): string | undefined;
   /**

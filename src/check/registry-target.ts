@@ -17,8 +17,8 @@ export function registryTarget(
     readManifest: async ({ repository }, digest) =>
       (await getManifest(registry, repository, digest, { signal }))?.bytes,
     statBlob: async ({ repository }, digest) => (await headBlob(registry, repository, digest, { signal }))?.size,
-    hashBlob: async ({ repository }, digest) =>
-      (await hashRemoteBlob(registry, repository, digest, { signal }))?.digest,
+    hashBlob: async ({ repository }, digest, size) =>
+      (await hashRemoteBlob(registry, repository, digest, { signal, mostBytes: size < 0 ? undefined : size }))?.digest,
     placeOf: ({ repository }) => repository,
   };
 }

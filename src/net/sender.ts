@@ -72,7 +72,8 @@ export function createSender(options: SenderOptions): Sender {
     try {
       const answer = await options.transport.stream({
         ...request,
-        headers: { 'user-agent': options.userAgent, ...request.headers },
+        // Digests are of bytes as they are stored, and nothing here unpacks what a proxy has packed.
+        headers: { 'user-agent': options.userAgent, 'accept-encoding': 'identity', ...request.headers },
       });
       options.onRequest?.({ ...told, status: answer.status });
       warnings.read(answer);

@@ -10,15 +10,21 @@ export interface TlsProbe {
   readonly alert?: string;
 }
 
-const timeoutMilliseconds = 5000;
 /** In TLS 1.3 a server refuses a client only after the handshake; this long its alert is waited for. */
 const alertMilliseconds = 500;
 
+/** How a host is greeted. */
+export interface TlsProbeOptions {
+  /** Waits half a second for an objection. @defaultValue false */
+  readonly alerts?: boolean;
+  /** For the whole greeting. @defaultValue 5000 */
+  readonly timeoutMilliseconds?: number;
+}
+
 /**
  * Greets a host by TLS, to learn what it speaks or what is wrong with it; nothing is ever sent over such a connection.
- * @param options `alerts` waits half a second for an objection
  */
-export function probeTls(url: URL, options: { readonly alerts?: boolean } = {}): Promise<TlsProbe> {
+export function probeTls(url: URL, options: TlsProbeOptions = {}): Promise<TlsProbe> {
   return new Promise((resolve) => {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const isName = !/^[0-9.]+$|:/.test(host);
@@ -30,10 +36,12 @@ export function probeTls(url: URL, options: { readonly alerts?: boolean } = {}):
     });
     let shaken: TlsProbe = { spoken: false };
     const finish = (probe: TlsProbe): void => {
+      clearTimeout(timer);
       socket.destroy();
       resolve(probe);
     };
-    socket.setTimeout(timeoutMilliseconds, () => finish(shaken));
+    // Not the socket's own: that one begins again with each byte of a handshake that never ends.
+    const timer = setTimeout(() => finish(shaken), options.timeoutMilliseconds ?? 5000);
     socket.on('error', (error) => {
       const code = systemErrorCode(error) ?? '';
       const isAlert = /^ERR_SSL_.*ALERT/.test(code);

@@ -2,7 +2,7 @@ import { codeFacts, RegtarError } from '../errors.ts';
 import type { ImageTarget } from '../content/contracts.ts';
 import { forEachParallel } from '../io/parallel.ts';
 import type { Digest } from '../oci/digest.ts';
-import { listRepositories, listTags } from '../remote/lists.ts';
+import { hasRepository, listRepositories } from '../remote/lists.ts';
 import { headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
 import { withOwnCredential } from './credentials.ts';
@@ -70,13 +70,13 @@ export async function readHeads(
     const [first, ...others] = ofRepository;
     if (first === undefined) return;
     await ask(first);
-    // A missing tag may stand for a missing repository: one list of tags spares a request for each of the others.
+    // A missing tag may stand for a missing repository: one question for it spares a request for each of the others.
     if (
       isFresh(repository) === undefined &&
       others.length > 1 &&
       digests.has(first) &&
       digests.get(first) === undefined &&
-      (await listTags(registry, repository, { signal })) === undefined
+      !(await hasRepository(registry, repository, { signal }))
     )
       fresh.add(repository);
     else rest.push(...others);

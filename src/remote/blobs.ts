@@ -38,15 +38,22 @@ export async function headBlob(
   return answer.status === 404 ? undefined : { size: Number(headerOf(answer, 'content-length') ?? -1) };
 }
 
+/** Ends an answer that has more bytes than it should. */
+const tooMany = new RegtarError('TARGET_DIFFERS', 'a blob has more bytes than it should');
+
 /**
  * Downloads a blob for nothing but its digest; nothing is kept.
- * @returns what its bytes are, or undefined when the repository has no such blob
+ * @param options mostBytes: no more are read. @defaultValue all that come
+ * @returns what its bytes are, or the first of them, or undefined when the repository has no such blob
  */
 export async function hashRemoteBlob(
   registry: Registry,
   repository: string,
   digest: Digest,
-  options: BlobRequestOptions & { readonly onBytes?: (bytes: number) => void } = {},
+  options: BlobRequestOptions & {
+    readonly mostBytes?: number | undefined;
+    readonly onBytes?: (bytes: number) => void;
+  } = {},
 ): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
   let digester = createDigester(digestAlgorithm(digest));
   let size = 0;
@@ -58,19 +65,25 @@ export async function hashRemoteBlob(
       digester.update(chunk);
       size += chunk.length;
       options.onBytes?.(chunk.length);
+      if (size > (options.mostBytes ?? Infinity)) throw tooMany;
     };
   };
-  const answer = await registry.request({
-    method: 'GET',
-    path: `/v2/${repository}/blobs/${digest}`,
-    doing: `send blob ${digest} of ${repository}`,
-    where: { repository, digest },
-    repository,
-    accept: [404],
-    receive,
-    signal: options.signal,
-  });
-  return answer.status === 404 ? undefined : { digest: digester.digest(), size };
+  try {
+    const answer = await registry.request({
+      method: 'GET',
+      path: `/v2/${repository}/blobs/${digest}`,
+      doing: `send blob ${digest} of ${repository}`,
+      where: { repository, digest },
+      repository,
+      accept: [404],
+      receive,
+      signal: options.signal,
+    });
+    if (answer.status === 404) return undefined;
+  } catch (error) {
+    if (error !== tooMany) throw error;
+  }
+  return { digest: digester.digest(), size };
 }
 
 /**
@@ -95,13 +108,17 @@ export async function judgeBlob(
       headers: { range: `bytes=${size - 1}-` },
       accept: [404, 416],
       retryTimes: 2,
-      receive: () => (chunk) => void (bytes += chunk.length),
+      receive: () => (chunk) => {
+        bytes += chunk.length;
+        if (bytes > size) throw tooMany;
+      },
       ...options,
     });
     if (answer.status === 404) return 'absent';
     if (answer.status === 416) return 'damaged';
     return bytes === (answer.status === 206 ? 1 : size) ? 'whole' : 'damaged';
   } catch (error) {
+    if (error === tooMany) return 'damaged';
     // Some registries answer 500, or cut the connection, for bytes that their storage does not have.
     if (!(error instanceof RegtarError)) throw error;
     if ((error.where.status ?? 0) >= 500) return 'damaged';

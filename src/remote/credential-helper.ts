@@ -8,8 +8,17 @@ import { tryJson } from '../io/try-json.ts';
 
 const answerSchema = v.object({ Username: v.string(), Secret: v.string() });
 const notFoundPattern = /credentials not found|not found in native keychain/i;
-const timeoutMilliseconds = 60_000;
 const answerBytes = 1024 * 1024;
+/** What a helper has written before it ended is read by then. */
+const lastWordsMilliseconds = 1000;
+
+/** How a helper is run. */
+export interface HelperOptions {
+  readonly env: Environment;
+  readonly signal?: AbortSignal | undefined;
+  /** For its whole answer: a person may have to open a key store for it. @defaultValue 60 */
+  readonly timeoutSeconds?: number | undefined;
+}
 
 /**
  * Asks `docker-credential-<name> get` for a server's credential. What it prints is never shown.
@@ -17,11 +26,7 @@ const answerBytes = 1024 * 1024;
  * @throws RegtarError CREDENTIAL_HELPER when it is missing, fails or answers with something else
  * @see docker-credential-helpers, "Development"
  */
-export async function askHelper(
-  name: string,
-  server: string,
-  options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
-): Promise<Credential | undefined> {
+export async function askHelper(name: string, server: string, options: HelperOptions): Promise<Credential | undefined> {
   if (!/^[A-Za-z0-9._-]+$/.test(name)) throw failed(name, 'has a name that no program can have');
   const program = `docker-credential-${name}`;
   const { code, output } = await run(program, server, options);
@@ -41,41 +46,47 @@ export async function askHelper(
 function run(
   program: string,
   input: string,
-  options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
+  { env, signal, timeoutSeconds = 60 }: HelperOptions,
 ): Promise<{ readonly code: number | string; readonly output: string }> {
   return new Promise((resolve, reject) => {
+    // Not to be ignored: it only reads, and a program that has been told to end must not wait for it.
     const child = spawn(program, ['get'], {
-      env: { ...options.env },
+      env: { ...env },
       stdio: ['pipe', 'pipe', 'ignore'],
-      signal: options.signal,
+      signal,
+      killSignal: 'SIGKILL',
     });
-    // Not spawn's own: that one keeps the process for its whole time when the program is not there.
-    const timer = setTimeout(() => child.kill(), timeoutMilliseconds);
     const chunks: Buffer[] = [];
     let size = 0;
+    /** Lets go of its output, too, which a program that it has left behind may hold open for ever. */
+    const settle = (act: () => void): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.unref();
+      act();
+    };
+    const giveUp = (reason: string): void => {
+      child.kill('SIGKILL');
+      settle(() => reject(failed(program, reason)));
+    };
+    // Not spawn's own: that one keeps the process for its whole time when the program is not there.
+    const timer = setTimeout(() => giveUp(`gave no answer within ${timeoutSeconds} s`), timeoutSeconds * 1000);
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > answerBytes) child.kill();
+      if (size > answerBytes) giveUp('gave an answer that is not a credential');
       else chunks.push(chunk);
     });
     // It may end without reading.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     child.once('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      if (error.name === 'AbortError') reject(error);
-      else
-        reject(
-          failed(
-            program,
-            error.code === 'ENOENT' ? 'is not installed' : `cannot be run (${error.code ?? 'unknown reason'})`,
-          ),
-        );
+      if (error.name === 'AbortError') settle(() => reject(error));
+      else giveUp(error.code === 'ENOENT' ? 'is not installed' : `cannot be run (${error.code ?? 'unknown reason'})`);
     });
-    child.once('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code: code ?? signal ?? 'nothing', output: Buffer.concat(chunks).toString('utf8') });
-    });
+    const end = (code: number | string): void =>
+      settle(() => resolve({ code, output: Buffer.concat(chunks).toString('utf8') }));
+    child.once('exit', (code, by) => setTimeout(() => end(code ?? by ?? 'nothing'), lastWordsMilliseconds).unref());
+    child.once('close', (code, by) => end(code ?? by ?? 'nothing'));
   });
 }
 

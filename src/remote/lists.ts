@@ -6,41 +6,48 @@ import type { Registry } from './registry.ts';
 import { pullScope } from './scopes.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
 import { createHeapGuard } from '../io/heap-guard.ts';
+import { limits } from '../io/limits.ts';
 import { tryJson } from '../io/try-json.ts';
 
-const tagsSchema = v.object({ tags: v.optional(v.nullable(v.array(v.string()))) });
 const catalogSchema = v.object({ repositories: v.optional(v.nullable(v.array(v.string()))) });
 const pageSize = 1000;
 /** A registry whose next page never ends would keep us for ever. */
 const pagesAtMost = 1000;
 
 /**
- * Every tag of a repository, in the registry's order.
- * @returns undefined when it has no such repository
- * @see OCI distribution-spec v1.1, "Listing Tags"
+ * Whether a registry has a repository: then it lists tags of it. The list is not read; some registries give all of it,
+ * whatever they are asked for.
  */
-export async function listTags(
+export async function hasRepository(
   registry: Registry,
   repository: string,
   options: BlobRequestOptions = {},
-): Promise<readonly string[] | undefined> {
-  const tags: string[] = [];
-  const first: RemoteRequest = {
-    method: 'GET',
-    path: `/v2/${repository}/tags/list?n=${pageSize}`,
-    doing: `list the tags of ${repository}`,
-    where: { repository },
-    repository,
-    scopes: [pullScope(repository)],
-    accept: [404],
-    ...options,
-  };
-  for await (const answer of pages(registry, first)) {
-    if (answer.status === 404) return undefined;
-    tags.push(...(parse(tagsSchema, answer, registry, 'tags').tags ?? []));
+): Promise<boolean> {
+  let bytes = 0;
+  try {
+    const answer = await registry.request({
+      method: 'GET',
+      path: `/v2/${repository}/tags/list?n=1`,
+      doing: `list the tags of ${repository}`,
+      where: { repository },
+      repository,
+      scopes: [pullScope(repository)],
+      accept: [404],
+      receive: () => (chunk) => {
+        bytes += chunk.length;
+        if (bytes > limits.responseBytes) throw enough;
+      },
+      ...options,
+    });
+    return answer.status !== 404;
+  } catch (error) {
+    if (error === enough) return true;
+    throw error;
   }
-  return tags;
 }
+
+/** Ends an answer that has said what it was asked for. */
+const enough = new RegtarError('TARGET_REFUSED', 'a list of tags is longer than it need be read');
 
 /**
  * Every repository, where the registry tells: most keep that to administrators.
@@ -64,7 +71,8 @@ export async function listRepositories(
   };
   for await (const answer of pages(registry, first)) {
     if (answer.status !== 200) return undefined;
-    repositories.push(...(parse(catalogSchema, answer, registry, 'repositories').repositories ?? []));
+    // One by one: a page may have more names than a call may have arguments.
+    for (const name of parse(catalogSchema, answer, registry).repositories ?? []) repositories.push(name);
   }
   return repositories;
 }
@@ -83,8 +91,8 @@ async function* pages(registry: Registry, first: RemoteRequest): AsyncGenerator<
   }
 }
 
-function parse<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry: Registry, what: string): T {
+function parse<T>(schema: v.GenericSchema<unknown, T>, answer: Answer, registry: Registry): T {
   const parsed = v.safeParse(schema, tryJson(answer.body));
   if (parsed.success) return parsed.output;
-  throw new RegtarError('TARGET_REFUSED', `${registry.host} gave an answer that is not a list of ${what}`);
+  throw new RegtarError('TARGET_REFUSED', `${registry.host} gave an answer that is not a list of repositories`);
 }

@@ -159,7 +159,8 @@ function makeRegistry(options: RegistryOptions): Registry {
     ...patience,
     resolve(location, base) {
       const origin = originNow();
-      if (URL.canParse(location, base.href) && new URL(location, base).protocol === 'https:') saidHttps = true;
+      const named = URL.canParse(location, base.href) ? new URL(location, base) : undefined;
+      if (named?.protocol === 'https:' && named.hostname === origin.hostname) saidHttps = true;
       return followLocation(location, base, origin);
     },
     speak(next) {

@@ -13,7 +13,7 @@ export interface TokenSlots {
   get(bearer: Challenge, credential: Credential, scopes: readonly string[], stale?: Token): Promise<Token>;
   /** Forgets the tokens, not that they were issued. */
   clear(): void;
-  /** Older ones, too: they may be valid still, and a server may repeat what an earlier request was sent with. */
+  /** Some older ones, too: they may be valid still, and a server may repeat what an earlier request was sent with. */
   readonly issued: ReadonlySet<Secret>;
 }
 
@@ -25,6 +25,9 @@ interface Slot {
 
 /** More scopes than this make a token that servers refuse as too large a header: Harbor's nginx stops near 50. */
 const scopesPerToken = 12;
+
+/** That are remembered: a service whose tokens are short-lived gives out hundreds of thousands. */
+const mostIssued = 100;
 
 /** No token is there yet. */
 export function createTokenSlots(fetchToken: (bearer: Challenge, need: TokenNeed) => Promise<Token>): TokenSlots {
@@ -58,6 +61,8 @@ export function createTokenSlots(fetchToken: (bearer: Challenge, need: TokenNeed
           slot.token = token;
           slot.scopes = wanted;
           issued.add(token.value);
+          const [oldest] = issued;
+          if (issued.size > mostIssued && oldest !== undefined) issued.delete(oldest);
           return token;
         } finally {
           slot.pending = undefined;

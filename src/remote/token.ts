@@ -29,6 +29,10 @@ export interface TokenNeed {
 
 /** Of a token service that says nothing. @see distribution, docs/spec/auth/token.md, "expires_in" */
 const defaultLifeSeconds = 60;
+/** A token that is given out has as much to live. @see distribution, docs/spec/auth/token.md, "expires_in" */
+const leastLifeSeconds = 60;
+/** Servers take headers of 8 to 64 KiB. */
+const longestToken = 64 * 1024;
 const clientName = 'regtar';
 
 const documentSchema = v.object({
@@ -63,6 +67,10 @@ export async function fetchToken(
   if (!parsed.success || !value)
     throw new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} gave no token`, {
       hint: "check that this address is the registry's token service, not a login page",
+    });
+  if (value.length > longestToken || !/^[\x21-\x7e]+$/.test(value))
+    throw new RegtarError('AUTH_TOKEN', `the token service ${nameOf(service)} gave a token that no request can show`, {
+      hint: `a token is one word of at most ${longestToken} characters: look into the token service's log`,
     });
   const life = parsed.output.expires_in && parsed.output.expires_in > 0 ? parsed.output.expires_in : defaultLifeSeconds;
   return {
@@ -170,7 +178,7 @@ function mayBeClear(realm: URL, registry: URL): boolean {
 function ageSeconds(issuedAt: string | null | undefined, answer: Answer, life: number): number {
   // Both times are the server's, so that a wrong clock here does not matter.
   const age = (Date.parse(headerOf(answer, 'date') ?? '') - Date.parse(issuedAt ?? '')) / 1000;
-  return Number.isNaN(age) ? 0 : Math.min(Math.max(age, 0), life);
+  return Number.isNaN(age) ? 0 : Math.min(Math.max(age, 0), Math.max(life - leastLifeSeconds, 0));
 }
 
 function refused(answer: Answer, service: TokenService, credential: Credential): RegtarError {

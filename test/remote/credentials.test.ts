@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { RegtarError } from '../../src/errors.ts';
 import type { Credential } from '../../src/remote/credential.ts';
+import { askHelper } from '../../src/remote/credential-helper.ts';
 import { findCredentials, type CredentialOptions } from '../../src/remote/credentials.ts';
 import { Secret } from '../../src/net/secret.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -53,6 +54,10 @@ async function failure(promise: Promise<unknown>): Promise<RegtarError> {
   if (!(error instanceof RegtarError)) return expect.fail('it should have failed with a RegtarError');
   expect(`${inspect(error, { depth: 9 })}${JSON.stringify(error)}`).not.toContain(marked);
   return error;
+}
+
+async function expectGone(pid: number): Promise<void> {
+  await vi.waitUntil(() => !existsSync(`/proc/${pid}`), 20_000);
 }
 
 describe('the order of places', () => {
@@ -263,6 +268,41 @@ describe('helpers', () => {
     const error = await failure(find());
     expect(error.code).toBe('CREDENTIAL_HELPER');
     expect(error.message).toMatch(message);
+  });
+
+  it('that leave a program behind which holds their output open have answered all the same', async () => {
+    // The one left behind waits for a pipe, so that it ends with the test.
+    helper('behind', `mkfifo "$0.wait"; (read x <> "$0.wait") & echo '{"Username":"helped","Secret":"${marked}"}'`);
+    write('home/.docker/config.json', { credsStore: 'behind' });
+    const found = await nameFound();
+    writeFileSync(folder.file('bin/docker-credential-behind.wait'), 'end\n');
+    expect(found).toBe('helped');
+  });
+
+  const ignoring = `trap '' TERM INT; echo $$ > "$0.pid"; while :; do sleep 0.1; done`;
+  const pidOf = (name: string): number =>
+    Number(readFileSync(folder.file(`bin/docker-credential-${name}.pid`), 'utf8'));
+
+  it('that never answer are given up, whatever they do with signals', async () => {
+    helper('stuck', ignoring);
+    const env = { PATH: `${folder.file('bin')}:${process.env['PATH'] ?? ''}` };
+    const error = await failure(askHelper('stuck', 'reg.example', { env, timeoutSeconds: 1 }));
+    expect(error).toMatchObject({ code: 'CREDENTIAL_HELPER' });
+    expect(error.message).toMatch(/no answer within 1 s/);
+    // On a busy machine it may not have come that far.
+    if (existsSync(folder.file('bin/docker-credential-stuck.pid'))) await expectGone(pidOf('stuck'));
+  });
+
+  it('end with the program that has asked them', async () => {
+    helper('stuck', ignoring);
+    const env = { PATH: `${folder.file('bin')}:${process.env['PATH'] ?? ''}` };
+    const stop = new AbortController();
+    const asked = askHelper('stuck', 'reg.example', { env, signal: stop.signal });
+    asked.catch(() => undefined);
+    await vi.waitUntil(() => existsSync(folder.file('bin/docker-credential-stuck.pid')) && pidOf('stuck') > 0, 20_000);
+    stop.abort();
+    await expect(asked).rejects.toThrow(/abort/);
+    await expectGone(pidOf('stuck'));
   });
 
   it.each([
