@@ -25,12 +25,11 @@ export function nothingSelected(catalog: Catalog, reasons: readonly string[] = [
             'within one component',
     });
   if (repositories.some((repository) => !isEmpty(catalog.revisions(repository)))) {
-    return new RegtarError(
-      'NOTHING_SELECTED',
-      'this backup has images but no tags: Harbor 2.15 and newer, and GitLab with its metadata database, keep ' +
-        'tags elsewhere',
-      { hint: 'give the names with --tag-map, or take images by digest with --untagged' },
-    );
+    return new RegtarError('NOTHING_SELECTED', 'this backup has images but no tags', {
+      hint:
+        'give their names with --tag-map (Harbor 2.15 and newer, and GitLab with its metadata database, keep tags ' +
+        'elsewhere), or take images by digest with --untagged',
+    });
   }
   const [problem] = catalog.problems;
   return new RegtarError(

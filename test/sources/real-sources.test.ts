@@ -313,6 +313,18 @@ const saved: readonly Row[] = [
     lists: ['library/app:1', 'library/app:2', 'team/app/web:2.0', 'tools/hello:1.1'],
   },
   {
+    row: 'OCI layout, archive: docker buildx, type=oci',
+    needs: [],
+    make: (out) => unpack('buildx-oci.tar', out),
+    lists: ['own/build:1', 'own/build:2'],
+  },
+  {
+    row: 'docker-archive: docker buildx, type=docker',
+    needs: [],
+    make: (out) => unpack('buildx-docker.tar', out),
+    lists: ['library/build:latest'],
+  },
+  {
     row: 'OCI layouts of repositories: zot',
     needs: [],
     make: (out) => unpack('zot', out),

@@ -1,6 +1,6 @@
 // Makes the archives beside it again: `npm run build && node testdata/programs/make.js [PROGRAM…]`. Needs docker-registry, GNU tar and gzip, and
 // in PATH crane, oras, regctl, hauler (`go build ./cmd/hauler`, after 2.1.0-dev.2), kaniko's executor (`CGO_ENABLED=0 go build ./cmd/executor`
-// after 1.24.0; as root), docker and dockerd 25 to 28 (as root; Debian 13 has them) and zot (`CGO_ENABLED=0 GOEXPERIMENT=jsonv2 go build ./cmd/zot`).
+// after 1.24.0; as root), docker and dockerd 25 to 28 with buildx (as root; Debian has them after 12) and zot (`CGO_ENABLED=0 GOEXPERIMENT=jsonv2 go build ./cmd/zot`).
 // What these programs write is packed as it is; only times, owners and order are fixed.
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -112,11 +112,27 @@ async function docker() {
       for (const name of pulled) docker('pull', '-q', name);
       for (const name of ['app:1', 'app:2']) docker('tag', pulled[0], name);
       docker('save', '-o', join(folder, `docker-${store}.tar`), 'app:1', 'app:2', ...pulled.slice(1));
+      if (store === 'containerd') buildx(docker);
     } finally {
       await stop(daemon);
     }
     pack(`docker-${store}.tar`);
   }
+}
+
+/** With attestations, as it makes them unasked, and without. */
+function buildx(docker) {
+  mkdirSync(join(folder, 'build'));
+  writeFileSync(join(folder, 'build/hello'), 'hello\n');
+  writeFileSync(join(folder, 'build/Dockerfile'), 'FROM scratch\nARG TARGETARCH\nCOPY hello /hello-$TARGETARCH\n');
+  const build = (type, ...options) => {
+    const out = `type=${type},dest=${join(folder, `buildx-${type}.tar`)}`;
+    docker('buildx', 'build', '-q', '--build-arg', 'SOURCE_DATE_EPOCH=0', ...options, '-o', out, join(folder, 'build'));
+    pack(`buildx-${type}.tar`);
+  };
+  const names = ['-t', 'own/build:1', '-t', 'registry.example:5000/own/build:2'];
+  build('oci', '--platform', 'linux/amd64,linux/arm64', '--provenance', 'mode=min', ...names);
+  build('docker', '-t', 'build');
 }
 
 /** Its storage, as regtar's pushes fill it: blobs that repositories share are hard links. */

@@ -55,8 +55,9 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Make it with `cd /var/lib/registry; tar -cpf docker.tar docker`.',
   },
   SOURCE_NOT_REGISTRY: {
-    cause: 'The archive or folder is readable and holds no registry storage.',
-    remedy: 'Pack the folder that contains `docker/registry/v2`.',
+    cause: 'The archive or folder is readable and holds no images in a format that regtar reads.',
+    remedy:
+      'Pack the folder that contains `docker/registry/v2`, or give an OCI layout, a docker-archive or dir folders.',
   },
   SOURCE_COMPRESSED: {
     cause: 'The backup is compressed in a form that regtar does not read, or twice, or the compressed data is damaged.',

@@ -160,7 +160,7 @@ async function readImage(
       ? tags
       : [
           {
-            repository: defaults.repository(source, base, 'nothing'),
+            repository: defaults.repository(source, base, images.length === 1 ? 'nothing' : 'digests'),
             tag: images.length === 1 ? defaultTag : undefined,
           },
         ];

@@ -142,15 +142,16 @@ function nameOthers(
   defaults: DefaultNames,
 ): void {
   const [only] = repositories;
+  // The only image of a layout is what its maker means, as skopeo and crane take it.
+  const isOnly = layout.entries.length === 1;
   let owners: ReadonlyMap<Digest, string> | undefined;
   for (const { digest } of unnamed) {
     if (names.has(digest)) continue;
     owners ??= repositories.size > 1 ? ownersOf(repositories, names, store) : new Map<Digest, string>();
     const repository =
       (repositories.size === 1 ? only : owners.get(subjectOf(store, digest) ?? digest)) ??
-      defaults.repository(layout.source, layout.base, 'nothing');
-    // The only image of a layout is what its maker means, as skopeo and crane take it.
-    names.name(repository, layout.entries.length === 1 ? defaultTag : undefined, digest);
+      defaults.repository(layout.source, layout.base, isOnly ? 'nothing' : 'digests');
+    names.name(repository, isOnly ? defaultTag : undefined, digest);
   }
 }
 
