@@ -18,12 +18,15 @@ export function answerTags(
   request: RegistryRequest,
   query: URLSearchParams,
   name: string,
-  { tags }: ServedRepository,
+  { tagNames }: Pick<ServedRepository, 'tagNames'>,
 ): RegistryAnswer {
-  const page = pageOf([...tags.keys()], query, compareTags);
+  const page = pageOf(tagNames, query, compareTags);
   if (page === undefined) return wrongNumber(request);
   return answerPage(request, `/v2/${name}/tags/list`, query, page, { name, tags: page.items });
 }
+
+/** Names on a page, whatever was asked for: answers of many clients are in memory at once, however slow these are. */
+const mostItems = 10_000;
 
 interface Page {
   readonly items: readonly string[];
@@ -41,7 +44,7 @@ function pageOf(
   if (!/^\d*$/.test(number)) return undefined;
   const last = query.get('last') ?? '';
   const start = last === '' ? 0 : firstAfter(all, last, compare);
-  const end = number === '' ? all.length : Math.min(all.length, start + Number(number));
+  const end = Math.min(all.length, start + Math.min(number === '' ? Infinity : Number(number), mostItems));
   // An empty page cannot say where the next one begins.
   return { items: all.slice(start, end), isCut: end < all.length && end > start };
 }

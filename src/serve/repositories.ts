@@ -7,6 +7,8 @@ import type { Digest } from '../oci/digest.ts';
 export interface ServedRepository {
   /** What tags mean, in the order of `tags/list`. */
   readonly tags: ReadonlyMap<string, Digest>;
+  /** The same, names alone. */
+  readonly tagNames: readonly string[];
   /** A promise where manifests have to be read for the answer. */
   hasManifest(digest: Digest): boolean | Promise<boolean>;
   /** The same. */
@@ -70,6 +72,7 @@ function openRepository(catalog: Catalog, store: ContentStore, name: string): Se
   };
   return {
     tags,
+    tagNames: [...tags.keys()],
     hasManifest: (digest) => manifests.has(digest) || (isStored(store, digest) && isReached(digest, 'manifests')),
     hasBlob: (digest) => layers.has(digest) || (isStored(store, digest) && isReached(digest, 'blobs')),
     manifests: () => manifests,

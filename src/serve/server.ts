@@ -5,6 +5,7 @@ import { RegtarError, systemErrorCode, toRegtarError } from '../errors.ts';
 import { createBuffers } from './buffers.ts';
 import type { CheckedBlobs } from './checked-blobs.ts';
 import type { Doorkeeper } from './htpasswd.ts';
+import { limitCrowds } from './crowds.ts';
 import { refuse } from './refusal.ts';
 import type { RegistryAnswer, RegistryRequest } from './request.ts';
 import type { Routes } from './routes.ts';
@@ -20,6 +21,8 @@ export interface ServerTls {
 export interface ServerLimits {
   /** Connections at once; further ones are closed at once. @defaultValue 1024 */
   readonly connections?: number;
+  /** Connections at once from one address; further ones are closed at once. @defaultValue half of `connections` */
+  readonly connectionsOfOne?: number;
   /** For the header of a request, from its first byte on. @defaultValue 15000 */
   readonly headerTime?: number;
   /** For a connection on which nothing moves: a client that waits, or one that takes no bytes. @defaultValue 120000 */
@@ -94,7 +97,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
           key: tls.key,
           handshakeTimeout: settings.headersTimeout,
         });
-  server.maxConnections = limits.connections ?? 1024;
+  const connections = limits.connections ?? 1024;
+  server.maxConnections = connections;
+  limitCrowds(server, limits.connectionsOfOne ?? Math.ceil(connections / 2));
   server.maxHeadersCount = 100;
   server.timeout = limits.idleTime ?? 120_000;
   // A client that uploads must hear of the failure before it sends anything.
@@ -112,11 +117,14 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   };
 }
 
+/** Requests of one connection that wait for the answers before them. Clients of registries send one at a time. */
+const mostUnanswered = 100;
+
 function createHandler(options: ServeOptions): (message: IncomingMessage, response: ServerResponse) => void {
   const { routes, blobs } = options;
   const buffers = createBuffers();
-  /** Of each connection, the last answer. */
-  const answers = new WeakMap<Socket, Promise<void>>();
+  /** Of each connection, the last answer, and how many are to come. */
+  const queues = new WeakMap<Socket, { last: Promise<void>; waiting: number }>();
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const began = performance.now();
     const request = requestOf(message);
@@ -147,14 +155,19 @@ function createHandler(options: ServeOptions): (message: IncomingMessage, respon
     response.on('error', () => undefined);
     message.on('error', () => undefined);
     // Requests that were sent without waiting for answers are served one after the other, with one buffer for all.
-    const before = answers.get(message.socket) ?? Promise.resolve();
-    const answer = before
+    const queue = queues.get(message.socket) ?? { last: Promise.resolve(), waiting: 0 };
+    queues.set(message.socket, queue);
+    if (++queue.waiting > mostUnanswered) {
+      message.socket.destroy();
+      return;
+    }
+    queue.last = queue.last
       .then(async () => (message.socket.destroyed ? undefined : serve(message, response)))
       .catch((error: unknown) => {
         options.onError?.(toRegtarError(error));
         response.destroy();
-      });
-    answers.set(message.socket, answer);
+      })
+      .finally(() => void queue.waiting--);
   };
 }
 

@@ -153,6 +153,37 @@ describe('clients that mean no good', () => {
     await lives();
   });
 
+  it('that send requests without waiting for the answers are let go, and what they sent is forgotten', async () => {
+    // Each of them waits a second for the one before it.
+    const guess = `GET /v2/ HTTP/1.1\r\nHost: a\r\nAuthorization: Basic ${Buffer.from('u:guess').toString('base64')}\r\n\r\n`;
+    const guarded = await startStorage(storage, {
+      doorkeeper: { admit: () => new Promise((resolve) => setTimeout(() => resolve('unknown'), 1000).unref()) },
+    });
+    onTestFinished(guarded.stop);
+    const flood = connect(guarded.server.port, '127.0.0.1');
+    flood.on('error', () => undefined);
+    const flooded = closed(flood);
+    flood.write(guess.repeat(300));
+    expect((await flooded).length).toBeLessThan(100_000);
+    expect((await ask(guarded.url, '/v2/')).status).toBe(401);
+  });
+
+  it('that take many connections leave half of them to others', async () => {
+    const guarded = await startStorage(storage, { limits: { connections: 40 } });
+    onTestFinished(guarded.stop);
+    const join = (address: string): Promise<boolean> =>
+      new Promise((resolve) => {
+        const socket = connect({ port: guarded.server.port, host: '127.0.0.1', localAddress: address });
+        socket.on('error', () => undefined);
+        onTestFinished(() => void socket.destroy());
+        socket.once('data', () => resolve(true)).once('close', () => resolve(false));
+        socket.write('GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n');
+      });
+    const crowd = await Promise.all(Array.from({ length: 60 }, () => join('127.0.0.2')));
+    expect(crowd.filter(Boolean)).toHaveLength(20);
+    expect(await join('127.0.0.3')).toBe(true);
+  });
+
   it('that come in crowds take no place from each other for long', async () => {
     const crowd = Array.from({ length: 80 }, dial);
     await Promise.all(crowd.map(closed));
