@@ -8,11 +8,12 @@ import { createTurns } from '../io/per-key.ts';
 import { giveName, writeBody, writeSmallFile } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import { DigestNumbers } from '../oci/digest-numbers.ts';
 
-/** A name that a blob has in the output. */
-export interface BlobPlace {
+/** A folder that holds blobs. A blob's name there follows from its digest, so that none is kept for each of them. */
+export interface BlobHolder {
   /** May change: a folder is renamed when its image is complete. */
-  path(): string;
+  path(digest: Digest): string;
   /** Whether something may be there already, from an earlier run. */
   readonly mayExist: boolean;
 }
@@ -21,12 +22,12 @@ export interface BlobPlace {
 export interface BlobFiles {
   put(
     blob: Descriptor,
-    place: BlobPlace,
+    holder: BlobHolder,
     open: Parameters<ImageWriter['putBlob']>[1],
     options: Parameters<ImageWriter['putBlob']>[2],
   ): Promise<BlobOutcome>;
   /** The same for bytes that are in memory: manifests. */
-  putBytes(blob: Descriptor, place: BlobPlace, bytes: Uint8Array): BlobOutcome;
+  putBytes(blob: Descriptor, holder: BlobHolder, bytes: Uint8Array): BlobOutcome;
   /** How many blobs had to be copied because a hard link was refused. */
   copies(): number;
 }
@@ -51,31 +52,31 @@ export function copyNotes(files: BlobFiles, out: string): readonly string[] {
 export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions): BlobFiles {
   // Two images that share a blob must not write it twice.
   const turns = createTurns<Digest>();
-  const places = new Map<Digest, BlobPlace>();
+  const holders = createHolders();
   let copies = 0;
 
-  const isKnown = (blob: Descriptor, place: BlobPlace, path: string): boolean => {
-    const known = places.get(blob.digest);
-    return known === place || known?.path() === path;
+  const isKnown = ({ digest }: Descriptor, holder: BlobHolder, path: string): boolean => {
+    const known = holders.get(digest);
+    return known === holder || known?.path(digest) === path;
   };
-  const mayBeThere = (blob: Descriptor, place: BlobPlace, path: string): boolean =>
-    place.mayExist && isWholeFile(path, blob.size);
-  const settle = (blob: Descriptor, place: BlobPlace, path: string, isRight: boolean): boolean => {
+  const mayBeThere = (blob: Descriptor, holder: BlobHolder, path: string): boolean =>
+    holder.mayExist && isWholeFile(path, blob.size);
+  const settle = (blob: Descriptor, holder: BlobHolder, path: string, isRight: boolean): boolean => {
     if (!isRight) onOutput(path, () => rmSync(path));
-    else if (!places.has(blob.digest)) places.set(blob.digest, place);
+    else if (holders.get(blob.digest) === undefined) holders.set(blob.digest, holder);
     return isRight;
   };
-  const found = async (blob: Descriptor, place: BlobPlace, path: string): Promise<boolean> =>
-    isKnown(blob, place, path) ||
-    (mayBeThere(blob, place, path) &&
-      settle(blob, place, path, options.verify !== true || (await hasDigest(path, blob.digest))));
-  const foundBytes = (blob: Descriptor, place: BlobPlace, path: string, bytes: Uint8Array): boolean =>
-    isKnown(blob, place, path) ||
-    (mayBeThere(blob, place, path) &&
-      settle(blob, place, path, options.verify !== true || readFileSync(path).equals(bytes)));
-  const moveIn = (temporary: string, place: BlobPlace): void => {
+  const found = async (blob: Descriptor, holder: BlobHolder, path: string): Promise<boolean> =>
+    isKnown(blob, holder, path) ||
+    (mayBeThere(blob, holder, path) &&
+      settle(blob, holder, path, options.verify !== true || (await hasDigest(path, blob.digest))));
+  const foundBytes = (blob: Descriptor, holder: BlobHolder, path: string, bytes: Uint8Array): boolean =>
+    isKnown(blob, holder, path) ||
+    (mayBeThere(blob, holder, path) &&
+      settle(blob, holder, path, options.verify !== true || readFileSync(path).equals(bytes)));
+  const moveIn = (temporary: string, { digest }: Descriptor, holder: BlobHolder): void => {
     if (options.owner !== undefined) giveTo(temporary, options.owner);
-    giveName(temporary, place.path());
+    giveName(temporary, holder.path(digest));
   };
   const unlessItFails = async (temporary: string, work: () => Promise<void>): Promise<void> => {
     try {
@@ -85,50 +86,62 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
       throw error;
     }
   };
-  const repeat = async (blob: Descriptor, known: BlobPlace, place: BlobPlace): Promise<void> => {
-    if (linkFile(known.path(), place.path(), blob.size)) return;
+  const repeat = async (blob: Descriptor, known: BlobHolder, holder: BlobHolder): Promise<void> => {
+    const { digest } = blob;
+    if (linkFile(known.path(digest), holder.path(digest), blob.size)) return;
     copies++;
     const temporary = folder.temporaryPath();
     await unlessItFails(temporary, async () => {
-      await copyWholeFile(() => known.path(), temporary);
-      moveIn(temporary, place);
+      await copyWholeFile(() => known.path(digest), temporary);
+      moveIn(temporary, blob, holder);
     });
     // The file may have as many names as the file system allows, so the next links go to the copy.
-    places.set(blob.digest, place);
+    holders.set(digest, holder);
   };
 
   return {
-    put: (blob, place, open, { file, isFileVerified, signal, onBytes }) =>
+    put: (blob, holder, open, { file, isFileVerified, signal, onBytes }) =>
       turns.run(blob.digest, async () => {
-        if (await found(blob, place, place.path())) return 'present';
-        const known = places.get(blob.digest);
+        const path = holder.path(blob.digest);
+        if (await found(blob, holder, path)) return 'present';
+        const known = holders.get(blob.digest);
         if (known !== undefined) {
-          await repeat(blob, known, place);
+          await repeat(blob, known, holder);
           return 'present';
         }
-        if ((options.link || isFileVerified === true) && file !== undefined && linkFile(file, place.path(), blob.size))
+        if ((options.link || isFileVerified === true) && file !== undefined && linkFile(file, path, blob.size))
           onBytes?.(Math.max(0, blob.size));
         else {
           const temporary = folder.temporaryPath();
           await unlessItFails(temporary, async () => {
             await writeBody(temporary, open(), { signal, onBytes });
-            moveIn(temporary, place);
+            moveIn(temporary, blob, holder);
           });
         }
-        places.set(blob.digest, place);
+        holders.set(blob.digest, holder);
         return 'written';
       }),
-    putBytes(blob, place, bytes) {
-      const path = place.path();
-      if (foundBytes(blob, place, path, bytes)) return 'present';
-      const known = places.get(blob.digest);
-      if (known !== undefined && linkFile(known.path(), path, blob.size)) return 'present';
+    putBytes(blob, holder, bytes) {
+      const path = holder.path(blob.digest);
+      if (foundBytes(blob, holder, path, bytes)) return 'present';
+      const known = holders.get(blob.digest);
+      if (known !== undefined && linkFile(known.path(blob.digest), path, blob.size)) return 'present';
       const temporary = folder.temporaryPath();
       writeSmallFile(temporary, bytes);
-      moveIn(temporary, place);
-      places.set(blob.digest, place);
+      moveIn(temporary, blob, holder);
+      holders.set(blob.digest, holder);
       return 'written';
     },
     copies: () => copies,
+  };
+}
+
+/** Where each blob is: of half a million, a map of digests would take a hundred megabytes. */
+function createHolders() {
+  const numbers = new DigestNumbers();
+  const holders: (BlobHolder | undefined)[] = [];
+  return {
+    get: (digest: Digest): BlobHolder | undefined => holders[numbers.find(digest)],
+    set: (digest: Digest, holder: BlobHolder): void => void (holders[numbers.numberOf(digest)] = holder),
   };
 }

@@ -5,7 +5,7 @@ import { onOutput } from '../../io/output-error.ts';
 import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
 import { giveName, writeSmallFile } from '../../io/write-file.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../oci/digest.ts';
-import { copyNotes, createBlobFiles, type BlobFiles, type BlobPlace } from '../blob-files.ts';
+import { copyNotes, createBlobFiles, type BlobFiles, type BlobHolder } from '../blob-files.ts';
 import { dirTraits } from './traits.ts';
 import { blobFileName, childFileName, imageFolderName } from './file-names.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
@@ -13,6 +13,7 @@ import type { FileSinkOptions } from '../options.ts';
 
 const parallelFiles = 2;
 const rootName = 'manifest.json';
+const rootFileName = (): string => rootName;
 
 /**
  * skopeo's `dir`, one folder for each image, in a tree of repositories. A folder is built aside and renamed when it is
@@ -46,36 +47,54 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
   // The same image is there already: what it lacks, after a sparse export perhaps, is added in place, behind a manifest
   // that is right.
   const extend = !folder.isFresh && holdsImage(finalPath, target.root.digest);
-  let path = extend ? finalPath : folder.temporaryPath();
-  if (!extend) folder.makeFolder(path);
+  const image = { path: extend ? finalPath : folder.temporaryPath() };
+  if (!extend) folder.makeFolder(image.path);
+  const blobs = new PartOfImage(image, blobFileName, extend);
+  const children = new PartOfImage(image, childFileName, extend);
+  const root = new PartOfImage(image, rootFileName, extend);
   let onlySha256 = true;
-  const placeOf = (name: string, digest: Digest): BlobPlace => {
-    if (digestAlgorithm(digest) !== 'sha256') onlySha256 = false;
-    return { path: () => join(path, name), mayExist: extend };
-  };
+  const note = (digest: Digest): void => void (onlySha256 &&= digestAlgorithm(digest) === 'sha256');
   return {
-    putBlob: (blob, open, options) => files.put(blob, placeOf(blobFileName(blob.digest), blob.digest), open, options),
-    putManifest: async (manifest, bytes) =>
-      files.putBytes(
-        manifest,
-        placeOf(manifest.digest === target.root.digest ? rootName : childFileName(manifest.digest), manifest.digest),
-        bytes,
-      ),
+    putBlob(blob, open, options) {
+      note(blob.digest);
+      return files.put(blob, blobs, open, options);
+    },
+    async putManifest(manifest, bytes) {
+      note(manifest.digest);
+      return files.putBytes(manifest, manifest.digest === target.root.digest ? root : children, bytes);
+    },
     async commit() {
       if (extend) return 'present';
       writeSmallFile(
-        join(path, 'version'),
+        join(image.path, 'version'),
         Buffer.from(`Directory Transport Version: ${onlySha256 ? '1.1' : '1.2'}\n`),
       );
       folder.ensureFolder(dirname(finalPath));
       moveAside(folder, finalPath);
-      giveName(path, finalPath);
-      path = finalPath;
+      giveName(image.path, finalPath);
+      image.path = finalPath;
       return 'written';
     },
     // What it has stays until the output is closed: other images may link it.
     abort: async () => undefined,
   };
+}
+
+/** Blobs, children or the root of an image's folder, each named in its own way. */
+class PartOfImage implements BlobHolder {
+  readonly mayExist: boolean;
+  private readonly image: { readonly path: string };
+  private readonly nameOf: (digest: Digest) => string;
+
+  constructor(image: { readonly path: string }, nameOf: (digest: Digest) => string, mayExist: boolean) {
+    this.image = image;
+    this.nameOf = nameOf;
+    this.mayExist = mayExist;
+  }
+
+  path(digest: Digest): string {
+    return join(this.image.path, this.nameOf(digest));
+  }
 }
 
 /**

@@ -5,15 +5,13 @@ import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
 import { writeFileAtomically } from '../../io/write-file.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
-import { copyNotes, createBlobFiles, type BlobPlace } from '../blob-files.ts';
+import { copyNotes, createBlobFiles, type BlobHolder } from '../blob-files.ts';
 import {
   emptyIndex,
-  formatLayoutIndex,
   indexEntry,
   layoutFile,
-  mergeIndex,
+  layoutIndex,
   parseLayoutIndex,
-  type IndexEntry,
   type LayoutIndex,
   type Naming,
 } from './index-file.ts';
@@ -27,12 +25,12 @@ const parallelFiles = 2;
 /**
  * A layout under way: its index is written when the whole output is complete, so an interrupted first run leaves none.
  */
-interface Layout {
+interface Layout extends BlobHolder {
   readonly folder: string;
   readonly existing: LayoutIndex;
-  readonly added: IndexEntry[];
+  readonly added: ImageTarget[];
   /** Whether an entry stands in its index already, to the letter. */
-  readonly shows: (entry: IndexEntry) => boolean;
+  readonly shows: (target: ImageTarget) => boolean;
 }
 
 /**
@@ -68,7 +66,7 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
     const key = perRepository ? repository : '';
     let layout = layouts.get(key);
     if (layout === undefined) {
-      layout = openLayout(folder, key);
+      layout = openLayout(folder, key, naming);
       layouts.set(key, layout);
     }
     return layout;
@@ -77,18 +75,19 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
   return {
     begin: async (target) => {
       const layout = layoutOf(target.repository);
-      const placeOf = (digest: Digest): BlobPlace => {
-        const path = join(layout.folder, 'blobs', digestAlgorithm(digest), digestHex(digest));
-        folder.ensureFolder(dirname(path));
-        return { path: () => path, mayExist: !folder.isFresh };
-      };
+      const makeFolderOf = (digest: Digest): void => folder.ensureFolder(dirname(layout.path(digest)));
       const writer: ImageWriter = {
-        putBlob: (blob, open, o) => files.put(blob, placeOf(blob.digest), open, o),
-        putManifest: async (manifest, bytes) => files.putBytes(manifest, placeOf(manifest.digest), bytes),
-        commit: async () => {
-          const entry = indexEntry(target, naming);
-          layout.added.push(entry);
-          return layout.shows(entry) ? 'present' : 'written';
+        async putBlob(blob, open, o) {
+          makeFolderOf(blob.digest);
+          return files.put(blob, layout, open, o);
+        },
+        async putManifest(manifest, bytes) {
+          makeFolderOf(manifest.digest);
+          return files.putBytes(manifest, layout, bytes);
+        },
+        async commit() {
+          layout.added.push(target);
+          return layout.shows(target) ? 'present' : 'written';
         },
         abort: async () => undefined,
       };
@@ -97,7 +96,7 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
     finish: async () => {
       for (const { folder: path, existing, added } of layouts.values()) {
         if (added.length > 0)
-          writeFileAtomically(join(path, 'index.json'), formatLayoutIndex(mergeIndex(existing, added)), {
+          writeFileAtomically(join(path, 'index.json'), layoutIndex(existing, added, naming), {
             temporary: folder.temporaryPath(),
             sync: !perRepository,
           });
@@ -108,18 +107,25 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
   };
 }
 
-function openLayout(folder: OutputFolder, repository: string): Layout {
-  const path = repository === '' ? folder.path : join(folder.path, repository);
-  folder.ensureFolder(path);
-  if (!isLayout(path))
-    writeFileAtomically(join(path, 'oci-layout'), layoutFile, { temporary: folder.temporaryPath(), sync: false });
-  const indexPath = join(path, 'index.json');
+function openLayout(folder: OutputFolder, repository: string, naming: Naming): Layout {
+  const base = repository === '' ? folder.path : join(folder.path, repository);
+  folder.ensureFolder(base);
+  if (!isLayout(base))
+    writeFileAtomically(join(base, 'oci-layout'), layoutFile, { temporary: folder.temporaryPath(), sync: false });
+  const indexPath = join(base, 'index.json');
   const existing =
     lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true
       ? parseLayoutIndex(readFileSync(indexPath), indexPath)
       : emptyIndex;
   const shown = new Set(existing.entries.map((entry) => JSON.stringify(entry)));
-  return { folder: path, existing, added: [], shows: (entry) => shown.has(JSON.stringify(entry)) };
+  return {
+    folder: base,
+    existing,
+    added: [],
+    path: (digest) => join(base, 'blobs', digestAlgorithm(digest), digestHex(digest)),
+    mayExist: !folder.isFresh,
+    shows: (target) => shown.size > 0 && shown.has(JSON.stringify(indexEntry(target, naming))),
+  };
 }
 
 /** Whether a folder is an OCI layout that may be added to. */

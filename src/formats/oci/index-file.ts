@@ -114,6 +114,22 @@ export function formatLayoutIndex(index: LayoutIndex): Buffer {
   );
 }
 
+/** The index.json of a layout that has something already, with these images added to it. */
+export function layoutIndex(
+  existing: LayoutIndex,
+  added: readonly ImageTarget[],
+  naming: Naming,
+): Uint8Array | BytesInPieces {
+  return existing === emptyIndex
+    ? newLayoutIndex(added, naming)
+    : formatLayoutIndex(
+        mergeIndex(
+          existing,
+          added.map((target) => indexEntry(target, naming)),
+        ),
+      );
+}
+
 const entriesPerPiece = 256;
 
 /**

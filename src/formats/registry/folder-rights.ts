@@ -31,6 +31,9 @@ export interface Folders {
   settle(): void;
 }
 
+/** Every tag has three of its own: all of a million are half a gigabyte. What is forgotten is asked for again. */
+const mostKnown = 16_384;
+
 /**
  * @param root is there
  * @param options `live`: everything new gets owner and mode of the nearest folder that was there before
@@ -65,6 +68,7 @@ export function createFolders(
     let rights = known.get(folder);
     if (rights === undefined) {
       rights = folder === root ? rightsOf(root) : make(folder, ensure(dirname(folder)));
+      if (known.size >= mostKnown) known.clear();
       known.set(folder, rights);
     }
     return rights;

@@ -5,6 +5,7 @@ import type { StoredBytes } from '../../io/file-copier.ts';
 import { createTurns } from '../../io/per-key.ts';
 import type { FileRange } from '../../io/random-access.ts';
 import { createDigester, digestAlgorithm, type Digest } from '../../oci/digest.ts';
+import { DigestNumbers } from '../../oci/digest-numbers.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 
 import { blobPath, layerLinkPath } from './layout.ts';
@@ -56,11 +57,12 @@ export interface PlacedBlobs {
 /** @param place of an export, or of a registry that runs */
 export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}): PlacedBlobs {
   const claims = createTurns<Digest>();
-  const done = new Set<Digest>();
+  // A set of half a million digests as texts takes seventy megabytes, as numbers thirty.
+  const done = new DigestNumbers();
 
   /** @returns undefined where nothing is, or what may be written over */
   const judge = async (blob: Descriptor, write: WriteOptions): Promise<'right' | 'wrong' | undefined> => {
-    if (done.has(blob.digest)) return 'right';
+    if (done.find(blob.digest) >= 0) return 'right';
     const path = blobPath(blob.digest);
     const found = options.isFresh === true ? undefined : await place.stat(path);
     if (found === undefined) return undefined;
@@ -74,7 +76,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
           : undefined;
     const reason = wrong ?? (options.verify === true ? await differenceOf(place, blob, write) : undefined);
     if (reason === undefined) {
-      done.add(blob.digest);
+      done.numberOf(blob.digest);
       return 'right';
     }
     if (options.replace === true) return 'wrong';
@@ -90,11 +92,11 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
       if (found === 'right') return 'present';
       const path = blobPath(blob.digest);
       if (found === undefined && typeof content === 'function' && (await linked(blob, path, content, write))) {
-        done.add(blob.digest);
+        done.numberOf(blob.digest);
         return 'written';
       }
       if (found === undefined && typeof content === 'function' && (await copiedThere(blob, path, write))) {
-        done.add(blob.digest);
+        done.numberOf(blob.digest);
         return 'server-copied';
       }
       const outcome = await place.put(path, content, {
@@ -107,7 +109,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
       });
       // Another process has been quicker: then it is judged like everything that was there before.
       if (outcome === 'present') await judge(blob, write);
-      done.add(blob.digest);
+      done.numberOf(blob.digest);
       return outcome;
     });
   const linked = async (

@@ -1,0 +1,63 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, expect, it } from 'vitest';
+import type { ImageSink } from '../../src/content/contracts.ts';
+import { copyImages } from '../../src/copy/copy-images.ts';
+import { openFileSink } from '../../src/formats/open-file-sink.ts';
+import { createPlan } from '../../src/select/create-plan.ts';
+import { createFilter } from '../../src/select/filter.ts';
+import { generateBackup } from '../support/generate-backup.ts';
+import { openPath } from '../support/open-storage.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+/** What lives, in bytes. */
+async function liveBytes(): Promise<number> {
+  for (let times = 0; times < 3; times++) {
+    collectGarbage();
+    await nextTurn();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+const images = 700;
+
+/** The export of a hundred thousand images fits into 400 MiB, and reading them takes 230 of them. */
+it.each(['oci', 'dir', 'registry'] as const)(
+  'a folder of %s keeps few bytes for each image until it is complete',
+  async (format) => {
+    const { file } = generateBackup(
+      { images, repositories: 50, bytes: 1_000_000, baseImages: 10, largestLayer: 2000, smallestLayer: 40 },
+      folder.path,
+    );
+    const { catalog, store } = await openPath(file);
+    const exported = async (out: string): Promise<number> => {
+      const sink = await openFileSink(format, { out: folder.file(out) });
+      const plan = createPlan(catalog, store, {
+        filter: createFilter({}),
+        rename: (repository) => repository,
+        traits: sink.traits,
+      });
+      const before = await liveBytes();
+      let bytes = 0;
+      const measured: ImageSink = {
+        ...sink,
+        async finish(options) {
+          bytes = (await liveBytes()) - before;
+          await sink.finish(options);
+        },
+      };
+      await copyImages(plan, store, measured, { jobs: 2 });
+      return bytes / images;
+    };
+    // Everything is compiled then.
+    await exported(`${format}-first`);
+    expect(await exported(`${format}-second`)).toBeLessThan(1350);
+  },
+);
