@@ -13,6 +13,9 @@ export interface StoredBlob {
   readonly rank: number;
 }
 
+/** Where blobs lie, and their numbers. */
+export type PlacedBlobs = Pick<BlobTable, 'get' | 'location' | keyof BlobNumbers>;
+
 const absent = -1;
 
 /**
@@ -68,11 +71,10 @@ export class BlobTable implements BlobNumbers {
   }
 
   place(number: number, location: Location): void {
-    const { size, start, ...more } = location;
-    this.sizes[number] = size;
-    this.starts[number] = start;
+    this.sizes[number] = location.size;
+    this.starts[number] = location.start;
+    for (const name in location) if (name !== 'size' && name !== 'start') return void this.others.set(number, location);
     this.others.delete(number);
-    for (const _ in more) return void this.others.set(number, location);
   }
 
   /**
@@ -87,12 +89,11 @@ export class BlobTable implements BlobNumbers {
     let count = 0;
     for (let number = 0; number < this.size; number++)
       if (this.sizes[number] !== absent && !left.has(number)) placed[count++] = number;
-    const ordered = placed
-      .slice(0, count)
-      .sort(
-        (one, other) =>
-          sourceOf(one) - sourceOf(other) || (this.starts[one] as number) - (this.starts[other] as number),
-      );
+    const compare = (one: number, other: number): number =>
+      sourceOf(one) - sourceOf(other) || (this.starts[one] as number) - (this.starts[other] as number);
+    const ordered = placed.slice(0, count);
+    // What comes from a folder lies nowhere in particular, and an archive's blobs are mostly numbered as they lie.
+    if (ordered.some((number, at) => at > 0 && compare(ordered[at - 1] as number, number) > 0)) ordered.sort(compare);
     for (const [rank, number] of ordered.entries()) this.ranks[number] = rank;
     return mapped(ordered, (number) => this.digest(number));
   }

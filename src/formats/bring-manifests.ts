@@ -1,4 +1,3 @@
-import type { BlobNumbers } from '../content/contracts.ts';
 import { readManifest } from '../content/read-manifest.ts';
 import { othersGoOn } from '../errors.ts';
 import { limits } from '../io/limits.ts';
@@ -6,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { childManifests } from '../oci/manifest.ts';
 import { isImageConfigType } from '../oci/media-types.ts';
 import type { Backup, Location } from '../source/backup.ts';
-import type { BlobTable } from './blob-table.ts';
+import type { PlacedBlobs } from './blob-table.ts';
 import { openContentStore } from './content-store.ts';
 
 /**
@@ -16,11 +15,7 @@ import { openContentStore } from './content-store.ts';
  * @param stored where blobs lie
  * @param roots manifests that images begin with
  */
-export async function bringManifests(
-  backup: Backup,
-  stored: Pick<BlobTable, 'get' | keyof BlobNumbers>,
-  roots: Iterable<Digest>,
-): Promise<void> {
+export async function bringManifests(backup: Backup, stored: PlacedBlobs, roots: Iterable<Digest>): Promise<void> {
   if (backup.bring === undefined) return;
   const store = openContentStore(backup, stored);
   const known = new Set<Digest>();

@@ -1,12 +1,9 @@
 import { RegtarError } from '../errors.ts';
-import type { BlobNumbers, ContentStore } from '../content/contracts.ts';
+import type { ContentStore } from '../content/contracts.ts';
 import { heldBytes } from '../io/held-bytes.ts';
 import { digestAlgorithm, type Digest } from '../oci/digest.ts';
 import type { Backup, Location } from '../source/backup.ts';
-import type { BlobTable } from './blob-table.ts';
-
-/** Where blobs lie, and their numbers. */
-type PlacedBlobs = Pick<BlobTable, 'get' | keyof BlobNumbers>;
+import type { PlacedBlobs } from './blob-table.ts';
 
 /** Files above this are looked at for holes, once each. */
 const largeBytes = 1024 ** 3;
@@ -36,11 +33,13 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
   return {
     describe: backup.describe,
     stat(digest) {
-      const location = stored.get(digest)?.location;
+      // Asked for more often than anything else: without an object for the blob.
+      const location = stored.location(stored.find(digest));
       if (location === undefined) return undefined;
       if (location.runs !== undefined)
         return { size: location.size, held: location.runs.reduce((sum, { size }) => sum + size, 0) };
-      return { size: location.size, ...(location.size > largeBytes && { held: heldOf(digest, location) }) };
+      if (location.size <= largeBytes) return { size: location.size };
+      return { size: location.size, held: heldOf(digest, location) };
     },
     numbers: stored,
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),

@@ -132,7 +132,8 @@ async function visitBlobs(walk: Walk, blobs: string, onFound: () => void): Promi
 }
 
 async function visitRepositories(walk: Walk, repositories: string, onFound: () => void): Promise<void> {
-  // Loaded on use: it costs as much as Node's own start, and most sources are files.
+  if (!isThere(walk, repositories)) return;
+  // Loaded on use: it costs as much as Node's own start, and most sources are files or hold no repositories.
   const { default: glob } = await import('fast-glob');
   const stream = glob.stream(`${glob.escapePath(repositories)}/**`, {
     cwd: walk.root,
@@ -240,6 +241,15 @@ function namesIn(walk: Walk, path: string): readonly string[] {
 
 function entriesOf(walk: Walk, path: string): readonly Dirent[] {
   return orNone(walk, path, () => readdirSync(fileOf(walk, path), { withFileTypes: true }));
+}
+
+/** @returns true where it cannot be told either: looking into it tells why */
+function isThere(walk: Walk, path: string): boolean {
+  try {
+    return lstatSync(fileOf(walk, path), noThrow) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 function orNone<Item>(walk: Walk, path: string, list: () => readonly Item[]): readonly Item[] {

@@ -25,8 +25,8 @@ interface FoundLayout {
 }
 
 const algorithms = [
-  { name: 'sha256', folder: 'blobs/sha256' },
-  { name: 'sha512', folder: 'blobs/sha512' },
+  { name: 'sha256', folder: 'blobs/sha256/' },
+  { name: 'sha512', folder: 'blobs/sha512/' },
 ] as const;
 const indexPath = /^(.*\/)?index\.json$/s;
 
@@ -73,27 +73,42 @@ function placeOf(backup: Backup, layout: FoundLayout | undefined): ImagePlace {
   return { key: layout?.base ?? '', store: openPlaces(backup, layout === undefined ? [] : [layout.blobs]).store };
 }
 
+/** A folder of blobs, and the layout that it may belong to. */
+interface BlobFolder {
+  readonly path: string;
+  readonly base: string;
+  readonly algorithm: string;
+}
+
+/** @param path ends in `/` */
+function blobFolder(path: string): BlobFolder | undefined {
+  for (const { name, folder } of algorithms) {
+    const base = path.endsWith(folder) ? path.slice(0, -folder.length) : undefined;
+    if (base === '' || base?.endsWith('/') === true) return { path, base, algorithm: name };
+  }
+  return undefined;
+}
+
 /** A folder with an `index.json` is a layout if `oci-layout` or blobs lie beside it. */
 async function findLayouts(source: SourceFolder, names: NameList): Promise<readonly FoundLayout[]> {
   const blobs = new Map<string, Map<Digest, Location>>();
   const bases: string[] = [];
+  // Tens of thousands of files come one after the other from the same folder.
+  let folder: BlobFolder | undefined;
   for (const path of source.paths()) {
     const index = path.endsWith('index.json') ? indexPath.exec(path) : null;
     if (index !== null) {
       bases.push(index[1] ?? '');
       continue;
     }
-    const slash = path.lastIndexOf('/');
-    const folder = path.slice(0, slash);
-    const algorithm = algorithms.find((each) => folder.endsWith(each.folder));
-    const digest = algorithm && makeDigest(algorithm.name, path.slice(slash + 1));
+    const slash = path.lastIndexOf('/') + 1;
+    if (folder?.path.length !== slash || !path.startsWith(folder.path)) folder = blobFolder(path.slice(0, slash));
+    const digest = folder && makeDigest(folder.algorithm, path.slice(slash));
     const file = digest === undefined ? undefined : source.get(path);
-    if (algorithm === undefined || digest === undefined || file === undefined) continue;
-    const base = folder.slice(0, -algorithm.folder.length);
-    if (base !== '' && !base.endsWith('/')) continue;
-    const own = blobs.get(base);
-    if (own === undefined) blobs.set(base, new Map([[digest, file.location]]));
-    else own.set(digest, file.location);
+    if (folder === undefined || digest === undefined || file === undefined) continue;
+    let own = blobs.get(folder.base);
+    if (own === undefined) blobs.set(folder.base, (own = new Map<Digest, Location>()));
+    own.set(digest, file.location);
   }
   const layouts: FoundLayout[] = [];
   for (const base of bases) {
