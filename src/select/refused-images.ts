@@ -1,5 +1,5 @@
 import type { Catalog, ContentStore } from '../content/contracts.ts';
-import { codeFacts, RegtarError, type ErrorPlace } from '../errors.ts';
+import { codeFacts, RegtarError, type ErrorPlace, type Problem } from '../errors.ts';
 import { formatImageReference, parseImageReference } from '../oci/reference.ts';
 import type { SelectOptions } from './candidates.ts';
 import type { ImageFilter } from './filter.ts';
@@ -11,11 +11,7 @@ import { unknownImage } from './unknown-image.ts';
  * absent.
  */
 export function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<RefusedImage> {
-  const reasons = new Map(
-    catalog.problems
-      .filter(({ code }) => codeFacts[code].tag === 'lost')
-      .map((problem) => [`${problem.repository}:${problem.tag}`, problem]),
-  );
+  const reasons = lostReasons(catalog);
   for (const repository of catalog.repositories()) {
     for (const { tag, candidates } of catalog.lostTags(repository)) {
       if (!filter({ repository, tag, digest: '' })) continue;
@@ -24,7 +20,7 @@ export function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<Re
         candidates.length > 0
           ? `choose an image for it with --at-digest from \`regtar inspect ${repository}:${tag} ` +
             `--history\`, or leave it behind with --exclude`
-          : 'leave it behind with --exclude, or push it again in the source';
+          : `leave it behind with --exclude, or ${isSavedWrong(problem) ? 'save it' : 'push it in the source'} again`;
       const error = new RegtarError(
         problem?.code ?? 'TAG_NO_CURRENT',
         problem?.message ?? `${repository}:${tag} points to no image`,
@@ -38,6 +34,22 @@ export function* lostImages(catalog: Catalog, filter: ImageFilter): Generator<Re
       };
     }
   }
+}
+
+/** Why tags mean nothing, by their names: what became of the tag itself in a registry's storage, elsewhere anything. */
+function lostReasons(catalog: Catalog): ReadonlyMap<string, Problem> {
+  const reasons = new Map<string, Problem>();
+  for (const problem of catalog.problems) {
+    const { code, repository, tag } = problem;
+    const name = `${repository}:${tag}`;
+    if (tag !== undefined && (codeFacts[code].tag === 'lost' || !reasons.has(name))) reasons.set(name, problem);
+  }
+  return reasons;
+}
+
+/** Whether the files of an image are not what its archive says, as opposed to its tag. */
+export function isSavedWrong(problem: Problem | undefined): boolean {
+  return problem !== undefined && codeFacts[problem.code].tag !== 'lost';
 }
 
 /** Images that the set has and the given volumes lack: they fail where the set is meant, or where they were named. */

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { regtar, regtarDone, regtarJson } from '../e2e/support/regtar.ts';
 import { openFileSink } from '../../src/formats/open-file-sink.ts';
+import { readSavedImages } from '../../src/formats/docker-archive/read-manifest-json.ts';
 import { readIndexEntries } from '../../src/formats/oci/read-index.ts';
 import { readSource, type ReadSource } from '../../src/formats/read-source.ts';
 import { openSource } from '../../src/source/open-source.ts';
@@ -231,6 +232,32 @@ describe('a docker-archive that means harm', () => {
     expect(namesOf(found)).toEqual(['fine:1']);
     expect(codesOf(found)).toEqual([code]);
     expect([...found.catalog.lostTags('wrong')].map(({ tag }) => tag)).toEqual(['1']);
+  });
+
+  it('more names than anybody has are refused before they cost memory', () => {
+    const tags = JSON.stringify(Array.from({ length: 1000 }, (_, index) => `a:${index}`));
+    const image = `{"Config":"c.json","RepoTags":${tags},"Layers":[]}`;
+    expect(() => readSavedImages(Buffer.from(`[${`${image},`.repeat(500)}${image}]`), 'manifest.json')).toThrow(
+      expect.objectContaining({ code: 'SOURCE_TOO_LARGE', message: 'manifest.json lists 501000 names of images' }),
+    );
+  });
+
+  it('a layer that many images have many times is hashed once', async () => {
+    const packed = gzipSync(layer);
+    const count = 2000;
+    const many = configOf(...Array.from({ length: count }, () => `sha256:${hex(layer)}`));
+    const image = { Config: 'many.json', Layers: Array.from({ length: count }, () => 'l/layer.tar') };
+    const path = folder.file('shared.tar');
+    const images = Array.from({ length: 5 }, (_, index) => ({ ...image, RepoTags: [`many:${index}`] }));
+    writeFileSync(path, archive([file('many.json', many), file('l/layer.tar', packed), saved(...images)]));
+    const backup = await openSource([path]);
+    let reads = 0;
+    const counting = { ...backup, read: (...args: Parameters<typeof backup.read>) => (reads++, backup.read(...args)) };
+    const found = await readSource(counting);
+    await backup.close();
+    expect(namesOf(found)).toHaveLength(5);
+    // Its first bytes, and all of it.
+    expect(reads).toBe(2);
   });
 
   it('a layer that is not what its diff ID says does not arrive', async () => {

@@ -18,6 +18,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-types.ts';
 import { formatPlatform } from '../../oci/platform.ts';
 import { formatImageReference, type NamedImage } from '../../oci/reference.ts';
+import { isSavedWrong } from '../../select/refused-images.ts';
 import { unknownImage } from '../../select/unknown-image.ts';
 import { unreachedRevisions } from '../../content/unreached-revisions.ts';
 import type { OpenedBackup } from '../open-backup.ts';
@@ -158,8 +159,9 @@ function refuseLostTag(catalog: OpenedBackup['catalog'], repository: string, tag
   const problem = catalog.problems.find((candidate) => candidate.repository === repository && candidate.tag === tag);
   if (lost === undefined || problem === undefined) return;
   const [first] = lost.candidates;
-  const hint =
-    first === undefined
+  const hint = isSavedWrong(problem)
+    ? 'save it again, and see that nothing is cut on the way'
+    : first === undefined
       ? 'its history is empty too: `regtar list --untagged` shows what the repository has'
       : `\`regtar inspect ${repository}:${tag} --history\` lists the images it pointed to; ` +
         `choose one with --at-digest ${repository}:${tag}@${first}`;

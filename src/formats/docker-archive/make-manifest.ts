@@ -16,11 +16,15 @@ export interface MadeManifest {
   readonly places: ReadonlyMap<Digest, Location>;
 }
 
+/** What was found out about files of layers: many images share them. */
+export type KnownLayers = Map<SourceFile, { readonly packing: Packing | undefined; hashed?: Digest }>;
+
 /** How a layer is packed, by its first bytes, with the media type for it. @see OCI image-spec v1.1 layer.md */
 const packings = [
   { magic: Buffer.from([0x1f, 0x8b]), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' },
   { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd' },
 ] as const;
+type Packing = (typeof packings)[number];
 const plainLayer = 'application/vnd.oci.image.layer.v1.tar';
 
 /**
@@ -32,16 +36,23 @@ export async function makeManifest(
   source: SourceFolder,
   base: string,
   image: SavedImage,
+  known: KnownLayers,
 ): Promise<MadeManifest | { readonly problem: Problem }> {
   try {
-    return await make(backup, source, base, image);
+    return await make(backup, source, base, image, known);
   } catch (error) {
     if (!othersGoOn(error)) throw error;
     return { problem: { code: error.code, message: error.message } };
   }
 }
 
-async function make(backup: Backup, source: SourceFolder, base: string, image: SavedImage): Promise<MadeManifest> {
+async function make(
+  backup: Backup,
+  source: SourceFolder,
+  base: string,
+  image: SavedImage,
+  known: KnownLayers,
+): Promise<MadeManifest> {
   const places = new Map<Digest, Location>();
   const configFile = fileAt(source, base, image.config);
   if (configFile.location.size > limits.configBytes)
@@ -55,7 +66,7 @@ async function make(backup: Backup, source: SourceFolder, base: string, image: S
   const layers: Descriptor[] = [];
   for (const [index, path] of image.layers.entries()) {
     const file = fileAt(source, base, path);
-    const layer = await describeLayer(backup, file, path, diffIds[index] ?? '');
+    const layer = await describeLayer(backup, file, path, diffIds[index] ?? '', known);
     if (layer === undefined) throw invalid(source, `its config ${image.config} has a diff ID that is not a digest`);
     layers.push(layer);
     if (!places.has(layer.digest)) places.set(layer.digest, file.location);
@@ -86,22 +97,21 @@ async function describeLayer(
   file: SourceFile,
   path: string,
   diffId: string,
+  known: KnownLayers,
 ): Promise<Descriptor | undefined> {
   const { location } = file;
-  const packing = await packingOf(backup, location, path);
+  const layer = known.get(file) ?? { packing: await packingOf(backup, location, path) };
+  known.set(file, layer);
+  const { packing } = layer;
   if (packing === undefined)
     return isDigest(diffId) ? { mediaType: plainLayer, digest: diffId, size: location.size } : undefined;
   const named = digestOfName(path);
   // podman calls layers by their diff IDs.
-  const digest = named === undefined || named === diffId ? await hash(backup, location) : named;
+  const digest = named === undefined || named === diffId ? (layer.hashed ??= await hash(backup, location)) : named;
   return { mediaType: packing.mediaType, digest, size: location.size };
 }
 
-async function packingOf(
-  backup: Backup,
-  location: Location,
-  path: string,
-): Promise<(typeof packings)[number] | undefined> {
+async function packingOf(backup: Backup, location: Location, path: string): Promise<Packing | undefined> {
   // Where a stream is not kept, only the name tells.
   const start = await firstBytes(backup, location);
   if (start === undefined) return /\.t?gz$/.test(path) ? packings[0] : undefined;

@@ -9,7 +9,7 @@ import { createNameList, type NameList } from '../named-catalog.ts';
 import { openPlaces } from '../open-places.ts';
 import type { OpenReader, ReadImages, ReadOptions } from '../reader.ts';
 import type { SourceFiles, SourceFolder } from '../source-files.ts';
-import { makeManifest } from './make-manifest.ts';
+import { makeManifest, type KnownLayers } from './make-manifest.ts';
 import { readSavedImages, type SavedImage } from './read-manifest-json.ts';
 
 /** One docker-archive in a SOURCE: a folder with a `manifest.json` that is a list. */
@@ -21,6 +21,7 @@ interface FoundArchive {
 }
 
 const manifestPath = /^(.*\/)?manifest\.json$/s;
+const blobPath = /^(.*\/)?blobs\/sha/s;
 const legacyPath = /^(?:.*\/)?repositories$/s;
 
 /**
@@ -47,11 +48,12 @@ async function readArchives(
   const names = createNameList();
   const places = new Map<Digest, Location>();
   const made = new Map<Digest, Uint8Array>();
+  const layers: KnownLayers = new Map();
   const defaults = createDefaultNames(options.repository, archives.length);
   for (const archive of archives)
     for (const image of archive.images) {
       options.signal?.throwIfAborted();
-      await readImage(backup, archive, image, { names, places, made, defaults });
+      await readImage(backup, archive, image, { names, places, made, defaults, layers });
     }
   const { store: held, blobs } = openPlaces(backup, [places]);
   const store = withMade(held, made);
@@ -98,23 +100,34 @@ async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 async function findArchives(source: SourceFolder): Promise<readonly FoundArchive[]> {
   const found: FoundArchive[] = [];
+  const isLayout = createLayoutTest(source);
   for (const path of source.paths()) {
     const match = manifestPath.exec(path);
     const file = match === null ? undefined : source.get(path);
     const base = match?.[1] ?? '';
-    if (file === undefined || file.location.size > limits.layoutIndexBytes || isLayout(source, base)) continue;
-    const images = readSavedImages(await source.read(file, limits.layoutIndexBytes));
+    if (file === undefined || file.location.size > limits.layoutIndexBytes || isLayout(base)) continue;
+    const bytes = await source.read(file, limits.layoutIndexBytes);
+    const images = readSavedImages(bytes, `${path} in ${source.describe}`);
     if (images !== undefined) found.push({ source, base, images });
   }
   return found;
 }
 
 /** As the reader of layouts takes them: hauler writes no `oci-layout`. */
-function isLayout(source: SourceFolder, base: string): boolean {
-  if (source.get(`${base}index.json`) === undefined) return false;
-  if (source.get(`${base}oci-layout`) !== undefined) return true;
-  for (const path of source.paths()) if (path.startsWith(`${base}blobs/sha`)) return true;
-  return false;
+function createLayoutTest(source: SourceFolder): (base: string) => boolean {
+  let withBlobs: Set<string> | undefined;
+  return (base) => {
+    if (source.get(`${base}index.json`) === undefined) return false;
+    if (source.get(`${base}oci-layout`) !== undefined) return true;
+    if (withBlobs === undefined) {
+      withBlobs = new Set();
+      for (const path of source.paths()) {
+        const found = blobPath.exec(path);
+        if (found !== null) withBlobs.add(found[1] ?? '');
+      }
+    }
+    return withBlobs.has(base);
+  };
 }
 
 /** Engines before Docker 1.10 wrote no `manifest.json`; their layers have no digests that could be compared. */
@@ -137,13 +150,14 @@ interface Collected {
   readonly places: Map<Digest, Location>;
   readonly made: Map<Digest, Uint8Array>;
   readonly defaults: DefaultNames;
+  readonly layers: KnownLayers;
 }
 
 async function readImage(
   backup: Backup,
   { source, base, images }: FoundArchive,
   image: SavedImage,
-  { names, places, made, defaults }: Collected,
+  { names, places, made, defaults, layers }: Collected,
 ): Promise<void> {
   const tags = image.tags.flatMap((text) => {
     const name = parseForeignName(text);
@@ -164,10 +178,11 @@ async function readImage(
             tag: images.length === 1 ? defaultTag : undefined,
           },
         ];
-  const result = await makeManifest(backup, source, base, image);
+  const result = await makeManifest(backup, source, base, image, layers);
   if ('problem' in result) {
     for (const { repository, tag } of targets) {
-      names.report({ ...result.problem, repository, ...(tag !== undefined && { tag }) });
+      const message = `${repository}${tag === undefined ? '' : `:${tag}`}: ${result.problem.message}`;
+      names.report({ ...result.problem, message, repository, ...(tag !== undefined && { tag }) });
       if (tag !== undefined) names.lose(repository, tag);
     }
     return;
