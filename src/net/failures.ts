@@ -1,6 +1,7 @@
 import type { PeerCertificate } from 'node:tls';
 import { RegtarError, systemErrorCode } from '../errors.ts';
 import { isLoopback } from './host.ts';
+import { isTransientStatus } from './retry.ts';
 import type { ServerWords } from './server-words.ts';
 import { probeTls } from './tls-probe.ts';
 
@@ -36,6 +37,8 @@ export async function explainFailure(error: unknown, url: URL, context: FailureC
   const { words } = context;
   if (error instanceof RegtarError)
     return { error, transient: error.code === words.codes.timeout && !lastingErrors.has(error) };
+  const refusal = proxyStatus(error);
+  if (refusal !== undefined) return explainProxy(error, refusal, url, words);
   const code = causeCode(error) ?? '';
   const tls = (message: string, hint: string | undefined): Failure => ({
     error: new RegtarError(words.codes.tls, message, { hint, cause: error }),
@@ -61,6 +64,34 @@ export async function explainFailure(error: unknown, url: URL, context: FailureC
   if (alert !== undefined)
     return tls(`${url.host} refused this client in the TLS handshake (${alert})`, clientHint(words));
   return explainUnreachable(error, code, url, words);
+}
+
+/** As undici says that a proxy has not connected: as if somebody had stopped the request. */
+const proxyPattern = /^Proxy response \((\d+)\)/;
+
+/** Whether a request failed since the proxy would not connect. */
+export function isRefusedByProxy(error: unknown): boolean {
+  return proxyStatus(error) !== undefined;
+}
+
+function proxyStatus(error: unknown): number | undefined {
+  const status = error instanceof Error ? proxyPattern.exec(error.message)?.[1] : undefined;
+  return status === undefined ? undefined : Number(status);
+}
+
+function explainProxy(error: unknown, status: number, url: URL, words: ServerWords): Failure {
+  const hints: Readonly<Record<number, string>> = {
+    403: `have the proxy allow ${url.host}, or name it in NO_PROXY where it can be reached directly`,
+    407: 'the proxy asks for user and password: write http://USER:PASSWORD@HOST:PORT into HTTPS_PROXY',
+  };
+  return {
+    error: new RegtarError(words.codes.unreachable, `the proxy does not connect to ${url.host}: it answers ${status}`, {
+      hint: hints[status] ?? 'check HTTPS_PROXY and NO_PROXY, and look into the log of the proxy',
+      where: { url: url.origin },
+      cause: error,
+    }),
+    transient: isTransientStatus(status),
+  };
 }
 
 function explainUnreachable(error: unknown, code: string, url: URL, words: ServerWords): Failure {

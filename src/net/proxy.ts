@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { RegtarError } from '../errors.ts';
 import { isLoopback } from './host.ts';
+import { Secret } from './secret.ts';
 
 /** The variables of an environment; a copy, or `process.env` from the command line. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,6 +21,23 @@ export function chooseProxies(env: Environment): (url: URL) => URL | undefined {
     const proxy = url.protocol === 'https:' ? proxies['https:'] : proxies['http:'];
     return proxy === undefined || isLoopback(url.hostname) || exempt(url) ? undefined : proxy;
   };
+}
+
+/**
+ * What a proxy is shown, where its URL has a user: `Basic` and the pair in base64. A pair that is not escaped as it is
+ * in URLs is taken as it stands.
+ */
+export function proxyAuthorization({ username, password }: URL): Secret | undefined {
+  if (username === '') return undefined;
+  return new Secret(`Basic ${Buffer.from(`${unescape(username)}:${unescape(password)}`).toString('base64')}`);
+}
+
+function unescape(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function proxyOf(env: Environment, name: string): URL | undefined {

@@ -1,5 +1,5 @@
 import type { RegtarError } from '../errors.ts';
-import { explainFailure, type Failure } from './failures.ts';
+import { explainFailure, isRefusedByProxy, type Failure } from './failures.ts';
 import { createGate, isTransientStatus, parseRetryAfter, type Backoff } from './retry.ts';
 import type { ServerWords } from './server-words.ts';
 import {
@@ -94,7 +94,7 @@ export function createSender(options: SenderOptions): Sender {
     // The reason, because a connection that was closed under a request knows none.
     signal?.throwIfAborted();
     options.signal?.throwIfAborted();
-    if (error instanceof Error && error.name === 'AbortError') throw error;
+    if (error instanceof Error && error.name === 'AbortError' && !isRefusedByProxy(error)) throw error;
     return explainFailure(error, url, { words, direct: options.isDirect(url), first: firstContact });
   };
 

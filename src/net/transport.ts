@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
-import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import { RegtarError } from '../errors.ts';
 import type { Body } from '../io/body.ts';
 import { limits } from '../io/limits.ts';
 import { lasting } from './failures.ts';
+import { proxyAuthorization } from './proxy.ts';
 import type { ServerWords } from './server-words.ts';
 import type { TlsSettings } from './tls.ts';
 
@@ -138,11 +139,17 @@ function createDispatcher(url: URL, proxy: URL | undefined, options: TransportOp
     headersTimeout: 0,
     bodyTimeout: 0,
   };
-  const connect = { ...tls, timeout: Math.min(options.stallTimeoutSeconds, longestConnectSeconds) * 1000 };
+  const connectMilliseconds = Math.min(options.stallTimeoutSeconds, longestConnectSeconds) * 1000;
+  const connect = { ...tls, timeout: connectMilliseconds };
   if (proxy === undefined) return new Agent({ ...shared, connect });
+  const authorization = proxyAuthorization(proxy);
   return new ProxyAgent({
     ...shared,
-    uri: proxy.href,
+    uri: proxy.origin,
+    ...(authorization !== undefined && { token: authorization.reveal() }),
+    // All that this client asks is to be connected, in a time that a proxy may need for it.
+    clientFactory: (origin, own) => new Pool(origin, { ...own, headersTimeout: 3 * connectMilliseconds }),
+    factory: (origin, own) => new Pool(origin, { ...shared, ...own }),
     requestTls: connect,
     ...(proxy.protocol === 'https:' && { proxyTls: options.tls.connectOptions(proxy) }),
     proxyTunnel: false,
@@ -178,8 +185,11 @@ async function streamAnswer(
   // The body's own failure explains more than the broken request that followed from it.
   const reasonFor = (error: unknown): unknown =>
     outgoing.failure() ?? (stopper.signal.aborted ? stopper.signal.reason : error);
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stopper.signal.addEventListener('abort', () => reject(stopper.signal.reason), { once: true });
+  });
   try {
-    const response = await dispatcher.request({
+    const asked = dispatcher.request({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method,
@@ -190,6 +200,8 @@ async function streamAnswer(
       // Without this undici closes the connection after every HEAD.
       ...(method === 'HEAD' ? { reset: false } : {}),
     });
+    // undici hears the signal only once there is a connection, for which a proxy may take its time.
+    const response = await Promise.race([asked, stopped]);
     // Its body has not been asked for yet.
     watch.pause();
     return {

@@ -152,6 +152,45 @@ describe('a proxy', () => {
     expect(seen).toEqual([]);
   });
 
+  it.each([
+    ['http://nobody@', 'nobody:'],
+    ['http://user:p%C3%A4ss%2F@', 'user:päss/'],
+    ['http://user:50%@', 'user:50%'],
+  ])('is shown who asks, as %s says', async (user, pair) => {
+    authorizations.clear();
+    await (await open('https', { HTTPS_PROXY: proxyUrl.replace('http://user:pass@', user) })).ping();
+    expect([...authorizations]).toEqual([`Basic ${Buffer.from(pair).toString('base64')}`]);
+  });
+
+  it.each([
+    [407, /user and password/],
+    [403, /NO_PROXY/],
+    [500, /log of the proxy/],
+  ])('that answers %i instead of connecting is named', async (status, hint) => {
+    proxy.removeAllListeners('connect').on('connect', (_request, socket) => {
+      socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`);
+    });
+    const error = await errorOf((await open('https', { HTTPS_PROXY: proxyUrl })).ping());
+    expect(error.code).toBe('TARGET_UNREACHABLE');
+    expect(error.message).toContain(`the proxy does not connect to registry.test: it answers ${status}`);
+    expect(error.hint).toMatch(hint);
+  });
+
+  it('that never connects is given up', async () => {
+    proxy.removeAllListeners('connect').on('connect', (_request, socket) => socket.on('error', () => undefined));
+    const registry = await openRegistry({
+      host: 'registry.test',
+      scheme: 'https',
+      env: { HTTPS_PROXY: proxyUrl },
+      retry: { times: 1, delaySeconds: 0.02 },
+      stallTimeoutSeconds: 0.5,
+    });
+    opened.push(registry);
+    const error = await errorOf(registry.ping());
+    expect(error.code).toBe('TARGET_TIMEOUT');
+    expect(error.message).toMatch(/given up after 2 attempts/);
+  });
+
   it('still lets certificates be checked', async () => {
     const registry = await openRegistry({
       host: 'other.test',
