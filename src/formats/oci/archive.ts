@@ -2,7 +2,7 @@ import type { ImageSink, ImageTarget } from '../../content/contracts.ts';
 import { digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { createArchiveSink } from '../archive/archive-sink.ts';
 import type { ArchiveDocuments, ArchiveFormat } from '../archive/archive-format.ts';
-import { indexEntry, layoutFile, newLayoutIndex, type Naming } from './index-file.ts';
+import { emptyIndex, indexEntry, layoutFile, layoutIndex, type Naming } from './index-file.ts';
 import { ociTraits } from './traits.ts';
 import type { FileSinkOptions } from '../options.ts';
 
@@ -38,6 +38,6 @@ export function indexDocuments(naming: Naming): ArchiveDocuments {
     measure: ({ target }) => Buffer.byteLength(JSON.stringify(indexEntry(target, naming))) + 1,
     following: () => [],
     add: ({ target }) => void targets.push(target),
-    closing: () => [{ path: 'index.json', bytes: newLayoutIndex(targets, naming) }],
+    closing: () => [{ path: 'index.json', bytes: layoutIndex(emptyIndex, targets, naming) }],
   };
 }

@@ -8,6 +8,7 @@ import { formatImageReference } from '../../oci/reference.ts';
 import { copyNotes, createBlobFiles, type BlobHolder } from '../blob-files.ts';
 import {
   emptyIndex,
+  entriesOf,
   indexEntry,
   layoutFile,
   layoutIndex,
@@ -117,14 +118,14 @@ function openLayout(folder: OutputFolder, repository: string, naming: Naming): L
     lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true
       ? parseLayoutIndex(readFileSync(indexPath), indexPath)
       : emptyIndex;
-  const shown = new Set(existing.entries.map((entry) => JSON.stringify(entry)));
+  const shown = entriesOf(existing);
   return {
     folder: base,
     existing,
     added: [],
     path: (digest) => join(base, 'blobs', digestAlgorithm(digest), digestHex(digest)),
     mayExist: !folder.isFresh,
-    shows: (target) => shown.size > 0 && shown.has(JSON.stringify(indexEntry(target, naming))),
+    shows: (target) => existing.length > 0 && shown.has(indexEntry(target, naming)),
   };
 }
 

@@ -4,8 +4,10 @@ import type { ImageTarget } from '../../content/contracts.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { compareCodePoints } from '../../oci/reference.ts';
 import type { BytesInPieces } from '../archive/archive-format.ts';
+import { PathSet } from '../archive/path-set.ts';
 import { dropRegistry, looksLikeRegistry, wholeName } from '../image-names.ts';
-import { isJsonObject, tryJson } from '../../io/try-json.ts';
+import { parseJsonList, type JsonList } from '../../io/json-list.ts';
+import { isJsonObject } from '../../io/try-json.ts';
 
 /** `oci-layout`. @see OCI image-spec v1.1 image-layout.md */
 export const layoutFile = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
@@ -67,98 +69,156 @@ export function indexEntry(target: ImageTarget, naming: Naming): IndexEntry {
   };
 }
 
-/** An index.json: its fields as they were read, and its descriptors. */
-export interface LayoutIndex {
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly entries: readonly IndexEntry[];
-}
+/** An index.json that is there: what others wrote into it stays. */
+export type LayoutIndex = JsonList;
 
 /** The index of a layout that has nothing yet. */
-export const emptyIndex: LayoutIndex = { fields: {}, entries: [] };
+export const emptyIndex: LayoutIndex = { fields: {}, length: 0, item: () => undefined };
 
 /** @throws RegtarError OUTPUT_FOREIGN when the bytes are not an index.json, since what is in it would be lost */
 export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutIndex {
-  const json = tryJson(bytes, path);
-  if (!isJsonObject(json) || !Array.isArray(json['manifests']) || !json['manifests'].every(isJsonObject)) {
+  const index = parseJsonList(bytes, 'manifests', path);
+  if (index === undefined || !allOf(index, isJsonObject))
     throw new RegtarError('OUTPUT_FOREIGN', `${path} is not an index of an OCI layout`, {
       where: { path },
       hint: 'choose another OUT: what is there could not be kept',
     });
-  }
-  return { fields: json, entries: json['manifests'] };
+  return index;
 }
 
-/**
- * Adds entries to what is there: an entry of the same name gives way, everything else stays. Images come first, then
- * what has no name for containerd, each in the order of names, not of arrival.
- */
-export function mergeIndex(existing: LayoutIndex, added: readonly IndexEntry[]): LayoutIndex {
-  const entries = new Map<string, IndexEntry>();
-  const taken = new Set(added.map(keyOf));
-  existing.entries.forEach((entry, position) => {
-    const key = keyOf(entry);
-    // Two foreign descriptors without a name are two descriptors.
-    if (!taken.has(key)) entries.set(key === '' ? ` ${position}` : key, entry);
-  });
-  for (const entry of added) entries.set(keyOf(entry), entry);
-  return {
-    fields: existing.fields,
-    entries: [...entries.values()].sort((left, right) => compareCodePoints(sortKey(left), sortKey(right))),
-  };
+function allOf({ length, item }: JsonList, fits: (item: unknown) => boolean): boolean {
+  for (let index = 0; index < length; index++) if (!fits(item(index))) return false;
+  return true;
 }
 
-/** The bytes of an index.json. */
-export function formatLayoutIndex(index: LayoutIndex): Buffer {
-  return Buffer.from(
-    JSON.stringify({ ...index.fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: index.entries }),
-  );
-}
-
-/** The index.json of a layout that has something already, with these images added to it. */
-export function layoutIndex(
-  existing: LayoutIndex,
-  added: readonly ImageTarget[],
-  naming: Naming,
-): Uint8Array | BytesInPieces {
-  return existing === emptyIndex
-    ? newLayoutIndex(added, naming)
-    : formatLayoutIndex(
-        mergeIndex(
-          existing,
-          added.map((target) => indexEntry(target, naming)),
-        ),
-      );
+/** Which entries an index has, to the letter. */
+export function entriesOf(index: LayoutIndex): { has(entry: IndexEntry): boolean } {
+  const texts = new PathSet();
+  for (let place = 0; place < index.length; place++) texts.add(JSON.stringify(index.item(place)));
+  return { has: (entry) => texts.has(JSON.stringify(entry)) };
 }
 
 const entriesPerPiece = 256;
 
 /**
- * The index.json of a layout that has nothing but these images: the bytes of `formatLayoutIndex(mergeIndex(…))`, made
- * an entry after another. A million entries are half a gigabyte as objects, and as much as text.
+ * The index.json of a layout, with these images added to what it has: an entry of the same name gives way, everything
+ * else stays. Images come first, then what has no name for containerd, each in the order of names, not of arrival.
+ * It is made an entry after another: a million of them are half a gigabyte as objects, and as much as text.
+ * @param existing is read each time that the bytes are gone through
  */
-export function newLayoutIndex(targets: readonly ImageTarget[], naming: Naming): BytesInPieces {
-  const compare = (left: ImageTarget, right: ImageTarget): number =>
-    Number(isLast(left)) - Number(isLast(right)) ||
-    compareCodePoints(keyOfTarget(left, naming), keyOfTarget(right, naming));
-  const sorted = [...targets].sort(compare);
-  const head = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }).slice(0, -2);
+export function layoutIndex(existing: LayoutIndex, added: readonly ImageTarget[], naming: Naming): BytesInPieces {
+  const targets = [...added].sort((left, right) => compareTargets(left, right, naming));
+  const kept = keptEntries(existing, added, naming);
+  const { head, tail } = shellOf(existing.fields);
   const pieces = function* (): Generator<Uint8Array> {
     let piece = head;
     let count = 0;
-    for (const [index, target] of sorted.entries()) {
-      const next = sorted[index + 1];
-      // Of two with one name the later counts.
-      if (next !== undefined && compare(target, next) === 0) continue;
-      piece += `${count === 0 ? '' : ','}${JSON.stringify(indexEntry(target, naming))}`;
+    for (const text of merged(entriesAt(existing, kept), entriesFor(targets, naming))) {
+      piece += `${count === 0 ? '' : ','}${text}`;
       if (++count % entriesPerPiece !== 0) continue;
       yield Buffer.from(piece);
       piece = '';
     }
-    yield Buffer.from(`${piece}]}`);
+    yield Buffer.from(piece + tail);
   };
-  let length = 0;
-  for (const piece of pieces()) length += piece.length;
-  return { length, [Symbol.iterator]: pieces };
+  let length: number | undefined;
+  const measure = (): number => {
+    let bytes = 0;
+    for (const piece of pieces()) bytes += piece.length;
+    return bytes;
+  };
+  return {
+    get length() {
+      return (length ??= measure());
+    },
+    [Symbol.iterator]: pieces,
+  };
+}
+
+/** What stands before and behind the entries: fields keep their places. */
+function shellOf(fields: LayoutIndex['fields']): { readonly head: string; readonly tail: string } {
+  const all = Object.entries({ ...fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] });
+  const place = all.findIndex(([name]) => name === 'manifests');
+  const textOf = (part: typeof all): string => JSON.stringify(Object.fromEntries(part)).slice(1, -1);
+  const [before, behind] = [textOf(all.slice(0, place)), textOf(all.slice(place + 1))];
+  return {
+    head: `{${before}${before === '' ? '' : ','}"manifests":[`,
+    tail: `]${behind === '' ? '' : ','}${behind}}`,
+  };
+}
+
+/** @returns places in the index of what is not replaced, in the order in which they are written */
+function keptEntries(existing: LayoutIndex, added: readonly ImageTarget[], naming: Naming): Uint32Array {
+  const taken = new PathSet();
+  if (existing.length > 0) for (const target of added) taken.add(keyOfTarget(target, naming));
+  const kept = new Uint32Array(existing.length);
+  let count = 0;
+  // Of two with one name the later counts; two foreign descriptors without a name are two descriptors.
+  for (let place = existing.length - 1; place >= 0; place--) {
+    const key = keyOf(existing.item(place) as IndexEntry);
+    if (key === '' || taken.add(key)) kept[count++] = place;
+  }
+  const inOrder = kept.subarray(0, count).reverse();
+  const keyAt = (place: number): string => sortKey(existing.item(place) as IndexEntry);
+  return isSorted(inOrder, keyAt) ? inOrder : sortedBy(inOrder, keyAt);
+}
+
+/** What regtar wrote is sorted. */
+function isSorted(places: Uint32Array, keyAt: (place: number) => string): boolean {
+  let last = '';
+  for (const place of places) {
+    const key = keyAt(place);
+    if (compareCodePoints(last, key) > 0) return false;
+    last = key;
+  }
+  return true;
+}
+
+function sortedBy(places: Uint32Array, keyAt: (place: number) => string): Uint32Array {
+  const keyed = Array.from(places, (place) => ({ place, key: keyAt(place) }));
+  return Uint32Array.from(
+    keyed.sort((left, right) => compareCodePoints(left.key, right.key)),
+    ({ place }) => place,
+  );
+}
+
+function* entriesAt({ item }: LayoutIndex, places: Uint32Array): Generator<IndexEntry> {
+  for (const place of places) yield item(place) as IndexEntry;
+}
+
+/** @param targets sorted; of two with one name the later counts */
+function* entriesFor(targets: readonly ImageTarget[], naming: Naming): Generator<IndexEntry> {
+  for (const [index, target] of targets.entries()) {
+    const next = targets[index + 1];
+    if (next === undefined || compareTargets(target, next, naming) !== 0) yield indexEntry(target, naming);
+  }
+}
+
+/** Two sorted lists as one, as texts. */
+function* merged(first: Iterator<IndexEntry>, second: Iterator<IndexEntry>): Generator<string> {
+  let [left, right] = [first.next(), second.next()];
+  let keys: [string, string] | undefined;
+  while (left.done !== true && right.done !== true) {
+    keys ??= [sortKey(left.value), sortKey(right.value)];
+    if (compareCodePoints(...keys) <= 0) {
+      yield JSON.stringify(left.value);
+      left = first.next();
+      if (left.done !== true) keys[0] = sortKey(left.value);
+    } else {
+      yield JSON.stringify(right.value);
+      right = second.next();
+      if (right.done !== true) keys[1] = sortKey(right.value);
+    }
+  }
+  for (; left.done !== true; left = first.next()) yield JSON.stringify(left.value);
+  for (; right.done !== true; right = second.next()) yield JSON.stringify(right.value);
+}
+
+function compareTargets(left: ImageTarget, right: ImageTarget, naming: Naming): number {
+  return (
+    Number(isLast(left)) - Number(isLast(right)) ||
+    compareCodePoints(keyOfTarget(left, naming), keyOfTarget(right, naming))
+  );
 }
 
 /** Whether `indexEntry` gives a target no name that containerd would make an image of. */
