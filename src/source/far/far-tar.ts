@@ -1,4 +1,5 @@
 import { RegtarError, type Problem } from '../../errors.ts';
+import { bodyOf } from '../../io/body.ts';
 import { limits } from '../../io/limits.ts';
 import { forEachParallel } from '../../io/parallel.ts';
 import type { Member } from '../../tar/scan.ts';
@@ -42,8 +43,12 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
       indexWriter?.copies.end();
       return problems;
     },
-    read: (location, from = 0, ring) =>
-      readRuns(location, from, ring, (start, size, into) => object.read(start, size, into)),
+    read(location, from = 0, ring) {
+      const bytes = near(location);
+      return bytes === undefined
+        ? readRuns(location, from, ring, (start, size, into) => object.read(start, size, into))
+        : bodyOf(bytes.subarray(from));
+    },
     readSmall(location) {
       const bytes = near(location);
       if (bytes !== undefined) return bytes;

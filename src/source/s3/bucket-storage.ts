@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { RegtarError } from '../../errors.ts';
+import { bodyOf } from '../../io/body.ts';
 import { limits } from '../../io/limits.ts';
 import { forEachParallel } from '../../io/parallel.ts';
 import type { Bucket } from '../../s3/bucket.ts';
@@ -66,7 +67,12 @@ export function openBucketStorage(bucket: Bucket, root: string, options: BucketS
         throw new RegtarError('SOURCE_EMPTY', `${describe} holds nothing`, { where: { path: describe } });
       return [];
     },
-    read: (location, from = 0, ring) => objectAt(location).read(from, location.size - from, ring),
+    read(location, from = 0, ring) {
+      const bytes = small.get(location.start);
+      return bytes === undefined
+        ? objectAt(location).read(from, location.size - from, ring)
+        : bodyOf(bytes.subarray(from));
+    },
     async bring(locations) {
       const absent = [...locations].filter(({ start, size }) => size <= limits.manifestBytes && !small.has(start));
       await forEachParallel(absent, parallel, async (location) =>
