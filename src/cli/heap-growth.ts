@@ -28,5 +28,8 @@ export function limitLargeHeap(): void {
  * the time. To be called before that room has grown.
  */
 export function keepYoungHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
+  const keepSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1');
+  keepSmall();
+  // V8 takes the flag back for all threads when it makes the heap of a new one.
+  process.on('worker', (worker) => worker.once('online', keepSmall));
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
+import type { FarBytes } from '../io/far-bytes.ts';
 import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
 import type { StoredObject } from '../io/stored-object.ts';
@@ -56,6 +57,10 @@ export interface ContentStore {
    * `open` gives them.
    */
   ranges?(digest: Digest): readonly FileRange[] | undefined;
+  /** The blob's bytes on a web server, for one thread that fetches them; undefined or absent where only `open` gives them. */
+  far?(digest: Digest): FarBytes | undefined;
+  /** Whether reads wait for a network, so that several are worth having under way. @defaultValue false */
+  readonly isFar?: boolean | undefined;
   /** The object of an S3 server that the blob is, or is a part of; undefined or absent where it is none. */
   object?(digest: Digest): StoredObject | undefined;
   /** Where else something lies, where this is part of a set of volumes that are not all here. */
@@ -133,6 +138,8 @@ export interface SinkTraits {
   readonly artifacts: boolean;
   /** How many blobs it can take at once; 1 for a stream. */
   readonly parallelBlobs: number;
+  /** The same for blobs of a store that is far. @defaultValue `parallelBlobs` */
+  readonly parallelFarBlobs?: number;
   /** The largest pieces that blobs should come in, where the usual ones are more than it can use. */
   readonly chunkBytes?: number;
   /**
@@ -166,7 +173,8 @@ export interface ImageWriter {
    * a time may call it as late as `commit`, and with a ring of its own
    * @param options `file` is a plain file that holds just these bytes, for hard links. A sink links it where a person
    * asked for that, or where it is verified. `object` is what a server may copy by itself; `ranges` are where the bytes
-   * lie in plain files, for a sink that copies and verifies them by itself
+   * lie in plain files, for a sink that copies and verifies them by itself; `far` gives them to one that fetches and
+   * verifies them by itself
    */
   putBlob(
     blob: Descriptor,
@@ -176,6 +184,7 @@ export interface ImageWriter {
       readonly isFileVerified?: boolean | undefined;
       readonly object?: StoredObject | undefined;
       readonly ranges?: readonly FileRange[] | undefined;
+      readonly far?: (() => FarBytes | undefined) | undefined;
     },
   ): Promise<BlobOutcome>;
   /** @param bytes exactly as stored; their digest has been checked */

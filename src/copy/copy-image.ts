@@ -97,6 +97,7 @@ async function copyBlobs(
               file: store.file(blob.digest),
               object: store.object?.(blob.digest),
               ranges: store.ranges?.(blob.digest),
+              far: () => store.far?.(blob.digest),
               isFileVerified: store.hashedAs?.(blob.digest) === blob.digest,
             });
             options.onBlob(blob.digest, blob.size, outcome);

@@ -65,9 +65,10 @@ export async function copyImages(
     results[index] = result;
     emit({ type: 'image', result });
   };
-  const { parallelBlobs, bigBlobsFirst = false } = sink.traits;
+  const { parallelBlobs, parallelFarBlobs = parallelBlobs, bigBlobsFirst = false } = sink.traits;
   await store.keepOnly?.(digestsOf(plan));
-  const slots = createSlots(parallelBlobs, sink.traits.chunkBytes);
+  const parallelHere = store.isFar === true ? parallelFarBlobs : parallelBlobs;
+  const slots = createSlots(parallelHere, sink.traits.chunkBytes);
   const firsts = createFirstTransfers(store);
   const pause = createPauses();
   const outage = createOutage(options.jobs);

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import type { BlobOutcome, ImageWriter } from '../content/contracts.ts';
+import { createFileFetcher } from '../io/file-fetcher.ts';
 import { hasDigest } from '../io/file-digest.ts';
 import { copyWholeFile, isWholeFile, linkFile } from '../io/link-file.ts';
 import { giveTo, type OutputFolder, type OwnerIds } from '../io/output-folder.ts';
@@ -9,6 +10,12 @@ import { giveName, writeBody, writeSmallFile } from '../io/write-file.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { DigestNumbers } from '../oci/digest-numbers.ts';
+
+/**
+ * Blobs that are fetched at once: more only wait for the same line, and where no thread fetches them each has buffers
+ * of 5 MiB.
+ */
+export const parallelFarBlobs = 8;
 
 /** A folder that holds blobs. A blob's name there follows from its digest, so that none is kept for each of them. */
 export interface BlobHolder {
@@ -28,6 +35,8 @@ export interface BlobFiles {
   ): Promise<BlobOutcome>;
   /** The same for bytes that are in memory: manifests. */
   putBytes(blob: Descriptor, holder: BlobHolder, bytes: Uint8Array): BlobOutcome;
+  /** Ends what is under way. */
+  close(): Promise<void>;
   /** How many blobs had to be copied because a hard link was refused. */
   copies(): number;
 }
@@ -53,6 +62,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
   // Two images that share a blob must not write it twice.
   const turns = createTurns<Digest>();
   const holders = createHolders();
+  const fetcher = createFileFetcher();
   let copies = 0;
 
   const isKnown = ({ digest }: Descriptor, holder: BlobHolder, path: string): boolean => {
@@ -100,7 +110,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
   };
 
   return {
-    put: (blob, holder, open, { file, isFileVerified, signal, onBytes }) =>
+    put: (blob, holder, open, { file, isFileVerified, far, signal, onBytes }) =>
       turns.run(blob.digest, async () => {
         const path = holder.path(blob.digest);
         if (await found(blob, holder, path)) return 'present';
@@ -114,7 +124,10 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
         else {
           const temporary = folder.temporaryPath();
           await unlessItFails(temporary, async () => {
-            await writeBody(temporary, open(), { signal, onBytes });
+            const bytes = far?.();
+            const isFetched =
+              bytes?.size === blob.size && (await fetcher.fetch(temporary, bytes, blob.digest, { signal, onBytes }));
+            if (!isFetched) await writeBody(temporary, open(), { signal, onBytes });
             moveIn(temporary, blob, holder);
           });
         }
@@ -133,6 +146,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
       return 'written';
     },
     copies: () => copies,
+    close: () => fetcher.close(),
   };
 }
 

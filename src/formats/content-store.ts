@@ -62,6 +62,8 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
       const path = backup.file(location);
       return path === undefined ? backup.ranges?.(location) : [{ path, start: 0, size: location.size }];
     },
+    far: (digest) => backup.far?.(locate(digest)),
+    isFar: backup.isFar,
     object: (digest) => backup.object?.(locate(digest)),
     position(digest) {
       const rank = stored.get(digest)?.rank ?? -1;

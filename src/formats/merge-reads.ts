@@ -78,6 +78,8 @@ function mergeStores(first: ContentStore, second: ContentStore): ContentStore {
     file: (digest) => of(digest).file(digest),
     hashedAs: (digest) => of(digest).hashedAs?.(digest),
     ranges: (digest) => of(digest).ranges?.(digest),
+    far: (digest) => of(digest).far?.(digest),
+    isFar: first.isFar === true || second.isFar === true,
     object: (digest) => of(digest).object?.(digest),
     position: (digest) =>
       first.stat(digest) === undefined ? secondMedium + second.position(digest) : first.position(digest),

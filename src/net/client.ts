@@ -1,9 +1,10 @@
+import { directRequest, type DirectRequest } from './direct.ts';
 import { chooseProxies, type Environment } from './proxy.ts';
 import { createBackoff, type Backoff, type RetryOptions } from './retry.ts';
 import { createSender, type RequestListener, type Sender } from './sender.ts';
 import type { ServerWords } from './server-words.ts';
 import { openTls, type TlsOptions } from './tls.ts';
-import { createTransport } from './transport.ts';
+import { createTransport, type TransportRequest } from './transport.ts';
 
 /** How a server is reached. */
 export interface ClientOptions {
@@ -34,6 +35,13 @@ export interface ClientOptions {
 export interface Client extends Sender {
   /** New patience for one request. */
   backoff(timesAtMost?: number): Backoff;
+  /**
+   * A request that a thread sends by itself; undefined where only `stream` can.
+   * @returns with it, whom to tell of each answer. @see ClientOptions.onRequest
+   */
+  direct(
+    request: TransportRequest,
+  ): { readonly request: DirectRequest; readonly answered: (status: number) => void } | undefined;
   close(): Promise<void>;
 }
 
@@ -45,18 +53,21 @@ export function openClient(options: ClientOptions): Client {
   const { words, signal } = options;
   const retry = options.retry ?? {};
   const proxyOf = chooseProxies(options.env ?? {});
+  const tls = openTls(options.host, { ...options.tls, env: options.tls?.env ?? options.env });
+  const stallTimeoutSeconds = options.stallTimeoutSeconds ?? 60;
+  const userAgent = options.userAgent ?? 'regtar';
   const transport = createTransport({
-    tls: openTls(options.host, { ...options.tls, env: options.tls?.env ?? options.env }),
+    tls,
     words,
     proxyOf,
     connections: options.connections ?? 8,
-    stallTimeoutSeconds: options.stallTimeoutSeconds ?? 60,
+    stallTimeoutSeconds,
     onQuiet: options.onQuiet,
   });
   const sender = createSender({
     transport,
     words,
-    userAgent: options.userAgent ?? 'regtar',
+    userAgent,
     maxPauseSeconds: retry.maxTotalSeconds ?? 300,
     isDirect: (url) => proxyOf(url) === undefined,
     onWarning: options.onWarning,
@@ -69,6 +80,12 @@ export function openClient(options: ClientOptions): Client {
   return {
     ...sender,
     backoff: (timesAtMost) => createBackoff(retry, timesAtMost),
+    direct(request) {
+      const headers = { 'user-agent': userAgent, ...request.headers };
+      const direct = directRequest({ ...request, headers }, { tls, proxyOf, stallTimeoutSeconds });
+      const told = { method: request.method, path: request.url.pathname };
+      return direct && { request: direct, answered: (status) => options.onRequest?.({ ...told, status }) };
+    },
     close() {
       signal?.removeEventListener('abort', end);
       return transport.close();

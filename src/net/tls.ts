@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { RegtarError, systemReason } from '../errors.ts';
+import type { FarTlsMaterial } from '../io/far-bytes.ts';
 import type { Environment } from './proxy.ts';
 
 /** What the user says of TLS; files are paths. */
@@ -28,6 +29,8 @@ export interface TlsSettings {
   readonly insecure: boolean;
   /** For a connection to this address; the client certificate goes to the server's own host and port alone. */
   connectOptions(url: URL): { readonly secureContext: SecureContext; readonly rejectUnauthorized: boolean };
+  /** The same as text, for threads; one object for each of the two. */
+  material(url: URL): FarTlsMaterial;
 }
 
 interface Material {
@@ -43,22 +46,24 @@ interface Material {
  */
 export function openTls(host: string, options: TlsOptions): TlsSettings {
   const material = userMaterial(host, options);
-  const contexts = new Map<boolean, SecureContext>();
-  const contextFor = (own: boolean): SecureContext => {
-    const known = contexts.get(own);
+  const contexts = new Map<boolean, { readonly context: SecureContext; readonly material: FarTlsMaterial }>();
+  const own = new URL(`https://${host}`).host;
+  const contextFor = (url: URL): { readonly context: SecureContext; readonly material: FarTlsMaterial } => {
+    const isOwn = url.protocol === 'https:' && url.host === own;
+    const known = contexts.get(isOwn);
     if (known) return known;
     // Made once: a context of 300 authorities would otherwise be parsed again for every connection.
-    const made = secureContext(material, options, own);
-    contexts.set(own, made);
+    const made = secureContext(material, options, isOwn);
+    contexts.set(isOwn, made);
     return made;
   };
-  const own = new URL(`https://${host}`).host;
   return {
     insecure: options.insecure === true,
     connectOptions: (url) => ({
-      secureContext: contextFor(url.protocol === 'https:' && url.host === own),
+      secureContext: contextFor(url).context,
       rejectUnauthorized: options.insecure !== true,
     }),
+    material: (url) => contextFor(url).material,
   };
 }
 
@@ -114,7 +119,11 @@ function readCertsDirectory(directory: string): Material {
   };
 }
 
-function secureContext(material: Material, options: TlsOptions, own: boolean): SecureContext {
+function secureContext(
+  material: Material,
+  options: TlsOptions,
+  own: boolean,
+): { readonly context: SecureContext; readonly material: FarTlsMaterial } {
   const environment = options.env ?? {};
   const extra = environment['NODE_EXTRA_CA_CERTS'];
   const all = new Set([
@@ -123,13 +132,16 @@ function secureContext(material: Material, options: TlsOptions, own: boolean): S
     ...(extra ? pemBlocks(tryRead(extra)) : []),
     ...material.authorities,
   ]);
-  const client: SecureContextOptions =
-    own && material.client ? { cert: material.client.cert, key: material.client.key } : {};
+  const client = own && material.client ? { cert: material.client.cert, key: material.client.key } : {};
+  const withAuthorities = (ca: string[]) => ({
+    context: createSecureContext({ ...client, ca }),
+    material: { ...client, ca, rejectUnauthorized: options.insecure !== true },
+  });
   try {
-    return createSecureContext({ ...client, ca: [...all] });
+    return withAuthorities([...all]);
   } catch {
     // One damaged certificate in the system's store must not cost all the others.
-    return createSecureContext({ ...client, ca: [...all].filter(isCertificate) });
+    return withAuthorities([...all].filter(isCertificate));
   }
 }
 

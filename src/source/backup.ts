@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Body } from '../io/body.ts';
+import type { FarBytes } from '../io/far-bytes.ts';
 import type { FileRange } from '../io/random-access.ts';
 import type { Ring } from '../io/ring.ts';
 import type { StoredObject } from '../io/stored-object.ts';
@@ -108,6 +109,10 @@ export interface Backup {
    * `read` gives them.
    */
   ranges?(location: Location): readonly FileRange[] | undefined;
+  /** A file's bytes on a web server, for one thread that fetches them; undefined or absent where only `read` gives them. */
+  far?(location: Location): FarBytes | undefined;
+  /** Whether reads wait for a network, so that several are worth having under way. @defaultValue false */
+  readonly isFar?: boolean;
   /** The object of an S3 server that a file is, or is a part of; undefined or absent where it is none. */
   object?(location: Location): StoredObject | undefined;
   /** What a backup that can be read only once holds on disk; absent where nothing is held. */

@@ -44,6 +44,8 @@ export function openSeveral(backups: readonly Backup[]): Backup {
     readSmall: (location) => of(location).readSmall(location),
     file: (location) => of(location).file(location),
     ranges: (location) => of(location).ranges?.(location),
+    far: (location) => of(location).far?.(location),
+    isFar: backups.some(({ isFar }) => isFar === true),
     object: (location) => of(location).object?.(location),
     ...(backups.some(({ spool }) => spool !== undefined) && {
       spool: {

@@ -5,7 +5,7 @@ import { onOutput } from '../../io/output-error.ts';
 import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
 import { giveName, writeSmallFile } from '../../io/write-file.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../oci/digest.ts';
-import { copyNotes, createBlobFiles, type BlobFiles, type BlobHolder } from '../blob-files.ts';
+import { copyNotes, createBlobFiles, parallelFarBlobs, type BlobFiles, type BlobHolder } from '../blob-files.ts';
 import { dirTraits } from './traits.ts';
 import { blobFileName, childFileName, imageFolderName } from './file-names.ts';
 import { lazySink, type OpenedSink } from '../lazy-sink.ts';
@@ -23,7 +23,7 @@ const rootFileName = (): string => rootName;
  */
 export function openDirSink(options: FileSinkOptions): ImageSink {
   const nameOf = (target: ImageTarget): string => imageFolderName(target, options.pathStyle ?? 'skopeo');
-  const traits = { ...dirTraits, parallelBlobs: parallelFiles };
+  const traits = { ...dirTraits, parallelBlobs: parallelFiles, parallelFarBlobs };
   return lazySink({ traits, describe: (target) => join(options.out, nameOf(target)) }, () =>
     startTree(options, nameOf),
   );
@@ -38,7 +38,10 @@ function startTree(options: FileSinkOptions, nameOf: (target: ImageTarget) => st
   return {
     begin: async (target) => openImage(folder, files, target, join(folder.path, nameOf(target))),
     finish: async () => undefined,
-    close: async () => folder.close(),
+    close: async () => {
+      await files.close();
+      folder.close();
+    },
     notes: () => copyNotes(files, options.out),
   };
 }

@@ -5,7 +5,7 @@ import { openOutputFolder, type OutputFolder } from '../../io/output-folder.ts';
 import { writeFileAtomically } from '../../io/write-file.ts';
 import { digestAlgorithm, digestHex, type Digest } from '../../oci/digest.ts';
 import { formatImageReference } from '../../oci/reference.ts';
-import { copyNotes, createBlobFiles, type BlobHolder } from '../blob-files.ts';
+import { copyNotes, createBlobFiles, parallelFarBlobs, type BlobHolder } from '../blob-files.ts';
 import {
   emptyIndex,
   entriesOf,
@@ -41,7 +41,10 @@ interface Layout extends BlobHolder {
  */
 export function openOciSink(options: FileSinkOptions): ImageSink {
   return lazySink(
-    { traits: { ...ociTraits, parallelBlobs: parallelFiles }, describe: (target) => describeLayout(options, target) },
+    {
+      traits: { ...ociTraits, parallelBlobs: parallelFiles, parallelFarBlobs },
+      describe: (target) => describeLayout(options, target),
+    },
     () => startLayouts(options),
   );
 }
@@ -103,7 +106,10 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
           });
       }
     },
-    close: async () => folder.close(),
+    close: async () => {
+      await files.close();
+      folder.close();
+    },
     notes: () => copyNotes(files, options.out),
   };
 }

@@ -1,14 +1,16 @@
 import { RegtarError } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { createRing, type Ring } from '../../io/ring.ts';
+import type { FarBytes } from '../../io/far-bytes.ts';
 import type { StoredObject } from '../../io/stored-object.ts';
 import type { Backoff } from '../../net/retry.ts';
 import { isTransientStatus } from '../../net/retry.ts';
 import { retryAfterOf } from '../../net/sender.ts';
 import { headerOf, type AnswerHead, type StreamedAnswer } from '../../net/transport.ts';
+import { threadBytes, type ThreadServer, type Version } from './thread-bytes.ts';
 
 /** Sends requests for one object: it knows address, credentials and redirects. */
-export interface ObjectServer {
+export interface ObjectServer extends ThreadServer {
   /** For people: without user info and query. */
   readonly describe: string;
   /** Where an S3 server has it. */
@@ -19,7 +21,6 @@ export interface ObjectServer {
   refusal(answer: StreamedAnswer): Promise<RegtarError>;
   /** Names a failure of the network. @throws the reason of an interruption */
   explain(error: unknown): Promise<{ readonly error: RegtarError; readonly transient: boolean }>;
-  backoff(): Backoff;
   close(): Promise<void>;
 }
 
@@ -43,6 +44,8 @@ export interface FarObject {
   fetch(start: number, size: number, signal?: AbortSignal): Promise<Uint8Array>;
   /** A part of any size; goes on where a connection broke. @throws the same, while iterating */
   read(start: number, size: number, ring?: Ring): AsyncGenerator<Uint8Array>;
+  /** The same for a thread, once; undefined or absent where none can fetch them. */
+  bytes?(start: number, size: number): FarBytes | undefined;
   close(): Promise<void>;
 }
 
@@ -75,11 +78,6 @@ export function knownFarObject(server: ObjectServer, size: number): FarObject {
   return farObject(server, size, { etag: undefined, modified: undefined }, new Uint8Array());
 }
 
-interface Version {
-  readonly etag: string | undefined;
-  readonly modified: string | undefined;
-}
-
 function farObject(server: ObjectServer, size: number, version: Version, start: Uint8Array): FarObject {
   const pinned = pinHeaders(version);
   /** An answer that holds exactly the bytes that were asked for, of the version that was opened. */
@@ -90,20 +88,22 @@ function farObject(server: ObjectServer, size: number, version: Version, start: 
     answer.close();
     throw error;
   };
+  const fetch: FarObject['fetch'] = (from, length, signal) =>
+    length === 0
+      ? Promise.resolve(new Uint8Array())
+      : patiently(server, signal, async () => {
+          const bytes = await collect(await getPart(from, from + length, signal), length);
+          if (bytes.length < length) throw shortAnswer(server, bytes.length);
+          return bytes;
+        });
   return {
     describe: server.describe,
     size,
     version: version.etag ?? version.modified,
     ...(server.stored !== undefined && { stored: { ...server.stored, etag: version.etag } }),
     start,
-    fetch: (from, length, signal) =>
-      length === 0
-        ? Promise.resolve(new Uint8Array())
-        : patiently(server, signal, async () => {
-            const bytes = await collect(await getPart(from, from + length, signal), length);
-            if (bytes.length < length) throw shortAnswer(server, bytes.length);
-            return bytes;
-          }),
+    fetch,
+    bytes: (from, length) => threadBytes({ server, headers: pinned, size, version, fetch }, from, length),
     read: (from, length, ring = createRing()) => readOn(server, getPart, from, from + length, ring),
     close: () => server.close(),
   };

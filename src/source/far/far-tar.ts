@@ -66,6 +66,11 @@ export function openFarTar(object: FarObject, { index, indexWriter }: FarTarOpti
         ),
     }),
     file: () => undefined,
+    far: (location) =>
+      location.runs !== undefined || near(location) !== undefined
+        ? undefined
+        : object.bytes?.(location.start, location.size),
+    isFar: true,
     object: ({ start, size, runs }) =>
       object.stored === undefined || runs !== undefined
         ? undefined

@@ -2,7 +2,7 @@ import { RegtarError } from '../../errors.ts';
 import { openClient, type Client } from '../../net/client.ts';
 import { isLoopback } from '../../net/host.ts';
 import { isTransientStatus } from '../../net/retry.ts';
-import { headerOf, type StreamedAnswer } from '../../net/transport.ts';
+import { headerOf, type StreamedAnswer, type TransportRequest } from '../../net/transport.ts';
 import { farConnections, type FarAccess } from '../far/access.ts';
 import type { ObjectServer } from '../far/far-object.ts';
 import { describeOperand } from '../far/operand.ts';
@@ -28,10 +28,11 @@ export function openHttpsObject(operand: string, access: FarAccess, signal?: Abo
     onRequest: access.onRequest,
     signal,
   });
-  const follow = followRedirects(client, address, credential, access.plainHttp === true);
+  const { get, direct } = followRedirects(client, address, credential, access.plainHttp === true);
   return {
     describe,
-    get: follow,
+    get,
+    direct: async (headers) => direct(headers),
     refusal: async (answer) => {
       answer.close();
       return refusalOf(answer, describe, credential !== undefined);
@@ -41,6 +42,8 @@ export function openHttpsObject(operand: string, access: FarAccess, signal?: Abo
     close: () => client.close(),
   };
 }
+
+type Headers = Readonly<Record<string, string>>;
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const mostRedirects = 5;
@@ -52,22 +55,23 @@ function followRedirects(
   address: URL,
   credential: string | undefined,
   plainHttp: boolean,
-): ObjectServer['get'] {
+): { readonly get: ObjectServer['get']; readonly direct: (headers: Headers) => ReturnType<Client['direct']> } {
   /** Where the last redirect led. */
   let known: URL | undefined;
-  const ask = (url: URL, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<StreamedAnswer> =>
-    client.stream({
-      method: 'GET',
-      url,
-      headers: {
-        // Nothing may be packed on the way: positions would mean something else.
-        'accept-encoding': 'identity',
-        ...headers,
-        ...(credential !== undefined && url.origin === address.origin && { authorization: credential }),
-      },
-      signal,
-    });
-  return async (headers, signal) => {
+  const requestTo = (url: URL, headers: Headers, signal?: AbortSignal): TransportRequest => ({
+    method: 'GET',
+    url,
+    headers: {
+      // Nothing may be packed on the way: positions would mean something else.
+      'accept-encoding': 'identity',
+      ...headers,
+      ...(credential !== undefined && url.origin === address.origin && { authorization: credential }),
+    },
+    signal,
+  });
+  const ask = (url: URL, headers: Headers, signal?: AbortSignal): Promise<StreamedAnswer> =>
+    client.stream(requestTo(url, headers, signal));
+  const get: ObjectServer['get'] = async (headers, signal) => {
     if (known !== undefined) {
       const answer = await ask(known, headers, signal);
       if (!outlived.has(answer.status) && !redirects.has(answer.status)) return answer;
@@ -86,6 +90,7 @@ function followRedirects(
       url = nextAddress(location, url, plainHttp);
     }
   };
+  return { get, direct: (headers) => client.direct(requestTo(known ?? address, headers)) };
 }
 
 function nextAddress(location: string, from: URL, plainHttp: boolean): URL {

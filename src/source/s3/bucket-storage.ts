@@ -87,6 +87,7 @@ export function openBucketStorage(bucket: Bucket, root: string, options: BucketS
       });
     },
     file: () => undefined,
+    isFar: true,
     object({ start, size }) {
       const etag = keys.etagOf(start);
       return {
