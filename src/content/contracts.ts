@@ -57,7 +57,10 @@ export interface ContentStore {
    * `open` gives them.
    */
   ranges?(digest: Digest): readonly FileRange[] | undefined;
-  /** The blob's bytes on a web server, for one thread that fetches them; undefined or absent where only `open` gives them. */
+  /**
+   * The blob's bytes on a web server, for one thread that fetches them; undefined or absent where only `open` gives
+   * them.
+   */
   far?(digest: Digest): FarBytes | undefined;
   /** Whether reads wait for a network, so that several are worth having under way. @defaultValue false */
   readonly isFar?: boolean | undefined;

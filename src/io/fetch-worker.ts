@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import type { FarRequest, FetchTrouble } from './far-bytes.ts';
 import type { createRangeClient } from './range-client.ts';
 
@@ -44,7 +45,7 @@ export function fetchWorker(openClient: typeof createRangeClient): void {
   interface File {
     readonly task: FetchTask;
     readonly target: number;
-    readonly hash: import('node:crypto').Hash;
+    readonly hash: Hash;
     position: number;
     said: number;
     isHoleLast: boolean;

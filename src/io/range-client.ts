@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { FarRequest, FarTlsMaterial, FetchTrouble } from './far-bytes.ts';
 
 /** Who gets an answer. Called while bytes come, so nothing here may throw. */
@@ -36,7 +38,7 @@ export function createRangeClient(bufferBytes: number): RangeClient {
 
   interface Line {
     readonly key: string;
-    readonly socket: import('node:net').Socket;
+    readonly socket: Socket;
     /** Whether an answer came over it already. */
     isUsed: boolean;
     isOpen: boolean;
@@ -45,9 +47,9 @@ export function createRangeClient(bufferBytes: number): RangeClient {
   }
   const none = Buffer.alloc(0);
   const idle = new Map<string, Line[]>();
-  const contexts = new Map<string, import('node:tls').SecureContext>();
+  const contexts = new Map<string, SecureContext>();
 
-  const contextOf = (id: string, { ca, cert, key }: FarTlsMaterial): import('node:tls').SecureContext => {
+  const contextOf = (id: string, { ca, cert, key }: FarTlsMaterial): SecureContext => {
     const known = contexts.get(id);
     if (known !== undefined) return known;
     const made = tls.createSecureContext({ ca: [...ca], ...(cert !== undefined && { cert }), ...(key && { key }) });
@@ -69,7 +71,7 @@ export function createRangeClient(bufferBytes: number): RangeClient {
         return true;
       },
     };
-    const open = (): import('node:net').Socket => {
+    const open = (): Socket => {
       if (secure === undefined) return net.connect({ host, port, onread });
       const material = materialOf(secure.material);
       return tls.connect({
@@ -101,7 +103,7 @@ export function createRangeClient(bufferBytes: number): RangeClient {
     return made;
   };
 
-  /** @returns whether the answer is the one that was asked for, and whether the connection may be kept; undefined: no */
+  /** @returns `keep`: whether the connection may be kept; absent where the answer is not the one that was asked for */
   const readHead = (text: string, request: FarRequest): { readonly status: number; readonly keep?: boolean } => {
     const [first = '', ...lines] = text.split('\r\n');
     const status = Number(/^HTTP\/1\.1 ([0-9]{3})(?: |$)/.exec(first)?.[1] ?? 0);

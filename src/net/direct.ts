@@ -22,12 +22,15 @@ export function directRequest(
 ): DirectRequest | undefined {
   if (proxyOf(url) !== undefined || !Object.values(headers).every((value) => plainValue.test(value))) return undefined;
   const isSecure = url.protocol === 'https:';
-  const lines = Object.entries({ host: url.host, connection: 'keep-alive', ...headers });
+  const lines = [
+    `${method} ${url.pathname}${url.search} HTTP/1.1`,
+    ...Object.entries({ host: url.host, connection: 'keep-alive', ...headers }).map((header) => header.join(': ')),
+  ];
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || (isSecure ? 443 : 80),
     tls: isSecure ? sharedTls(url, tls) : undefined,
-    head: `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+    head: `${lines.join('\r\n')}\r\n\r\n`,
     stallSeconds: stallTimeoutSeconds,
   };
 }

@@ -109,7 +109,9 @@ export interface Backup {
    * `read` gives them.
    */
   ranges?(location: Location): readonly FileRange[] | undefined;
-  /** A file's bytes on a web server, for one thread that fetches them; undefined or absent where only `read` gives them. */
+  /**
+   * A file's bytes on a web server, for one thread that fetches them; undefined or absent where only `read` gives them.
+   */
   far?(location: Location): FarBytes | undefined;
   /** Whether reads wait for a network, so that several are worth having under way. @defaultValue false */
   readonly isFar?: boolean;
