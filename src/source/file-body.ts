@@ -1,20 +1,20 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
-import { openRandomAccess } from '../io/random-access.ts';
+import { openRandomAccess, type RandomAccess } from '../io/random-access.ts';
 import { readRange } from '../io/read-range.ts';
 import type { Ring } from '../io/ring.ts';
 import type { Location } from './backup.ts';
 
 /**
  * Streams a file that holds one content.
- * @throws RegtarError SOURCE_CHANGED, SOURCE_NOT_FOUND, SOURCE_UNREADABLE while iterating
+ * @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE while iterating
  */
 export async function* readFileBody(
   location: Location,
   from: number,
   ring: Ring | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const access = openRandomAccess(fileOf(location));
+  const access = openFile(location);
   let sent = from;
   try {
     for await (const chunk of readRange(access, from, location.size - from, ring)) {
@@ -27,6 +27,15 @@ export async function* readFileBody(
     access.close();
   }
   if (sent < location.size) throw changed(location);
+}
+
+/** What was there when names were read, and is gone now, is not a mistyped name. */
+function openFile(location: Location): RandomAccess {
+  try {
+    return openRandomAccess(fileOf(location));
+  } catch (error) {
+    throw error instanceof RegtarError && error.code === 'SOURCE_NOT_FOUND' ? gone(location, error) : error;
+  }
 }
 
 /** Reads a file that holds one content. @throws RegtarError SOURCE_CHANGED, SOURCE_UNREADABLE */
@@ -57,17 +66,28 @@ function readAtLeast(descriptor: number, bytes: Uint8Array, least: number): numb
 function readError(location: Location, cause: unknown): unknown {
   const code = systemErrorCode(cause);
   if (code === undefined) return cause;
-  return new RegtarError(
-    code === 'ENOENT' ? 'SOURCE_CHANGED' : 'SOURCE_UNREADABLE',
-    `${fileOf(location)} cannot be read: ${systemReason(cause)}`,
-    { side: 'source', where: { path: fileOf(location) }, cause },
-  );
+  if (code === 'ENOENT') return gone(location, cause);
+  return new RegtarError('SOURCE_UNREADABLE', `${fileOf(location)} cannot be read: ${systemReason(cause)}`, {
+    side: 'source',
+    where: { path: fileOf(location) },
+    cause,
+  });
+}
+
+const stopWriter = 'stop what writes to it or cleans it up, then run the command again';
+
+function gone(location: Location, cause: unknown): RegtarError {
+  return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} was there a moment ago and is gone`, {
+    where: { path: fileOf(location) },
+    hint: stopWriter,
+    cause,
+  });
 }
 
 function changed(location: Location): RegtarError {
   return new RegtarError('SOURCE_CHANGED', `${fileOf(location)} changed while it was read`, {
     where: { path: fileOf(location) },
-    hint: 'stop what writes to the registry, then run the command again',
+    hint: stopWriter,
   });
 }
 

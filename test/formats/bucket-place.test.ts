@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bucketWords, openBucketPlace } from '../../src/formats/registry/bucket-place.ts';
 import { createPlacedBlobs } from '../../src/formats/registry/placed-blobs.ts';
@@ -6,7 +10,7 @@ import { collectBody } from '../../src/io/body.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseBucketAddress } from '../../src/s3/address.ts';
 import { openBucket, type Bucket } from '../../src/s3/bucket.ts';
-import { regtar, regtarDone } from '../e2e/support/regtar.ts';
+import { bareEnvironment, program, regtar, regtarDone } from '../e2e/support/regtar.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { fixturePath } from '../support/fixture.ts';
@@ -114,6 +118,40 @@ describeWith(['versitygw', 'docker-registry', 'openssl'], 'a bucket that is writ
     await regtarDone(['push', fixturePath, registry.host, '--report', pulled, '--verify']);
     expect((await regtarDone(['check', registry.host, '--report', pulled])).code).toBe(0);
     await registry.stop();
+  });
+
+  it('is gone on with by --resume after a kill: what is right stays, what is damaged or missing is written', async () => {
+    const { env } = server;
+    const proxy = await startFaultProxy(server.url, [
+      { method: 'PUT', nth: (n) => n > 20, fault: { kind: 'stall', when: 'answer' } },
+    ]);
+    const words = ['export', fixturePath, `s3://out/cut?endpoint=${proxy.url}`, '--format', 'registry'];
+    const killed = spawn(process.execPath, [program, ...words], {
+      env: { ...process.env, ...bareEnvironment, ...env },
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => killed.once('close', resolve));
+    while (proxy.count({ method: 'PUT' }) <= 20) await sleep(20);
+    killed.kill('SIGKILL');
+    await ended;
+    await proxy.stop();
+    const left = (await keysOf(open('cut'))).filter((key) => key.endsWith('/data'));
+    expect(left.length).toBeGreaterThan(2);
+    const [damaged = '', kept = ''] = left;
+    const path = join(server.folder, 'out', damaged);
+    const right = readFileSync(path);
+    writeFileSync(path, Buffer.alloc(right.length, 'x'));
+    const before = statSync(join(server.folder, 'out', kept)).mtimeMs;
+
+    const resumed = ['export', fixturePath, at('cut'), '--format', 'registry'];
+    await regtarDone([...resumed, '--resume'], { env });
+    expect(readFileSync(path).equals(right)).toBe(true);
+    expect(statSync(join(server.folder, 'out', kept)).mtimeMs).toBe(before);
+    expect((await regtarDone(['list', at('cut')], { env })).stdout).toBe(tags);
+    await regtarDone(['verify', at('cut'), '-q'], { env });
+    expect(JSON.parse((await regtarDone([...resumed, '--json'], { env })).stdout)).toMatchObject({
+      blobs: { copied: 0 },
+    });
   });
 
   it('is the storage of a registry that runs', async () => {
