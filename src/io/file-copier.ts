@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
-import { copyWorker, type CopyAnswer, type CopyRights, type CopyTask } from './copy-worker.ts';
+import { copyWorker, type CopyAnswer, type CopyTask, type NewFile } from './copy-worker.ts';
 import type { FileRange } from './random-access.ts';
 import { startWorker } from './start-worker.ts';
 import type { WriteBodyOptions } from './write-file.ts';
@@ -13,15 +13,10 @@ export interface StoredBytes {
   readonly digest: Digest;
 }
 
-/** Where a new file goes: into a folder of its own, which gets its name when the file is whole. */
-export interface NewFile {
-  /** A folder that is not there, on the same file system. */
-  readonly temporary: string;
-  /** What the folder is called at last; the one above it is there. */
-  readonly final: string;
-  /** The file's name in it. */
-  readonly name: string;
-  readonly rights: CopyRights;
+/** A file of a few bytes. */
+export interface SmallFile {
+  readonly file: NewFile;
+  readonly content: Uint8Array;
 }
 
 /** A file that was made. */
@@ -29,6 +24,14 @@ export interface CopiedFile {
   readonly inode: number;
   /** False where the folder could not get its name, mostly because it is there: the file waits in `temporary`. */
   readonly isNamed: boolean;
+  /** The inode of the file that was to follow; undefined where that is not made. */
+  readonly next?: number | undefined;
+}
+
+/** How a file is made. */
+export interface MakeOptions extends WriteBodyOptions {
+  /** Made, without another message, once the first one has its name. It may be left out for any reason. */
+  readonly next?: SmallFile | undefined;
 }
 
 /** Makes files in threads of its own, from stretches of other files, which it hashes on the way, or from few bytes. */
@@ -40,7 +43,9 @@ export interface FileCopier {
    * nothing is left of it then, and the usual way finds out why
    * @throws the signal's reason
    */
-  make(file: NewFile, content: StoredBytes | Uint8Array, options: WriteBodyOptions): Promise<CopiedFile | undefined>;
+  make(file: NewFile, content: StoredBytes | Uint8Array, options: MakeOptions): Promise<CopiedFile | undefined>;
+  /** Starts the threads for that many bytes, if these are worth it. Until one runs, files are not worth a thread. */
+  expect(bytes: number): void;
   /** Ends the threads. What is under way is not finished. */
   close(): Promise<void>;
 }
@@ -62,9 +67,13 @@ const bufferBytes = 1024 * 1024;
 const fileBytes = 64 * 1024;
 /** What takes less is not stopped half-way. */
 const stoppableBytes = 1024 * 1024;
+/** So much more to do does not keep a file from going in one message with others. */
+const companyBytes = 512 * 1024;
 
 interface Thread {
   readonly worker: Worker;
+  /** What it is asked for when this turn of the event loop ends: a message costs as much as a small file. */
+  queue: CopyTask[];
   /** Bytes that it has been asked for and has not done yet. */
   load: number;
 }
@@ -82,7 +91,8 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
   let threads: readonly Thread[] | undefined;
   let isOver = false;
   let turn = 0;
-  let bytesBefore = options.threadsFromBytes ?? usefulThreadsFromBytes;
+  const threadsFromBytes = options.threadsFromBytes ?? usefulThreadsFromBytes;
+  let bytesBefore = threadsFromBytes;
 
   const endAll = (): void => {
     isOver = true;
@@ -98,24 +108,22 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
     }
     if (!('outcome' in answer)) return;
     waiting.delete(answer.id);
-    settle(
-      asked,
-      answer.outcome === 'failed' ? undefined : { inode: answer.inode, isNamed: answer.outcome === 'named' },
-    );
+    settle(asked, copiedFile(answer));
   };
+  const start = (): readonly Thread[] => startThreads(options.threads, (answers) => answers.forEach(onAnswer), endAll);
   const ask = async (
     task: CopyTask,
     load: number,
     onBytes: WriteBodyOptions['onBytes'],
   ): Promise<CopiedFile | undefined> => {
-    threads ??= startThreads(options.threads, onAnswer, endAll);
-    const thread = threads.reduce((least, each) => (each.load < least.load ? each : least));
+    threads ??= start();
+    const thread = chooseThread(threads);
     if (thread.load === 0) thread.worker.ref();
     thread.load += load;
     try {
       return await new Promise((end) => {
         waiting.set(task.id, { onBytes, told: 0, end });
-        thread.worker.postMessage(task);
+        enqueue(thread, task);
       });
     } finally {
       thread.load -= load;
@@ -124,7 +132,7 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
   };
 
   return {
-    async make({ temporary, final, name, rights }, content, { signal, onBytes }) {
+    async make(file, content, { signal, onBytes, next }) {
       const size =
         content instanceof Uint8Array ? content.length : content.ranges.reduce((sum, range) => sum + range.size, 0);
       bytesBefore -= size + fileBytes;
@@ -134,12 +142,26 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
       const cancel = (): void => void (cancelled && Atomics.store(new Int32Array(cancelled), 0, 1));
       if (cancelled !== undefined) signal?.addEventListener('abort', cancel, { once: true });
       try {
-        const task = { id: turn++, content: contentOf(content), temporary, final, name, rights, cancelled };
-        const file = await ask(task, size + fileBytes, onBytes);
-        if (file === undefined) signal?.throwIfAborted();
-        return file;
+        const task = {
+          id: turn++,
+          file,
+          content: contentOf(content),
+          next: next && { file: next.file, content: textOf(next.content) },
+          cancelled,
+        };
+        const made = await ask(task, size + fileBytes, onBytes);
+        if (made === undefined) signal?.throwIfAborted();
+        return made;
       } finally {
         if (cancelled !== undefined) signal?.removeEventListener('abort', cancel);
+      }
+    },
+    expect(bytes) {
+      if (isOver || threads !== undefined || bytes < threadsFromBytes) return;
+      threads = start();
+      for (const { worker } of threads) {
+        worker.once('online', () => void (bytesBefore = 0));
+        worker.unref();
       }
     },
     async close() {
@@ -149,8 +171,33 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
   };
 }
 
+/** The one that has least to do, or one that gets a message anyway and has little more to do. */
+function chooseThread(threads: readonly Thread[]): Thread {
+  const loadOf = ({ load, queue }: Thread): number => (queue.length > 0 ? load - companyBytes : load);
+  return threads.reduce((least, each) => (loadOf(each) < loadOf(least) ? each : least));
+}
+
+function enqueue(thread: Thread, task: CopyTask): void {
+  thread.queue.push(task);
+  if (thread.queue.length > 1) return;
+  setImmediate(() => {
+    thread.worker.postMessage(thread.queue);
+    thread.queue = [];
+  });
+}
+
+function copiedFile(answer: Extract<CopyAnswer, { readonly outcome: string }>): CopiedFile | undefined {
+  if (answer.outcome === 'failed') return undefined;
+  const { inode } = answer;
+  return answer.outcome === 'named' ? { inode, isNamed: true, next: answer.next } : { inode, isNamed: false };
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
 function contentOf(content: StoredBytes | Uint8Array): CopyTask['content'] {
-  if (content instanceof Uint8Array) return Buffer.from(content).toString('latin1');
+  if (content instanceof Uint8Array) return textOf(content);
   const { ranges, digest } = content;
   return { ranges, algorithm: digestAlgorithm(digest), hex: digestHex(digest) };
 }
@@ -163,13 +210,13 @@ function settle({ onBytes, told, end }: Waiting, file: CopiedFile | undefined): 
 
 function startThreads(
   count = Math.min(mostThreads, availableParallelism()),
-  onAnswer: (answer: CopyAnswer) => void,
+  onAnswers: (answers: readonly CopyAnswer[]) => void,
   onError: () => void,
 ): readonly Thread[] {
   return Array.from({ length: count }, () => {
     const worker = startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes } });
     // Threads are not always allowed.
-    worker.on('message', onAnswer).once('error', onError);
-    return { worker, load: 0 };
+    worker.on('message', onAnswers).once('error', onError);
+    return { worker, queue: [], load: 0 };
   });
 }

@@ -22,7 +22,7 @@ export function createPlacedLayers(blobs: PlacedBlobs, api: BlobPlaces): PlacedL
     placed,
     async put(blob, repository, open, write) {
       if (!isPlaceable(blob.digest)) return api.put(blob, repository, open, write);
-      const outcome = await blobs.put(blob, open, write);
+      const outcome = await blobs.put(blob, open, write, repository);
       if (outcome !== 'present') placed.add(blob.digest);
       const link = await blobs.link(repository, blob.digest);
       if (outcome === 'server-copied') return outcome;

@@ -161,6 +161,7 @@ export async function preparePush(
         hasProjects: harbor !== undefined,
         ...transfer.sinkOptions,
       });
+      transfer.begin();
       const followed = { jobs, signal: run.signal ?? signal, onEvent: run.onEvent };
       const copied = await copyImages(possible, store, sink, {
         ...followed,

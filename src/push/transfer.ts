@@ -76,6 +76,8 @@ export interface Transfer {
   /** The image that goes before all others. */
   readonly first: PlannedImage | undefined;
   readonly sinkOptions: Partial<RemoteSinkOptions>;
+  /** Gets ready for what comes. Called before the first image. */
+  begin(): void;
   /** Looks at the end what became of the storage; tells images that turn out to have failed. */
   review(plan: Plan, report: CopyReport, onImage: (result: CopyReport['images'][number]) => void): Promise<CopyReport>;
   notes(): readonly string[];
@@ -140,6 +142,9 @@ export async function prepareTransfer(
       sendsNothing: inPlace,
       distrust: options.repair,
       mend: layers.mend,
+    },
+    begin() {
+      if (facts !== undefined && storage?.link !== true && !inPlace) storage?.place.expect?.(facts.missing.bytes);
     },
     async review(possible, report, onImage) {
       if (storage === undefined) return report;

@@ -1,11 +1,21 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFolderPlace } from '../../src/formats/registry/folder-place.ts';
 import { createPlacedBlobs } from '../../src/formats/registry/placed-blobs.ts';
-import type { Place } from '../../src/formats/registry/place.ts';
+import type { Place, PutOptions } from '../../src/formats/registry/place.ts';
 import { blobPath, layerLinkPath } from '../../src/formats/registry/layout.ts';
 import { bodyOf, collectBody } from '../../src/io/body.ts';
+import type { StoredBytes } from '../../src/io/file-copier.ts';
 import { verifiedBody } from '../../src/io/verified-body.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -108,6 +118,49 @@ describe('a folder as a place', () => {
     expect(statSync(join(root, 'a')).ino).toBe(statSync(file).ino);
     expect(await place.takeBack()).toBe(1);
     expect(existsSync(file)).toBe(true);
+  });
+});
+
+describe('a small file that follows a large one', () => {
+  const size = 17 * 1024 * 1024;
+  const zeros = Buffer.alloc(size);
+  const digest = digestOf(zeros);
+  const stored = (): StoredBytes => {
+    const path = folder.file('zeros');
+    writeFileSync(path, '');
+    truncateSync(path, size);
+    return { ranges: [{ path, start: 0, size }], digest };
+  };
+  const next = { path: 'repository/layers/a/link', content: Buffer.from('a') };
+  const putLarge = (path: string, put: PutOptions): ReturnType<Place['put']> =>
+    place.put(path, () => verifiedBody(bodyOf(zeros), { ...blob, digest: put.stored?.digest ?? digest, size }), put);
+  afterEach(() => place.close());
+
+  it('is made in the same step where its folder is there, is written by being put, and is taken back', async () => {
+    await place.put('repository/layers/b/link', Buffer.from('b'));
+    await putLarge('blobs/a/data', { stored: stored(), next });
+    expect(readFileSync(join(root, next.path), 'utf8')).toBe('a');
+    expect(await place.put(next.path, next.content)).toBe('written');
+    expect(await place.put(next.path, next.content)).toBe('present');
+    expect(await place.takeBack()).toBe(3);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it('waits to be put where its folder is not there', async () => {
+    await putLarge('blobs/a/data', { stored: stored(), next });
+    expect(existsSync(join(root, 'repository'))).toBe(false);
+    expect(await place.put(next.path, next.content)).toBe('written');
+  });
+
+  it('is not made for a large one that is damaged, and replaces nothing', async () => {
+    await place.put('repository/layers/b/link', Buffer.from('b'));
+    const damaged = { ...stored(), digest: blob.digest };
+    await expect(putLarge('blobs/a/data', { stored: damaged, next })).rejects.toThrow(/damaged/);
+    expect(existsSync(join(root, 'repository/layers/a'))).toBe(false);
+    await place.put(next.path, Buffer.from('of another'));
+    await putLarge('blobs/a/data', { stored: stored(), next });
+    expect(await place.put(next.path, next.content)).toBe('present');
+    expect(readFileSync(join(root, next.path), 'utf8')).toBe('of another');
   });
 });
 

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileCopier, type FileCopier, type NewFile } from '../../src/io/file-copier.ts';
+import type { NewFile } from '../../src/io/copy-worker.ts';
+import { createFileCopier, type FileCopier } from '../../src/io/file-copier.ts';
 import type { FileRange } from '../../src/io/random-access.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -54,6 +55,22 @@ describe('copying stretches of files in threads', () => {
     const few = Buffer.from([0, 1, 127, 128, 255]);
     expect(await copier.make(fileAt(target), few, {})).toMatchObject({ isNamed: true });
     expect(readFileSync(join(target, 'data')).equals(few)).toBe(true);
+  });
+
+  it('makes a small file after a large one, and leaves nothing of it where its folder holds something', async () => {
+    const stored = { ranges: [range(0, bytes.length)], digest: digestOf(bytes) };
+    const small = (name: string) => ({ file: fileAt(`${target}-${name}`), content: Buffer.from(name) });
+    mkdirSync(`${target}-taken`);
+    writeFileSync(`${target}-taken/data`, 'of another');
+    const [first, second] = await Promise.all([
+      copier.make(fileAt(`${target}-1`), stored, { next: small('free') }),
+      copier.make(fileAt(`${target}-2`), stored, { next: small('taken') }),
+    ]);
+    expect(first).toMatchObject({ isNamed: true, next: statSync(`${target}-free/data`).ino });
+    expect(readFileSync(`${target}-free/data`, 'utf8')).toBe('free');
+    expect(second).toMatchObject({ isNamed: true, next: undefined });
+    expect(readFileSync(`${target}-taken/data`, 'utf8')).toBe('of another');
+    expect(existsSync(`${target}-taken.tmp`)).toBe(false);
   });
 
   it('replaces no folder that holds something', async () => {
@@ -109,6 +126,18 @@ describe('copying stretches of files in threads', () => {
     await copier.close();
     expect(await copied).toBeUndefined();
     expect(await copier.make(fileAt(target), stored, {})).toBeUndefined();
+  });
+
+  it('starts threads for what is expected, and uses them as soon as they run', async () => {
+    const early = createFileCopier({ threadsFromBytes: 10_000_000 });
+    const stored = { ranges: [range(0, bytes.length)], digest: digestOf(bytes) };
+    early.expect(1_000_000);
+    expect(await early.make(fileAt(target), stored, {})).toBeUndefined();
+    early.expect(10_000_000);
+    await expect
+      .poll(() => early.make(fileAt(target), Buffer.from('few'), {}), { timeout: 20_000 })
+      .toMatchObject({ isNamed: true });
+    await early.close();
   });
 
   it('starts no thread for a little', async () => {

@@ -20,6 +20,7 @@ import { isBucketOutput, openBucketOutput } from '../bucket-output.ts';
 import type { FarOptions } from '../far-access.ts';
 import type { Context } from '../context.ts';
 import { reportPaths } from '../run-report.ts';
+import { compileLate } from '../compile-late.ts';
 import { limitHeapGrowth } from '../heap-growth.ts';
 import { withBackup, type BackupOptions, type OpenedBackup } from '../open-backup.ts';
 import { openTarget, type RemoteOptions } from '../open-target.ts';
@@ -80,6 +81,7 @@ export interface PushOptions
 export async function push(operands: readonly string[], options: PushOptions, context: Context): Promise<number> {
   // Planning and asking for thousands of tags makes garbage, too.
   limitHeapGrowth(40);
+  compileLate();
   const { sources, operand } = splitOperands(operands, options, 'TARGET');
   const target = parseTarget(operand);
   const shard = chooseShard(options.shard, process.env);

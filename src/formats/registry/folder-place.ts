@@ -36,7 +36,7 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
   const folders = createFolders(root, options);
   const copier = createFileCopier();
   const putFile = options.live
-    ? createLivePut({ ...options, folders, copier, isThere: (final) => statFile(final) !== undefined, note })
+    ? createLivePut({ ...options, folders, copier, isThere: (final) => statFile(final) !== undefined, note, at })
     : createTreePut({ ...options, folders, owner: options.owner });
 
   return {
@@ -71,6 +71,7 @@ export function openFolderPlace(root: string, options: FolderPlaceOptions): Plac
       made = undefined;
       folders.settle();
     },
+    expect: (bytes) => copier.expect(bytes),
     freeBytes: () => freeBytes(root),
     async close() {
       // What threads still write lies among the temporary files.

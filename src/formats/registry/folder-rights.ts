@@ -23,6 +23,8 @@ export interface Folders {
    * @returns the rights that both get
    */
   makeAbove(file: string): Rights;
+  /** @returns the rights of what `makeAbove` has made room for before; undefined where it has not */
+  knownAbove(file: string): Rights | undefined;
   /** Remembers a folder that was made elsewhere and has got its name. */
   add(folder: string): void;
   /** Removes those that it has made and that are empty. */
@@ -83,6 +85,7 @@ export function createFolders(
       const own = dirname(file);
       return ensure(own === root ? root : dirname(own));
     },
+    knownAbove: (file) => known.get(dirname(dirname(file))),
     add: (folder) => void made?.push(folder),
     takeBack() {
       for (const folder of made?.splice(0).reverse() ?? []) {

@@ -33,6 +33,11 @@ export interface PutOptions {
    * body.
    */
   readonly stored?: StoredBytes | undefined;
+  /**
+   * The small file that is put when this one is there. A place may make it in the same step, where that is cheaper; it
+   * is put all the same, and counts as written by that.
+   */
+  readonly next?: { readonly path: string; readonly content: Uint8Array } | undefined;
   /** When the file was last written, in seconds since 1970, where a place can say so. @defaultValue now */
   readonly modified?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -99,6 +104,8 @@ export interface Place {
   takeBack(): Promise<number>;
   /** What was made stays, and what is made from now on need not be remembered. */
   settle(): void;
+  /** Gets ready for so many bytes; absent where there is nothing to do. */
+  expect?(bytes: number): void;
   /** What a person should know of how it was written; absent where there is nothing. */
   notes?(): readonly string[];
   /** Bytes that are free there; absent or undefined where that is not known. */

@@ -32,11 +32,13 @@ export interface PlacedBlobs {
    * Places a blob where it is not there.
    * @throws RegtarError TARGET_BLOB_DAMAGED when something else is there, BLOB_CORRUPT when the source's bytes are not
    * right
+   * @param repository that `link` is called for as soon as the blob is there, where that is known
    */
   put(
     blob: Descriptor,
     open: Parameters<ImageWriter['putBlob']>[1],
     options: Parameters<ImageWriter['putBlob']>[2],
+    repository?: string,
   ): Promise<'written' | 'present' | 'server-copied'>;
   /** The same for bytes that are in memory: manifests. */
   putBytes(blob: Descriptor, bytes: Uint8Array): Promise<'written' | 'present'>;
@@ -86,6 +88,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
     blob: Descriptor,
     content: Uint8Array | (() => Body),
     write: Parameters<ImageWriter['putBlob']>[2],
+    repository?: string,
   ): Promise<'written' | 'present' | 'server-copied'> =>
     claims.run(blob.digest, async () => {
       const found = await judge(blob, write);
@@ -104,6 +107,10 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
         isAbsent: found === undefined && options.isFresh !== true,
         size: blob.size,
         stored: storedBytes(blob, write.ranges),
+        next:
+          repository === undefined || options.replace === true
+            ? undefined
+            : { path: layerLinkPath(repository, blob.digest), content: Buffer.from(blob.digest) },
         signal: write.signal,
         onBytes: write.onBytes,
       });
@@ -136,7 +143,7 @@ export function createPlacedBlobs(place: Place, options: PlacedBlobsOptions = {}
   const putBytes: PlacedBlobs['putBytes'] = async (blob, bytes) =>
     (await put(blob, bytes, {})) === 'present' ? 'present' : 'written';
   return {
-    put: (blob, open, write) => put(blob, () => open(), write),
+    put: (blob, open, write, repository) => put(blob, () => open(), write, repository),
     putBytes,
     async mend(blob, bytes) {
       if ((await place.stat(blobPath(blob.digest))) !== undefined) await put(blob, bytes, {});

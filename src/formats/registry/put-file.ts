@@ -2,7 +2,8 @@ import { closeSync, fsync, mkdirSync, openSync, renameSync, rmSync, utimesSync }
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Body } from '../../io/body.ts';
-import type { CopiedFile, FileCopier, NewFile } from '../../io/file-copier.ts';
+import type { NewFile } from '../../io/copy-worker.ts';
+import type { CopiedFile, FileCopier, SmallFile } from '../../io/file-copier.ts';
 import { isWholeFile } from '../../io/link-file.ts';
 import { moveUnlessThere } from '../../io/move-into-place.ts';
 import { onOutput, outputError } from '../../io/output-error.ts';
@@ -38,11 +39,16 @@ export function createLivePut({
   copier,
   isThere,
   note,
+  at,
 }: PutFileContext & {
   readonly copier: FileCopier;
+  /** The absolute path of one in the place. */
+  readonly at: (path: string) => string;
   readonly isThere: (final: string) => boolean;
   readonly note: (final: string, inode: number) => void;
 }): PutFile {
+  /** Absolute paths of files that were made together with others, and are put only now. */
+  const madeAlong = new Set<string>();
   /** @returns its inode */
   const write = async (
     path: string,
@@ -79,14 +85,28 @@ export function createLivePut({
       throw error;
     }
   };
+  /** Only where the folders above are there already: none must remain of a blob that turns out to be damaged. */
+  const nextFile = (next: PutOptions['next']): SmallFile | undefined => {
+    if (next === undefined) return undefined;
+    const final = at(next.path);
+    const rights = folders.knownAbove(final);
+    return rights && { file: newFile(final, temporaryPath(), rights), content: next.content };
+  };
   /** Makes the file with its folder. @returns its inode, and whether the folder has its name */
   const make = async (
     file: NewFile,
     content: Uint8Array | (() => Body),
-    { stored, ...options }: PutOptions,
+    { stored, next, ...options }: PutOptions,
   ): Promise<CopiedFile> => {
     const copied = content instanceof Uint8Array ? content : stored;
-    const made = copied === undefined ? undefined : await copier.make(file, copied, options);
+    const small = nextFile(next);
+    const made = copied === undefined ? undefined : await copier.make(file, copied, { ...options, next: small });
+    if (small !== undefined && made?.next !== undefined) {
+      const final = join(small.file.final, small.file.name);
+      folders.add(small.file.final);
+      note(final, made.next);
+      madeAlong.add(final);
+    }
     if (made !== undefined) return made;
     const { temporary, name, rights } = file;
     onOutput(temporary, () => mkdirSync(temporary));
@@ -98,9 +118,10 @@ export function createLivePut({
   };
   return async (final, content, options) => {
     if (options.replace === true) return replaceFile(final, content, options);
+    if (madeAlong.delete(final)) return 'written';
     if (options.isAbsent !== true && isThere(final)) return 'present';
     const own = dirname(final);
-    const file = { temporary: temporaryPath(), final: own, name: basename(final), rights: folders.makeAbove(final) };
+    const file = newFile(final, temporaryPath(), folders.makeAbove(final));
     let isNamed = false;
     try {
       const made = await make(file, content, options);
@@ -117,6 +138,10 @@ export function createLivePut({
       if (!isNamed) rmSync(file.temporary, { recursive: true, force: true });
     }
   };
+}
+
+function newFile(final: string, temporary: string, rights: Rights): NewFile {
+  return { temporary, final: dirname(final), name: basename(final), rights };
 }
 
 /** Gives a folder its name. @returns false where that cannot be, mostly because such a folder holds something */
