@@ -1,7 +1,7 @@
 import { directRequest, type DirectRequest } from './direct.ts';
 import { chooseProxies, type Environment } from './proxy.ts';
 import { createBackoff, type Backoff, type RetryOptions } from './retry.ts';
-import { createSender, type RequestListener, type Sender } from './sender.ts';
+import { createSender, type PauseListener, type RequestListener, type Sender } from './sender.ts';
 import type { ServerWords } from './server-words.ts';
 import { openTls, type TlsOptions } from './tls.ts';
 import { createTransport, type TransportRequest } from './transport.ts';
@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly onRequest?: RequestListener | undefined;
   /** Told once for each request of which no byte has moved for some seconds. */
   readonly onQuiet?: ((url: URL, seconds: number) => void) | undefined;
+  /** Told of each pause that the server asks for, and that is kept. */
+  readonly onPause?: PauseListener | undefined;
   /** Ends everything. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -72,6 +74,7 @@ export function openClient(options: ClientOptions): Client {
     isDirect: (url) => proxyOf(url) === undefined,
     onWarning: options.onWarning,
     onRequest: options.onRequest,
+    onPause: options.onPause,
     signal,
   });
   // Requests have signals of their own, so the shared one ends them by their connections.

@@ -30,8 +30,13 @@ export interface SenderOptions {
   readonly isDirect: (url: URL) => boolean;
   readonly onWarning?: ((text: string) => void) | undefined;
   readonly onRequest?: RequestListener | undefined;
+  /** Told of each pause that an answer asks for, and that is kept. */
+  readonly onPause?: PauseListener | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Told which status asks for how many seconds. */
+export type PauseListener = (url: URL, seconds: number, status: number) => void;
 
 /**
  * Requests to one server and what belongs to it, a token service for instance: all are held back when one is told to
@@ -79,8 +84,10 @@ export function createSender(options: SenderOptions): Sender {
       warnings.read(answer);
       const seconds = retryAfterOf(answer);
       // More is not worth the wait.
-      if (seconds !== undefined && seconds <= options.maxPauseSeconds && isTransientStatus(answer.status))
+      if (seconds !== undefined && seconds <= options.maxPauseSeconds && isTransientStatus(answer.status)) {
+        options.onPause?.(request.url, seconds, answer.status);
         gate.closeFor(seconds);
+      }
       return answer;
     } catch (error) {
       options.onRequest?.({ ...told, status: 0 });

@@ -17,7 +17,6 @@ import { addReferrer } from '../remote/referrers.ts';
 import type { Registry } from '../remote/registry.ts';
 import { projectOf } from '../harbor/name-rules.ts';
 import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
-import { withOwnCredential } from './credentials.ts';
 import type { FirstNaming } from './first-naming.ts';
 import type { Passage, Proof } from './proof.ts';
 import { createSupplies, insistOn, namedDigests, repeatedBlobs } from './supplies.ts';
@@ -106,7 +105,7 @@ export function openRemoteSink(registry: Registry, options: RemoteSinkOptions): 
       heads?.has(target) === true
         ? heads.digestOf(target)
         : (
-            await withOwnCredential(registry, () =>
+            await shared.room.watch(target.repository, () =>
               headManifest(registry, target.repository, target.tag ?? target.root.digest, write),
             )
           )?.digest;
@@ -256,6 +255,7 @@ function createWriter(
       if (subject !== undefined) await underWay.wait(repository, subject);
       const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
       await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit, bytes)));
+      room.took(repository);
       end();
       return 'written';
     },

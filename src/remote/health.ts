@@ -10,6 +10,8 @@ export interface Health {
   answered(status: number): void;
   /** Nothing has moved for so long, although a request is under way. */
   quiet(host: string, seconds: number): void;
+  /** It has asked for a pause, in which nothing is sent. */
+  paused(host: string, seconds: number, status: number): void;
   /** An attempt failed, and another one may follow. */
   failed(error: RegtarError, backoff: Backoff): void;
   /** A request has used up its attempts: where nothing has answered meanwhile, nothing else need try again. */
@@ -26,6 +28,9 @@ function isAbsence({ code }: RegtarError): boolean {
 /** What is over by then needs no words. */
 const hiccupMilliseconds = 1000;
 
+/** A shorter pause needs no words either. */
+const leastPauseSeconds = 2;
+
 /** @param onTrouble hears of each attempt once, however many requests fail at a time */
 export function createHealth(onTrouble: ((text: string) => void) | undefined): Health {
   let absentSince: number | undefined;
@@ -33,6 +38,7 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
   let toldAttempt = 0;
   let times: number | undefined;
   let toldQuiet = false;
+  let pausedUntil = 0;
   let end: { readonly error: RegtarError } | undefined;
   let ending = new AbortController();
 
@@ -53,6 +59,11 @@ export function createHealth(onTrouble: ((text: string) => void) | undefined): H
       toldQuiet = true;
       const attempt = times === undefined ? '' : `, in attempt ${toldAttempt + 1} of ${times + 1}`;
       onTrouble?.(`${host} has not moved a byte for ${Math.round(seconds)} s${attempt}`);
+    },
+    paused(host, seconds, status) {
+      if (seconds < leastPauseSeconds || performance.now() < pausedUntil) return;
+      pausedUntil = performance.now() + seconds * 1000;
+      onTrouble?.(`${host} asks for a pause of ${Math.round(seconds)} s (${status}); going on after it`);
     },
     failed(error, backoff) {
       if (isAbsence(error)) absentSince ??= performance.now();

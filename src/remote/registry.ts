@@ -93,6 +93,7 @@ function makeRegistry(options: RegistryOptions): Registry {
     ...options,
     words: registryWords,
     onQuiet: (url, seconds) => health.quiet(url.host, seconds),
+    onPause: (url, seconds, status) => health.paused(url.host, seconds, status),
     onWarning: options.onWarning && ((text) => options.onWarning?.(hide(text))),
   });
   let dialect: Dialect = {};

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startHarborDouble, type Credentials, type HarborDouble } from '../harbor/double/start.ts';
 import { startTokenService } from '../remote/token-service.ts';
@@ -260,4 +260,29 @@ describe('an account that a token service knows no more in the middle of a push'
     expect(Object.keys(failed).every((name) => name.startsWith('team/'))).toBe(true);
     expect(result.report.images.find(({ repository }) => repository === 'other/api')?.status).toBe('copied');
   });
+});
+
+it('a robot that is disabled midway is not logged in again for each image of its project', async () => {
+  harbor.settings.tokenLifeSeconds = 2;
+  harbor.settings.tokenLeewaySeconds = 0;
+  const file = authfile({ team: harbor.addPusher('pusher', 'team'), other: harbor.addPusher('pusher', 'other') });
+  const proxy = await startFaultProxy(harbor.url);
+  onTestFinished(() => proxy.stop());
+  // Until this answer comes the robot is disabled, and every token that it had has ended.
+  const fault = { kind: 'stall', when: 'answer', milliseconds: 2500 } as const;
+  proxy.add({ method: 'PUT', path: /team\/.*manifests/, nth: 3, fault });
+  const text = readFileSync(file, 'utf8').replaceAll(harbor.host, proxy.host);
+  writeFileSync(file, text);
+  const pushing = push(full, proxy.host, { args: ['--authfile', file, '-j', '1'] });
+  await expect.poll(() => proxy.requests.some(({ fault: met }) => met === 'stall'), { timeout: 60_000 }).toBe(true);
+  harbor.disableRobot('robot$team+pusher');
+  const before = harbor.requests.length;
+  const result = await pushing;
+  const failed = failures(result);
+  expect([result.code, new Set(Object.values(failed))]).toEqual([3, new Set(['AUTH_DENIED'])]);
+  expect(Object.keys(failed).every((name) => name.startsWith('team/'))).toBe(true);
+  expect(Object.keys(failed).length).toBeGreaterThan(15);
+  expect(result.report.images.find(({ repository }) => repository === 'other/api')?.status).toBe('copied');
+  const asked = harbor.requests.slice(before).filter(({ path }) => path.includes('repository%3Ateam'));
+  expect(asked.length).toBeLessThan(10);
 });

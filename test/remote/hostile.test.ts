@@ -120,6 +120,21 @@ describe('what a registry answers without an end', () => {
   });
 });
 
+it('a pause that a registry asks for is told, once for all requests that meet it', async () => {
+  const stop = new AbortController();
+  const told: string[] = [];
+  const registry = await openHostile(
+    (request, response) => sayHello(request, response) || response.writeHead(429, { 'retry-after': '40' }).end(),
+    { retry: { times: 3 }, signal: stop.signal, onTrouble: (text) => void told.push(text) },
+  );
+  const asked = [1, 2, 3].map((blob) => headBlob(registry, 'a/b', digestOf(Buffer.from(`${blob}`))));
+  for (const each of asked) each.catch(() => undefined);
+  await expect.poll(() => told.length, { timeout: 20_000 }).toBeGreaterThan(0);
+  expect(told).toEqual([expect.stringMatching(/asks for a pause of 40 s \(429\)/)]);
+  stop.abort();
+  await Promise.allSettled(asked);
+});
+
 describe('a token', () => {
   const serveTokens = async (token: () => unknown): Promise<{ registry: Registry; asked: () => number }> => {
     let asked = 0;

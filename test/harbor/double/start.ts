@@ -92,6 +92,8 @@ export interface HarborDouble {
   addRobot(request: RobotRequest): Credentials;
   /** A robot that may pull and push in one project, or in all with `*`. */
   addPusher(name: string, project: string): Credentials;
+  /** @param username as its credentials have it: tokens that it has still count */
+  disableRobot(username: string): void;
   /** The registry behind goes down: 502 without a body. */
   stopRegistry(): Promise<void>;
   startRegistry(): Promise<void>;
@@ -168,6 +170,7 @@ type Controls = Pick<
   | 'setRole'
   | 'addRobot'
   | 'addPusher'
+  | 'disableRobot'
 >;
 
 function controls(world: World): Controls {
@@ -220,6 +223,11 @@ function controls(world: World): Controls {
       need(project).members.set(user, role);
     },
     addRobot: robot,
+    disableRobot: (username) => {
+      const found = [...world.robots.values()].find(({ name }) => name === username);
+      if (found === undefined) throw new Error(`the double has no robot ${username}`);
+      found.disabled = true;
+    },
     addPusher: (name, project) =>
       robot({
         name,
