@@ -325,6 +325,19 @@ const saved: readonly Row[] = [
     lists: ['library/build:latest'],
   },
   {
+    row: 'docker-archive: jib',
+    needs: [],
+    make: (out) => unpack('jib-docker.tar', out),
+    lists: ['team/jib:1', 'team/jib:latest'],
+    makes: true,
+  },
+  {
+    row: 'OCI layout, archive: jib, format OCI',
+    needs: [],
+    make: (out) => unpack('jib-oci.tar', out),
+    lists: ['team/jib:latest'],
+  },
+  {
     row: 'OCI layouts of repositories: zot',
     needs: [],
     make: (out) => unpack('zot', out),

@@ -1,7 +1,8 @@
 // Makes the archives beside it again: `npm run build && node testdata/programs/make.js [PROGRAM…]`. Needs docker-registry, GNU tar and gzip, and
 // in PATH crane, oras, regctl, hauler (`go build ./cmd/hauler`, after 2.1.0-dev.2), kaniko's executor (`CGO_ENABLED=0 go build ./cmd/executor`
-// after 1.24.0; as root), docker and dockerd 25 to 28 with buildx (as root; Debian has them after 12) and zot (`CGO_ENABLED=0 GOEXPERIMENT=jsonv2 go build ./cmd/zot`).
-// What these programs write is packed as it is; only times, owners and order are fixed.
+// after 1.24.0; as root), docker and dockerd 25 to 28 with buildx (as root; Debian has them after 12), zot
+// (`CGO_ENABLED=0 GOEXPERIMENT=jsonv2 go build ./cmd/zot`), and Maven with a JDK, which fetches jib. What these programs write is packed as it is;
+// only times, owners and order are fixed.
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -36,7 +37,7 @@ try {
   run(process.execPath, join(root, 'bin/regtar.js'), 'push', join(root, 'testdata/docker.tar'), host, '-q');
 
   const asked = process.argv.slice(2);
-  for (const [program, make] of Object.entries({ crane, regctl, oras, hauler, kaniko, docker, zot }))
+  for (const [program, make] of Object.entries({ crane, regctl, oras, hauler, kaniko, docker, zot, jib }))
     if (asked.length === 0 || asked.includes(program)) await make();
 } finally {
   registry.kill();
@@ -158,6 +159,36 @@ async function zot() {
     await stop(server);
   }
   pack('zot');
+}
+
+/** A Java program on nothing: not to be run, but packed as all of jib's images are. */
+function jib() {
+  const source = join(folder, 'jib/src/main/java/app');
+  mkdirSync(source, { recursive: true });
+  writeFileSync(join(source, 'Main.java'), 'package app; class Main { public static void main(String[] words) {} }');
+  const group = 'com.google.cloud.tools';
+  const settings = `<from><image>scratch</image></from>
+    <to><image>registry.example/team/jib</image><tags><tag>1</tag></tags></to><container><mainClass>app.Main</mainClass></container>`;
+  const plugin = `<groupId>${group}</groupId><artifactId>jib-maven-plugin</artifactId><version>3.4.4</version>`;
+  const project = `<project><modelVersion>4.0.0</modelVersion><groupId>app</groupId><artifactId>app</artifactId><version>1</version>
+    <properties><maven.compiler.source>8</maven.compiler.source><maven.compiler.target>8</maven.compiler.target></properties>
+    <build><plugins><plugin>${plugin}<configuration>${settings}</configuration></plugin></plugins></build></project>`;
+  writeFileSync(join(folder, 'jib/pom.xml'), project);
+  for (const format of ['Docker', 'OCI']) {
+    const out = join(folder, `jib-${format.toLowerCase()}.tar`);
+    const options = [`-Djib.container.format=${format}`, `-Djib.outputPaths.tar=${out}`];
+    run(
+      'mvn',
+      '-q',
+      '-B',
+      '-f',
+      join(folder, 'jib'),
+      'compile',
+      `${group}:jib-maven-plugin:3.4.4:buildTar`,
+      ...options,
+    );
+    pack(`jib-${format.toLowerCase()}.tar`);
+  }
 }
 
 function isReady(ask) {
