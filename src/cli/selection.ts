@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { addAbortSignal } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { createGraphReader, type GraphReader } from '../content/image-graph.ts';
 import { RegtarError, systemReason } from '../errors.ts';
 import { openPipe } from '../io/open-pipe.ts';
@@ -148,11 +148,24 @@ function refuseChoice(choice: TagChoice, { untagged }: SelectionOptions): void {
 
 /** A small file that the person named; `-` is standard input. @throws RegtarError USAGE */
 export async function readTextFile(path: string, context: Pick<Context, 'output' | 'signal'>): Promise<string> {
+  return readNamed(path, context, { stream: text, file: () => readFile(path, 'utf8') });
+}
+
+/** The same as bytes, where it may be longer than a text can be. @throws RegtarError USAGE */
+export async function readWholeFile(path: string, context: Pick<Context, 'output' | 'signal'>): Promise<Uint8Array> {
+  return readNamed(path, context, { stream: buffer, file: () => readFile(path) });
+}
+
+async function readNamed<Content>(
+  path: string,
+  context: Pick<Context, 'output' | 'signal'>,
+  read: { readonly stream: (stream: Readable) => Promise<Content>; readonly file: () => Promise<Content> },
+): Promise<Content> {
   const { signal } = context;
   try {
-    if (path === '-') return await text(addAbortSignal(signal, process.stdin));
-    if ((await stat(path)).isFile()) return await readFile(path, 'utf8');
-    return await whileWaiting(path, context, () => text(openPipe(path, signal)));
+    if (path === '-') return await read.stream(addAbortSignal(signal, process.stdin));
+    if ((await stat(path)).isFile()) return await read.file();
+    return await whileWaiting(path, context, () => read.stream(openPipe(path, signal)));
   } catch (cause) {
     signal.throwIfAborted();
     throw new RegtarError('USAGE', `${path} cannot be read: ${systemReason(cause)}`, {

@@ -4,7 +4,7 @@ import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
 import { readReport } from '../report/read-report.ts';
 import type { Report, ReportApproval } from '../report/report.ts';
 import type { Context } from './context.ts';
-import { readTextFile } from './selection.ts';
+import { readWholeFile } from './selection.ts';
 
 /** A report with who signed its file; undefined where that was not asked for. */
 export interface TrustedReport {
@@ -21,7 +21,7 @@ export async function readTrustedReport(
   keys: string | undefined,
   context: Pick<Context, 'output' | 'signal'>,
 ): Promise<TrustedReport> {
-  if (keys === undefined) return { report: readReport(await readTextFile(path, context), path), approval: undefined };
+  if (keys === undefined) return { report: readReport(await readWholeFile(path, context), path), approval: undefined };
   if (path === '-')
     throw new RegtarError('USAGE', 'the signature of a report lies beside its file, but this is standard input', {
       hint: 'name the file',
@@ -35,7 +35,7 @@ export async function readTrustedReport(
   const signature = await readNamed(signaturePath(path, keyFile), 'SIGNATURE_INVALID');
   const signer = requireSignature(file, signature, keyFile);
   return {
-    report: readReport(Buffer.from(file.bytes).toString('utf8'), path),
+    report: readReport(file.bytes, path),
     approval: { report: basename(path), ...signer },
   };
 }

@@ -1,14 +1,17 @@
+import { constants } from 'node:buffer';
 import * as v from 'valibot';
 import { RegtarError } from '../errors.ts';
 import { formatNames, formats } from '../formats/formats.ts';
-import { refuseHeavyJson } from '../io/heap-guard.ts';
-import { reportFileKind, type Report } from './report.ts';
+import { createHeapGuard } from '../io/heap-guard.ts';
+import { parseJsonList, type JsonList } from '../io/json-list.ts';
+import { tryJson } from '../io/try-json.ts';
+import { reportFileKind, type Report, type ReportImage } from './report.ts';
 
 const text = v.string();
 const count = v.pipe(v.number(), v.minValue(0));
 const optional = v.exactOptional;
 const error = v.object({ code: text, message: text, hint: optional(text) });
-const image = v.object({
+const image: v.GenericSchema<unknown, ReportImage> = v.object({
   repository: text,
   tag: optional(text),
   digest: optional(text),
@@ -72,31 +75,82 @@ const schema: v.GenericSchema<unknown, Report> = v.object({
 
 /** The element in which a page carries its report. */
 const embedded = /<script type="application\/json" id="report-data">([^<]*)<\/script>/;
+const longestText = constants.MAX_STRING_LENGTH;
 
 /**
- * Reads a report out of its file: JSON, or the page, which carries the same.
+ * Reads a report out of its file: JSON, or the page, which carries the same. The images of JSON are read one after the
+ * other: of a million of them it is longer than the longest text that V8 has.
+ * @param content in UTF-8
  * @param path for the message
  * @throws RegtarError REPORT_INVALID, MEMORY_FULL
  */
-export function readReport(content: string, path: string): Report {
-  const document = content.trimStart().startsWith('<') ? (embedded.exec(content)?.[1] ?? '') : content;
-  refuseHeavyJson(document, path);
-  let json: unknown;
-  try {
-    json = JSON.parse(document);
-  } catch (cause) {
-    throw invalid(path, 'it is neither JSON nor a page with JSON in it', cause);
-  }
-  const parsed = v.safeParse(schema, json);
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw invalid(path, `${v.getDotPath(issue) ?? 'its top level'}: ${issue.message}`);
+export function readReport(content: string | Uint8Array, path: string): Report {
+  const bytes =
+    typeof content === 'string'
+      ? Buffer.from(content)
+      : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const start = bytes.toString('latin1', 0, mostBlanks).trimStart();
+  return start.startsWith('<') ? readPage(bytes, path) : readJson(bytes, path);
 }
 
-function invalid(path: string, reason: string, cause?: unknown): RegtarError {
+/** What editors and mailers may have put before a page. */
+const mostBlanks = 4096;
+
+function readPage(bytes: Buffer, path: string): Report {
+  if (bytes.length > longestText)
+    throw invalid(path, `it is a page of ${bytes.length} bytes, which regtar does not read`);
+  return readJson(Buffer.from(embedded.exec(bytes.toString('utf8'))?.[1] ?? ''), path);
+}
+
+function readJson(bytes: Uint8Array, path: string): Report {
+  const list = parseJsonList(bytes, 'images', path);
+  const json = list?.fields ?? (bytes.length > longestText ? undefined : tryJson(bytes, path));
+  if (json === undefined) throw invalid(path, 'it is neither JSON nor a page with JSON in it');
+  const head = parsed(schema, json, path);
+  return { ...head, images: list === undefined ? [] : readImages(list, path) };
+}
+
+function readImages(list: JsonList, path: string): readonly ReportImage[] {
+  const refuseFullHeap = createHeapGuard(path, 'MEMORY_FULL');
+  const images: ReportImage[] = [];
+  for (let index = 0; index < list.length; index++) {
+    refuseFullHeap();
+    const item = list.item(index);
+    if (item === undefined) throw invalid(path, `images.${index} is not JSON`);
+    images.push(sharing(parsed(image, item, path, `images.${index}`), images.at(-1)));
+  }
+  return images;
+}
+
+/** The same with each text only once: most images arrive under the name and with the digest that they had. */
+function sharing(image: ReportImage, last: ReportImage | undefined): ReportImage {
+  const { arrived } = image;
+  const repository = image.repository === last?.repository ? last.repository : image.repository;
+  if (arrived === undefined) return { ...image, repository };
+  const tag = arrived.tag === image.tag ? image.tag : arrived.tag;
+  return {
+    ...image,
+    repository,
+    arrived: {
+      repository:
+        [repository, last?.arrived?.repository].find((each) => each === arrived.repository) ?? arrived.repository,
+      ...(tag !== undefined && { tag }),
+      digest: arrived.digest === image.digest ? image.digest : arrived.digest,
+    },
+  };
+}
+
+function parsed<Result>(shape: v.GenericSchema<unknown, Result>, json: unknown, path: string, place?: string): Result {
+  const result = v.safeParse(shape, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const where = [place, v.getDotPath(issue)].filter((each) => each !== undefined && each !== null).join('.');
+  throw invalid(path, `${where === '' ? 'its top level' : where}: ${issue.message}`);
+}
+
+function invalid(path: string, reason: string): RegtarError {
   return new RegtarError('REPORT_INVALID', `${path} is not a report of regtar: ${reason}`, {
     where: { path },
-    cause,
     hint: 'give a file that `regtar export --report` or `regtar push --report` wrote',
   });
 }

@@ -30,7 +30,8 @@ beforeAll(() => {
   writeFileSync(folder.file('tags.tar'), archive(tags.members()));
   const heavy = `[${'{},'.repeat(3_000_000)}{}]`;
   writeFileSync(folder.file('list.json'), heavy);
-  writeFileSync(folder.file('report.json'), `{"kind":"regtar report","images":${heavy}}`);
+  writeFileSync(folder.file('report.json'), JSON.stringify(reportOf(400_000)));
+  writeFileSync(folder.file('fits.json'), JSON.stringify(reportOf(100_000)));
   mkdirSync(folder.file('layout'));
   writeFileSync(join(folder.file('layout'), 'oci-layout'), layoutFile);
   writeFileSync(join(folder.file('layout'), 'index.json'), `{"schemaVersion":2,"manifests":${heavy}}`);
@@ -39,6 +40,26 @@ beforeAll(() => {
   writeFileSync(folder.file('tags.csv'), `repository,tag,digest\n${rows.join('')}`);
 });
 afterAll(() => folder.remove());
+
+/** A report of images as short as they can be. */
+function reportOf(count: number): unknown {
+  const [started, none] = ['2026-11-26T00:00:00.000Z', { copied: 0, present: 0, mounted: 0, bytes: 0, spared: 0 }];
+  const images = Array.from({ length: count }, (_, image) => ({
+    ...{ repository: `team/app-${image}`, tag: 'v1', digest: digestOf(image) },
+    arrived: { repository: `team/app-${image}`, tag: 'v1', digest: digestOf(image) },
+    status: 'copied',
+  }));
+  return {
+    ...{ kind: 'regtar report', version: 1, command: 'push', state: 'finished', started, images, sources: [] },
+    versions: { regtar: '0.1.0', node: 'v20', system: 'linux' },
+    target: { kind: 'registry', name: 'registry.example' },
+    totals: { images: { copied: count, present: 0, skipped: 0, failed: 0, unfinished: 0 }, blobs: none },
+  };
+}
+
+function digestOf(image: number): string {
+  return `sha256:${image.toString(16).padStart(64, '0')}`;
+}
 
 function absentChildren(index: number): string {
   const manifests = Array.from({ length: childrenPerIndex }, (_, child) => ({
@@ -66,6 +87,11 @@ describe('what does not fit into the heap is an error with a name, and V8 does n
     expect(stderr).toMatch(/\nhint: .*--max-old-space-size=/);
     expect(code).toBe(1);
   });
+});
+
+it('a report is read image by image: it need not fit as a text, as JSON and as a report at once', async () => {
+  const words = ['mirrors', '--for', 'table', '--report', folder.file('fits.json')];
+  expect(await run(words)).toEqual({ code: 0, stderr: '' });
 });
 
 async function run(words: readonly string[]): Promise<{ readonly code: number | null; readonly stderr: string }> {

@@ -11,7 +11,14 @@ import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
 import { splitOperands } from '../operands.ts';
 import { renderClientFiles } from '../render/client-files.ts';
-import { readSelection, readTextFile, settleSelection, tellReasons, type ChoiceOptions } from '../selection.ts';
+import {
+  readSelection,
+  readTextFile,
+  readWholeFile,
+  settleSelection,
+  tellReasons,
+  type ChoiceOptions,
+} from '../selection.ts';
 
 /** Everything that `regtar mirrors` understands. */
 export interface MirrorsOptions extends ChoiceOptions {
@@ -80,7 +87,7 @@ async function fromReport(
         hint: 'leave them out, or leave --report out',
       },
     );
-  const report = readReport(await readTextFile(path, context), path);
+  const report = readReport(await readWholeFile(path, context), path);
   if (report.target.kind !== 'registry')
     throw new RegtarError('USAGE', `${path} is the report of an export, not of a push into a registry`, {
       hint: 'name SOURCE and TARGET instead',

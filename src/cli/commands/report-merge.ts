@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { writeReportFiles } from '../run-report.ts';
 import { printableLines } from '../../io/printable.ts';
 import { formatCount, plural } from '../../io/sizes.ts';
-import { readTextFile } from '../selection.ts';
+import { readWholeFile } from '../selection.ts';
 
 /** Options of `regtar report merge`. */
 export interface ReportMergeOptions {
@@ -19,7 +19,7 @@ export async function reportMerge(
   context: Context,
 ): Promise<number> {
   const reports = [];
-  for (const file of files) reports.push(readReport(await readTextFile(file, context), file));
+  for (const file of files) reports.push(readReport(await readWholeFile(file, context), file));
   const merged = mergeReports(reports);
   if (options.output === undefined)
     for (const piece of formatReport(merged)) context.output.raw(Buffer.from(printableLines(piece)));
