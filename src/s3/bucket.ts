@@ -52,6 +52,8 @@ export interface Bucket {
   readonly server: string;
   /** One request once; keys that are over are read again. @throws the network's own error */
   stream(request: BucketRequest): Promise<StreamedAnswer>;
+  /** A signed request that a thread sends by itself; undefined where only `stream` can. @see Client.direct */
+  direct(request: BucketRequest): Promise<ReturnType<Client['direct']>>;
   /**
    * A small answer; what may pass is tried again.
    * @param accept statuses that are answers, beside 2xx
@@ -100,11 +102,12 @@ export function openBucket(address: BucketAddress, access: BucketAccess): Bucket
   const signer = createSigner(settings.keys, region, () => readSettings().keys);
   const describe = describeBucket({ bucket: address.bucket, key: '' });
 
-  const streamOnce = async (request: BucketRequest): Promise<StreamedAnswer> => {
+  const signed = async (request: BucketRequest): Promise<TransportRequest> => {
+    const { method, body, signal } = request;
     const url = server.urlOf(request.key, request.query);
-    const headers = await signer.sign(request, url);
-    return client.stream({ method: request.method, url, headers, body: request.body, signal: request.signal });
+    return { method, url, headers: await signer.sign(request, url), body, signal };
   };
+  const streamOnce = async (request: BucketRequest): Promise<StreamedAnswer> => client.stream(await signed(request));
   const stream = async (request: BucketRequest): Promise<StreamedAnswer> => {
     const answer = await streamOnce(request);
     if (answer.status < 400) return answer;
@@ -147,6 +150,7 @@ export function openBucket(address: BucketAddress, access: BucketAccess): Bucket
     address,
     server: server.name,
     stream: (asked) => limited(throttle, () => stream(asked)),
+    direct: async (asked) => client.direct(await signed(asked)),
     request,
     async list(prefix, { delimiter = false, next, most, signal } = {}) {
       const answer = await request({

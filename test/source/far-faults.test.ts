@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openContentStore } from '../../src/formats/content-store.ts';
 import { readCatalog } from '../../src/formats/registry/catalog.ts';
 import { collectBody } from '../../src/io/body.ts';
+import { createFileFetcher } from '../../src/io/file-fetcher.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseBucketAddress } from '../../src/s3/address.ts';
@@ -89,7 +90,7 @@ describeWith(['nginx', 'versitygw'], 'what goes wrong with bytes elsewhere', () 
     const backup = await openSource([address], { far: { env: server.env, retry: { times: 2, delaySeconds: 0.01 } } });
     const catalog = await readCatalog(backup);
     const store = openContentStore(backup, catalog);
-    return { backup, read: (digest: Digest) => collectBody(store.open(digest), Infinity), size: sizeOf(store) };
+    return { backup, store, read: (digest: Digest) => collectBody(store.open(digest), Infinity), size: sizeOf(store) };
   };
   const sizeOf = (store: ReturnType<typeof openContentStore>) => (digest: Digest) => store.stat(digest)?.size ?? 0;
   const layer = (): Digest => appLayer.digest;
@@ -158,6 +159,35 @@ describeWith(['nginx', 'versitygw'], 'what goes wrong with bytes elsewhere', () 
     await expect(read(webLayer.digest)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
     await changing.request({ method: 'DELETE', key });
     await expect(read(webLayer.digest)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    await backup.close();
+  });
+
+  it.each<[string, readonly Fault[], 'whole' | 'SOURCE_DENIED']>([
+    ['as they are', [], 'whole'],
+    ['where an answer is cut', [{ kind: 'truncate', bytes: 10 }], 'whole'],
+    [
+      'when they are too fast',
+      [{ kind: 'answer', status: 503, body: '<Error><Code>SlowDown</Code></Error>' }],
+      'whole',
+    ],
+    [
+      'until they are denied',
+      Array<Fault>(3).fill({ kind: 'answer', status: 403, body: '<Error><Code>AccessDenied</Code></Error>' }),
+      'SOURCE_DENIED',
+    ],
+  ])('threads fetch objects of a bucket %s', async (what, faults, end) => {
+    const { backup, store } = await open(addressOf('bucket'));
+    const fetcher = createFileFetcher({ threads: 1, threadsFromBytes: 0 });
+    const target = folder.file(what.replaceAll(' ', '-'));
+    const fetched = withFaults('bucket', faults, async () => {
+      const bytes = store.far?.(layer());
+      return bytes && fetcher.fetch(target, bytes, layer(), {});
+    });
+    if (end === 'whole') {
+      expect(await fetched).toBe(true);
+      expect(readFileSync(target)).toEqual(Buffer.from(appLayer.bytes));
+    } else await expect(fetched).rejects.toMatchObject({ code: end });
+    await fetcher.close();
     await backup.close();
   });
 

@@ -180,6 +180,18 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
     }
   });
 
+  it('are not asked for by threads any more where a server answers them in vain', async () => {
+    await open(`${proxy.url}/files/file`);
+    // Threads ask for a part, the usual way for a byte of it.
+    const odd = { kind: 'answer', status: 206, body: 'x' } as const;
+    for (let turn = 0; turn < 2; turn++) {
+      proxy.add({ nth: (n) => n % 2 === 1, fault: odd });
+      expect(await fetchPart()).toBe(false);
+      proxy.heal();
+    }
+    expect(object?.bytes?.(start, size)).toBeUndefined();
+  });
+
   it('are many at once over a few connections', async () => {
     await open(`${nginx.url}/files/file`);
     const pieces = Array.from({ length: 60 }, (_, index) => ({ from: 50_000 * index, size: 60_000 }));

@@ -7,7 +7,7 @@ import type { Backoff } from '../../net/retry.ts';
 import { isTransientStatus } from '../../net/retry.ts';
 import { retryAfterOf } from '../../net/sender.ts';
 import { headerOf, type AnswerHead, type StreamedAnswer } from '../../net/transport.ts';
-import { threadBytes, type ThreadServer, type Version } from './thread-bytes.ts';
+import { createThreadBytes, type ThreadServer, type Version } from './thread-bytes.ts';
 
 /** Sends requests for one object: it knows address, credentials and redirects. */
 export interface ObjectServer extends ThreadServer {
@@ -103,7 +103,7 @@ function farObject(server: ObjectServer, size: number, version: Version, start: 
     ...(server.stored !== undefined && { stored: { ...server.stored, etag: version.etag } }),
     start,
     fetch,
-    bytes: (from, length) => threadBytes({ server, headers: pinned, size, version, fetch }, from, length),
+    bytes: createThreadBytes({ server, headers: pinned, size, version, fetch }),
     read: (from, length, ring = createRing()) => readOn(server, getPart, from, from + length, ring),
     close: () => server.close(),
   };

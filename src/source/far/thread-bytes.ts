@@ -27,18 +27,31 @@ export interface PinnedObject {
   fetch(start: number, size: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
-/** Threads that get nowhere twice, while the usual way does, are not the right ones. */
+/** Threads that get nowhere twice, while the usual way does, are not the right ones for a part. */
 const triesInVain = 2;
+/** Nor are they for an object, then: its server answers in a way that they do not take. */
+const partsInVain = 2;
 
 /**
- * A part of an object for a thread. The thread takes the answers that it is meant to get; what any other means, and
- * whether it is worth waiting, is found out here with a request for one byte, in the usual way.
- * @returns undefined where no thread can ask the server
+ * Parts of an object for threads. They take the answers that they are meant to get; what any other means, and whether
+ * it is worth waiting, is found out here with a request for one byte, in the usual way.
+ * @returns makes one; undefined where threads cannot ask the server, or have asked it in vain
  */
-export function threadBytes(object: PinnedObject, start: number, size: number): FarBytes | undefined {
+export function createThreadBytes(object: PinnedObject): (start: number, size: number) => FarBytes | undefined {
+  const { direct } = object.server;
+  let inVain = 0;
+  return (start, size) =>
+    direct === undefined || size === 0 || inVain >= partsInVain
+      ? undefined
+      : threadBytes(object, direct, { start, size, giveUp: () => void inVain++ });
+}
+
+function threadBytes(
+  object: PinnedObject,
+  direct: NonNullable<ThreadServer['direct']>,
+  { start, size, giveUp }: { readonly start: number; readonly size: number; readonly giveUp: () => void },
+): FarBytes {
   const { server, version } = object;
-  const { direct } = server;
-  if (direct === undefined || size === 0) return undefined;
   let backoff = server.backoff();
   let inVain = 0;
   let answered: (status: number) => void = () => undefined;
@@ -64,6 +77,7 @@ export function threadBytes(object: PinnedObject, start: number, size: number): 
       // What moved shows that the server is there: patience starts again.
       if (hasMoved) backoff = server.backoff();
       inVain = hasMoved ? 0 : inVain + 1;
+      if (inVain >= triesInVain) giveUp();
       if (trouble === 'slow' || inVain >= triesInVain) return undefined;
       if (hasMoved && !(await backoff.wait(undefined, signal))) return undefined;
       await object.fetch(start + position, 1, signal);

@@ -88,6 +88,7 @@ export function openBucketStorage(bucket: Bucket, root: string, options: BucketS
     },
     file: () => undefined,
     isFar: true,
+    far: (location) => (small.has(location.start) ? undefined : objectAt(location).bytes?.(0, location.size)),
     object({ start, size }) {
       const etag = keys.etagOf(start);
       return {

@@ -22,6 +22,7 @@ export function bucketObject(bucket: Bucket, key: string): ObjectServer {
   return {
     describe: describeBucket({ bucket: bucket.address.bucket, key }),
     stored: { server: bucket.server, bucket: bucket.address.bucket, key },
+    direct: (headers) => bucket.direct({ method: 'GET', key, headers }),
     get: (headers, signal) => bucket.stream({ method: 'GET', key, headers, signal }),
     refusal: async (answer) => bucket.refusal(await readAnswer(answer, sourceWords), key),
     explain: (error) => bucket.explain(error),
