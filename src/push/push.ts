@@ -15,7 +15,7 @@ import { estimatePush, type Estimate } from './estimate.ts';
 import { inspectRemote, type Inspection } from './inspect-target.ts';
 import { defaultPushJobs, logIn, type PushLogin } from './login.ts';
 import type { OnExistingTag } from './presence.ts';
-import { verifyRemote } from './read-back.ts';
+import { verifyRemote, type ReadBackOptions } from './read-back.ts';
 import { describeRemote, openRemoteSink } from './sink.ts';
 import { withRefusals } from './with-refusals.ts';
 import { prepareTransfer, type TransferChoice } from './transfer.ts';
@@ -171,7 +171,7 @@ export async function preparePush(
       const report = await transfer.review(possible, copied, (result) =>
         run.onEvent?.({ type: 'image', result, isRevised: true }),
       );
-      return verify ? readBack(registry, possible, report, followed) : report;
+      return verify ? readBack(registry, possible, report, { ...followed, numbers: store.numbers }) : report;
     },
   };
 }
@@ -214,7 +214,7 @@ async function readBack(
   registry: Registry,
   plan: Plan,
   report: CopyReport,
-  { jobs, signal, onEvent }: { readonly jobs: number; readonly signal: AbortSignal } & Pick<RunPushOptions, 'onEvent'>,
+  { onEvent, ...options }: ReadBackOptions & Pick<RunPushOptions, 'onEvent'>,
 ): Promise<CopyReport> {
   const arrived = new Set(
     report.images.filter(({ status }) => status === 'copied' || status === 'present').map(imageKey),
@@ -222,7 +222,7 @@ async function readBack(
   const wrong = await verifyRemote(
     registry,
     plan.images.filter(({ source }) => arrived.has(imageKey(source))),
-    { jobs, signal },
+    options,
   );
   const errors = new Map([...wrong].map(([{ source }, error]) => [imageKey(source), error]));
   return {

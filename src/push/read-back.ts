@@ -1,7 +1,10 @@
 import { RegtarError, toRegtarError } from '../errors.ts';
+import type { BlobNumbers } from '../content/contracts.ts';
+import { createDigestKeys, type DigestKey } from '../content/digest-key.ts';
 import { childrenFirst } from '../content/image-graph.ts';
 import { forEachParallel } from '../io/parallel.ts';
-import { createOncePerKey } from '../io/per-key.ts';
+import { groupBy } from '../io/group-by.ts';
+import { createTurns } from '../io/per-key.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isSchema1Type } from '../oci/media-types.ts';
@@ -11,9 +14,13 @@ import { getManifest, headManifest } from '../remote/manifests.ts';
 import type { Registry } from '../remote/registry.ts';
 import type { RemoteImage } from './presence.ts';
 
-interface ReadBackOptions {
+/** How a target is read back. */
+export interface ReadBackOptions {
+  /** Images asked about at once. */
   readonly jobs: number;
   readonly signal: AbortSignal;
+  /** Numbers of the blobs. @defaultValue what was asked is remembered by digests, which takes more room */
+  readonly numbers?: BlobNumbers | undefined;
 }
 
 /**
@@ -27,14 +34,27 @@ export async function verifyRemote<Image extends RemoteImage>(
   options: ReadBackOptions,
 ): Promise<ReadonlyMap<Image, RegtarError>> {
   const wrong = new Map<Image, RegtarError>();
-  const asked = createAsked(registry, options);
-  await forEachParallel(images, options.jobs, async (image) => {
+  const groups = groupBy(images, ({ target }) => target.repository);
+  const left = new Map(groups.map(([repository, { length }]) => [repository, length]));
+  const asked = new Map<string, Asked>();
+  const askedIn = (repository: string): Asked => {
+    const known = asked.get(repository) ?? createAsked(registry, repository, options);
+    asked.set(repository, known);
+    return known;
+  };
+  // Repository by repository: what its images share is forgotten with the last of them.
+  const inOrder = groups.flatMap(([, group]) => group);
+  await forEachParallel(inOrder, options.jobs, async (image) => {
+    const { repository } = image.target;
     try {
-      await requireImage(registry, image, asked, options);
+      await requireImage(registry, image, askedIn(repository), options);
     } catch (error) {
       options.signal.throwIfAborted();
       wrong.set(image, toRegtarError(error));
     }
+    const others = (left.get(repository) ?? 0) - 1;
+    left.set(repository, others);
+    if (others === 0) asked.delete(repository);
   });
   return wrong;
 }
@@ -42,25 +62,44 @@ export async function verifyRemote<Image extends RemoteImage>(
 /** What images of one repository share is asked once. */
 interface Asked {
   /** The digest of a manifest's bytes, or undefined when it is not there. */
-  manifest(repository: string, digest: Digest): Promise<Digest | undefined>;
+  manifest(digest: Digest): Promise<Digest | undefined>;
   /** Its size in bytes, or undefined when it is not there. */
-  blob(repository: string, digest: Digest): Promise<number | undefined>;
+  blob(digest: Digest): Promise<number | undefined>;
 }
 
-function createAsked(registry: Registry, { signal }: ReadBackOptions): Asked {
-  const manifests = createOncePerKey<string, Digest | undefined>();
-  const blobs = createOncePerKey<string, number | undefined>();
+function createAsked(registry: Registry, repository: string, { signal, numbers }: ReadBackOptions): Asked {
+  const keyOf = createDigestKeys(numbers);
   return {
-    manifest: (repository, digest) =>
-      manifests.get(
-        `${repository}@${digest}`,
-        async () => (await getManifest(registry, repository, digest, { signal }))?.digest,
-      ),
-    blob: (repository, digest) =>
-      blobs.get(
-        `${repository}@${digest}`,
-        async () => (await headBlob(registry, repository, digest, { signal }))?.size,
-      ),
+    manifest: rememberAnswers(
+      keyOf,
+      async (digest) => (await getManifest(registry, repository, digest, { signal }))?.digest,
+    ),
+    blob: rememberAnswers(keyOf, async (digest) => (await headBlob(registry, repository, digest, { signal }))?.size),
+  };
+}
+
+/** Asks once about each digest, also where that fails. A promise of each would take ten times what the answers are. */
+function rememberAnswers<Answer>(
+  keyOf: (digest: Digest) => DigestKey,
+  ask: (digest: Digest) => Promise<Answer>,
+): (digest: Digest) => Promise<Answer> {
+  const answers = new Map<DigestKey, Answer>();
+  const failures = new Map<DigestKey, unknown>();
+  const turns = createTurns<DigestKey>();
+  return (digest) => {
+    const key = keyOf(digest);
+    return turns.run(key, async () => {
+      if (failures.has(key)) throw failures.get(key);
+      if (answers.has(key)) return answers.get(key) as Answer;
+      try {
+        const answer = await ask(digest);
+        answers.set(key, answer);
+        return answer;
+      } catch (error) {
+        failures.set(key, error);
+        throw error;
+      }
+    });
   };
 }
 
@@ -85,11 +124,11 @@ async function requireImage(
     new RegtarError('TARGET_DIFFERS', `${name} lacks ${what}`, { where, hint });
   for (const { descriptor } of childrenFirst(node)) {
     if (descriptor.digest === root.digest || isSchema1Type(descriptor.mediaType)) continue;
-    if ((await asked.manifest(repository, descriptor.digest)) !== descriptor.digest)
+    if ((await asked.manifest(descriptor.digest)) !== descriptor.digest)
       throw lack(`its child ${descriptor.digest}`, 'delete the tag there, then push again');
   }
   for (const blob of target.blobs)
-    if (!isSize(await asked.blob(repository, blob.digest), blob))
+    if (!isSize(await asked.blob(blob.digest), blob))
       throw lack(`its blob ${blob.digest}`, 'push again with --repair, which brings what the registry has lost');
 }
 
