@@ -3,6 +3,7 @@ import { childrenFirst } from '../content/image-graph.ts';
 import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
 import type { VerifiedImage } from './collect-images.ts';
+import { needersText } from './needers-text.ts';
 import type { VerifyProblem } from './verify-report.ts';
 
 /** What images need of volumes that were not given: nothing is damaged, and nothing of it can be said. */
@@ -21,12 +22,14 @@ export function absentVolumes(images: readonly VerifiedImage[], { absent }: Cont
       }
   return [...volumes]
     .sort(([left], [right]) => compareCodePoints(left, right))
-    .map(([volume, { blobs, names }]) => ({
+    .map(([volume, { blobs, names }]) => [volume, blobs, [...names].sort(compareCodePoints)] as const)
+    .map(([volume, blobs, names]) => ({
       code: 'VOLUME_MISSING',
       path: volume,
       message:
         `${volume} was not given, and ${blobs.size === 1 ? 'a blob' : `${blobs.size} blobs`} of ` +
-        `${names.size === 1 ? 'an image' : `${names.size} images`} here lie on it: they were not checked`,
-      neededBy: [...names].sort(compareCodePoints),
+        `${names.length === 1 ? 'an image' : `${names.length} images`} here lie on it: they were not checked` +
+        needersText(names),
+      neededBy: names,
     }));
 }

@@ -7,6 +7,7 @@ import type { Digest } from '../oci/digest.ts';
 import { compareCodePoints, formatImageReference } from '../oci/reference.ts';
 import type { VerifiedImage } from './collect-images.ts';
 import { hasSize } from './judge-image.ts';
+import { needersText } from './needers-text.ts';
 import type { VerifyProblem } from './verify-report.ts';
 
 /** Everything that is wrong, each once. */
@@ -122,19 +123,15 @@ export function collectProblems(
   return { problems: [...[...findings.values()].map(problemOf), ...others], corrupt: corruptDigests, missing };
 }
 
-const namesInMessage = 3;
-
 function problemOf({ code, digest, message, needers }: Finding): VerifyProblem {
   const neededBy = [...needers.keys()].sort(compareCodePoints);
   const first = needers.get(neededBy[0] ?? '');
-  const shown = neededBy.slice(0, namesInMessage).join(', ');
-  const rest = neededBy.length - namesInMessage;
   return {
     code,
     repository: first?.repository,
     tag: first?.tag,
     digest,
-    message: `${message}; needed by ${shown}${rest > 0 ? ` and ${rest} more` : ''}`,
+    message: `${message}${needersText(neededBy)}`,
     neededBy,
   };
 }

@@ -198,6 +198,8 @@ describe('each planted kind of damage ends with 4 and has its code', () => {
       write(planted((s, { multi }) => s.loseBlob(multi.children[1]!.digest))),
     ]);
     expect(stdout).toMatch(/multi:v1\s+partial\s+linux\/amd64\s+linux\/arm64/);
+    expect(stdout.match(/needed by multi:v1/g)).toHaveLength(1);
+    expect(stdout).toMatch(/\nhint: push, export and load take .* with --platform$/m);
   });
 
   it('--platform judges these platforms alone, as push --platform takes them', async () => {

@@ -1,7 +1,7 @@
 import { printable } from '../../io/printable.ts';
 import { formatImageReference } from '../../oci/reference.ts';
 import type { VerifyReport } from '../../verify/verify-report.ts';
-import { formatBytes, formatCount, formatSeconds, plural } from '../../io/sizes.ts';
+import { formatBytes, formatCount, formatSeconds } from '../../io/sizes.ts';
 import { renderTable } from './table.ts';
 import type { View } from './view.ts';
 
@@ -39,11 +39,9 @@ export function renderVerdict(report: VerifyReport, { describe, verbose, columns
     ]);
     parts.push('', renderTable(['IMAGE', 'STATE', 'WHOLE', 'LOST'], rows, { columns }));
   }
-  if (problems.length > 0)
-    parts.push(
-      '',
-      ...problems.map(({ code, message, neededBy = [] }) => `${code}: ${printable(message)}${needers(neededBy)}`),
-    );
+  if (problems.length > 0) parts.push('', ...problems.map(({ code, message }) => `${code}: ${printable(message)}`));
+  if (report.verdicts.some(({ state }) => state === 'partial'))
+    parts.push('hint: push, export and load take the whole platforms of partial images with --platform');
   if (hidden > 0) parts.push(`… and ${formatCount(hidden)} more lines; -v shows all`);
   return parts.join('\n');
 }
@@ -52,15 +50,6 @@ function hashed({ quick, blobs, seconds }: VerifyReport): string {
   return quick
     ? 'not hashed (--quick)'
     : `${formatCount(blobs.checked)} hashed, ${formatBytes(blobs.bytes)} in ${formatSeconds(seconds)}`;
-}
-
-const shownNeeders = 3;
-
-function needers(names: readonly string[]): string {
-  if (names.length === 0) return '';
-  const more = names.length - shownNeeders;
-  const rest = more > 0 ? ` and ${plural(more, 'more image')}` : '';
-  return ` (needed by ${names.slice(0, shownNeeders).join(', ')}${rest})`;
 }
 
 function elsewhere({ elsewhere: images = 0 }: VerifyReport['images']): string {
