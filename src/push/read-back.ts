@@ -115,10 +115,15 @@ async function requireImage(
   // The digest of schema1 is not that of its bytes.
   const read = isSchema1Type(root.mediaType) ? headManifest : getManifest;
   const found = (await read(registry, repository, tag ?? root.digest, { signal }))?.digest;
-  if (found !== root.digest)
-    throw new RegtarError('TARGET_DIFFERS', `${name} is ${found ?? 'not there'} instead of ${root.digest}`, {
+  if (found === undefined)
+    throw new RegtarError('TARGET_DIFFERS', `${name} is not there, although ${registry.host} took it`, {
       where,
-      hint: 'another client pushes to this tag, or the registry has lost it: push again',
+      hint: 'where garbage collection has just run, restart the registry, which may remember what is gone: then push again',
+    });
+  if (found !== root.digest)
+    throw new RegtarError('TARGET_DIFFERS', `${name} is ${found} instead of ${root.digest}`, {
+      where,
+      hint: 'another client pushes to this tag: push again',
     });
   const lack = (what: string, hint: string): RegtarError =>
     new RegtarError('TARGET_DIFFERS', `${name} lacks ${what}`, { where, hint });

@@ -5,7 +5,7 @@ import { createPlacedBlobs } from '../formats/registry/placed-blobs.ts';
 import type { Place } from '../formats/registry/place.ts';
 import { collecting, isCollecting } from '../harbor/garbage-collection.ts';
 import type { Harbor } from '../harbor/recognise-harbor.ts';
-import { formatBytes } from '../io/sizes.ts';
+import { formatBytes, plural } from '../io/sizes.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Registry } from '../remote/registry.ts';
@@ -163,8 +163,8 @@ export async function prepareTransfer(
       ...(layers.uploaded.size === 0
         ? []
         : [
-            `${registry.host} did not know ${layers.uploaded.size} blobs that were placed; they were sent ` +
-              'through its API',
+            `${registry.host} did not know ${plural(layers.uploaded.size, 'blob')} that ` +
+              `${layers.uploaded.size === 1 ? 'was placed; it was' : 'were placed; they were'} sent through its API`,
           ]),
       ...(unnamed === 0
         ? []
