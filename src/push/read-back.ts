@@ -118,7 +118,7 @@ async function requireImage(
   if (found === undefined)
     throw new RegtarError('TARGET_DIFFERS', `${name} is not there, although ${registry.host} took it`, {
       where,
-      hint: 'where garbage collection has just run, restart the registry, which may remember what is gone: then push again',
+      hint: 'where its garbage collection has just run, the registry may remember what is gone: restart it, push again',
     });
   if (found !== root.digest)
     throw new RegtarError('TARGET_DIFFERS', `${name} is ${found} instead of ${root.digest}`, {
