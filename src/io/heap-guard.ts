@@ -80,6 +80,19 @@ export function refuseHeavyJson(document: string | Uint8Array, describe: string)
   if (usedBytes() + needed > mostOf(room, 'MEMORY_FULL')) throw heapFull(describe, 'MEMORY_FULL', limit);
 }
 
+/** A small object in a list, in bytes of the heap. */
+const itemBytes = 128;
+
+/**
+ * Refuses a list whose items would not fit into the heap, be each as small as it can.
+ * @param describe its file, for the message
+ * @throws RegtarError MEMORY_FULL
+ */
+export function refuseLongList(length: number, describe: string): void {
+  const { limit, room } = heapRoom();
+  if (usedBytes() + length * itemBytes > mostOf(room, 'MEMORY_FULL')) throw heapFull(describe, 'MEMORY_FULL', limit);
+}
+
 function mostOf(room: number, use: HeapUse): number {
   return Math.max(room / 2, Math.min(room * uses[use].share, room - largestManifestHeapBytes));
 }

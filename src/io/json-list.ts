@@ -1,3 +1,4 @@
+import { refuseLongList } from './heap-guard.ts';
 import { isJsonObject, tryJson } from './try-json.ts';
 
 /** A JSON object with one long list in it, whose items are parsed while they are looked at. */
@@ -24,10 +25,10 @@ const scalarEnds: ReadonlySet<number | undefined> = new Set([...blanks, comma, c
  * @param field of the document's object, in which the list is
  * @param describe its file, for the message
  * @returns undefined where it is not JSON, or has no list there
- * @throws RegtarError MEMORY_FULL where what is beside the list would not fit into the heap
+ * @throws RegtarError MEMORY_FULL where what is beside the list, or the list, would not fit into the heap
  */
 export function parseJsonList(bytes: Uint8Array, field: string, describe: string): JsonList | undefined {
-  const found = findList(bytes, field);
+  const found = findList(bytes, field, describe);
   if (found === undefined) return undefined;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shell = tryJson(Buffer.concat([buffer.subarray(0, found.start), buffer.subarray(found.end)]), describe);
@@ -50,7 +51,7 @@ interface FoundList {
 }
 
 /** What is not JSON on the way may be found or not: it is parsed later. */
-function findList(bytes: Uint8Array, field: string): FoundList | undefined {
+function findList(bytes: Uint8Array, field: string, describe: string): FoundList | undefined {
   let found: FoundList | undefined;
   let at = skipBlanks(bytes, 0);
   if (bytes[at] !== openObject) return undefined;
@@ -63,7 +64,7 @@ function findList(bytes: Uint8Array, field: string): FoundList | undefined {
     const value = skipBlanks(bytes, mark + 1);
     // As everywhere in JSON, the last of two with one name counts.
     const isList = bytes[value] === openList && tryJson(bytes.subarray(key, keyEnd)) === field;
-    const list = isList ? findItems(bytes, value) : undefined;
+    const list = isList ? findItems(bytes, value, describe) : undefined;
     if (isList && list === undefined) return undefined;
     found = list ?? found;
     at = skipBlanks(bytes, list === undefined ? skipValue(bytes, value) : list.end + 1);
@@ -71,7 +72,7 @@ function findList(bytes: Uint8Array, field: string): FoundList | undefined {
   return found;
 }
 
-function findItems(bytes: Uint8Array, open: number): FoundList | undefined {
+function findItems(bytes: Uint8Array, open: number, describe: string): FoundList | undefined {
   let places = new Float64Array(64);
   let used = 0;
   let at = skipBlanks(bytes, open + 1);
@@ -81,6 +82,7 @@ function findItems(bytes: Uint8Array, open: number): FoundList | undefined {
     const end = skipValue(bytes, start);
     if (end === start) return undefined;
     if (used === places.length) {
+      refuseLongList(used, describe);
       const longer = new Float64Array(places.length * 2);
       longer.set(places);
       places = longer;

@@ -11,8 +11,10 @@ export const limits = {
    * steps below 4 MiB.
    */
   configBytes: 4 * 1024 * 1024,
-  /** `index.json` of a layout and `manifest.json` of a docker-archive: about 400 bytes for each tag. */
-  layoutIndexBytes: 128 * 1024 * 1024,
+  /** `index.json` of a layout: about 450 bytes for each tag, and two million of them are written, too. */
+  layoutIndexBytes: 1024 * 1024 * 1024,
+  /** `manifest.json` of a docker-archive and `set.json`: lists that are parsed at once. */
+  imageListBytes: 128 * 1024 * 1024,
   /** A link is 71 or 135 bytes; white space around it is allowed, more than this is not a link. */
   linkBytes: 1024,
   /** One read, write or hash step: below 64 KiB the cost of a step shows, above 1 MiB nothing is gained. */

@@ -81,7 +81,8 @@ function chooseTaker(member: Member, takers: BodyTakers, keep: Kept, isWanted: (
 }
 
 function isIndexFile({ path, size, runs }: Member): boolean {
-  return path.endsWith('.json') && size <= limits.layoutIndexBytes && runs === undefined;
+  const most = path.endsWith('index.json') ? limits.layoutIndexBytes : limits.imageListBytes;
+  return path.endsWith('.json') && size <= most && runs === undefined;
 }
 
 /** Folders mean nothing, but for those of tags, which may lack everything else. */

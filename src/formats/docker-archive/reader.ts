@@ -105,8 +105,8 @@ async function findArchives(source: SourceFolder): Promise<readonly FoundArchive
     const match = manifestPath.exec(path);
     const file = match === null ? undefined : source.get(path);
     const base = match?.[1] ?? '';
-    if (file === undefined || file.location.size > limits.layoutIndexBytes || isLayout(base)) continue;
-    const bytes = await source.read(file, limits.layoutIndexBytes);
+    if (file === undefined || file.location.size > limits.imageListBytes || isLayout(base)) continue;
+    const bytes = await source.read(file, limits.imageListBytes);
     const images = readSavedImages(bytes, `${path} in ${source.describe}`);
     if (images !== undefined) found.push({ source, base, images });
   }

@@ -31,7 +31,7 @@ export async function readGivenVolumes(files: SourceFiles): Promise<GivenVolumes
     const found = folder.get(setFileName);
     if (found === undefined) continue;
     try {
-      const file = parseSetFile(await folder.read(found, limits.layoutIndexBytes));
+      const file = parseSetFile(await folder.read(found, limits.imageListBytes));
       if (file === undefined) continue;
       const set = sets.get(file.id) ?? { file, given: new Map<number, SetFile>(), from: folder.describe };
       set.given.set(file.volume, file);
