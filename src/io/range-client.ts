@@ -185,7 +185,10 @@ export function createRangeClient(bufferBytes: number): RangeClient {
         if (!isIdleOver) fail('broken');
         else send();
       };
-      line.socket.write(request.head, 'latin1');
+      const write = (): void => void line.socket.write(request.head, 'latin1');
+      // Nobody is told a credential before the certificate is known to be right.
+      if (kept === undefined && request.tls !== undefined) line.socket.once('secureConnect', write);
+      else write();
     };
 
     const tick = Math.max(10, Math.min(1000, request.stallSeconds * 250));

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createFileFetcher, type FileFetcher } from '../../src/io/file-fetcher.ts';
+import { createRangeClient } from '../../src/io/range-client.ts';
 import { Secret } from '../../src/net/secret.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { FarAccess } from '../../src/source/far/access.ts';
@@ -27,6 +30,7 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
   let nginx: Nginx;
   let proxy: FaultProxy;
   let authority: string;
+  let pair: { readonly certificate: string; readonly key: string };
   let fetcher: FileFetcher;
   let object: FarObject | undefined;
   let target = '';
@@ -37,8 +41,8 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
     mkdirSync(folder.file('out'));
     const made = await createAuthority(folder.path);
     authority = made.certificate;
-    const server = await made.issue('server');
-    nginx = await startNginx({ root, tls: server, user: { username: 'reader', password }, token: password });
+    pair = await made.issue('server');
+    nginx = await startNginx({ root, tls: pair, user: { username: 'reader', password }, token: password });
     proxy = await startFaultProxy(nginx.url);
     fetcher = createFileFetcher({ threads: 2, threadsFromBytes: 0 });
   });
@@ -98,6 +102,42 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
     }
   });
 
+  it('are asked for nowhere else: a server that is not trusted hears nothing', async () => {
+    const heard: string[] = [];
+    const server = createServer({ cert: readFileSync(pair.certificate), key: readFileSync(pair.key) }, (socket) =>
+      socket
+        .on('error', () => undefined)
+        .on('data', (bytes) => {
+          heard.push(bytes.toString('latin1'));
+          socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
+        }),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const ask = (ca: readonly string[]) =>
+      new Promise((resolve) => {
+        const text = Buffer.from(JSON.stringify({ ca, rejectUnauthorized: true }));
+        const material = new SharedArrayBuffer(text.length);
+        Buffer.from(material).set(text);
+        createRangeClient(1024).get(
+          {
+            host: '127.0.0.1',
+            port,
+            tls: { id: ca.length === 0 ? 'none' : 'named', material },
+            head: `GET / HTTP/1.1\r\nauthorization: ${password}\r\n\r\n`,
+            answer: {},
+            size: 1,
+            stallSeconds: 30,
+          },
+          { take: () => undefined, end: (trouble) => resolve(trouble) },
+        );
+      });
+    expect([await ask([]), heard]).toEqual(['broken', []]);
+    // The same server would have heard it where it is trusted.
+    expect([await ask([readFileSync(authority, 'utf8')]), heard.length]).toEqual(['refused', 1]);
+    server.close();
+  });
+
   it('are left to the usual way where a proxy stands between', async () => {
     const env = { http_proxy: proxy.url };
     const server = openHttpsObject('http://files.example/file', { plainHttp: true, env });
@@ -118,7 +158,7 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
     ['reset at once', [{ kind: 'reset', when: 'before-body' }]],
     ['silent', [{ kind: 'stall', when: 'answer' }]],
   ])('go on behind what has come where an answer is %s', async (_what, faults) => {
-    await open(`${proxy.url}/files/file`, { stallTimeoutSeconds: 0.5 });
+    await open(`${proxy.url}/files/file`, { stallTimeoutSeconds: 1, retry: { times: 5, delaySeconds: 0.01 } });
     withFaults(...faults);
     const before = nginx.requests().length;
     let told = 0;
