@@ -107,7 +107,7 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
     const server = createServer({ cert: readFileSync(pair.certificate), key: readFileSync(pair.key) }, (socket) =>
       socket
         .on('error', () => undefined)
-        .on('data', (bytes) => {
+        .on('data', (bytes: Buffer) => {
           heard.push(bytes.toString('latin1'));
           socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
         }),
