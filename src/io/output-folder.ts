@@ -157,7 +157,7 @@ function refuseOtherFormat(path: string, options: OutputFolderOptions): void {
 }
 
 function foreign(path: string, force: boolean): RegtarError {
-  return new RegtarError('OUTPUT_FOREIGN', `${path} is not empty and regtar did not make what is in it`, {
+  return new RegtarError('OUTPUT_FOREIGN', `${path} is not empty, and what is in it is not an export of this kind`, {
     where: { path },
     hint: force ? '--force replaces only what regtar made: choose an empty folder' : 'choose an empty or new folder',
   });
