@@ -112,17 +112,6 @@ describeWith(['containerd', 'ctr', 'runc'], 'containerd', () => {
     await engine.ctr(['images', 'remove', '--sync', ...names]);
   });
 
-  it('imports images without a prefix under the names that docker and Kubernetes ask for', async () => {
-    const short = folder.file('short.tar');
-    const both = ['--include', 'base:1', '--include', 'tools/hello:1.1', '--no-referrers'];
-    await regtarDone(['export', fixturePath, short, '--format', 'docker-archive', ...both]);
-    await engine.importArchive(short);
-    const { stdout } = await engine.ctr(['images', 'list', '-q']);
-    const found = stdout.trim().split('\n').sort();
-    expect(found).toEqual(['docker.io/library/base:1', 'docker.io/tools/hello:1.1']);
-    await engine.ctr(['images', 'remove', '--sync', ...found]);
-  });
-
   it('imports an OCI archive of many images with all their platforms, digests unchanged', async () => {
     await engine.importArchive(ociArchive, ['--all-platforms']);
     const { stdout } = await engine.ctr(['images', 'list']);
@@ -132,6 +121,19 @@ describeWith(['containerd', 'ctr', 'runc'], 'containerd', () => {
         expect(stdout.split('\n').find((line) => line.startsWith(`${name} `))).toContain(digest);
     }
     for (const name of names) expect((await engine.runImage(name)).stdout).toBe(printed(name));
+  });
+
+  it('imports images without a prefix under the names that docker and Kubernetes ask for', async () => {
+    const short = folder.file('short.tar');
+    const both = ['--include', 'base:1', '--include', 'tools/hello:1.1', '--no-referrers'];
+    await regtarDone(['export', fixturePath, short, '--format', 'docker-archive', ...both]);
+    await engine.importArchive(short);
+    const { stdout } = await engine.ctr(['images', 'list', '-q']);
+    const found = stdout
+      .trim()
+      .split('\n')
+      .filter((name) => !names.includes(name));
+    expect(found.sort()).toEqual(['docker.io/library/base:1', 'docker.io/tools/hello:1.1']);
   });
 });
 
