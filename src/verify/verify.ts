@@ -1,6 +1,6 @@
 import type { Catalog, ContentStore } from '../content/contracts.ts';
 import { createDigestSet, type DigestSet } from '../content/digest-set.ts';
-import { hollowReason } from '../content/hollow.ts';
+import { hollowReasonIn, isNearlyEmpty } from '../content/hollow.ts';
 import { childrenFirst, createGraphReader } from '../content/image-graph.ts';
 import { filtered, repeatable } from '../io/repeatable.ts';
 import type { Problem } from '../errors.ts';
@@ -150,8 +150,11 @@ function* bloatedBlobs(
   { store, aliases }: { readonly store: ContentStore; readonly aliases: Catalog['aliases'] },
 ): Generator<readonly [Digest, Problem]> {
   const large = new Map<Digest, { size: number; readonly mediaTypes: Set<string> }>();
-  for (const digest of filtered(blobs, (found) => (store.stat(found)?.size ?? 0) > bloatBytes))
-    large.set(digest, { size: 0, mediaTypes: new Set() });
+  const isSuspect = (found: Digest): boolean => {
+    const stat = store.stat(found);
+    return stat !== undefined && (stat.size > bloatBytes || isNearlyEmpty(stat));
+  };
+  for (const digest of filtered(blobs, isSuspect)) large.set(digest, { size: 0, mediaTypes: new Set() });
   if (large.size === 0) return;
   for (const { digest, size, mediaType } of needed(images)) {
     for (const found of [large.get(digest), large.get(aliases?.get(digest) ?? digest)]) {
@@ -165,7 +168,7 @@ function* bloatedBlobs(
     const reason =
       mediaTypes.size > 0 && stat.size - size > bloatBytes
         ? `it has ${stat.size} bytes instead of ${size}`
-        : hollowReason(stat, [...mediaTypes]);
+        : hollowReasonIn(store, digest, stat, [...mediaTypes]);
     if (reason === undefined) continue;
     yield [digest, { code: 'BLOB_CORRUPT', digest, message: `blob ${digest} is damaged: ${reason}` }];
   }
