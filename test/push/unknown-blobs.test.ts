@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { regtar } from '../e2e/support/regtar.ts';
 import { expected, fixturePath } from '../support/fixture.ts';
-import { startFaultProxy, type FaultRule } from '../support/fault-proxy.ts';
+import { startFaultProxy, type FaultRule, type ProxiedRequest } from '../support/fault-proxy.ts';
 import { startRegistry, type Registry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -18,10 +18,13 @@ afterAll(async () => {
   folder.remove();
 });
 
-async function pushThrough(prefix: string, rules: readonly FaultRule[]): Promise<PushResult> {
+async function pushThrough(
+  prefix: string,
+  rules: readonly FaultRule[],
+): Promise<PushResult & { readonly requests: readonly ProxiedRequest[] }> {
   const proxy = await startFaultProxy(registry.url, rules);
   onTestFinished(() => proxy.stop());
-  return push(fixturePath, `${proxy.host}/${prefix}`, { args: ['--verify'] });
+  return { ...(await push(fixturePath, `${proxy.host}/${prefix}`, { args: ['--verify'] })), requests: proxy.requests };
 }
 
 const unknown = (digest: string): string =>
@@ -68,7 +71,7 @@ it('a mount that was answered falsely is found, and the blob is sent', async () 
   }
 });
 
-it('--verify reads manifests, not what is said of them', async () => {
+it('--verify reads manifests, not what is said of them, and asks once for what images share', async () => {
   const result = await pushThrough('changed', [
     {
       method: 'GET',
@@ -82,6 +85,9 @@ it('--verify reads manifests, not what is said of them', async () => {
     },
   ]);
   expect([result.code, failures(result)]).toEqual([3, { 'tools/hello:edge': 'TARGET_DIFFERS' }]);
+  const asked = result.requests.filter(({ method, path }) => method === 'HEAD' && path.includes('/blobs/'));
+  expect(asked.length).toBeGreaterThan(20);
+  expect(new Set(asked.map(({ path }) => path)).size).toBe(asked.length);
 });
 
 it('an image that stays behind is not success, and neither is a report of nothing', async () => {
