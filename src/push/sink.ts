@@ -19,7 +19,7 @@ import { projectOf } from '../harbor/name-rules.ts';
 import { blobMissing, createBlobPlaces, type BlobPlaces, type BlobPlacesOptions } from './blob-places.ts';
 import type { FirstNaming } from './first-naming.ts';
 import type { Passage, Proof } from './proof.ts';
-import { createSupplies, insistOn, namedDigests, repeatedBlobs } from './supplies.ts';
+import { createSupplies, insistOn, namedDigests, repeatedBlobs, type Supplies } from './supplies.ts';
 import { createRoom, type Room } from './room.ts';
 import type { Heads } from './heads.ts';
 import { tagExists } from './inspect-target.ts';
@@ -157,23 +157,21 @@ interface Shared {
   readonly options: RemoteSinkOptions;
 }
 
-/** @param end tells that the image is no longer on its way */
-function createWriter(
-  { registry, places, manifests, room, underWay, options }: Shared,
-  target: ImageTarget,
-  passage: Passage | undefined,
-  end: () => void,
-): ImageWriter {
-  const { repository } = target;
-  const supplies = createSupplies(registry, places, repository, { headsLie: options.isPlaced === true });
-  let root: { readonly manifest: Descriptor; readonly bytes: Uint8Array } | undefined;
+/** How the manifests of one image get there. */
+interface ManifestPuts {
+  /** @param reference a tag, or its digest */
+  put(manifest: Descriptor, bytes: Uint8Array, reference: string, signal: AbortSignal | undefined): Promise<void>;
+  /** Indexes share children, and tags share indexes: each goes once. */
+  putChild(manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome>;
+}
 
-  const send = async (
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    reference: string,
-    signal: AbortSignal | undefined,
-  ): Promise<void> => {
+function createManifestPuts(
+  { registry, places, manifests, options }: Shared,
+  repository: string,
+  supplies: Supplies,
+  passage: Passage | undefined,
+): ManifestPuts {
+  const send: ManifestPuts['put'] = async (manifest, bytes, reference, signal) => {
     await options.mend?.(manifest, bytes);
     const { subject } = await putManifest(registry, repository, reference, manifest.mediaType, bytes, {
       signal,
@@ -182,38 +180,27 @@ function createWriter(
     if (options.distrust === true) await requireManifest(registry, repository, manifest, bytes, signal);
     if (subject === undefined) await keepReferrer(registry, repository, manifest, bytes, signal);
   };
-  const put = (
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    reference: string,
-    signal: AbortSignal | undefined,
-  ): Promise<void> => {
-    const insist = (): Promise<void> =>
-      insistOn(
-        () => send(manifest, bytes, reference, signal),
-        async (error, attempt) => {
-          if (passage !== undefined && error.code === 'CHILD_MISSING') return passage.refuse(error);
-          if (options.sendsNothing === true) throw unknownThere(registry, repository, error);
-          return supplies.bring(manifest, bytes, error, { attempt, signal });
-        },
-        signal,
-      );
-    return options.naming === undefined
-      ? insist()
+  const insist: ManifestPuts['put'] = (manifest, bytes, reference, signal) =>
+    insistOn(
+      () => send(manifest, bytes, reference, signal),
+      async (error, attempt) => {
+        if (passage !== undefined && error.code === 'CHILD_MISSING') return passage.refuse(error);
+        if (options.sendsNothing === true) throw unknownThere(registry, repository, error);
+        return supplies.bring(manifest, bytes, error, { attempt, signal });
+      },
+      signal,
+    );
+  const put: ManifestPuts['put'] = (manifest, bytes, reference, signal) =>
+    options.naming === undefined
+      ? insist(manifest, bytes, reference, signal)
       : options.naming.run(projectOf(repository), namedDigests(manifest, bytes), async (fresh) => {
           // Harbor counts a blob that it does not know once for each time that a manifest names it; what was sent it
           // knows.
           const repeated = repeatedBlobs(manifest, bytes).filter((digest) => fresh.includes(digest));
           if (options.sendsNothing !== true) for (const digest of repeated) await supplies.send(digest, signal);
-          return insist();
+          return insist(manifest, bytes, reference, signal);
         });
-  };
-
-  const bringChild = async (
-    manifest: Descriptor,
-    bytes: Uint8Array,
-    signal: AbortSignal | undefined,
-  ): Promise<BlobOutcome> => {
+  const bringChild: ManifestPuts['putChild'] = async (manifest, bytes, signal) => {
     if (
       options.distrust !== true &&
       !places.isFresh(repository) &&
@@ -223,14 +210,24 @@ function createWriter(
     await put(manifest, bytes, manifest.digest, signal);
     return 'written';
   };
+  return {
+    put,
+    putChild: (manifest, bytes, signal) =>
+      manifests.run<BlobOutcome>(
+        `${repository}@${manifest.digest}`,
+        () => bringChild(manifest, bytes, signal),
+        async () => 'present',
+      ),
+  };
+}
 
-  /** Indexes share children, and tags share indexes: each goes once. */
-  const putChild = (manifest: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<BlobOutcome> =>
-    manifests.run<BlobOutcome>(
-      `${repository}@${manifest.digest}`,
-      () => bringChild(manifest, bytes, signal),
-      async () => 'present',
-    );
+/** @param end tells that the image is no longer on its way */
+function createWriter(shared: Shared, target: ImageTarget, passage: Passage | undefined, end: () => void): ImageWriter {
+  const { registry, places, room, underWay, options } = shared;
+  const { repository } = target;
+  const supplies = createSupplies(registry, places, repository, { headsLie: options.isPlaced === true });
+  const puts = createManifestPuts(shared, repository, supplies, passage);
+  let root: { readonly manifest: Descriptor; readonly bytes: Uint8Array } | undefined;
 
   return {
     putBlob(blob, open, write) {
@@ -240,7 +237,7 @@ function createWriter(
     async putManifest(manifest, bytes, { signal }) {
       if (manifest.digest !== target.root.digest) {
         supplies.addManifest(manifest, bytes);
-        return room.watch(repository, () => putChild(manifest, bytes, signal));
+        return room.watch(repository, () => puts.putChild(manifest, bytes, signal));
       }
       // The root makes the image visible, so it waits for commit.
       root = { manifest, bytes };
@@ -253,9 +250,8 @@ function createWriter(
       // While an image proves where the storage is, all others wait for it.
       const subject = passage === undefined ? subjectOf(manifest, bytes)?.subject?.digest : undefined;
       if (subject !== undefined) await underWay.wait(repository, subject);
-      const commit = (): Promise<void> => put(manifest, bytes, target.tag ?? manifest.digest, signal);
+      const commit = (): Promise<void> => puts.put(manifest, bytes, target.tag ?? manifest.digest, signal);
       await room.watch(repository, () => (passage === undefined ? commit() : passage.prove(commit, bytes)));
-      room.took(repository);
       end();
       return 'written';
     },
