@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError } from '../errors.ts';
 import type { Catalog, ContentStore } from '../content/contracts.ts';
+import { createDigestSet } from '../content/digest-set.ts';
 import { tryReadNode, type GraphReader, type ManifestNode } from '../content/image-graph.ts';
 import { unreachedRevisions } from '../content/unreached-revisions.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -75,15 +76,24 @@ async function readInOrder(
   graph: GraphReader,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const manifests = new Set<Digest>();
-  for (const repository of catalog.repositories())
-    for (const digest of catalog.revisions(repository)) manifests.add(digest);
-  const inOrder = [...manifests].sort((left, right) => store.position(left) - store.position(right));
-  for (const [index, digest] of inOrder.entries()) {
-    if (index % readsPerTurn === 0) await nextTurn();
+  let read = 0;
+  for (const digest of manifestsInOrder(catalog, store)) {
+    if (read++ % readsPerTurn === 0) await nextTurn();
     signal?.throwIfAborted();
     tryRead(graph, digest);
   }
+}
+
+/** Each of a hundred thousand is asked once for its position, not in each comparison. */
+function* manifestsInOrder(catalog: Catalog, store: ContentStore): Generator<Digest> {
+  const seen = createDigestSet(store);
+  const digests: Digest[] = [];
+  for (const repository of catalog.repositories())
+    for (const digest of catalog.revisions(repository)) if (seen.add(digest)) digests.push(digest);
+  const positions = Float64Array.from(digests, (digest) => store.position(digest));
+  const order = Uint32Array.from(digests.keys());
+  order.sort((left, right) => (positions[left] as number) - (positions[right] as number));
+  for (const index of order) yield digests[index] as Digest;
 }
 
 function tryRead(graph: GraphReader, digest: Digest): Pick<VerifiedImage, 'root' | 'error'> {
