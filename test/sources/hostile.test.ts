@@ -10,15 +10,11 @@ import { readSource, type ReadSource } from '../../src/formats/read-source.ts';
 import { openSource } from '../../src/source/open-source.ts';
 import { archive, file, hardLink, symlink } from '../support/tar-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { createHash } from 'node:crypto';
+import { hex, indexType, manifestType, refName } from './support/layout-members.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
-const hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const layoutFile = file('oci-layout', '{"imageLayoutVersion":"1.0.0"}');
-const refName = 'org.opencontainers.image.ref.name';
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-const indexType = 'application/vnd.oci.image.index.v1+json';
 let count = 0;
 
 /** Writes a tar, reads it, and closes it again. */
@@ -171,11 +167,11 @@ describe('an OCI layout that means harm', () => {
     ]);
   });
 
-  it('more entries than anybody has are refused before they cost memory', () => {
+  it('a million entries that are none are told, and nothing is kept of them', () => {
     const many = Buffer.from(`{"manifests":[${'0,'.repeat(1_000_000)}0]}`);
-    expect(() => readIndexEntries(many, 'index.json', () => undefined)).toThrow(
-      expect.objectContaining({ code: 'SOURCE_TOO_LARGE' }) as Error,
-    );
+    let told = 0;
+    expect(readIndexEntries(many, 'index.json', () => void told++)).toEqual([]);
+    expect(told).toBe(1_000_001);
   });
 
   it('an index.json that was cut is named', async () => {

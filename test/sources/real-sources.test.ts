@@ -33,6 +33,7 @@ import { startDockerd, type Dockerd } from '../support/start-dockerd.ts';
 import { startRegistry, type Registry } from '../support/start-registry.ts';
 import { buildStorage } from '../support/storage-builder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { refName } from './support/layout-members.ts';
 
 const folder = temporaryFolder();
 const { built, tar } = buildStorage((s) => ({
@@ -364,7 +365,6 @@ async function unpack(name: string, out: string): Promise<void> {
   renameSync(join(into, name), out);
 }
 
-const refName = 'org.opencontainers.image.ref.name';
 const everything = ['team/app:latest', 'team/app:v1', 'web:v1'];
 const all = [...rows, ...saved];
 const possible = all.filter(({ needs }) => needs.every(havePeer));
