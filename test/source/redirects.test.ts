@@ -89,3 +89,34 @@ it('a server that gives the whole file in place of a part is told from a file th
   });
   await object.close();
 });
+
+it('answers that end early, each time, are named', async () => {
+  let asked = 0;
+  const url = await start((request, response) => {
+    asked++;
+    const { bytes, head } = rangeOf(request);
+    response.writeHead(206, head).end(bytes.subarray(0, 4));
+  });
+  await expect(open(url)).rejects.toMatchObject({
+    code: 'SOURCE_UNREACHABLE',
+    message: expect.stringContaining('the answer ended early, after 4 bytes') as string,
+  });
+  expect(asked).toBe(1);
+});
+
+it('a server that gives a byte for each request is not asked for all of them', async () => {
+  let asked = 0;
+  const url = await start((request, response) => {
+    const { bytes, head } = rangeOf(request);
+    response.writeHead(206, head).end(asked++ === 0 ? bytes : bytes.subarray(0, 1));
+  });
+  const object = await open(url);
+  const read = async (): Promise<number> => {
+    let count = 0;
+    for await (const chunk of object.read(10, 80)) count += chunk.length;
+    return count;
+  };
+  await expect(read()).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' });
+  expect(asked).toBeLessThan(5);
+  await object.close();
+});

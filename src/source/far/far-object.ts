@@ -60,17 +60,19 @@ export async function openFarObject(
   startBytes: number,
   signal?: AbortSignal,
 ): Promise<FarObject> {
-  const { answer, start } = await patiently(server, signal, async () => {
+  const { answer, start, total } = await patiently(server, signal, async () => {
     const opened = await server.get({ range: `bytes=0-${startBytes - 1}` }, signal);
     if (opened.status !== 206) throw await withoutRanges(server, opened);
     checkEncoding(server, opened);
-    return { answer: opened, start: await collect(opened, startBytes) };
+    const range = readContentRange(opened);
+    const said = headerOf(opened, 'content-range');
+    const bytes = await collect(opened, startBytes);
+    if (range?.total === undefined || range.from !== 0)
+      throw noRanges(server, `does not say how large the file is (Content-Range: ${said})`);
+    if (bytes.length !== Math.min(startBytes, range.total)) throw shortAnswer(server, bytes.length);
+    return { answer: opened, start: bytes, total: range.total };
   });
-  const range = readContentRange(answer);
-  if (range?.total === undefined || range.from !== 0)
-    throw noRanges(server, `does not say how large the file is (Content-Range: ${headerOf(answer, 'content-range')})`);
-  if (start.length !== Math.min(startBytes, range.total)) throw shortAnswer(server, start.length);
-  return farObject(server, range.total, versionOf(answer), start);
+  return farObject(server, total, versionOf(answer), start);
 }
 
 /** An object whose size a listing has told: nothing is asked before its bytes are needed. */
@@ -208,6 +210,9 @@ async function asFailure(
   return { failure: await server.explain(error) };
 }
 
+/** Less than this is as good as nothing: a gigabyte would take millions of requests. */
+const leastProgressBytes = 64 * 1024;
+
 /** Streams a part in large chunks, and goes on behind the last byte where a connection broke. */
 async function* readOn(
   server: ObjectServer,
@@ -228,8 +233,8 @@ async function* readOn(
       }
       if (position < end) throw shortAnswer(server, position - before);
     } catch (error) {
-      // What moved shows that the server is there: patience starts again.
-      if (position > before) backoff = server.backoff();
+      // What moved shows that the server is there: patience starts again. A few bytes each time would never end.
+      if (position - before >= Math.min(leastProgressBytes, end - before)) backoff = server.backoff();
       await waitOrThrow(server, backoff, error, undefined);
     } finally {
       answer?.close();
