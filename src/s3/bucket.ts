@@ -167,11 +167,23 @@ export function openBucket(address: BucketAddress, access: BucketAccess): Bucket
         signal,
       });
       const page = parseListing(answer.body);
-      if (page !== undefined) return page;
-      throw new RegtarError(codes.refused, `${describe}: ${server.base.origin} does not answer like an S3 server`, {
-        where: { path: describe },
-        hint: 'check --s3-endpoint: it is the address of the server, without the bucket',
-      });
+      const refuse = (what: string, hint: string): RegtarError =>
+        new RegtarError(codes.refused, `${describe}: ${server.base.origin} ${what}`, {
+          where: { path: describe },
+          hint,
+        });
+      if (page === undefined)
+        throw refuse(
+          'does not answer like an S3 server',
+          'check --s3-endpoint: it is the address of the server, without the bucket',
+        );
+      // Either would be followed for ever.
+      if (page.next !== undefined && page.next === next)
+        throw refuse('gives the same page of its listing again', 'it may not know continuation tokens: update it');
+      const isBelow = (each: string): boolean => each.startsWith(prefix) && each !== prefix;
+      if (!page.prefixes.every(isBelow) || !page.objects.every(({ key }) => key.startsWith(prefix)))
+        throw refuse(`lists what is not below ${prefix}`, 'look into the log of the server, and of proxies before it');
+      return page;
     },
     refusal,
     explain: (error) => client.explain(error, { url: server.base }, true),
