@@ -53,6 +53,7 @@ async function peaks(bench, what, file, host, peakMiB) {
         ),
       },
       { name: 'export as oci', command: bench.regtar('export', file, '/dev/null', '--format', 'oci', '-q') },
+      { name: 'export into a folder', command: bench.regtar('export', file, bench.fresh('layout'), '-q') },
       {
         name: 'push',
         command: bench.regtar('push', file, host, '--plain-http', '--anonymous', '--state', state, '-q'),
