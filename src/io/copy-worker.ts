@@ -1,3 +1,4 @@
+import type { createHoleFinder } from './hole-finder.ts';
 import type { FileRange } from './random-access.ts';
 
 /** Where a new file goes: into a folder of its own, which gets its name when the file is whole. */
@@ -53,16 +54,15 @@ export type CopyAnswer =
 
 /**
  * What a worker thread runs. It starts from this function's own text: then it needs no file beside the program,
- * wherever and however that was bundled. So it uses nothing from outside itself, and types only of what is imported.
+ * wherever and however that was bundled. So it uses nothing from outside itself but its argument, and types only of
+ * what is imported.
  */
-export function copyWorker(): void {
+export function copyWorker(findHoles: typeof createHoleFinder): void {
   const { parentPort, ...threads } = process.getBuiltinModule('node:worker_threads');
   const fs = process.getBuiltinModule('node:fs');
   const { createHash } = process.getBuiltinModule('node:crypto');
   const buffer = Buffer.allocUnsafeSlow((threads.workerData as { readonly bufferBytes: number }).bufferBytes);
-  const zeros = Buffer.alloc(buffer.length);
-  /** Smaller holes save no block. */
-  const smallestHole = 64 * 1024;
+  const isHole = findHoles(buffer.length);
   const bytesPerAnswer = 8 * 1024 * 1024;
   let source = { path: '', descriptor: -1 };
 
@@ -81,10 +81,6 @@ export function copyWorker(): void {
     source = { path, descriptor: fs.openSync(path, 'r') };
     return source.descriptor;
   };
-
-  /** Zeros need no room on the disk. */
-  const isHole = (chunk: Buffer): boolean =>
-    chunk[0] === 0 && chunk.length >= smallestHole && zeros.subarray(0, chunk.length).equals(chunk);
 
   const write = (target: number, chunk: Buffer, position: number): void => {
     for (let done = 0; done < chunk.length;)

@@ -1,5 +1,6 @@
 import type { Hash } from 'node:crypto';
 import type { FarRequest, FetchTrouble } from './far-bytes.ts';
+import type { createHoleFinder } from './hole-finder.ts';
 import type { createRangeClient } from './range-client.ts';
 
 /** One file to make of what a web server sends. */
@@ -31,15 +32,13 @@ export type FetchAnswer = { readonly id: number; readonly bytes: number } & (
  * What a thread runs that fetches: it receives, hashes and writes, several files at once.
  * @see copyWorker, which is started in the same way; it uses nothing from outside itself either
  */
-export function fetchWorker(openClient: typeof createRangeClient): void {
+export function fetchWorker(openClient: typeof createRangeClient, findHoles: typeof createHoleFinder): void {
   const { parentPort, ...threads } = process.getBuiltinModule('node:worker_threads');
   const fs = process.getBuiltinModule('node:fs');
   const { createHash } = process.getBuiltinModule('node:crypto');
   const { bufferBytes } = threads.workerData as { readonly bufferBytes: number };
   const client = openClient(bufferBytes);
-  const zeros = Buffer.alloc(bufferBytes);
-  /** Smaller holes save no block. */
-  const smallestHole = 64 * 1024;
+  const isHole = findHoles(bufferBytes);
   const bytesPerAnswer = 8 * 1024 * 1024;
 
   interface File {
@@ -76,8 +75,7 @@ export function fetchWorker(openClient: typeof createRangeClient): void {
 
   const write = (file: File, chunk: Buffer): void => {
     file.hash.update(chunk);
-    // Zeros need no room on the disk.
-    file.isHoleLast = chunk[0] === 0 && chunk.length >= smallestHole && zeros.subarray(0, chunk.length).equals(chunk);
+    file.isHoleLast = isHole(chunk);
     for (let done = file.isHoleLast ? chunk.length : 0; done < chunk.length;)
       done += fs.writeSync(file.target, chunk, done, chunk.length - done, file.position + done);
     file.position += chunk.length;

@@ -1,7 +1,14 @@
-import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { copyWorker, type CopyAnswer, type CopyTask, type NewFile } from './copy-worker.ts';
+import {
+  leastLoaded,
+  startFileThreads,
+  underLoad,
+  usefulThreadsFromBytes,
+  type FileThread,
+  type FileThreadsOptions,
+} from './file-threads.ts';
+import { createHoleFinder } from './hole-finder.ts';
 import type { FileRange } from './random-access.ts';
 import { startWorker } from './start-worker.ts';
 import type { WriteBodyOptions } from './write-file.ts';
@@ -50,17 +57,6 @@ export interface FileCopier {
   close(): Promise<void>;
 }
 
-/** When and how threads are used. */
-export interface FileCopierOptions {
-  /** @defaultValue as many as there are processors, two at most: the main thread mostly waits meanwhile */
-  readonly threads?: number;
-  /** Threads start after files of this many bytes together were asked for. @defaultValue 16 MiB */
-  readonly threadsFromBytes?: number;
-}
-
-/** Starting a thread takes 30 to 40 ms, and some MiB of memory. */
-const usefulThreadsFromBytes = 16 * 1024 * 1024;
-const mostThreads = 2;
 /** Larger chunks gain nothing. */
 const bufferBytes = 1024 * 1024;
 /** A file and its folder take the system as long as so many bytes. */
@@ -70,12 +66,9 @@ const stoppableBytes = 1024 * 1024;
 /** So much more to do does not keep a file from going in one message with others. */
 const companyBytes = 512 * 1024;
 
-interface Thread {
-  readonly worker: Worker;
+interface Thread extends FileThread {
   /** What it is asked for when this turn of the event loop ends: a message costs as much as a small file. */
   queue: CopyTask[];
-  /** Bytes that it has been asked for and has not done yet. */
-  load: number;
 }
 
 interface Waiting {
@@ -86,7 +79,7 @@ interface Waiting {
 }
 
 /** No thread is started before there is enough to do. */
-export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
+export function createFileCopier(options: FileThreadsOptions = {}): FileCopier {
   const waiting = new Map<number, Waiting>();
   let threads: readonly Thread[] | undefined;
   let isOver = false;
@@ -110,25 +103,29 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
     waiting.delete(answer.id);
     settle(asked, copiedFile(answer));
   };
-  const start = (): readonly Thread[] => startThreads(options.threads, (answers) => answers.forEach(onAnswer), endAll);
+  const start = (): readonly Thread[] =>
+    startFileThreads(
+      options,
+      () => startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes } }, createHoleFinder),
+      (answers: readonly CopyAnswer[]) => answers.forEach(onAnswer),
+      endAll,
+    ).map((thread) => ({ ...thread, queue: [] }));
   const ask = async (
     task: CopyTask,
     load: number,
     onBytes: WriteBodyOptions['onBytes'],
   ): Promise<CopiedFile | undefined> => {
     threads ??= start();
-    const thread = chooseThread(threads);
-    if (thread.load === 0) thread.worker.ref();
-    thread.load += load;
-    try {
-      return await new Promise((end) => {
-        waiting.set(task.id, { onBytes, told: 0, end });
-        enqueue(thread, task);
-      });
-    } finally {
-      thread.load -= load;
-      if (thread.load === 0) thread.worker.unref();
-    }
+    const thread = leastLoaded(threads, loadWithCompany);
+    return underLoad(
+      thread,
+      load,
+      () =>
+        new Promise((end) => {
+          waiting.set(task.id, { onBytes, told: 0, end });
+          enqueue(thread, task);
+        }),
+    );
   };
 
   return {
@@ -171,10 +168,9 @@ export function createFileCopier(options: FileCopierOptions = {}): FileCopier {
   };
 }
 
-/** The one that has least to do, or one that gets a message anyway and has little more to do. */
-function chooseThread(threads: readonly Thread[]): Thread {
-  const loadOf = ({ load, queue }: Thread): number => (queue.length > 0 ? load - companyBytes : load);
-  return threads.reduce((least, each) => (loadOf(each) < loadOf(least) ? each : least));
+/** One that gets a message anyway is taken although it has a little more to do. */
+function loadWithCompany({ load, queue }: Thread): number {
+  return queue.length > 0 ? load - companyBytes : load;
 }
 
 function enqueue(thread: Thread, task: CopyTask): void {
@@ -206,17 +202,4 @@ function contentOf(content: StoredBytes | Uint8Array): CopyTask['content'] {
 function settle({ onBytes, told, end }: Waiting, file: CopiedFile | undefined): void {
   if (file === undefined && told > 0) onBytes?.(-told);
   end(file);
-}
-
-function startThreads(
-  count = Math.min(mostThreads, availableParallelism()),
-  onAnswers: (answers: readonly CopyAnswer[]) => void,
-  onError: () => void,
-): readonly Thread[] {
-  return Array.from({ length: count }, () => {
-    const worker = startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes } });
-    // Threads are not always allowed.
-    worker.on('message', onAnswers).once('error', onError);
-    return { worker, queue: [], load: 0 };
-  });
 }

@@ -1,8 +1,16 @@
-import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import type { FarBytes, FarRequest } from './far-bytes.ts';
 import { fetchWorker, type FetchAnswer, type FetchOrder } from './fetch-worker.ts';
+import {
+  leastLoaded,
+  startFileThreads,
+  underLoad,
+  usefulThreadsFromBytes,
+  type FileThread,
+  type FileThreadsOptions,
+} from './file-threads.ts';
+import { createHoleFinder } from './hole-finder.ts';
 import { createRangeClient } from './range-client.ts';
 import { startWorker } from './start-worker.ts';
 import type { WriteBodyOptions } from './write-file.ts';
@@ -21,27 +29,10 @@ export interface FileFetcher {
   close(): Promise<void>;
 }
 
-/** When and how threads are used. */
-export interface FileFetcherOptions {
-  /** @defaultValue as many as there are processors, two at most: the main thread mostly waits meanwhile */
-  readonly threads?: number;
-  /** Threads start after files of this many bytes together were asked for. @defaultValue 16 MiB */
-  readonly threadsFromBytes?: number;
-}
-
-/** Starting a thread takes 30 to 40 ms, and some MiB of memory. */
-const usefulThreadsFromBytes = 16 * 1024 * 1024;
-const mostThreads = 2;
 /** Of each connection: what a socket holds is taken at once. */
 const bufferBytes = 512 * 1024;
 /** A request takes as long as so many bytes. */
 const requestBytes = 64 * 1024;
-
-interface Thread {
-  readonly worker: Worker;
-  /** Bytes that it has been asked for and has not done yet. */
-  load: number;
-}
 
 type Outcome = NonNullable<FetchAnswer['outcome']>;
 
@@ -52,9 +43,9 @@ interface Waiting {
 }
 
 /** No thread is started before there is enough to do. */
-export function createFileFetcher(options: FileFetcherOptions = {}): FileFetcher {
+export function createFileFetcher(options: FileThreadsOptions = {}): FileFetcher {
   const waiting = new Map<number, Waiting>();
-  let threads: readonly Thread[] | undefined;
+  let threads: readonly FileThread[] | undefined;
   let isOver = false;
   let turn = 0;
   let bytesBefore = options.threadsFromBytes ?? usefulThreadsFromBytes;
@@ -72,7 +63,7 @@ export function createFileFetcher(options: FileFetcherOptions = {}): FileFetcher
   };
   /** One order, up to its outcome. */
   const tell = async (
-    { worker }: Thread,
+    { worker }: FileThread,
     order: FetchOrder,
     onBytes: Waiting['onBytes'],
   ): Promise<{ readonly outcome: Outcome; readonly status: number | undefined }> => {
@@ -88,7 +79,7 @@ export function createFileFetcher(options: FileFetcherOptions = {}): FileFetcher
   };
 
   const runIn = async (
-    thread: Thread,
+    thread: FileThread,
     path: string,
     bytes: FarBytes,
     { digest, request, signal, onBytes }: WriteBodyOptions & { readonly digest: Digest; readonly request: FarRequest },
@@ -133,31 +124,16 @@ export function createFileFetcher(options: FileFetcherOptions = {}): FileFetcher
       const request = await bytes.ask();
       if (request === undefined || isOver) return false;
       signal?.throwIfAborted();
-      threads ??= startThreads(options.threads, onAnswer, () => void endAll());
-      const thread = threads.reduce((least, each) => (each.load < least.load ? each : least));
-      const load = bytes.size + requestBytes;
-      if (thread.load === 0) thread.worker.ref();
-      thread.load += load;
-      try {
-        return await runIn(thread, path, bytes, { digest, request, signal, onBytes });
-      } finally {
-        thread.load -= load;
-        if (thread.load === 0) thread.worker.unref();
-      }
+      threads ??= startFileThreads(options, start, onAnswer, () => void endAll());
+      const thread = leastLoaded(threads);
+      return underLoad(thread, bytes.size + requestBytes, () =>
+        runIn(thread, path, bytes, { digest, request, signal, onBytes }),
+      );
     },
     close: endAll,
   };
 }
 
-function startThreads(
-  count = Math.min(mostThreads, availableParallelism()),
-  onAnswer: (answer: FetchAnswer) => void,
-  onError: () => void,
-): readonly Thread[] {
-  return Array.from({ length: count }, () => {
-    const worker = startWorker(fetchWorker, 'regtar fetch', { workerData: { bufferBytes } }, createRangeClient);
-    // Threads are not always allowed.
-    worker.on('message', onAnswer).once('error', onError);
-    return { worker, load: 0 };
-  });
+function start(): Worker {
+  return startWorker(fetchWorker, 'regtar fetch', { workerData: { bufferBytes } }, createRangeClient, createHoleFinder);
 }

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, write, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Body } from './body.ts';
+import { createHoleFinder } from './hole-finder.ts';
 import { onOutput, outputError } from './output-error.ts';
 import { createNewFile, temporaryName } from './temporary-file.ts';
 
@@ -62,14 +63,7 @@ export async function writeBodyTo(
   }
 }
 
-/** Smaller holes save no block. */
-const smallestHole = 64 * 1024;
-const zeros = Buffer.alloc(1024 * 1024);
-
-function isHole(chunk: Uint8Array): boolean {
-  if (chunk[0] !== 0 || chunk.length < smallestHole || chunk.length > zeros.length) return false;
-  return zeros.subarray(0, chunk.length).equals(chunk);
-}
+const isHole = createHoleFinder(1024 * 1024);
 
 /** What a small file gets: bytes, or pieces of them, which can be gone through more than once. */
 export type FileContent = Uint8Array | Iterable<Uint8Array>;

@@ -1,6 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, expect, it } from 'vitest';
 import type { ImageSink } from '../../src/content/contracts.ts';
 import { copyImages } from '../../src/copy/copy-images.ts';
@@ -8,23 +5,12 @@ import { openFileSink } from '../../src/formats/open-file-sink.ts';
 import { createPlan } from '../../src/select/create-plan.ts';
 import { createFilter } from '../../src/select/filter.ts';
 import { generateBackup } from '../support/generate-backup.ts';
+import { liveBytes } from '../support/live-bytes.ts';
 import { openPath } from '../support/open-storage.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
-
-/** What lives, in bytes. */
-async function liveBytes(): Promise<number> {
-  for (let times = 0; times < 3; times++) {
-    collectGarbage();
-    await nextTurn();
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 const images = 700;
 

@@ -1,6 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, expect, it } from 'vitest';
 import type { ImageSink } from '../../src/content/contracts.ts';
 import { copyImages } from '../../src/copy/copy-images.ts';
@@ -9,23 +6,12 @@ import { createFilter } from '../../src/select/filter.ts';
 import { createPlan } from '../../src/select/create-plan.ts';
 import type { Plan } from '../../src/select/plan.ts';
 import { generateBackup } from '../support/generate-backup.ts';
+import { liveBytes } from '../support/live-bytes.ts';
 import { openPath, type OpenedStorage } from '../support/open-storage.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
-
-/** What lives, in bytes. */
-async function liveBytes(): Promise<number> {
-  for (let times = 0; times < 3; times++) {
-    collectGarbage();
-    await nextTurn();
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 const images = 1000;
 /** Until everything is compiled, and what is made once is made. */
