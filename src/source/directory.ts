@@ -8,10 +8,10 @@ import {
   statSync,
   type Dirent,
 } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { RegtarError, systemErrorCode, systemReason, type Problem } from '../errors.ts';
 import { limits } from '../io/limits.ts';
+import { createPauses } from '../io/pauses.ts';
 import type { Backup, Entry, EntryKind, ScanOptions } from './backup.ts';
 import { readFileBody, readWholeFile } from './file-body.ts';
 
@@ -50,7 +50,6 @@ const mostFoldersInVain = 20_000;
 /** A folder in which something was found pays for those above it. */
 const foldersPerFind = 10;
 const foldersPerProgress = 1024;
-const millisecondsPerTurn = 20;
 
 /**
  * What the search for folders leaves to `visitLayers`, `visitManifests` or to no visitor: where every file has a folder
@@ -112,7 +111,7 @@ const nowhere = { target: '', modified: 0, location: { size: 0, start: 0 }, byte
 
 /** `blobs/<alg>/<hex>` of an OCI layout, and `blobs/<alg>/<two of hex>/<hex>/data` of a registry. */
 async function visitBlobs(walk: Walk, blobs: string, onFound: () => void): Promise<void> {
-  let turn = Date.now();
+  const pause = createPauses();
   for (const algorithm of entriesOf(walk, blobs)) {
     if (!algorithm.isDirectory()) continue;
     const folder = `${blobs}/${algorithm.name}`;
@@ -124,9 +123,8 @@ async function visitBlobs(walk: Walk, blobs: string, onFound: () => void): Promi
           onFound();
           visitFile(walk, blob.isDirectory() ? `${path}/${blob.name}/data` : `${path}/${blob.name}`);
         }
-      if (Date.now() - turn < millisecondsPerTurn) continue;
-      await nextTurn();
-      turn = Date.now();
+      const turn = pause();
+      if (turn !== undefined) await turn;
     }
   }
 }

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegtarError, type Problem } from '../errors.ts';
+import { createPauses } from '../io/pauses.ts';
 import { readFullySync, type RandomAccess } from '../io/random-access.ts';
 import { createDamageLog, endWithoutMark, gaps } from './damage-log.ts';
 import { isExtension, longTextBytes, readExtension, recordsFor, type Extended } from './extended.ts';
@@ -47,16 +47,16 @@ export async function scanTar(
 ): Promise<readonly Problem[]> {
   const scanner = new Scanner(access, visit);
   let scanAhead: ScanAhead | undefined;
-  let turn = Date.now();
+  const pause = createPauses(millisecondsPerTurn);
   try {
     while (scanner.step(membersPerStep)) {
       if (scanAhead === undefined) scanAhead = scanAheadIfSlow(access, scanner);
       else scanAhead.moveTo(scanner.position);
-      if (Date.now() - turn < millisecondsPerTurn) continue;
+      const turn = pause();
+      if (turn === undefined) continue;
       options.onProgress?.(scanner.position);
-      await nextTurn();
+      await turn;
       options.signal?.throwIfAborted();
-      turn = Date.now();
     }
   } finally {
     scanAhead?.stop();
@@ -76,12 +76,12 @@ export async function findEndMark(
   signal?: AbortSignal,
 ): Promise<number | undefined> {
   const scanner = new Scanner(access, () => undefined, { from, stopsAtEnd: true });
-  let turn = Date.now();
+  const pause = createPauses(millisecondsPerTurn);
   while (scanner.step(membersPerStep)) {
-    if (Date.now() - turn < millisecondsPerTurn) continue;
-    await nextTurn();
+    const turn = pause();
+    if (turn === undefined) continue;
+    await turn;
     signal?.throwIfAborted();
-    turn = Date.now();
   }
   return scanner.endMark;
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Problem } from '../../errors.ts';
+import { createPauses } from '../../io/pauses.ts';
 import { NotAtHand } from '../../io/random-access.ts';
 import { membersPerStep, Scanner, type Member } from '../../tar/scan.ts';
 import type { Entry } from '../backup.ts';
@@ -130,7 +131,6 @@ function scanInto(
 }
 
 const noCopy = { copy: undefined } as const;
-const millisecondsPerTurn = 20;
 
 /** How a scan goes on. */
 interface Walk {
@@ -142,7 +142,7 @@ interface Walk {
 
 /** Goes on to the end, and brings what is missing on the way. @returns whether there may be more */
 async function walk(scanner: Scanner, window: FarWindow, { part, endOf, onProgress }: Walk): Promise<boolean> {
-  let turn = Date.now();
+  const pause = createPauses();
   for (let end = endOf(); end === undefined || scanner.position < end; end = endOf()) {
     try {
       if (!scanner.step(membersPerStep, end)) return false;
@@ -152,10 +152,10 @@ async function walk(scanner: Scanner, window: FarWindow, { part, endOf, onProgre
       await window.bring(error);
     }
     part.position = Math.max(part.position, scanner.position);
-    if (Date.now() - turn < millisecondsPerTurn) continue;
+    const turn = pause();
+    if (turn === undefined) continue;
     onProgress?.(scanner.position);
-    await nextTurn();
-    turn = Date.now();
+    await turn;
   }
   return true;
 }
