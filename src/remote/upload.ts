@@ -61,7 +61,7 @@ export async function uploadBlob(
     blob,
     options,
     cursor,
-    chunkBytes: smaller(options.chunkBytes, registry.bodyLimit.bytes),
+    chunkBytes: allowedChunk(registry, options),
     session: options.session,
     furthest: options.session?.offset ?? 0,
     isMixed: false,
@@ -246,6 +246,8 @@ async function recover(
     throw registry.gaveUp(error, backoff);
   if (blob.size <= limits.smallBodyBytes || (status === 400 && !isPure)) upload.session = undefined;
   else await askHowFar(upload);
+  // Some registries forget a session with a request that breaks: pieces are only more requests then, which may break.
+  if (upload.session === undefined && upload.furthest > 0) upload.chunkBytes = allowedChunk(registry, options);
   // The answer to the last request may have been lost on its way, and with it the session.
   if (
     upload.session === undefined &&
@@ -288,6 +290,11 @@ function checkDigest({ registry, repository, blob }: Upload, answer: Answer): vo
   throw new RegtarError('TARGET_DIFFERS', `${registry.host} stored blob ${blob.digest} as ${arrived}`, {
     where: { repository, digest: blob.digest },
   });
+}
+
+/** The largest piece that neither the user nor a proxy forbids. */
+function allowedChunk(registry: Registry, options: UploadOptions): number | undefined {
+  return smaller(options.chunkBytes, registry.bodyLimit.bytes);
 }
 
 function smaller(left: number | undefined, right: number | undefined): number | undefined {

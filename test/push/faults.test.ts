@@ -101,6 +101,22 @@ describe('a push that meets again and again', () => {
   });
 });
 
+it('a registry that forgets its pieces when one breaks gets a large blob in one request again', async () => {
+  const large = buildStorage((s) => s.image('large/app', 'v1', { layers: [streamed] }));
+  await large.writeTo(folder.file('large'));
+  const reset: Fault = { kind: 'reset', when: 'in-body', bytes: 5 };
+  const layer = new RegExp(large.built.blobs[1]?.digest.slice('sha256:'.length) ?? 'no layer');
+  // The third break in a row leads to pieces, of which every second breaks for ever.
+  proxy.add(
+    { method: 'PUT', path: layer, nth: [1, 2, 3], fault: reset },
+    { method: 'PATCH', nth: (n) => n % 2 === 0, fault: reset },
+  );
+  const result = await push(folder.file('large'), `${proxy.host}/${prefix}`);
+  expect([result.code, statuses(result)]).toEqual([0, { copied: 1 }]);
+  expect([proxy.count({ method: 'PUT', path: layer }), proxy.count({ method: 'PATCH' })]).toEqual([4, 2]);
+  expect(await arrived()).toEqual(new Map([['large/app:v1', large.built.digest]]));
+});
+
 describe('what does not pass', () => {
   const retries = ['--retry-times', '2'];
 
