@@ -14,7 +14,7 @@ export interface StoredBlob {
 }
 
 /** Where blobs lie, and their numbers. */
-export type PlacedBlobs = Pick<BlobTable, 'get' | 'location' | keyof BlobNumbers>;
+export type PlacedBlobs = Pick<BlobTable, 'get' | 'runs' | keyof BlobNumbers>;
 
 const absent = -1;
 
@@ -24,12 +24,14 @@ const absent = -1;
  */
 export class BlobTable implements BlobNumbers {
   private readonly digests = new DigestNumbers();
-  private starts = new Float64Array(256);
+  private starts = new Float64Array(16);
   /** -1 where the blob is not there. */
-  private sizes = new Float64Array(256).fill(absent);
-  private ranks = new Int32Array(256).fill(absent);
+  private sizes = new Float64Array(16).fill(absent);
+  private ranks = new Int32Array(16).fill(absent);
   /** Places of which more must be known than where they begin and end. */
-  private readonly others = new Map<number, Location>();
+  private readonly others: (Location | undefined)[] = [];
+  /** Whether any has had holes: nearly always none. */
+  private isSparse = false;
 
   get size(): number {
     return this.digests.size;
@@ -53,6 +55,11 @@ export class BlobTable implements BlobNumbers {
     return this.kept(this.digests.numberAt(bytes, at));
   }
 
+  /** The number of the sha256 digest whose 64 hexadecimal digits stand at `at` in a path, or -1. */
+  numberIn(path: string, at: number): number {
+    return this.kept(this.digests.numberIn(path, at));
+  }
+
   digest(number: number): Digest {
     return this.digests.digest(number);
   }
@@ -64,17 +71,37 @@ export class BlobTable implements BlobNumbers {
     return { digest, location: this.location(number), rank: this.ranks[number] ?? absent };
   }
 
+  /** Where the bytes of a blob with holes are; undefined where it has none. */
+  runs(number: number): Location['runs'] {
+    return this.isSparse ? this.others[number]?.runs : undefined;
+  }
+
   location(number: number): Location | undefined {
     const size = this.sizes[number] ?? absent;
     if (size === absent) return undefined;
-    return this.others.get(number) ?? { size, start: this.starts[number] ?? 0 };
+    return this.others[number] ?? { size, start: this.starts[number] ?? 0 };
   }
 
   place(number: number, location: Location): void {
     this.sizes[number] = location.size;
     this.starts[number] = location.start;
-    for (const name in location) if (name !== 'size' && name !== 'start') return void this.others.set(number, location);
-    this.others.delete(number);
+    if (location.runs !== undefined) this.isSparse = true;
+    for (const name in location) if (name !== 'size' && name !== 'start') return void (this.others[number] = location);
+    if (this.others[number] !== undefined) this.others[number] = undefined;
+  }
+
+  /** A digest that is not there any more keeps its number. */
+  displace(number: number): void {
+    this.sizes[number] = absent;
+    if (this.others[number] !== undefined) this.others[number] = undefined;
+  }
+
+  /** What is there, in the order of its numbers. */
+  *[Symbol.iterator](): Generator<readonly [Digest, Location]> {
+    for (let number = 0; number < this.size; number++) {
+      const location = this.location(number);
+      if (location !== undefined) yield [this.digest(number), location];
+    }
   }
 
   /**
@@ -84,7 +111,7 @@ export class BlobTable implements BlobNumbers {
    */
   rank(leftOut: Iterable<Digest> = []): Iterable<Digest> {
     const left = new Set([...leftOut].map((digest) => this.find(digest)));
-    const sourceOf = (number: number): number => this.others.get(number)?.source ?? 0;
+    const sourceOf = (number: number): number => this.others[number]?.source ?? 0;
     const placed = new Int32Array(this.size);
     let count = 0;
     for (let number = 0; number < this.size; number++)

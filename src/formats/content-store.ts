@@ -33,13 +33,13 @@ export function openContentStore(backup: Backup, placed: PlacedBlobs | { readonl
   return {
     describe: backup.describe,
     stat(digest) {
-      // Asked for more often than anything else: without an object for the blob.
-      const location = stored.location(stored.find(digest));
-      if (location === undefined) return undefined;
-      if (location.runs !== undefined)
-        return { size: location.size, held: location.runs.reduce((sum, { size }) => sum + size, 0) };
-      if (location.size <= largeBytes) return { size: location.size };
-      return { size: location.size, held: heldOf(digest, location) };
+      // Asked for more often than anything else: without an object for the blob or its place.
+      const number = stored.find(digest);
+      const size = stored.bytes(number);
+      if (size < 0) return undefined;
+      const runs = stored.runs(number);
+      if (runs !== undefined) return { size, held: runs.reduce((sum, run) => sum + run.size, 0) };
+      return size <= largeBytes ? { size } : { size, held: heldOf(digest, locate(digest)) };
     },
     numbers: stored,
     open: (digest, from, ring) => backup.read(locate(digest), from, ring),

@@ -26,7 +26,10 @@ const membersPerCheck = 1024;
  * SOURCE_NAMES_MISSING, SOURCE_TOO_LARGE, SOURCE_CHANGED, SOURCE_UNREADABLE
  */
 export async function readSource(backup: Backup, options: ReadOptions = {}): Promise<ReadSource> {
-  const files = createSourceFiles(backup);
+  const patterns = formatNames.flatMap((name) => (formats[name] as FormatDeclaration).paths ?? []);
+  const isWanted = (path: string): boolean =>
+    (setFilePath.test(path) || patterns.some((pattern) => pattern.test(path))) && !unfinished.test(path);
+  const files = createSourceFiles(backup, isWanted);
   const readers = await Promise.all(
     formatNames.map(async (name): Promise<readonly [Format, FormatReader]> => [
       name,
@@ -34,16 +37,12 @@ export async function readSource(backup: Backup, options: ReadOptions = {}): Pro
     ]),
   );
   const adders = readers.flatMap(([, reader]) => (reader.add === undefined ? [] : [reader.add]));
-  const patterns = formatNames.flatMap((name) => (formats[name] as FormatDeclaration).paths ?? []);
-  const isWanted = (path: string): boolean =>
-    (setFilePath.test(path) || patterns.some((pattern) => pattern.test(path))) && !unfinished.test(path);
   const refuseFullHeap = createHeapGuard(backup.describe);
   let members = 0;
   const damage = await backup.scan(
     (entry) => {
       if (members++ % membersPerCheck === 0) refuseFullHeap();
-      if (adders.some((add) => add(entry))) return;
-      if (entry.kind !== 'directory' && isWanted(entry.path)) files.add(entry);
+      if (!adders.some((add) => add(entry))) files.add(entry);
     },
     {
       signal: options.signal,

@@ -25,17 +25,18 @@ const keptTexts = 4096;
  */
 export class DigestNumbers {
   private count = 0;
-  private words = new Int32Array(256 * wordsPerKey);
+  /** Small at first: a SOURCE may be thousands of layouts, with a few digests each. */
+  private words = new Int32Array(16 * wordsPerKey);
   /** Number of an entry plus one, by hash; 0 is free. */
-  private slots = new Int32Array(1024);
+  private slots = new Int32Array(64);
   /** The upper bits of a hash are its good ones. */
-  private shift = 32 - 10;
+  private shift = 32 - 6;
   /** Digests of other algorithms, which are rare, and their texts by number. */
   private readonly others = new Map<Digest, number>();
   private readonly otherTexts = new Map<number, Digest>();
   /** Texts, each at its number's remainder, and whose they are. */
   private readonly texts: Digest[] = [];
-  private readonly textNumbers = new Int32Array(keptTexts).fill(-1);
+  private textNumbers: Int32Array | undefined;
 
   get size(): number {
     return this.count;
@@ -43,7 +44,8 @@ export class DigestNumbers {
 
   /** The digest with this number. */
   digest(number: number): Digest {
-    const place = number % keptTexts;
+    this.textNumbers ??= new Int32Array(Math.min(keptTexts, this.words.length / wordsPerKey)).fill(-1);
+    const place = number % this.textNumbers.length;
     if (this.textNumbers[place] === number) return this.texts[place] as Digest;
     const text = this.otherTexts.get(number) ?? sha256FromWords(this.words, number * wordsPerKey);
     this.textNumbers[place] = number;
@@ -53,7 +55,7 @@ export class DigestNumbers {
   /** @returns the digest's number, or -1 where it has none */
   find(digest: Digest): number {
     if (digest.length !== sha256Length) return this.others.get(digest) ?? -1;
-    keyOfText(digest);
+    keyOfText(digest, hexAt);
     return this.findKey();
   }
 
@@ -73,6 +75,13 @@ export class DigestNumbers {
    */
   numberAt(bytes: Uint8Array, at: number): number {
     if (!keyOfBytes(bytes, at)) return -1;
+    const known = this.findKey();
+    return known >= 0 ? known : this.append();
+  }
+
+  /** The same for the 64 hexadecimal digits that stand at `at` in a text, such as a path. */
+  numberIn(text: string, at: number): number {
+    if (!keyOfText(text, at)) return -1;
     const known = this.findKey();
     return known >= 0 ? known : this.append();
   }
@@ -99,6 +108,7 @@ export class DigestNumbers {
       const words = new Int32Array(Math.ceil((number * 3) / 2) * wordsPerKey);
       words.set(this.words);
       this.words = words;
+      if (this.textNumbers !== undefined && this.textNumbers.length < keptTexts) this.textNumbers = undefined;
     }
     this.words.set(key, number * wordsPerKey);
     if (this.count * 2 > this.slots.length) this.rehash();
@@ -127,14 +137,20 @@ function hashOf(words: Int32Array, at: number): number {
   return hash;
 }
 
-/** @param digest a sha256 digest, which a Digest of this length always is */
-function keyOfText(digest: Digest): void {
-  let at = hexAt;
+/** @returns whether 64 lower-case hexadecimal digits stand at `start` */
+function keyOfText(text: string, start: number): boolean {
+  let at = start;
+  let wrong = 0;
   for (let word = 0; word < wordsPerKey; word++) {
     let value = 0;
-    for (let end = at + hexPerWord; at < end; at++) value = (value << 4) | (nibbles[digest.charCodeAt(at)] as number);
+    for (const end = at + hexPerWord; at < end; at++) {
+      const nibble = nibbles[text.charCodeAt(at)] ?? -1;
+      wrong |= nibble;
+      value = (value << 4) | nibble;
+    }
     key[word] = value;
   }
+  return wrong >= 0;
 }
 
 function keyOfBytes(bytes: Uint8Array, start: number): boolean {

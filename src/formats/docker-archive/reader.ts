@@ -21,7 +21,6 @@ interface FoundArchive {
 }
 
 const manifestPath = /^(.*\/)?manifest\.json$/s;
-const blobPath = /^(.*\/)?blobs\/sha/s;
 const legacyPath = /^(?:.*\/)?repositories$/s;
 
 /**
@@ -100,12 +99,11 @@ async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 async function findArchives(source: SourceFolder): Promise<readonly FoundArchive[]> {
   const found: FoundArchive[] = [];
-  const isLayout = createLayoutTest(source);
   for (const path of source.paths()) {
     const match = manifestPath.exec(path);
     const file = match === null ? undefined : source.get(path);
     const base = match?.[1] ?? '';
-    if (file === undefined || file.location.size > limits.imageListBytes || isLayout(base)) continue;
+    if (file === undefined || file.location.size > limits.imageListBytes || isLayout(source, base)) continue;
     const bytes = await source.read(file, limits.imageListBytes);
     const images = readSavedImages(bytes, `${path} in ${source.describe}`);
     if (images !== undefined) found.push({ source, base, images });
@@ -114,20 +112,9 @@ async function findArchives(source: SourceFolder): Promise<readonly FoundArchive
 }
 
 /** As the reader of layouts takes them: hauler writes no `oci-layout`. */
-function createLayoutTest(source: SourceFolder): (base: string) => boolean {
-  let withBlobs: Set<string> | undefined;
-  return (base) => {
-    if (source.get(`${base}index.json`) === undefined) return false;
-    if (source.get(`${base}oci-layout`) !== undefined) return true;
-    if (withBlobs === undefined) {
-      withBlobs = new Set();
-      for (const path of source.paths()) {
-        const found = blobPath.exec(path);
-        if (found !== null) withBlobs.add(found[1] ?? '');
-      }
-    }
-    return withBlobs.has(base);
-  };
+function isLayout(source: SourceFolder, base: string): boolean {
+  if (source.get(`${base}index.json`) === undefined) return false;
+  return source.get(`${base}oci-layout`) !== undefined || source.blobs(base) !== undefined;
 }
 
 /** Engines before Docker 1.10 wrote no `manifest.json`; their layers have no digests that could be compared. */

@@ -2,14 +2,14 @@ import { othersGoOn, type Problem } from '../../errors.ts';
 import { limits } from '../../io/limits.ts';
 import { readManifest } from '../../content/read-manifest.ts';
 import type { ContentStore } from '../../content/contracts.ts';
-import { isDigest, makeDigest, type Digest } from '../../oci/digest.ts';
+import { isDigest, type Digest } from '../../oci/digest.ts';
 import { childManifests } from '../../oci/manifest.ts';
 import { isTag } from '../../oci/reference.ts';
-import type { Backup, Location } from '../../source/backup.ts';
+import type { Backup } from '../../source/backup.ts';
 import { createDefaultNames, type DefaultNames } from '../default-names.ts';
 import { defaultTag, parseForeignName, parseName, type ForeignName } from '../image-names.ts';
 import { createNameList, type NameList } from '../named-catalog.ts';
-import { bringPlaces, openPlaces } from '../open-places.ts';
+import { bringPlaces, openPlaces, type PlacedFiles } from '../open-places.ts';
 import type { ImagePlace, OpenReader, ReadImages, ReadOptions } from '../reader.ts';
 import type { SourceFiles, SourceFolder } from '../source-files.ts';
 import { containerdName, refName, regtarName } from './index-file.ts';
@@ -20,14 +20,10 @@ interface FoundLayout {
   readonly source: SourceFolder;
   /** `''` or a path that ends in `/`. */
   readonly base: string;
-  readonly blobs: Map<Digest, Location>;
+  readonly blobs: PlacedFiles;
   readonly entries: readonly ReadEntry[];
 }
 
-const algorithms = [
-  { name: 'sha256', folder: 'blobs/sha256/' },
-  { name: 'sha512', folder: 'blobs/sha512/' },
-] as const;
 const indexPath = /^(.*\/)?index\.json$/s;
 
 /**
@@ -73,51 +69,18 @@ function placeOf(backup: Backup, layout: FoundLayout | undefined): ImagePlace {
   return { key: layout?.base ?? '', store: openPlaces(backup, layout === undefined ? [] : [layout.blobs]).store };
 }
 
-/** A folder of blobs, and the layout that it may belong to. */
-interface BlobFolder {
-  readonly path: string;
-  readonly base: string;
-  readonly algorithm: string;
-}
-
-/** @param path ends in `/` */
-function blobFolder(path: string): BlobFolder | undefined {
-  for (const { name, folder } of algorithms) {
-    const base = path.endsWith(folder) ? path.slice(0, -folder.length) : undefined;
-    if (base === '' || base?.endsWith('/') === true) return { path, base, algorithm: name };
-  }
-  return undefined;
-}
-
 /** A folder with an `index.json` is a layout if `oci-layout` or blobs lie beside it. */
 async function findLayouts(source: SourceFolder, names: NameList): Promise<readonly FoundLayout[]> {
-  const blobs = new Map<string, Map<Digest, Location>>();
-  const bases: string[] = [];
-  // Tens of thousands of files come one after the other from the same folder.
-  let folder: BlobFolder | undefined;
-  for (const path of source.paths()) {
-    const index = path.endsWith('index.json') ? indexPath.exec(path) : null;
-    if (index !== null) {
-      bases.push(index[1] ?? '');
-      continue;
-    }
-    const slash = path.lastIndexOf('/') + 1;
-    if (folder?.path.length !== slash || !path.startsWith(folder.path)) folder = blobFolder(path.slice(0, slash));
-    const digest = folder && makeDigest(folder.algorithm, path.slice(slash));
-    const file = digest === undefined ? undefined : source.get(path);
-    if (folder === undefined || digest === undefined || file === undefined) continue;
-    let own = blobs.get(folder.base);
-    if (own === undefined) blobs.set(folder.base, (own = new Map<Digest, Location>()));
-    own.set(digest, file.location);
-  }
   const layouts: FoundLayout[] = [];
-  for (const base of bases) {
-    const isLayout = source.get(`${base}oci-layout`) !== undefined || blobs.has(base);
-    const index = source.get(`${base}index.json`);
-    if (!isLayout || index === undefined) continue;
+  for (const path of source.paths()) {
+    const found = path.endsWith('index.json') ? indexPath.exec(path) : null;
+    const base = found?.[1] ?? '';
+    const index = found === null ? undefined : source.get(path);
+    const blobs = source.blobs(base);
+    if (index === undefined || (blobs === undefined && source.get(`${base}oci-layout`) === undefined)) continue;
     const bytes = await source.read(index, limits.layoutIndexBytes);
-    const entries = readIndexEntries(bytes, `${base}index.json in ${source.describe}`, names.report);
-    layouts.push({ source, base, blobs: blobs.get(base) ?? new Map<Digest, Location>(), entries });
+    const entries = readIndexEntries(bytes, `${path} in ${source.describe}`, names.report);
+    layouts.push({ source, base, blobs: blobs ?? [], entries });
   }
   return layouts;
 }
