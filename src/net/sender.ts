@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { RegtarError } from '../errors.ts';
 import { explainFailure, isRefusedByProxy, type Failure } from './failures.ts';
 import { createGate, isTransientStatus, parseRetryAfter, type Backoff } from './retry.ts';
@@ -72,6 +73,8 @@ export function createSender(options: SenderOptions): Sender {
   const gate = createGate();
 
   const stream = async (request: TransportRequest): Promise<StreamedAnswer> => {
+    // As many requests as their caller likes listen to one signal: that is not a leak.
+    if (request.signal !== undefined) setMaxListeners(0, request.signal);
     await gate.pass(request.signal);
     const told = { method: request.method, path: request.url.pathname };
     try {

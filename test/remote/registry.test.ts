@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { bodyOf, type Body } from '../../src/io/body.ts';
 import { verifiedBody } from '../../src/io/verified-body.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
@@ -273,6 +273,17 @@ describe('a plain registry on loopback', () => {
       digests.sort(),
     );
     expect((await headManifest(registry, 'lib/refs', referrersTag(subject)))?.mediaType).toBe(mediaTypes.ociIndex);
+  });
+
+  it('is asked by many at a time with one signal, without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', listen);
+    onTestFinished(() => void process.off('warning', listen));
+    const { signal } = new AbortController();
+    const asked = Array.from({ length: 20 }, (_, tag) => headManifest(registry, 'lib/many', `${tag}`, { signal }));
+    await Promise.all(asked);
+    expect(warnings).toEqual([]);
   });
 
   it('ends at once when it is interrupted', async () => {
