@@ -51,7 +51,8 @@ export interface FaultRule {
   /** Tried on path and query. Default: all. */
   readonly path?: RegExp;
   /** Which of the requests that fit, from 1 and since the rule was added. Default: every one. */
-  readonly nth?: number | readonly number[] | ((n: number) => boolean);
+  readonly nth?:
+    number | readonly number[] | ((n: number, request: Pick<ProxiedRequest, 'method' | 'path'>) => boolean);
   readonly fault: Fault;
 }
 
@@ -433,7 +434,11 @@ function newCounter(rule: FaultRule): CountingRule {
       seen += 1;
       const { nth } = rule;
       if (nth === undefined) return true;
-      return typeof nth === 'function' ? nth(seen) : typeof nth === 'number' ? nth === seen : nth.includes(seen);
+      return typeof nth === 'function'
+        ? nth(seen, request)
+        : typeof nth === 'number'
+          ? nth === seen
+          : nth.includes(seen);
     },
   };
 }
