@@ -52,16 +52,10 @@ export interface FarBytes {
   /**
    * After an answer that did not come whole: waits, sees that the server is there and still has this version.
    * @param position how many bytes have come
-   * @param hasMoved whether any came since it was last asked for
    * @returns what asks for the rest; undefined where the usual way is left
    * @throws RegtarError as the usual way would
    */
-  askAgain(
-    position: number,
-    hasMoved: boolean,
-    trouble: FetchTrouble,
-    signal: AbortSignal | undefined,
-  ): Promise<FarRequest | undefined>;
+  askAgain(position: number, trouble: FetchTrouble, signal: AbortSignal | undefined): Promise<FarRequest | undefined>;
   /** Called for each answer; status 0 where none came. */
   answered(status: number): void;
 }

@@ -86,7 +86,6 @@ export function createFileFetcher(options: FileThreadsOptions = {}): FileFetcher
   ): Promise<boolean> => {
     const id = turn++;
     let told = 0;
-    let before = 0;
     const count = (more: number): void => {
       told += more;
       onBytes?.(more);
@@ -101,11 +100,10 @@ export function createFileFetcher(options: FileThreadsOptions = {}): FileFetcher
         if (status !== undefined) bytes.answered(status);
         isWhole = outcome === 'whole';
         if (outcome === 'whole' || outcome === 'failed') return isWhole;
-        const more = await bytes.askAgain(told, told > before, outcome, signal).catch(async (error: unknown) => {
+        const more = await bytes.askAgain(told, outcome, signal).catch(async (error: unknown) => {
           await tell(thread, { id, drop: true }, count);
           throw error;
         });
-        before = told;
         order = more === undefined ? { id, drop: true } : { id, more };
       }
     } finally {

@@ -232,6 +232,16 @@ describeWith(['nginx', 'openssl'], 'parts of a file on a web server that threads
     expect(object?.bytes?.(start, size)).toBeUndefined();
   });
 
+  it('are left to the usual way where each answer breaks off after a few bytes', async () => {
+    await open(`${proxy.url}/files/file`);
+    const before = proxy.requests.length;
+    proxy.add({ fault: { kind: 'truncate', bytes: 10 } });
+    expect(await fetchPart()).toBe(false);
+    expect(existsSync(target)).toBe(false);
+    // Two of the thread, and one byte in the usual way between them.
+    expect(proxy.requests.length - before).toBe(3);
+  });
+
   it('are many at once over a few connections', async () => {
     await open(`${nginx.url}/files/file`);
     const pieces = Array.from({ length: 60 }, (_, index) => ({ from: 50_000 * index, size: 60_000 }));

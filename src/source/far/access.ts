@@ -29,3 +29,6 @@ export interface FarAccess {
 
 /** Connections to one server. The figures of docs/decisions say why not more. */
 export const farConnections = 12;
+
+/** Of an answer that broke off, less than this is as good as nothing: a gigabyte would take millions of requests. */
+export const leastProgressBytes = 64 * 1024;

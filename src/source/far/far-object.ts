@@ -7,6 +7,7 @@ import type { Backoff } from '../../net/retry.ts';
 import { isTransientStatus } from '../../net/retry.ts';
 import { retryAfterOf } from '../../net/sender.ts';
 import { headerOf, type AnswerHead, type StreamedAnswer } from '../../net/transport.ts';
+import { leastProgressBytes } from './access.ts';
 import { createThreadBytes, type ThreadServer, type Version } from './thread-bytes.ts';
 
 /** Sends requests for one object: it knows address, credentials and redirects. */
@@ -209,9 +210,6 @@ async function asFailure(
     return { failure: { error, transient: false } };
   return { failure: await server.explain(error) };
 }
-
-/** Less than this is as good as nothing: a gigabyte would take millions of requests. */
-const leastProgressBytes = 64 * 1024;
 
 /** Streams a part in large chunks, and goes on behind the last byte where a connection broke. */
 async function* readOn(

@@ -1,6 +1,7 @@
 import type { FarBytes, FarRequest } from '../../io/far-bytes.ts';
 import type { Client } from '../../net/client.ts';
 import type { Backoff } from '../../net/retry.ts';
+import { leastProgressBytes } from './access.ts';
 
 /** What an answer calls the version of its object. */
 export interface Version {
@@ -54,6 +55,7 @@ function threadBytes(
   const { server, version } = object;
   let backoff = server.backoff();
   let inVain = 0;
+  let before = 0;
   let answered: (status: number) => void = () => undefined;
   const ask = async (position: number): Promise<FarRequest | undefined> => {
     const range = `${start + position}-${start + size - 1}`;
@@ -73,8 +75,10 @@ function threadBytes(
   return {
     size,
     ask: () => ask(0),
-    async askAgain(position, hasMoved, trouble, signal) {
-      // What moved shows that the server is there: patience starts again.
+    async askAgain(position, trouble, signal) {
+      const hasMoved = position - before >= leastProgressBytes;
+      before = position;
+      // What moved shows that the server is there: patience starts again. A few bytes each time would never end.
       if (hasMoved) backoff = server.backoff();
       inVain = hasMoved ? 0 : inVain + 1;
       if (inVain >= triesInVain) giveUp();
