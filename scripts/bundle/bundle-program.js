@@ -27,6 +27,8 @@ export async function bundleProgram(format) {
     plugins: [undiciParts(), lazyBuiltins(), reportPage(), bundledPackages((found) => void (packages = found))],
     // Parentheses around a function make V8 compile it at once: nearly nothing of this file is run at once.
     optimization: { pifeForModuleWrappers: false },
+    // How long plugins take is a warning on a busy machine, and says nothing about the program.
+    checks: { bundlerTimings: false },
     onLog: (level, log) => {
       if (level === 'warn') throw new Error(log.message);
     },
