@@ -15,10 +15,12 @@ describe('regtar help', () => {
 
   it('names every topic, and prints each within 80 columns', async () => {
     const overview = (await regtarDone(['help'])).stdout;
-    for (const [name, { about }] of Object.entries(topics)) {
+    for (const [name, { about, text }] of Object.entries(topics)) {
       expect(overview.split('\n')).toContain(`  ${name.padEnd(12)}${about}`);
       const { stdout } = await regtarDone(['help', name]);
       expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+      // The text is printed without the spaces around it, which would pull its first line out of a table.
+      expect(text).toMatch(/^\n\S/);
       expect(stdout.trim()).not.toBe('');
     }
   });

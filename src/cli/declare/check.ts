@@ -13,7 +13,7 @@ export const declareCheck: Declare = (program, run) => {
         .description('compare a registry or what was exported with the report of an export or push')
         .argument(
           '<TARGET>',
-          'a registry, an OCI layout or its archive, a tree of dir images, or the storage of a registry',
+          'a registry, an OCI layout, a docker-archive, a tree of dir images, or the storage of a registry',
         ),
     ),
   )

@@ -60,6 +60,8 @@ Proxies: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are respected.
 `;
 
 const exitCodes = `
+How a command ends, for scripts:
+
   0    done, everything asked for is there
   1    failed: nothing useful was completed
   2    wrong use: unknown option, missing SOURCE, malformed REF or TARGET
