@@ -142,7 +142,7 @@ async function inspectProject(
     };
   }
   const obstacle =
-    (project === 'hidden' ? undefined : refuseProject(registry, name, project)) ??
+    (project === 'hidden' ? undefined : await refuseProject(registry, { name, repository }, project, account)) ??
     (await refuseRights(registry, name, repository));
   if (project === 'hidden') return { ...nothing, state: 'unknown', obstacle };
   if (obstacle !== undefined) return { ...nothing, state: 'exists', obstacle };
@@ -160,8 +160,7 @@ async function refuseRights(registry: Registry, name: string, repository: string
   const granted = await registry.granted(repository);
   const missing = ['pull', 'push'].filter((action) => granted?.has(action) === false);
   if (missing.length === 0) return undefined;
-  const credential = await registry.credentialFor(repository);
-  const who = credential.kind === 'basic' ? `user "${credential.username}"` : 'this account';
+  const who = await describeAccount(registry, repository);
   const has = missing.length === 2 ? 'has no rights' : `may not ${missing.join('')}`;
   return new RegtarError('PROJECT_FORBIDDEN', `${who} ${has} in project ${name} of ${registry.host}`, {
     hint:
@@ -189,22 +188,31 @@ function refuseCreation(
     : undefined;
 }
 
-function refuseProject(
+async function refuseProject(
   registry: Registry,
-  name: string,
+  { name, repository }: { readonly name: string; readonly repository: string },
   { isProxyCache, mayPush }: { readonly isProxyCache: boolean | undefined; readonly mayPush: boolean | undefined },
-): RegtarError | undefined {
+  { account }: HarborAccount,
+): Promise<RegtarError | undefined> {
   if (isProxyCache === true)
     return new RegtarError(
       'PROJECT_PROXY',
       `project ${name} of ${registry.host} is a proxy cache, which takes no pushes`,
       { hint: 'choose another project with --project or --map' },
     );
-  if (mayPush === false)
-    return new RegtarError('PROJECT_FORBIDDEN', `this account may not push into project ${name} of ${registry.host}`, {
-      hint: 'have it made a developer, maintainer or administrator of the project, or push as another account',
-    });
-  return undefined;
+  if (mayPush !== false) return undefined;
+  const who = await describeAccount(registry, repository);
+  return new RegtarError('PROJECT_FORBIDDEN', `${who} may not push into project ${name} of ${registry.host}`, {
+    hint:
+      account === 'robot'
+        ? 'push as a robot that has pull and push in this project, or as another account'
+        : 'have it made a developer, maintainer or administrator of the project, or push as another account',
+  });
+}
+
+async function describeAccount(registry: Registry, repository: string): Promise<string> {
+  const credential = await registry.credentialFor(repository);
+  return credential.kind === 'basic' ? `user "${credential.username}"` : 'this account';
 }
 
 function isRefusal({ code }: RegtarError): boolean {

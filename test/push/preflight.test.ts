@@ -171,6 +171,14 @@ describe('what Harbor would refuse is named before the first byte', () => {
     expect(harbor.repositories()).toEqual(['library/one']);
   });
 
+  it('a robot of another project is named, and told what a robot lacks', async () => {
+    harbor.createProject('team');
+    const result = await toHarbor(harbor.addPusher('pusher', 'library'), ...all, '--include', 'team/web');
+    expect(failures(result)).toEqual({ 'team/web:v1': 'PROJECT_FORBIDDEN', 'team/web:v2': 'PROJECT_FORBIDDEN' });
+    expect(result.stderr).toContain('user "robot$library+pusher" may not push into project team');
+    expect(result.stderr).toContain('hint: push as a robot that has pull and push in this project');
+  });
+
   it.each([
     ['the administrator', (): Account => harbor.admin],
     ['a robot', (): Account => harbor.addPusher('pusher', '*')],
