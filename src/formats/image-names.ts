@@ -71,6 +71,8 @@ function isRegistryHost(text: string): boolean {
 export function repositoryOfFile(path: string): string | undefined {
   const name = path.replace(/\/+$/, '').split('/').at(-1) ?? '';
   const made = name
+    // Split parts are described by the first of them: `app.tar.aa and 2 more parts`.
+    .replace(/[._-](?:part[._-]?)?[a-z0-9]+ and \d+ more parts?$/i, '')
     .replace(/\.(?:tar|tgz|oci)(?:\.(?:gz|zst|zstd))?$|\.(?:gz|zst|zstd)$/i, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

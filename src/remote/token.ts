@@ -201,7 +201,9 @@ function refused(answer: Answer, service: TokenService, credential: Credential):
             `from ${credential.origin}: the token service ${nameOf(service)} refused it (${said})`,
           {
             where,
-            hint: 'check user and password; after a wrong one some registries lock the user for a moment',
+            hint:
+              'check user and password, and whether the account is disabled or expired; a wrong password may lock it ' +
+              'for a moment',
           },
         );
   }

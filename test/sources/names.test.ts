@@ -105,6 +105,21 @@ describe('an OCI layout', () => {
     expect(await namesIn(layout(...entries))).toEqual({ names, notes });
   });
 
+  it.each([
+    ['aa', 'ab'],
+    ['part1', 'part2'],
+    ['001', '002'],
+  ])('in the parts .%s and .%s has the name of the whole file', async (first, second) => {
+    const bytes = archive(tarMembers(layout(entry(a, '1'))));
+    const path = folder.file(`split-${++count}.tar`);
+    writeFileSync(`${path}.${first}`, bytes.subarray(0, 1000));
+    writeFileSync(`${path}.${second}`, bytes.subarray(1000));
+    const opened = await openSource([`${path}.${first}`]);
+    const { catalog } = await readSource(opened, {});
+    await opened.close();
+    expect([...catalog.repositories()]).toEqual([`split-${count}`]);
+  });
+
   it('whose names are tags takes the repository that is given, and says nothing', async () => {
     expect(await namesIn(layout(entry(a, '1'), entry(b, '2')), 'team/app')).toEqual({
       names: ['team/app:1', 'team/app:2'],
