@@ -1,6 +1,6 @@
 import { RegtarError, type ErrorPlace } from '../errors.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
-import { mediaTypes } from '../oci/media-types.ts';
+import { isSchema1Type, mediaTypes } from '../oci/media-types.ts';
 import type { BlobRequestOptions } from './blobs.ts';
 import type { Registry } from './registry.ts';
 import { headerOf, type Answer } from '../net/transport.ts';
@@ -117,6 +117,8 @@ export async function putManifest(
       stored !== expected
     )
       throw differs(registry, repository, reference, stored);
+    if (stored === undefined && answer.status !== 201 && !isSchema1Type(mediaType))
+      await requireKept(registry, where, answer.status, options);
     const subject = headerOf(answer, 'oci-subject');
     return { digest: expected, ...(subject !== undefined && { subject }) };
   } catch (error) {
@@ -129,6 +131,26 @@ export async function putManifest(
       return { digest: expected };
     throw isDigest(reference) && digestAlgorithm(reference) !== 'sha256' ? notKept(error, registry, where) : error;
   }
+}
+
+/**
+ * What is not 201, and says no digest, need not come from a registry: there are gateways that say yes to everything.
+ * @throws RegtarError TARGET_DIFFERS
+ */
+async function requireKept(
+  registry: Registry,
+  where: ErrorPlace & { readonly repository: string; readonly digest: Digest; readonly tag?: string },
+  status: number,
+  options: BlobRequestOptions,
+): Promise<void> {
+  const { repository, tag, digest } = where;
+  const reference = tag ?? digest;
+  if ((await headManifest(registry, repository, reference, options))?.digest === digest) return;
+  throw new RegtarError(
+    'TARGET_DIFFERS',
+    `${registry.host} answered ${status} to manifest ${nameOf(repository, reference)}, and does not have it`,
+    { where: { ...where, status }, hint: 'check that this is the address of the registry, not of something before it' },
+  );
 }
 
 /** Distribution 2.8 and 3 answer 400 DIGEST_INVALID to every manifest by another digest than sha256, however right. */

@@ -4,9 +4,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../src/net/secret.ts';
 import { probeTls } from '../../src/net/tls-probe.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import { mediaTypes } from '../../src/oci/media-types.ts';
 import { hashRemoteBlob, headBlob, judgeBlob } from '../../src/remote/blobs.ts';
 import type { Credential } from '../../src/remote/credential.ts';
 import { hasRepository, listRepositories } from '../../src/remote/lists.ts';
+import { putManifest } from '../../src/remote/manifests.ts';
 import { openRegistry, type Registry, type RegistryOptions } from '../../src/remote/registry.ts';
 import { errorOf } from './expect-error.ts';
 
@@ -183,6 +185,22 @@ it('a registry is asked for bytes as they are stored', async () => {
   });
   await registry.ping();
   expect(seen).toEqual(['identity']);
+});
+
+it.each([200, 202, 204])('a manifest is not believed to be there where everything is answered %i', async (status) => {
+  const registry = await openHostile((_request, response) => void response.writeHead(status).end());
+  const bytes = Buffer.from('{"schemaVersion":2}');
+  const pushed = putManifest(registry, 'a/b', '1', mediaTypes.ociManifest, bytes);
+  expect(await errorOf(pushed)).toMatchObject({ code: 'TARGET_DIFFERS', where: { repository: 'a/b', tag: '1' } });
+});
+
+it('a manifest is believed to be there where an unusual answer is followed by its bytes', async () => {
+  const bytes = Buffer.from('{"schemaVersion":2}');
+  const registry = await openHostile((request, response) => {
+    if (request.method === 'PUT') response.writeHead(202);
+    response.end(bytes);
+  });
+  expect(await putManifest(registry, 'a/b', '1', mediaTypes.ociManifest, bytes)).toEqual({ digest: digestOf(bytes) });
 });
 
 it('an upload that is led to https elsewhere does not make a registry on http one that is on https', async () => {
