@@ -24,6 +24,10 @@ export function nothingSelected(catalog: Catalog, reasons: readonly string[] = [
           : '`regtar list` shows what there is; a glob without `:` matches whole repositories, and `*` stays ' +
             'within one component',
     });
+  if (repositories.some((repository) => !isEmpty(catalog.lostTags(repository))))
+    return new RegtarError('NOTHING_SELECTED', 'no tag of this backup names a certain image', {
+      hint: '`regtar verify` says why; --at-digest chooses an image for a tag',
+    });
   if (repositories.some((repository) => !isEmpty(catalog.revisions(repository)))) {
     return new RegtarError('NOTHING_SELECTED', 'this backup has images but no tags', {
       hint:

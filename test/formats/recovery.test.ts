@@ -55,6 +55,20 @@ describe('what a crash, a deletion or a push left behind', () => {
     ]);
   });
 
+  it('list says which tags it leaves out, of those that were asked for', async () => {
+    const [all, amb, app] = await Promise.all([
+      regtar(['list', tar]),
+      regtar(['list', tar, '--include', 'amb']),
+      regtar(['list', tar, '--include', 'team/*']),
+    ]);
+    expect(all.stderr).toBe(
+      'note: 2 tags name no certain image and are left out: amb:v1, headless:v1; `regtar verify` says why\n',
+    );
+    expect(amb.stderr).toMatch(/NOTHING_SELECTED[^]*note: 1 tag names no certain image and is left out: amb:v1;/);
+    expect(app.stderr).toBe('');
+    expect([all.code, amb.code, app.code]).toEqual([0, 0, 0]);
+  });
+
   it('verify reports each by its own code', async () => {
     const { problems, images } = await regtarJson<{ problems: { code: string; repository: string }[]; images: object }>(
       ['verify', tar],

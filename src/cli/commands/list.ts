@@ -1,9 +1,12 @@
+import type { Catalog } from '../../content/contracts.ts';
 import type { GraphReader } from '../../content/image-graph.ts';
 import { readManifest } from '../../content/read-manifest.ts';
 import { othersGoOn } from '../../errors.ts';
+import { formatCount } from '../../io/sizes.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { compareCodePoints, formatImageReference, parseImageReference } from '../../oci/reference.ts';
 import { unreachedRevisions } from '../../content/unreached-revisions.ts';
+import type { ImageFilter } from '../../select/filter.ts';
 import { nothingSelected } from '../../select/require-images.ts';
 import { missingNames, unknownImage } from '../../select/unknown-image.ts';
 import type { Context } from '../context.ts';
@@ -11,6 +14,7 @@ import { withBackup, type OpenedBackup } from '../open-backup.ts';
 import { sourceOperands } from '../operands.ts';
 import { formatError } from '../output.ts';
 import { renderProblems } from '../render/problems.ts';
+import { someOf } from '../render/some-of.ts';
 import { readSelection, settleSelection, tellReasons, type SelectionOptions } from '../selection.ts';
 
 /** Options of `regtar list`. */
@@ -44,10 +48,25 @@ export async function list(operands: readonly string[], options: ListOptions, co
     if (context.json) context.output.json(all);
     else if (listed === 0) context.output.message(formatError(nothingSelected(opened.catalog, reasons), false));
     if (context.json || listed > 0) tellReasons(reasons, context);
+    tellLost(opened.catalog, filter, context);
     for (const name of missingNames(opened.catalog, wanted ?? []))
       context.output.message(formatError(unknownImage(opened.catalog, name, parseImageReference(name)), false));
     return 0;
   });
+}
+
+/** A list that somebody saves and pushes by must not be short of a name without a word. */
+function tellLost(catalog: Catalog, filter: ImageFilter, { output, verbose }: Context): void {
+  const lost: string[] = [];
+  for (const repository of catalog.repositories())
+    for (const { tag } of catalog.lostTags(repository))
+      if (filter({ repository, tag, digest: '' })) lost.push(`${repository}:${tag}`);
+  if (lost.length === 0) return;
+  const what =
+    lost.length === 1
+      ? '1 tag names no certain image and is left out'
+      : `${formatCount(lost.length)} tags name no certain image and are left out`;
+  output.message(`note: ${what}: ${someOf(lost, verbose)}; \`regtar verify\` says why`);
 }
 
 interface Name {

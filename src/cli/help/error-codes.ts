@@ -176,7 +176,9 @@ export const errorHelp: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   TAG_CONFLICT: {
     cause: 'Two sources give the same tag to different images.',
-    remedy: 'The hint says which one counts; change the order of the sources, or exclude one.',
+    remedy:
+      'The message says which one counts. Of archives of a registry it is the last: change their order. Otherwise ' +
+      'read one source at a time.',
   },
   TAG_MAP_INVALID: {
     cause: 'The file of `--tag-map` cannot be understood.',

@@ -135,7 +135,8 @@ function refusalOf({ status }: StreamedAnswer, describe: string, hasCredential: 
       where,
       hint: hasCredential
         ? 'check user and password, and that this account may read the file'
-        : 'pass --source-username and --source-password-file; a token goes into the file alone',
+        : 'pass --source-username and --source-password-file; a token goes into the file alone. A folder has to be ' +
+          'packed into a tar first',
     });
   if (status === 404 || status === 410)
     return new RegtarError('SOURCE_NOT_FOUND', `${describe} does not exist (${status})`, {
