@@ -63,10 +63,11 @@ function findList(bytes: Uint8Array, field: string, describe: string): FoundList
     if (bytes[mark] !== colon) return undefined;
     const value = skipBlanks(bytes, mark + 1);
     // As everywhere in JSON, the last of two with one name counts.
-    const isList = bytes[value] === openList && tryJson(bytes.subarray(key, keyEnd)) === field;
+    const isField = tryJson(bytes.subarray(key, keyEnd)) === field;
+    const isList = isField && bytes[value] === openList;
     const list = isList ? findItems(bytes, value, describe) : undefined;
     if (isList && list === undefined) return undefined;
-    found = list ?? found;
+    if (isField) found = list;
     at = skipBlanks(bytes, list === undefined ? skipValue(bytes, value) : list.end + 1);
   } while (bytes[at] === comma);
   return found;

@@ -22,6 +22,7 @@ describe('a list that is not parsed at once', () => {
   it('is the last of its name, however the name is written', () => {
     const list = parseJsonList(bytesOf('{"list":[1],"l\\u0069st":[2,3]}'), 'list', 'x');
     expect([list?.length, list?.item(0), list?.item(1)]).toEqual([2, 2, 3]);
+    expect(parseJsonList(bytesOf('{"list":[1],"list":null}'), 'list', 'x')).toBeUndefined();
   });
 
   it.each([
