@@ -1,5 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs';
-import type { BlobOutcome, ImageWriter } from '../content/contracts.ts';
+import type { BlobNumbers, BlobOutcome, ImageWriter } from '../content/contracts.ts';
 import { createFileFetcher } from '../io/file-fetcher.ts';
 import { hasDigest } from '../io/file-digest.ts';
 import { copyWholeFile, isWholeFile, linkFile } from '../io/link-file.ts';
@@ -44,7 +44,9 @@ export interface BlobFiles {
 /** How blobs become files. */
 export interface BlobFilesOptions {
   /** @see FileSinkOptions.link */
-  readonly link: boolean;
+  readonly link?: boolean | undefined;
+  /** @see FileSinkOptions.numbers */
+  readonly numbers?: BlobNumbers | undefined;
   readonly owner?: OwnerIds | undefined;
   /** Reads what is there from an earlier run. @defaultValue false: its size counts */
   readonly verify?: boolean | undefined;
@@ -61,7 +63,7 @@ export function copyNotes(files: BlobFiles, out: string): readonly string[] {
 export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions): BlobFiles {
   // Two images that share a blob must not write it twice.
   const turns = createTurns<Digest>();
-  const holders = createHolders();
+  const holders = createHolders(options.numbers);
   const fetcher = createFileFetcher();
   let copies = 0;
 
@@ -119,7 +121,7 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
           await repeat(blob, known, holder);
           return 'present';
         }
-        if ((options.link || isFileVerified === true) && file !== undefined && linkFile(file, path, blob.size))
+        if ((options.link === true || isFileVerified === true) && file !== undefined && linkFile(file, path, blob.size))
           onBytes?.(Math.max(0, blob.size));
         else {
           const temporary = folder.temporaryPath();
@@ -151,11 +153,19 @@ export function createBlobFiles(folder: OutputFolder, options: BlobFilesOptions)
 }
 
 /** Where each blob is: of half a million, a map of digests would take a hundred megabytes. */
-function createHolders() {
-  const numbers = new DigestNumbers();
-  const holders: (BlobHolder | undefined)[] = [];
+function createHolders(known: BlobNumbers | undefined) {
+  const others = new DigestNumbers();
+  const byKnown = new Array<BlobHolder | undefined>(known?.size ?? 0).fill(undefined);
+  const byOther: (BlobHolder | undefined)[] = [];
   return {
-    get: (digest: Digest): BlobHolder | undefined => holders[numbers.find(digest)],
-    set: (digest: Digest, holder: BlobHolder): void => void (holders[numbers.numberOf(digest)] = holder),
+    get(digest: Digest): BlobHolder | undefined {
+      const number = known?.find(digest) ?? -1;
+      return number < 0 ? byOther[others.find(digest)] : byKnown[number];
+    },
+    set(digest: Digest, holder: BlobHolder): void {
+      const number = known?.find(digest) ?? -1;
+      if (number < 0) byOther[others.numberOf(digest)] = holder;
+      else byKnown[number] = holder;
+    },
   };
 }

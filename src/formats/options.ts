@@ -1,3 +1,4 @@
+import type { BlobNumbers } from '../content/contracts.ts';
 import type { OutputStream } from '../io/output-stream.ts';
 import type { OwnerIds } from '../io/output-folder.ts';
 import type { Place } from './registry/place.ts';
@@ -31,6 +32,11 @@ export interface FileSinkOptions {
    * @defaultValue false: files of a folder count by their sizes, and an archive begins again
    */
   readonly resume?: boolean | undefined;
+  /**
+   * Numbers of the digests that the images are made of, so that what is written need not be remembered by them; absent
+   * where there are none.
+   */
+  readonly numbers?: BlobNumbers | undefined;
   /** Whom files of a registry's storage belong to, as numbers. */
   readonly owner?: OwnerIds | undefined;
   /** Where a registry's storage goes that is not a folder of this machine: a bucket. */

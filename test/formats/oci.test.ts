@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openOciSink } from '../../src/formats/oci/folder.ts';
@@ -157,6 +157,22 @@ describe('an OCI layout', () => {
     expect(index.manifests).toHaveLength(3);
     expect(index.manifests.slice(0, 2)).toEqual([other, other]);
     expect(index.manifests[2]?.digest).toBe(image.target.root.digest);
+  });
+
+  it('is left as it is where it shows everything, and put into order where others wrote it', async () => {
+    const store = createMemoryStore();
+    const out = newOut();
+    const images = ['1', '2'].map((tag) => addImage(store, 'a', tag));
+    const exported = () => feed(openOciSink({ out }), store, images);
+    await exported();
+    const index = readFileSync(join(out, 'index.json'), 'utf8');
+    const past = new Date(1000);
+    utimesSync(join(out, 'index.json'), past, past);
+    await exported();
+    expect(statSync(join(out, 'index.json')).mtime).toEqual(past);
+    writeFileSync(join(out, 'index.json'), JSON.stringify(JSON.parse(index), undefined, 2));
+    await exported();
+    expect(readFileSync(join(out, 'index.json'), 'utf8')).toBe(index);
   });
 
   it('with an index.json that cannot be read is left alone', async () => {

@@ -31,7 +31,7 @@ import { chooseShard, takeShard, type ShardChoice } from '../shard.ts';
 
 /** Options of `regtar export`. */
 export interface ExportOptions
-  extends SelectionOptions, CopyCommandOptions, VolumeFlags, Omit<FileSinkOptions, 'out' | 'descriptor'> {
+  extends SelectionOptions, CopyCommandOptions, VolumeFlags, Omit<FileSinkOptions, 'out' | 'descriptor' | 'numbers'> {
   readonly format: Format;
   readonly referrers?: boolean;
   readonly sparse?: boolean;
@@ -79,7 +79,13 @@ export async function exportImages(
       const place = bucket ? await openBucketOutput(out, 'OUT', sources, options, context) : undefined;
       const descriptor =
         out !== '-' && !bucket && isSpecialFile(out) ? await openSpecial(out, context.signal) : undefined;
-      const sink = await openFileSink(options.format, { ...options, out: place?.describe ?? out, descriptor, place });
+      const sink = await openFileSink(options.format, {
+        ...options,
+        out: place?.describe ?? out,
+        descriptor,
+        place,
+        numbers: store.numbers,
+      });
       const { untagged = false, referrers = true, sparse = false, map: maps } = options;
       const planning = { traits: sink.traits, untagged, referrers, sparse, base };
       const whole = await planSelection(selection, opened, { rename, maps }, planning, context);

@@ -34,9 +34,10 @@ function startTree(options: FileSinkOptions, nameOf: (target: ImageTarget) => st
     format: options.pathStyle === 'safe' ? 'dir, safe names' : 'dir',
     force: options.force ?? false,
   });
-  const files = createBlobFiles(folder, { link: options.link ?? false, verify: options.resume });
+  const files = createBlobFiles(folder, { link: options.link, numbers: options.numbers, verify: options.resume });
+  const pathOf = (target: ImageTarget): string => join(folder.path, nameOf(target));
   return {
-    begin: async (target) => openImage(folder, files, target, join(folder.path, nameOf(target))),
+    begin: async (target) => openImage(folder, files, new ImageFolder(target, pathOf)),
     finish: async () => undefined,
     close: async () => {
       await files.close();
@@ -46,15 +47,15 @@ function startTree(options: FileSinkOptions, nameOf: (target: ImageTarget) => st
   };
 }
 
-function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, finalPath: string): ImageWriter {
+function openImage(folder: OutputFolder, files: BlobFiles, image: ImageFolder): ImageWriter {
+  const { target, path: finalPath } = image;
   // The same image is there already: what it lacks, after a sparse export perhaps, is added in place, behind a manifest
   // that is right.
   const extend = !folder.isFresh && holdsImage(finalPath, target.root.digest);
-  const image = { path: extend ? finalPath : folder.temporaryPath() };
-  if (!extend) folder.makeFolder(image.path);
-  const blobs = new PartOfImage(image, blobFileName, extend);
-  const children = new PartOfImage(image, childFileName, extend);
-  const root = new PartOfImage(image, rootFileName, extend);
+  if (!extend) folder.makeFolder((image.temporary = folder.temporaryPath()));
+  const blobs = new PartOfImage(image, blobFileName);
+  const children = new PartOfImage(image, childFileName);
+  const root = new PartOfImage(image, rootFileName);
   let onlySha256 = true;
   const note = (digest: Digest): void => void (onlySha256 &&= digestAlgorithm(digest) === 'sha256');
   return {
@@ -75,7 +76,7 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
       folder.ensureFolder(dirname(finalPath));
       moveAside(folder, finalPath);
       giveName(image.path, finalPath);
-      image.path = finalPath;
+      image.temporary = undefined;
       return 'written';
     },
     // What it has stays until the output is closed: other images may link it.
@@ -83,16 +84,35 @@ function openImage(folder: OutputFolder, files: BlobFiles, target: ImageTarget, 
   };
 }
 
+/** The folder of an image. Its path is made when it is asked for: all folders are remembered for their blobs. */
+class ImageFolder {
+  readonly target: ImageTarget;
+  /** Where it is until it is complete; undefined where it has its name. */
+  temporary: string | undefined;
+  private readonly pathOf: (target: ImageTarget) => string;
+
+  constructor(target: ImageTarget, pathOf: (target: ImageTarget) => string) {
+    this.target = target;
+    this.pathOf = pathOf;
+  }
+
+  get path(): string {
+    return this.temporary ?? this.pathOf(this.target);
+  }
+}
+
 /** Blobs, children or the root of an image's folder, each named in its own way. */
 class PartOfImage implements BlobHolder {
-  readonly mayExist: boolean;
-  private readonly image: { readonly path: string };
+  private readonly image: ImageFolder;
   private readonly nameOf: (digest: Digest) => string;
 
-  constructor(image: { readonly path: string }, nameOf: (digest: Digest) => string, mayExist: boolean) {
+  constructor(image: ImageFolder, nameOf: (digest: Digest) => string) {
     this.image = image;
     this.nameOf = nameOf;
-    this.mayExist = mayExist;
+  }
+
+  get mayExist(): boolean {
+    return this.image.temporary === undefined;
   }
 
   path(digest: Digest): string {

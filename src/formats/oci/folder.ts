@@ -10,6 +10,7 @@ import {
   emptyIndex,
   entriesOf,
   indexEntry,
+  isAsWritten,
   layoutFile,
   layoutIndex,
   parseLayoutIndex,
@@ -28,10 +29,11 @@ const parallelFiles = 2;
  */
 interface Layout extends BlobHolder {
   readonly folder: string;
-  readonly existing: LayoutIndex;
   readonly added: ImageTarget[];
   /** Whether an entry stands in its index already, to the letter. */
   readonly shows: (target: ImageTarget) => boolean;
+  /** Whether its index has to be written: one that is as regtar writes it, and shows everything, stays. */
+  isStale: boolean;
 }
 
 /**
@@ -62,7 +64,7 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
     force: options.force ?? false,
     adopt: (path) => !perRepository && isLayout(path),
   });
-  const files = createBlobFiles(folder, { link: options.link ?? false, verify: options.resume });
+  const files = createBlobFiles(folder, { link: options.link, numbers: options.numbers, verify: options.resume });
   const layouts = new Map<string, Layout>();
   const naming: Naming = { refName: perRepository ? 'tag' : 'full', prefix: options.prefix };
 
@@ -91,16 +93,18 @@ function startLayouts(options: FileSinkOptions): OpenedSink {
         },
         async commit() {
           layout.added.push(target);
-          return layout.shows(target) ? 'present' : 'written';
+          if (layout.shows(target)) return 'present';
+          layout.isStale = true;
+          return 'written';
         },
         abort: async () => undefined,
       };
       return writer;
     },
     finish: async () => {
-      for (const { folder: path, existing, added } of layouts.values()) {
-        if (added.length > 0)
-          writeFileAtomically(join(path, 'index.json'), layoutIndex(existing, added, naming), {
+      for (const { folder: path, added, isStale } of layouts.values()) {
+        if (added.length > 0 && isStale)
+          writeFileAtomically(indexPath(path), layoutIndex(readIndex(path).index, added, naming), {
             temporary: folder.temporaryPath(),
             sync: !perRepository,
           });
@@ -119,20 +123,27 @@ function openLayout(folder: OutputFolder, repository: string, naming: Naming): L
   folder.ensureFolder(base);
   if (!isLayout(base))
     writeFileAtomically(join(base, 'oci-layout'), layoutFile, { temporary: folder.temporaryPath(), sync: false });
-  const indexPath = join(base, 'index.json');
-  const existing =
-    lstatSync(indexPath, { throwIfNoEntry: false })?.isFile() === true
-      ? parseLayoutIndex(readFileSync(indexPath), indexPath)
-      : emptyIndex;
-  const shown = entriesOf(existing);
+  const { index, bytes } = readIndex(base);
+  const shown = entriesOf(index);
+  const hasEntries = index.length > 0;
   return {
     folder: base,
-    existing,
     added: [],
+    isStale: !hasEntries || !isAsWritten(index, bytes, naming),
     path: (digest) => join(base, 'blobs', digestAlgorithm(digest), digestHex(digest)),
     mayExist: !folder.isFresh,
-    shows: (target) => existing.length > 0 && shown.has(indexEntry(target, naming)),
+    shows: (target) => hasEntries && shown.has(indexEntry(target, naming)),
   };
+}
+
+const indexPath = (layout: string): string => join(layout, 'index.json');
+
+/** Read where it is needed and not kept: that of a million images is 300 megabytes. */
+function readIndex(layout: string): { readonly index: LayoutIndex; readonly bytes: Buffer } {
+  const path = indexPath(layout);
+  const isThere = lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  const bytes = isThere ? readFileSync(path) : Buffer.alloc(0);
+  return { index: isThere ? parseLayoutIndex(bytes, path) : emptyIndex, bytes };
 }
 
 /** Whether a folder is an OCI layout that may be added to. */

@@ -135,6 +135,16 @@ export function layoutIndex(existing: LayoutIndex, added: readonly ImageTarget[]
   };
 }
 
+/** Whether these bytes of an index are, to the letter, what `layoutIndex` makes of it. */
+export function isAsWritten(index: LayoutIndex, bytes: Buffer, naming: Naming): boolean {
+  let at = 0;
+  for (const piece of layoutIndex(index, [], naming)) {
+    if (!bytes.subarray(at, at + piece.length).equals(piece)) return false;
+    at += piece.length;
+  }
+  return at === bytes.length;
+}
+
 /** What stands before and behind the entries: fields keep their places. */
 function shellOf(fields: LayoutIndex['fields']): { readonly head: string; readonly tail: string } {
   const all = Object.entries({ ...fields, schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] });
