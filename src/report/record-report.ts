@@ -35,30 +35,26 @@ export interface ReportRecorder {
   }): UnlistedReport;
 }
 
-/** What is known of an image; times are milliseconds since 1970. */
+/** What is known of an image; times are milliseconds since 1970, 0 before it came to that. */
 interface Known {
-  started?: number;
-  ended?: number;
-  result?: ImageResult;
+  readonly started: number;
+  readonly ended: number;
+  readonly result: ImageResult | undefined;
 }
 
 /** Begins to record a plan that is about to be carried out. */
 export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder {
   const started = new Date();
-  const known = createPerImage();
+  const known = createPerImage(plan.images.length + plan.refused.length);
   const blobs = createBlobCounts();
   return {
     follow(event) {
-      if (event.type === 'image-start') known.of(event).started = Date.now();
-      if (event.type === 'image') {
-        const image = known.of(event.result);
-        image.result = event.result;
-        if (image.started !== undefined) image.ended = Date.now();
-      }
+      if (event.type === 'image-start') known.begin(event);
+      if (event.type === 'image') known.end(event.result);
       if (event.type === 'blob') blobs.add(event);
     },
     report({ state, error, report, sources }) {
-      for (const result of report?.images ?? []) known.of(result).result = result;
+      for (const result of report?.images ?? []) known.settle(result);
       const images = repeatable(function* () {
         for (const image of plan.images) yield imageOf(image, known.of(image.source));
         for (const { source, status, error: reason } of plan.refused)
@@ -89,18 +85,37 @@ export function recordReport(plan: Plan, subject: ReportSubject): ReportRecorder
   };
 }
 
-/** By repository and then by tag or digest: joined to one text, names of a hundred thousand images are large. */
-function createPerImage() {
-  const repositories = new Map<string, Map<string, Known>>();
+/**
+ * By repository and then by tag or digest: joined to one text, names of a hundred thousand images are large. What is
+ * known stands in arrays: of a million images an object for each takes a hundred megabytes.
+ * @param most how many names there are
+ */
+function createPerImage(most: number) {
+  const repositories = new Map<string, Map<string, number>>();
+  const started = new Float64Array(most);
+  const ended = new Float64Array(most);
+  const results = new Array<ImageResult | undefined>(most).fill(undefined);
+  let count = 0;
+  const placeOf = ({ repository, tag, digest = '' }: ImageName): number => {
+    let images = repositories.get(repository);
+    if (images === undefined) repositories.set(repository, (images = new Map<string, number>()));
+    const key = tag ?? digest;
+    let place = images.get(key);
+    if (place === undefined) images.set(key, (place = count++));
+    return place;
+  };
   return {
-    of({ repository, tag, digest = '' }: ImageName): Known {
-      let images = repositories.get(repository);
-      if (images === undefined) repositories.set(repository, (images = new Map<string, Known>()));
-      const key = tag ?? digest;
-      let known = images.get(key);
-      if (known === undefined) images.set(key, (known = {}));
-      return known;
+    of(image: ImageName): Known {
+      const place = placeOf(image);
+      return { started: started[place] ?? 0, ended: ended[place] ?? 0, result: results[place] };
     },
+    begin: (image: ImageName): void => void (started[placeOf(image)] = Date.now()),
+    end(result: ImageResult): void {
+      const place = placeOf(result);
+      results[place] = result;
+      if (started[place] !== 0) ended[place] = Date.now();
+    },
+    settle: (result: ImageResult): void => void (results[placeOf(result)] = result),
   };
 }
 
@@ -128,8 +143,8 @@ function imageOf({ source, target, node }: PlannedImage, known: Known): ReportIm
     ...(result?.target !== undefined && { target: result.target }),
     status: statusOf(known),
     ...(result?.error !== undefined && { error: errorOf(result.error) }),
-    ...(started !== undefined && { started: isoTime(started) }),
-    ...(ended !== undefined && { ended: isoTime(ended) }),
+    ...(started > 0 && { started: isoTime(started) }),
+    ...(ended > 0 && { ended: isoTime(ended) }),
   };
 }
 
