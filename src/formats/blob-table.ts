@@ -1,6 +1,6 @@
 import type { BlobNumbers } from '../content/contracts.ts';
 import { mapped } from '../io/repeatable.ts';
-import type { Digest } from '../oci/digest.ts';
+import { digestHex, type Digest } from '../oci/digest.ts';
 import { DigestNumbers } from '../oci/digest-numbers.ts';
 import type { Location } from '../source/backup.ts';
 
@@ -24,12 +24,14 @@ const absent = -1;
  */
 export class BlobTable implements BlobNumbers {
   private readonly digests = new DigestNumbers();
+  /** Of a file that is called by its digest: its form of names, negative. */
   private starts = new Float64Array(16);
   /** -1 where the blob is not there. */
   private sizes = new Float64Array(16).fill(absent);
   private ranks = new Int32Array(16).fill(absent);
-  /** Places of which more must be known than where they begin and end. */
+  /** Places of which more must be known than where they begin and end, or which file they are. */
   private readonly others: (Location | undefined)[] = [];
+  private fileNames: FileNames | undefined;
   /** Whether any has had holes: nearly always none. */
   private isSparse = false;
 
@@ -79,14 +81,19 @@ export class BlobTable implements BlobNumbers {
   location(number: number): Location | undefined {
     const size = this.sizes[number] ?? absent;
     if (size === absent) return undefined;
-    return this.others[number] ?? { size, start: this.starts[number] ?? 0 };
+    const start = this.starts[number] ?? 0;
+    if (start < 0) return { size, start: 0, file: this.fileNames?.path(-start, digestHex(this.digest(number))) ?? '' };
+    return this.others[number] ?? { size, start };
   }
 
   place(number: number, location: Location): void {
+    const form = this.formOf(number, location);
     this.sizes[number] = location.size;
-    this.starts[number] = location.start;
+    this.starts[number] = form > 0 ? -form : location.start;
     if (location.runs !== undefined) this.isSparse = true;
-    for (const name in location) if (name !== 'size' && name !== 'start') return void (this.others[number] = location);
+    if (form === 0)
+      for (const name in location)
+        if (name !== 'size' && name !== 'start') return void (this.others[number] = location);
     if (this.others[number] !== undefined) this.others[number] = undefined;
   }
 
@@ -112,12 +119,13 @@ export class BlobTable implements BlobNumbers {
   rank(leftOut: Iterable<Digest> = []): Iterable<Digest> {
     const left = new Set([...leftOut].map((digest) => this.find(digest)));
     const sourceOf = (number: number): number => this.others[number]?.source ?? 0;
+    const startOf = (number: number): number => Math.max(0, this.starts[number] as number);
     const placed = new Int32Array(this.size);
     let count = 0;
     for (let number = 0; number < this.size; number++)
       if (this.sizes[number] !== absent && !left.has(number)) placed[count++] = number;
     const compare = (one: number, other: number): number =>
-      sourceOf(one) - sourceOf(other) || (this.starts[one] as number) - (this.starts[other] as number);
+      sourceOf(one) - sourceOf(other) || startOf(one) - startOf(other);
     const ordered = placed.slice(0, count);
     // What comes from a folder lies nowhere in particular, and an archive's blobs are mostly numbered as they lie.
     if (ordered.some((number, at) => at > 0 && compare(ordered[at - 1] as number, number) > 0)) ordered.sort(compare);
@@ -134,6 +142,13 @@ export class BlobTable implements BlobNumbers {
     this.ranks[number] = this.ranks[source] ?? absent;
   }
 
+  /** @returns 0 where more must be known of a place than its file and size */
+  private formOf(number: number, location: Location): number {
+    if (location.file === undefined || location.start !== 0) return 0;
+    for (const name in location) if (name !== 'size' && name !== 'start' && name !== 'file') return 0;
+    return (this.fileNames ??= new FileNames()).formOf(location.file, digestHex(this.digest(number)));
+  }
+
   private kept(number: number): number {
     if (number >= this.sizes.length) {
       const length = Math.ceil((this.sizes.length * 3) / 2);
@@ -142,6 +157,34 @@ export class BlobTable implements BlobNumbers {
       this.ranks = grown(this.ranks, new Int32Array(length).fill(absent));
     }
     return number;
+  }
+}
+
+/** A backup's storage has 256 of them, and a layout one; of a tree of images each has its own. */
+const mostForms = 1024;
+
+/** Names of files that are called by their digests: as texts, half a million paths take a hundred megabytes. */
+class FileNames {
+  private readonly forms: { readonly before: string; readonly behind: string }[] = [];
+  private readonly numbers = new Map<string, number>();
+  private last = 0;
+
+  /** @returns the number of its form, from 1 on; 0 where it has none */
+  formOf(path: string, hex: string): number {
+    const at = path.lastIndexOf(hex);
+    if (at < 0) return 0;
+    const last = this.forms[this.last - 1];
+    if (last !== undefined && at === last.before.length && path === this.path(this.last, hex)) return this.last;
+    const form = { before: path.slice(0, at), behind: path.slice(at + hex.length) };
+    const key = `${form.before}\n${form.behind}`;
+    const known = this.numbers.get(key) ?? (this.forms.length < mostForms ? this.forms.push(form) : 0);
+    if (known > 0) this.numbers.set(key, known);
+    return (this.last = known);
+  }
+
+  path(form: number, hex: string): string {
+    const { before = '', behind = '' } = this.forms[form - 1] ?? {};
+    return before + hex + behind;
   }
 }
 
