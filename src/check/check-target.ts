@@ -1,5 +1,6 @@
 import { codeFacts, RegtarError, toRegtarError } from '../errors.ts';
 import { forEachParallel } from '../io/parallel.ts';
+import { createPauses } from '../io/pauses.ts';
 import { createOncePerKey } from '../io/per-key.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import { DigestNumbers } from '../oci/digest-numbers.ts';
@@ -45,7 +46,9 @@ export async function checkTarget(target: CheckedTarget, report: Report, options
     if (name === undefined) counts.notExpected++;
     return name === undefined ? [] : [name];
   });
+  const pause = createPauses();
   await forEachParallel(expected, target.parallel, async (image) => {
+    await pause();
     options.signal?.throwIfAborted();
     options.onImage?.(image, 'begins');
     const difference = await checkImage(target, image, blobs, options.signal);
@@ -58,7 +61,9 @@ export async function checkTarget(target: CheckedTarget, report: Report, options
     }
     options.onImage?.(image, difference === undefined || difference === elsewhere ? 'same' : difference);
   });
-  const order = new Map(expected.map((image, index) => [imageKey(image), index]));
+  const order = new Map(differences.map((difference) => [imageKey(difference), 0]));
+  for (const [index, image] of expected.entries())
+    if (order.size > 0 && order.has(imageKey(image))) order.set(imageKey(image), index);
   const rank = (difference: Difference): number => order.get(imageKey(difference)) ?? 0;
   return {
     target: target.describe,

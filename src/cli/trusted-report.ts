@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { RegtarError, systemErrorCode, systemReason } from '../errors.ts';
-import { readReport } from '../report/read-report.ts';
+import { readReport, type KeepOfImage } from '../report/read-report.ts';
 import type { Report, ReportApproval } from '../report/report.ts';
 import type { Context } from './context.ts';
 import { readWholeFile } from './selection.ts';
@@ -14,14 +14,17 @@ export interface TrustedReport {
 
 /**
  * Reads a report, and with `keys` (`--require-signature`) only when one of them signed its file.
+ * @param keep what is needed of each image. @defaultValue all of it
  * @throws RegtarError REPORT_INVALID, SIGNATURE_INVALID, USAGE
  */
 export async function readTrustedReport(
   path: string,
   keys: string | undefined,
   context: Pick<Context, 'output' | 'signal'>,
+  keep?: KeepOfImage,
 ): Promise<TrustedReport> {
-  if (keys === undefined) return { report: readReport(await readWholeFile(path, context), path), approval: undefined };
+  if (keys === undefined)
+    return { report: readReport(await readWholeFile(path, context), path, keep), approval: undefined };
   if (path === '-')
     throw new RegtarError('USAGE', 'the signature of a report lies beside its file, but this is standard input', {
       hint: 'name the file',
@@ -35,7 +38,7 @@ export async function readTrustedReport(
   const signature = await readNamed(signaturePath(path, keyFile), 'SIGNATURE_INVALID');
   const signer = requireSignature(file, signature, keyFile);
   return {
-    report: readReport(file.bytes, path),
+    report: readReport(file.bytes, path, keep),
     approval: { report: basename(path), ...signer },
   };
 }

@@ -82,42 +82,46 @@ const longestText = constants.MAX_STRING_LENGTH;
  * other: of a million of them it is longer than the longest text that V8 has.
  * @param content in UTF-8
  * @param path for the message
+ * @param keep what is needed of an image: a hundred thousand take eighty megabytes whole. @defaultValue all of it
  * @throws RegtarError REPORT_INVALID, MEMORY_FULL
  */
-export function readReport(content: string | Uint8Array, path: string): Report {
+export function readReport(content: string | Uint8Array, path: string, keep: KeepOfImage = (all) => all): Report {
   const bytes =
     typeof content === 'string'
       ? Buffer.from(content)
       : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   const start = bytes.toString('latin1', 0, mostBlanks).trimStart();
-  return start.startsWith('<') ? readPage(bytes, path) : readJson(bytes, path);
+  return readJson(start.startsWith('<') ? jsonOf(bytes, path) : bytes, path, keep);
 }
+
+/** Takes out of an image what is going to be looked at. */
+export type KeepOfImage = (image: ReportImage) => ReportImage;
 
 /** What editors and mailers may have put before a page. */
 const mostBlanks = 4096;
 
-function readPage(bytes: Buffer, path: string): Report {
+function jsonOf(bytes: Buffer, path: string): Buffer {
   if (bytes.length > longestText)
     throw invalid(path, `it is a page of ${bytes.length} bytes, which regtar does not read`);
-  return readJson(Buffer.from(embedded.exec(bytes.toString('utf8'))?.[1] ?? ''), path);
+  return Buffer.from(embedded.exec(bytes.toString('utf8'))?.[1] ?? '');
 }
 
-function readJson(bytes: Uint8Array, path: string): Report {
+function readJson(bytes: Uint8Array, path: string, keep: KeepOfImage): Report {
   const list = parseJsonList(bytes, 'images', path);
   const json = list?.fields ?? (bytes.length > longestText ? undefined : tryJson(bytes, path));
   if (json === undefined) throw invalid(path, 'it is neither JSON nor a page with JSON in it');
   const head = parsed(schema, json, path);
-  return { ...head, images: list === undefined ? [] : readImages(list, path) };
+  return { ...head, images: list === undefined ? [] : readImages(list, path, keep) };
 }
 
-function readImages(list: JsonList, path: string): readonly ReportImage[] {
+function readImages(list: JsonList, path: string, keep: KeepOfImage): readonly ReportImage[] {
   const refuseFullHeap = createHeapGuard(path, 'MEMORY_FULL');
   const images: ReportImage[] = [];
   for (let index = 0; index < list.length; index++) {
     refuseFullHeap();
     const item = list.item(index);
     if (item === undefined) throw invalid(path, `images.${index} is not JSON`);
-    images.push(sharing(parsed(image, item, path, `images.${index}`), images.at(-1)));
+    images.push(sharing(keep(parsed(image, item, path, `images.${index}`)), images.at(-1)));
   }
   return images;
 }

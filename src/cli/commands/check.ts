@@ -5,7 +5,7 @@ import { imagesTarget } from '../../check/images-target.ts';
 import { registryTarget } from '../../check/registry-target.ts';
 import { RegtarError } from '../../errors.ts';
 import { parseTarget } from '../../remote/target.ts';
-import type { Report } from '../../report/report.ts';
+import type { Report, ReportImage } from '../../report/report.ts';
 import { createRenamer } from '../../select/rename.ts';
 import type { Context } from '../context.ts';
 import { withBackup } from '../open-backup.ts';
@@ -28,7 +28,7 @@ export interface CheckCommandOptions extends RemoteOptions {
 
 /** `regtar check TARGET --report FILE`: exit code 4 where the target differs from what the report says. */
 export async function check(operand: string, options: CheckCommandOptions, context: Context): Promise<number> {
-  const trusted = await readTrustedReport(options.report, options.requireSignature, context);
+  const trusted = await readTrustedReport(options.report, options.requireSignature, context, arrivalOf);
   const { report, approval } = trusted;
   if (approval !== undefined)
     context.output.message(`${options.report} is signed by ${approval.name} (${approval.key})`);
@@ -52,6 +52,11 @@ export async function check(operand: string, options: CheckCommandOptions, conte
   return withBackup([operand], { keep: options.deep === true ? 'digests' : 'small' }, context, ({ backup, read }) =>
     compare(imagesTarget(backup.describe, read)),
   );
+}
+
+/** What is compared of an image. */
+function arrivalOf({ repository, status, arrived, bytes }: ReportImage): ReportImage {
+  return { repository, status, ...(arrived && { arrived }), ...(bytes !== undefined && { bytes }) };
 }
 
 async function checkRegistry(
