@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { digestAlgorithm, digestHex, type Digest } from '../oci/digest.ts';
 import { copyWorker, type CopyAnswer, type CopyTask, type NewFile } from './copy-worker.ts';
 import {
@@ -72,6 +73,8 @@ interface Thread extends FileThread {
 }
 
 interface Waiting {
+  /** What the thread makes meanwhile. */
+  readonly temporary: string;
   readonly onBytes: ((bytes: number) => void) | undefined;
   /** Bytes that were told. */
   told: number;
@@ -87,9 +90,14 @@ export function createFileCopier(options: FileThreadsOptions = {}): FileCopier {
   const threadsFromBytes = options.threadsFromBytes ?? usefulThreadsFromBytes;
   let bytesBefore = threadsFromBytes;
 
-  const endAll = (): void => {
+  /** What is under way is given up when nothing is made of it any more: the usual way makes it at the same place. */
+  const endAll = async (): Promise<void> => {
     isOver = true;
-    for (const each of waiting.values()) settle(each, undefined);
+    await Promise.all((threads ?? []).map(({ worker }) => worker.terminate()));
+    for (const each of waiting.values()) {
+      discard(each.temporary);
+      settle(each, undefined);
+    }
     waiting.clear();
   };
   const onAnswer = (answer: CopyAnswer): void => {
@@ -108,7 +116,7 @@ export function createFileCopier(options: FileThreadsOptions = {}): FileCopier {
       options,
       () => startWorker(copyWorker, 'regtar copy', { workerData: { bufferBytes } }, createHoleFinder),
       (answers: readonly CopyAnswer[]) => answers.forEach(onAnswer),
-      endAll,
+      () => void endAll(),
     ).map((thread) => ({ ...thread, queue: [] }));
   const ask = async (
     task: CopyTask,
@@ -122,7 +130,7 @@ export function createFileCopier(options: FileThreadsOptions = {}): FileCopier {
       load,
       () =>
         new Promise((end) => {
-          waiting.set(task.id, { onBytes, told: 0, end });
+          waiting.set(task.id, { temporary: task.file.temporary, onBytes, told: 0, end });
           enqueue(thread, task);
         }),
     );
@@ -161,10 +169,7 @@ export function createFileCopier(options: FileThreadsOptions = {}): FileCopier {
         worker.unref();
       }
     },
-    async close() {
-      endAll();
-      await Promise.all((threads ?? []).map(({ worker }) => worker.terminate()));
-    },
+    close: endAll,
   };
 }
 
@@ -196,6 +201,14 @@ function contentOf(content: StoredBytes | Uint8Array): CopyTask['content'] {
   if (content instanceof Uint8Array) return textOf(content);
   const { ranges, digest } = content;
   return { ranges, algorithm: digestAlgorithm(digest), hex: digestHex(digest) };
+}
+
+function discard(temporary: string): void {
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+  } catch {
+    // The usual way says why.
+  }
 }
 
 /** Bytes of a file that did not come about are taken back. */

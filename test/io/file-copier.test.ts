@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NewFile } from '../../src/io/copy-worker.ts';
 import { createFileCopier, type FileCopier } from '../../src/io/file-copier.ts';
@@ -49,6 +50,24 @@ describe('copying stretches of files in threads', () => {
         expect(readFileSync(`${target}-${index}/data`).equals(whole)).toBe(true);
       }),
     );
+  });
+
+  it('leaves nothing of what is under way when a thread ends badly, so that the usual way can make it', async () => {
+    const zeros = folder.file('zeros');
+    writeFileSync(zeros, '');
+    truncateSync(zeros, 2 ** 36);
+    const threads: Worker[] = [];
+    const note = (thread: Worker): void => void threads.push(thread);
+    process.on('worker', note);
+    const stored = { ranges: [{ path: zeros, start: 0, size: 2 ** 36 }], digest: digestOf(bytes) };
+    let told = 0;
+    const onBytes = (count: number): void => {
+      told += count;
+      if (told === count) threads[0]?.emit('error', new Error('it has ended'));
+    };
+    expect(await copier.make(fileAt(target), stored, { onBytes })).toBeUndefined();
+    process.off('worker', note);
+    expect([existsSync(`${target}.tmp`), told]).toEqual([false, 0]);
   });
 
   it('writes a few bytes, too', async () => {
