@@ -8,10 +8,13 @@ import { compareCodePoints } from '../oci/reference.ts';
 import { createProblemList } from './registry/problem-list.ts';
 
 interface Repository {
-  /** A tag that was named twice for different images has both. */
-  readonly tags: Map<string, Set<Digest>>;
+  /** A tag that was named for different images has a set of them, and one that was lost an empty one. */
+  readonly tags: Map<string, Meaning>;
   readonly roots: Set<Digest>;
 }
+
+/** A set for each of a million tags takes 200 megabytes. */
+type Meaning = Digest | Set<Digest>;
 
 /**
  * Names of images as a format's own documents list them, unlike a registry's storage, which also lists what belongs to
@@ -55,8 +58,9 @@ export function createNameList(): NameList {
       roots.add(digest);
       named.add(digest);
       if (tag === undefined) return;
-      const meanings = tags.get(tag) ?? new Set();
-      tags.set(tag, meanings.add(digest));
+      const known = tags.get(tag) ?? digest;
+      if (known instanceof Set) known.add(digest);
+      else tags.set(tag, known === digest ? digest : new Set([known, digest]));
     },
     lose(repository, tag) {
       const { tags } = repositoryOf(repository);
@@ -75,14 +79,14 @@ export function createNameList(): NameList {
 
 function reportAmbiguous(repositories: ReadonlyMap<string, Repository>, report: (problem: Problem) => void): void {
   for (const [repository, { tags }] of repositories)
-    for (const [tag, meanings] of tags)
-      if (meanings.size > 1)
+    for (const [tag, meaning] of tags)
+      if (meaning instanceof Set && meaning.size > 1)
         report({
           code: 'TAG_AMBIGUOUS',
           repository,
           tag,
           message:
-            `${repository}:${tag} names ${meanings.size} images: ${[...meanings].slice(0, 10).join(', ')}; ` +
+            `${repository}:${tag} names ${meaning.size} images: ${[...meaning].slice(0, 10).join(', ')}; ` +
             'choose with --at-digest',
         });
 }
@@ -94,8 +98,10 @@ function catalogOf(
   problems: readonly Problem[],
 ): Catalog {
   const names = [...repositories.keys()].sort(compareCodePoints);
-  const sortedTags = (repository: string): [string, Set<Digest>][] =>
-    [...(repositories.get(repository)?.tags ?? [])].sort(([left], [right]) => compareCodePoints(left, right));
+  const sortedTags = (repository: string): (readonly [string, readonly Digest[]])[] =>
+    [...(repositories.get(repository)?.tags ?? [])]
+      .sort(([left], [right]) => compareCodePoints(left, right))
+      .map(([tag, meaning]) => [tag, meaning instanceof Set ? [...meaning] : [meaning]]);
   const rootsOf = (repository: string): Iterable<Digest> => repositories.get(repository)?.roots ?? [];
   const known = new Map<string, readonly Digest[]>();
   const revisionsOf = (repository: string): readonly Digest[] => {
@@ -109,12 +115,12 @@ function catalogOf(
     *tags(repository) {
       for (const [tag, meanings] of sortedTags(repository)) {
         const [digest] = meanings;
-        if (digest !== undefined && meanings.size === 1) yield { tag, digest, history: [digest] } satisfies TagEntry;
+        if (digest !== undefined && meanings.length === 1) yield { tag, digest, history: [digest] } satisfies TagEntry;
       }
     },
     *lostTags(repository) {
       for (const [tag, meanings] of sortedTags(repository))
-        if (meanings.size !== 1) yield { tag, candidates: [...meanings] } satisfies LostTag;
+        if (meanings.length !== 1) yield { tag, candidates: meanings } satisfies LostTag;
     },
     revisions: revisionsOf,
     layers: (repository) => blobsOf(store, revisionsOf(repository)),
