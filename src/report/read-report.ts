@@ -90,14 +90,14 @@ export function readReport(content: string | Uint8Array, path: string, keep: Kee
     typeof content === 'string'
       ? Buffer.from(content)
       : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  const start = bytes.toString('latin1', 0, mostBlanks).trimStart();
+  const start = bytes.toString('utf8', 0, mostBlanks).trimStart();
   return readJson(start.startsWith('<') ? jsonOf(bytes, path) : bytes, path, keep);
 }
 
 /** Takes out of an image what is going to be looked at. */
 export type KeepOfImage = (image: ReportImage) => ReportImage;
 
-/** What editors and mailers may have put before a page. */
+/** What editors and mailers may have put before a page: a byte order mark, blanks. In bytes. */
 const mostBlanks = 4096;
 
 function jsonOf(bytes: Buffer, path: string): Buffer {

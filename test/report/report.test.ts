@@ -74,6 +74,9 @@ describe('the report of an export', () => {
       folder.file('twice.html'),
     ]);
     expect(reportOf('twice.html')).toEqual(reportOf('twice.json'));
+    // As some editors save a page.
+    const marked = Buffer.concat([Buffer.from('\ufeff\n'), readFileSync(folder.file('twice.html'))]);
+    expect(readReport(marked, 'marked.html')).toEqual(reportOf('twice.json'));
   });
 
   it('hashes standard input while it passes, parts as the whole that they are, and no folder', async () => {
