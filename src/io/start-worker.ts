@@ -34,6 +34,7 @@ function notStarted(error: unknown): Thread {
     unref: nothing,
     terminate: () => Promise.resolve(1),
   });
-  process.nextTick(() => thread.emit('error', error));
+  // Who has given it up by then does not listen.
+  process.nextTick(() => thread.listenerCount('error') > 0 && thread.emit('error', error));
   return thread;
 }

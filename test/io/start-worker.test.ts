@@ -9,4 +9,7 @@ it('a thread that cannot be started says so as one that ends badly', async () =>
     worker.unref();
   });
   expect(await started).toBeInstanceOf(TypeError);
+  // Nobody waits for this one, and nothing ends for it.
+  startWorker(() => undefined, 1 as unknown as string);
+  await new Promise((resolve) => setImmediate(resolve));
 });
