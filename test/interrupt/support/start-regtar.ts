@@ -9,6 +9,8 @@ export interface RunningRegtar {
   kill(signal: NodeJS.Signals): void;
   /** Resolves when it has said so many lines, or has ended. */
   said(lines: number): Promise<void>;
+  /** How many lines it has said so far. */
+  readonly lines: number;
   /** Exit code, 128 and the signal's number where one ended it; and what it said. */
   readonly ended: Promise<{ readonly code: number; readonly stderr: string }>;
 }
@@ -41,6 +43,9 @@ export function startRegtar(
   return {
     pid: child.pid ?? -1,
     kill: (signal) => void child.kill(signal),
+    get lines() {
+      return lines;
+    },
     said: (wanted) =>
       Promise.race([
         ended.then(() => undefined),
