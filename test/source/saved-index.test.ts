@@ -393,7 +393,9 @@ describe('regtar index', () => {
     settle(tar);
     const after = await regtarDone(['list', tar]);
     expect(after.stdout).toBe(stdout);
-    expect(after.stderr).toMatch(/^regtar: INDEX_STALE: the saved index .*docker\.tar\.regtar-index is ignored: .*\n$/);
+    expect(after.stderr).toMatch(
+      /^regtar: INDEX_STALE: the saved index .*docker\.tar\.regtar-index is ignored: .*\nnote: 1 tag .*\n$/,
+    );
   });
 
   it.each<[string, (tar: string) => string[], RegExp]>([
